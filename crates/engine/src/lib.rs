@@ -1,1 +1,24 @@
-//! See crates/README.md.
+//! The pure core of `reinstate`: a plan, the alphabet of events, and the run that folds them.
+//!
+//! Architecture invariant: no clock, IO, tokio, YAML, SQL or randomness in here. Time, jitter and order come in as
+//! data, so a run replays from its journal to the same state. `Run::decide` is pure and may refuse, `Run::apply` is
+//! the only mutation, recovery is the fold of `apply`.
+
+mod catalogue;
+mod evaluator;
+mod event;
+mod ids;
+mod input;
+mod plan;
+mod sites;
+
+pub use catalogue::{ActionSpec, Idempotent};
+pub use evaluator::{EvalError, Evaluator, Outputs, Target};
+pub use event::{Event, Failure, Mode, Record, Ruling, RunEnd, SiteEnd, Then};
+pub use ids::{BatchIx, GroupIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
+pub use input::{Advice, Command, Input, Misfit, Outcome, Rejection};
+pub use plan::{
+    ActionUse, Approval, Backoff, Batches, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,
+    Origin, PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
+};
+pub use sites::{Column, Interned, Sites, Texts, Values};

@@ -1,1 +1,11 @@
-//! See crates/README.md.
+//! The shell around the engine: the ports to the world and the one driver loop.
+//!
+//! Architecture invariant: no adapter is known here, no YAML, no SQL.
+
+mod ports;
+
+pub use engine;
+pub use ports::{
+    Appended, Call, Clock, Connector, Holder, Journal, JournalError, Lease, Probed, RunHead, RunSummary, SecretText,
+    StoredGroup,
+};

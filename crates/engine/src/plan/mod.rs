@@ -1,0 +1,13 @@
+//! The plan: data filled in by the front end, admitted once, laid out for speed.
+
+mod admit;
+mod keys;
+mod layout;
+mod spec;
+
+pub use admit::PlanError;
+pub use layout::Plan;
+pub use spec::{
+    ActionUse, Approval, Backoff, Batches, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,
+    Origin, PLAN_FORMAT, Place, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
+};

@@ -1,0 +1,113 @@
+//! The port to the estate: actions that an attempt calls.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine::{ActionSpec, Outcome};
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+
+/// Implements the actions of one kind (`http/*`, `sqlite/*`, ...).
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Returns the catalogue of its actions.
+    fn actions(&self) -> Vec<ActionSpec>;
+
+    /// Applies an action once.
+    ///
+    /// Returns `Done` only if the effect is there (durable in the target), `Refused` only if surely nothing changed,
+    /// else `Unknown`. Never panics on data from the world; errors carry no secrets.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await; the attempt is then in doubt. Anything it started (processes, backends) ends.
+    async fn apply(&self, call: Call) -> Outcome;
+
+    /// Asks whether an earlier attempt with the call's key had its effect. Changes nothing.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await.
+    async fn probe(&self, call: Call) -> Probed;
+}
+
+/// What a probe found.
+pub type Probed = Outcome;
+
+/// One attempt of a unit, as its connector sees it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Action, `sqlite/restore@1`.
+    pub uses: String,
+    /// Stable idempotency key, `run/step/key/item`: the same for every attempt of the unit.
+    pub key: String,
+    /// Fencing token: number of the attempt, ascending; a target that can, refuses a lower one than it has seen.
+    pub token: u64,
+    /// Inputs, resolved; secrets are `SecretText` references `⟦secret:NAME⟧` inside of strings.
+    pub with: serde_json::Value,
+    /// Values of the secrets that `with` refers to.
+    pub secrets: SecretText,
+    /// Time that is left for the attempt.
+    pub timeout: Duration,
+    /// Cancelled when the attempt should end early and cleanly.
+    pub cancel: CancellationToken,
+}
+
+/// The secrets of a call; `Debug` shows names only.
+#[derive(Clone, Default)]
+pub struct SecretText {
+    values: BTreeMap<String, SecretString>,
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+impl SecretText {
+    /// Opens the marker of a secret in a resolved string.
+    pub const OPEN: &'static str = "⟦secret:";
+    /// Closes it.
+    pub const CLOSE: &'static str = "⟧";
+
+    /// Collects secrets by name.
+    #[must_use]
+    pub fn new(values: BTreeMap<String, SecretString>) -> Self {
+        Self { values }
+    }
+
+    /// Replaces every secret marker of a text by its value. Only for the moment of use: never store or log the result.
+    ///
+    /// # Errors
+    /// Returns the name of a secret that is not known.
+    pub fn reveal(&self, text: &str) -> Result<String, String> {
+        let mut revealed = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find(Self::OPEN) {
+            revealed.push_str(&rest[..start]);
+            let after = &rest[start + Self::OPEN.len()..];
+            let Some(end) = after.find(Self::CLOSE) else {
+                return Err(after.to_owned());
+            };
+            let name = &after[..end];
+            let value = self.values.get(name).ok_or_else(|| name.to_owned())?;
+            revealed.push_str(value.expose_secret());
+            rest = &after[end + Self::CLOSE.len()..];
+        }
+        revealed.push_str(rest);
+        Ok(revealed)
+    }
+
+    /// Replaces every occurrence of a known secret's value in a text by `***`, for captured output and error text.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for value in self.values.values() {
+            let value = value.expose_secret();
+            if !value.is_empty() && text.contains(value) {
+                text = text.replace(value, "***");
+            }
+        }
+        text
+    }
+}

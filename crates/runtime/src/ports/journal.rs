@@ -1,0 +1,179 @@
+//! The port to the journal: the append-only record of runs, the only truth about their progress.
+
+use async_trait::async_trait;
+use engine::Millis;
+
+/// Keeps journals of runs. A *group* is the events of one commit, encoded together; it is opaque here.
+///
+/// Contract (one suite runs on every implementation): a group that `append` acknowledged survives power loss; groups of
+/// a run have dense numbers from 0; an append with another expected number or an epoch that is not the newest changes nothing.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Creates a run with its encoded plan; durable on return.
+    ///
+    /// # Errors
+    /// [`JournalError::Exists`] if the name is taken; else the store's trouble.
+    async fn create(&self, head: &RunHead, plan: &[u8]) -> Result<(), JournalError>;
+
+    /// Takes the lease of a run with a new, higher epoch; durable on return.
+    ///
+    /// # Errors
+    /// [`JournalError::Held`] if another holder's lease has not expired; [`JournalError::NoSuchRun`].
+    async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError>;
+
+    /// Extends a lease.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] if a newer epoch exists.
+    async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError>;
+
+    /// Gives a lease back; an older one is left alone.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn release(&self, lease: &Lease) -> Result<(), JournalError>;
+
+    /// Appends one group as number `expected` and returns when it is durable.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] if a newer epoch exists, [`JournalError::Conflict`] if another group has that number;
+    /// nothing is appended then. After [`JournalError::Unavailable`] it is not known whether it was appended.
+    async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError>;
+
+    /// Returns the encoded plan of a run.
+    ///
+    /// # Errors
+    /// [`JournalError::NoSuchRun`], or the store's trouble.
+    async fn plan(&self, run: &str) -> Result<(RunHead, Vec<u8>), JournalError>;
+
+    /// Returns up to `limit` groups of a run from number `from` on, in order; empty past the end.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] if the numbers are not dense; else the store's trouble.
+    async fn load(&self, run: &str, from: u64, limit: u32) -> Result<Vec<StoredGroup>, JournalError>;
+
+    /// Lists the runs, newest first.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn list(&self) -> Result<Vec<RunSummary>, JournalError>;
+}
+
+/// What is stored with a run from its creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunHead {
+    /// Name, unique in the store.
+    pub run: String,
+    /// Hash of the plan, hexadecimal.
+    pub plan_hash: String,
+    /// When it was created.
+    pub created_at: Millis,
+}
+
+/// Who wants to drive a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Host, process and start, for people: `db1 pid 4711 since 03:12:09Z`.
+    pub name: String,
+    /// Process ID on this host, so that a dead holder on the same host need not be waited for.
+    pub pid: u32,
+    /// Host name or machine ID.
+    pub host: String,
+}
+
+/// The right to append to a run until it expires or a higher epoch exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: String,
+    /// Ascending number of the lease.
+    pub epoch: u64,
+}
+
+/// An acknowledged append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Number that the next group must carry.
+    pub next: u64,
+}
+
+/// A group as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredGroup {
+    /// Its number.
+    pub seq: u64,
+    /// Its encoded events.
+    pub bytes: Vec<u8>,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// Its head.
+    pub head: RunHead,
+    /// Number of groups.
+    pub groups: u64,
+    /// Who holds the lease, if it has not expired.
+    pub held_by: Option<String>,
+}
+
+/// Why the journal did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A run of that name exists.
+    #[error("run {0} exists already")]
+    Exists(String),
+    /// No run of that name exists.
+    #[error("there is no run {0}")]
+    NoSuchRun(String),
+    /// Somebody else drives the run.
+    #[error("run {run} is driven by {holder}")]
+    Held {
+        /// The run.
+        run: String,
+        /// Who holds the lease.
+        holder: String,
+    },
+    /// A newer lease exists: this process must stop driving.
+    #[error("run {run} was taken over: epoch {epoch} is not the newest")]
+    Fenced {
+        /// The run.
+        run: String,
+        /// The stale epoch.
+        epoch: u64,
+    },
+    /// Another group has that number.
+    #[error("group {expected} of run {run} exists already")]
+    Conflict {
+        /// The run.
+        run: String,
+        /// The expected number.
+        expected: u64,
+    },
+    /// The store was written by a newer version.
+    #[error("the store has format {found}, this version reads up to {known}")]
+    NewerFormat {
+        /// Found.
+        found: u32,
+        /// Known.
+        known: u32,
+    },
+    /// The stored data is damaged.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    /// No space is left; nothing of the group was kept.
+    #[error("no space left for the journal at {0}")]
+    Full(String),
+    /// The store cannot be written.
+    #[error("the journal at {0} is read-only")]
+    ReadOnly(String),
+    /// The store cannot be reached or answered with an error.
+    #[error("the journal is not available: {context}")]
+    Unavailable {
+        /// What was tried.
+        context: String,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
