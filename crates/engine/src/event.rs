@@ -222,3 +222,31 @@ pub enum Ruling {
     /// It is given up; the step's `on_failure: quarantine` applies.
     GiveUp,
 }
+
+impl Event {
+    /// Name of the kind of event, for logs and messages.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::Adopted { .. } => "adopted",
+            Self::Clock => "clock",
+            Self::Started { .. } => "started",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Refused { .. } => "refused",
+            Self::InDoubt { .. } => "in-doubt",
+            Self::Decided { .. } => "decided",
+            Self::Expanded { .. } => "expanded",
+            Self::Unevaluable { .. } => "unevaluable",
+            Self::BatchOpened { .. } => "batch-opened",
+            Self::BatchSettled { .. } => "batch-settled",
+            Self::BudgetExceeded { .. } => "budget-exceeded",
+            Self::SiteEnded { .. } => "site-ended",
+            Self::Paused { .. } => "paused",
+            Self::Continued { .. } => "continued",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Ended { .. } => "ended",
+            Self::Ruled { .. } => "ruled",
+        }
+    }
+}

@@ -5,14 +5,17 @@
 //! the only mutation, recovery is the fold of `apply`.
 
 mod catalogue;
+mod codec;
 mod evaluator;
 mod event;
 mod ids;
 mod input;
 mod plan;
+mod run;
 mod sites;
 
 pub use catalogue::{ActionSpec, Idempotent};
+pub use codec::{GROUP_FORMAT, GroupError, GroupWriter, decode_group};
 pub use evaluator::{EvalError, Evaluator, Outputs, Target};
 pub use event::{Event, Failure, Mode, Record, Ruling, RunEnd, SiteEnd, Then};
 pub use ids::{BatchIx, GroupIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
@@ -21,4 +24,5 @@ pub use plan::{
     ActionUse, Approval, Backoff, Batches, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,
     Origin, PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
 };
+pub use run::{Flight, NodeState, Pending, PoolUsage, Run, Status, Tally, UnitState, Wait};
 pub use sites::{Column, Interned, Sites, Texts, Values};

@@ -1,36 +1,38 @@
 //! What a plan must satisfy before a run may be opened on it.
+//!
+//! The front end reports the same faults with their places in the YAML; this is the last line, so that no plan from a
+//! journal or another front end can bring the engine into a state it does not know.
 
-use crate::plan::spec::PlanSpec;
+use crate::ids::StepIx;
+use crate::plan::graph::{self, covers};
+use crate::plan::spec::{ForEach, NO_KEY, OnFailure, PLAN_FORMAT, PlanSpec, Scope, StepSpec, When, Work};
 
 /// Why a plan was not admitted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The plan could not be encoded.
-    #[error("the plan cannot be encoded")]
+    /// The bytes are no plan.
+    #[error("the plan cannot be encoded or decoded")]
     Encoding,
-    /// A step, pool, group or key is named that does not exist.
-    #[error("{what} refers to {target}, which is not in the plan")]
-    Dangling {
-        /// What refers.
-        what: String,
-        /// To what.
-        target: String,
+    /// The plan was written by a newer version.
+    #[error("the plan has format {found}, this version reads up to {PLAN_FORMAT}")]
+    NewerFormat {
+        /// Its format.
+        found: u16,
     },
+    /// More units than can be numbered.
+    #[error("the plan has {units} units, more than {}", u32::MAX)]
+    TooLarge {
+        /// Units.
+        units: u64,
+    },
+    /// A table is not as long as it must be, or refers to what does not exist.
+    #[error("{0}")]
+    Malformed(String),
     /// Steps need each other in a circle.
     #[error("steps need each other in a circle: {}", .0.join(" -> "))]
     Cycle(Vec<String>),
-    /// A number is outside its range.
-    #[error("{what} is {value}, which is outside {range}")]
-    Range {
-        /// What.
-        what: String,
-        /// Its value.
-        value: u64,
-        /// The range allowed.
-        range: &'static str,
-    },
     /// Batches could never finish: a step of a site waits for sites of batches that open later.
-    #[error("batch 1 could never finish: step {step} waits for {wide}, which waits for sites of later batches")]
+    #[error("batch 1 could never end: step {step} waits for {wide}, which waits for sites of later batches")]
     BatchDeadlock {
         /// The waiting step.
         step: String,
@@ -38,13 +40,169 @@ pub enum PlanError {
         wide: String,
     },
     /// The engine does not execute this yet.
-    #[error("{what} is not supported by this version")]
-    Unsupported {
-        /// What.
-        what: String,
-    },
+    #[error("{0} is not executed by this version")]
+    Unsupported(String),
 }
 
-pub(crate) fn admit(_spec: &PlanSpec) -> Result<(), PlanError> {
+/// Checks a plan and returns its steps in an order in which each comes after its needs.
+pub(crate) fn admit(spec: &PlanSpec) -> Result<Vec<StepIx>, PlanError> {
+    if spec.format > PLAN_FORMAT {
+        return Err(PlanError::NewerFormat { found: spec.format });
+    }
+    admit_sites(spec)?;
+    admit_batches(spec)?;
+    admit_pools(spec)?;
+    for step in &spec.steps {
+        admit_step(spec, step)?;
+    }
+    let order = graph::order(spec)
+        .map_err(|cycle| PlanError::Cycle(cycle.iter().map(|step| spec.steps[step.ix()].name.clone()).collect()))?;
+    admit_batch_order(spec, &order)?;
+    Ok(order)
+}
+
+fn malformed(condition: bool, what: impl FnOnce() -> String) -> Result<(), PlanError> {
+    if condition { Err(PlanError::Malformed(what())) } else { Ok(()) }
+}
+
+fn admit_sites(spec: &PlanSpec) -> Result<(), PlanError> {
+    let sites = spec.sites.len();
+    malformed(spec.steps.len() > usize::from(u16::MAX), || "more than 65535 steps".to_owned())?;
+    malformed(spec.sites.source_rows.len() != sites, || "source rows do not match the sites".to_owned())?;
+    let points = spec.sites.restore_points.len();
+    malformed(points != 0 && points != sites, || "restore points do not match the sites".to_owned())?;
+    for group in &spec.groups {
+        let keys = group.keys.dictionary.len();
+        malformed(group.keys.rows.len() != sites, || format!("group {} does not match the sites", group.name))?;
+        let outside = group.keys.rows.iter().any(|&row| row != NO_KEY && row as usize >= keys);
+        malformed(outside, || format!("group {} refers to a key it does not have", group.name))?;
+        let points = group.restore_points.len();
+        malformed(points != 0 && points != keys, || format!("restore points of group {} do not match", group.name))?;
+    }
+    Ok(())
+}
+
+fn admit_batches(spec: &PlanSpec) -> Result<(), PlanError> {
+    let batches = &spec.batches;
+    let ascending = batches.ends.windows(2).all(|pair| pair[0] < pair[1]);
+    let whole = batches.ends.last().copied().unwrap_or(0) as usize == spec.sites.len();
+    let first = batches.ends.first().is_none_or(|&end| end > 0);
+    malformed(!(ascending && whole && first), || "batches do not divide the sites".to_owned())?;
+    malformed(batches.ends.len() >= usize::from(u16::MAX), || "more than 65534 batches".to_owned())?;
+    malformed(batches.max_failures.len() != batches.ends.len(), || "budgets do not match the batches".to_owned())?;
+    if batches.gate.is_some() {
+        return Err(PlanError::Unsupported("batches.gate".to_owned()));
+    }
+    Ok(())
+}
+
+fn admit_pools(spec: &PlanSpec) -> Result<(), PlanError> {
+    for pool in &spec.pools {
+        malformed(pool.slots == Some(0), || format!("pool {} has no slot", pool.name))?;
+        let idle = pool.rate.is_some_and(|rate| rate.count == 0 || rate.per_ms == 0 || rate.burst == 0);
+        malformed(idle, || format!("the rate of pool {} never allows a start", pool.name))?;
+        if pool.shared {
+            return Err(PlanError::Unsupported(format!("shared: true of pool {}", pool.name)));
+        }
+        if let Some(Scope::Group(group)) = pool.per {
+            malformed(group.ix() >= spec.groups.len(), || format!("pool {} is per unknown group", pool.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn admit_step(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
+    let name = &step.name;
+    let known = |other: StepIx| other.ix() < spec.steps.len();
+    malformed(!step.needs.iter().all(|need| known(need.step)), || format!("step {name} needs an unknown step"))?;
+    malformed(!step.reads.iter().all(|&read| known(read)), || format!("step {name} reads an unknown step"))?;
+    malformed(step.timeout_ms == 0, || format!("step {name} has no time-out"))?;
+    malformed(step.retry.attempts == 0, || format!("step {name} allows no attempt"))?;
+    if let Scope::Group(group) = step.scope {
+        malformed(group.ix() >= spec.groups.len(), || format!("step {name} has an unknown scope"))?;
+    }
+    for (what, asked) in [
+        ("finally", step.finally),
+        ("undo", step.undo.is_some()),
+        ("on_failure: undo", step.on_failure == OnFailure::Undo),
+        ("approval", matches!(step.work, Work::Approval(_))),
+    ] {
+        if asked {
+            return Err(PlanError::Unsupported(format!("{what} of step {name}")));
+        }
+    }
+    admit_holds(spec, step)?;
+    admit_choices(spec, step)
+}
+
+fn admit_holds(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
+    let name = &step.name;
+    for (ix, held) in step.pools.iter().enumerate() {
+        let twice = step.pools[..ix].iter().any(|other| other.pool == held.pool);
+        malformed(held.pool.ix() >= spec.pools.len() || twice, || format!("step {name} names no or one pool twice"))?;
+        let pool = &spec.pools[held.pool.ix()];
+        let fits = held.slots >= 1 && pool.slots.is_none_or(|slots| held.slots <= slots);
+        malformed(!fits, || format!("step {name} can never get {} slots of pool {}", held.slots, pool.name))?;
+        let per = pool.per.unwrap_or(Scope::Run);
+        malformed(!covers(per, step.scope), || {
+            format!("step {name} is wider than pool {}, which is per key", pool.name)
+        })?;
+        if let (Scope::Group(group), Scope::Site) = (per, step.scope) {
+            let keyless = spec.groups[group.ix()].keys.rows.contains(&NO_KEY);
+            malformed(keyless, || format!("a site has no key for pool {} of step {name}", pool.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn admit_choices(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
+    let name = &step.name;
+    let keys = match step.scope {
+        Scope::Run => 1,
+        Scope::Batch => spec.batches.ends.len(),
+        Scope::Group(group) => spec.groups[group.ix()].keys.dictionary.len(),
+        Scope::Site => spec.sites.len(),
+    };
+    if let When::Planned(bits) = &step.when {
+        malformed(bits.len() != keys, || format!("the condition of step {name} does not match its keys"))?;
+    }
+    if let ForEach::Planned { offsets, items } = &step.for_each {
+        let whole = offsets.len() == keys + 1
+            && offsets.first() == Some(&0)
+            && offsets.last().copied() == u32::try_from(items.len()).ok()
+            && offsets.windows(2).all(|pair| pair[0] <= pair[1]);
+        malformed(!whole, || format!("the items of step {name} do not match its keys"))?;
+        let outside = items.iter().any(|&item| item as usize >= spec.items.len());
+        malformed(outside, || format!("step {name} refers to an unknown item"))?;
+    }
+    Ok(())
+}
+
+/// Refuses a step that opens batch by batch but waits for a step that needs the sites of every batch.
+fn admit_batch_order(spec: &PlanSpec, order: &[StepIx]) -> Result<(), PlanError> {
+    if spec.batches.ends.len() < 2 {
+        return Ok(());
+    }
+    let batchwise = |scope: Scope| matches!(scope, Scope::Site | Scope::Batch);
+    // For each step: does it wait, at any distance, for sites whose batches open one after another?
+    let mut paced = vec![false; spec.steps.len()];
+    // For each step: a wide step among its ancestors (or itself) that does.
+    let mut wide: Vec<Option<StepIx>> = vec![None; spec.steps.len()];
+    for &ix in order {
+        let step = &spec.steps[ix.ix()];
+        for need in &step.needs {
+            paced[ix.ix()] |= paced[need.step.ix()];
+            wide[ix.ix()] = wide[ix.ix()].or(wide[need.step.ix()]);
+        }
+        if batchwise(step.scope) {
+            if let Some(between) = wide[ix.ix()] {
+                let wide = spec.steps[between.ix()].name.clone();
+                return Err(PlanError::BatchDeadlock { step: step.name.clone(), wide });
+            }
+            paced[ix.ix()] |= !step.front_load;
+        } else if paced[ix.ix()] {
+            wide[ix.ix()] = wide[ix.ix()].or(Some(ix));
+        }
+    }
     Ok(())
 }

@@ -1,30 +1,81 @@
-//! The admitted plan and its derived tables.
+//! The admitted plan and the tables derived from it: where each node and unit lies, who depends on whom, who goes first.
 
 use std::sync::Arc;
 
-use crate::ids::StepIx;
-use crate::plan::admit::PlanError;
+use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
+use crate::plan::admit::{PlanError, admit};
+use crate::plan::graph;
 use crate::plan::keys::Keys;
-use crate::plan::spec::PlanSpec;
+use crate::plan::spec::{ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
 
 /// An admitted plan: complete, acyclic, immutable.
+///
+/// Nodes lie step by step, within a step key by key; units lie in the order of their nodes. So a node or unit number
+/// needs no table to be found, only the bases of the steps.
 #[derive(Debug)]
 pub struct Plan {
-    pub(crate) spec: PlanSpec,
-    pub(crate) keys: Keys,
+    spec: PlanSpec,
     hash: String,
+    pub(crate) keys: Keys,
+    node_base: Vec<u32>,
+    unit_base: Vec<u32>,
+    pub(crate) dependents: Vec<Vec<Dependent>>,
+    pub(crate) gated: Vec<bool>,
+    ranks: Vec<u16>,
+    pool_base: Vec<u32>,
+}
+
+/// A step that waits for another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dependent {
+    pub(crate) step: StepIx,
+    /// Whether a need that is not satisfied blocks the dependent even if only some of its sites are concerned.
+    pub(crate) require_all: bool,
+    /// Whether the needed node covers every site of the dependent node.
+    pub(crate) covers: bool,
 }
 
 impl Plan {
     /// Admits a plan.
     ///
     /// # Errors
-    /// If it is not complete and acyclic, or cannot be executed.
+    /// If it is not complete and acyclic, or asks for what the engine cannot execute.
     pub fn new(spec: PlanSpec) -> Result<Arc<Self>, PlanError> {
-        crate::plan::admit::admit(&spec)?;
         let bytes = postcard::to_allocvec(&spec).map_err(|_| PlanError::Encoding)?;
-        let keys = Keys::new(u32::try_from(spec.sites.len()).unwrap_or(u32::MAX), &spec.batches, &spec.groups);
-        Ok(Arc::new(Self { hash: blake3::hash(&bytes).to_hex().to_string(), spec, keys }))
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        let order = admit(&spec)?;
+        let keys = Keys::new(narrow(spec.sites.len()), &spec.batches, &spec.groups);
+        let node_base = bases(spec.steps.iter().map(|step| u64::from(keys.len(step.scope))))?;
+        let unit_base = bases(spec.steps.iter().map(|step| match &step.for_each {
+            ForEach::Once => u64::from(keys.len(step.scope)),
+            ForEach::Planned { items, .. } => items.len() as u64,
+            ForEach::Later(_) => 0,
+        }))?;
+        let pool_base = bases(spec.pools.iter().map(|pool| pool.per.map_or(1, |per| u64::from(keys.len(per)))))?;
+        let dependents = graph::dependents(&spec);
+        let gated = graph::gated(&spec);
+        let ranks = graph::ranks(&spec, &order);
+        Ok(Arc::new(Self { spec, hash, keys, node_base, unit_base, dependents, gated, ranks, pool_base }))
+    }
+
+    /// Decodes and admits a plan as [`Plan::encode`] wrote it.
+    ///
+    /// # Errors
+    /// [`PlanError::Encoding`] if the bytes are no plan, [`PlanError::NewerFormat`] if a newer version wrote them.
+    pub fn decode(bytes: &[u8]) -> Result<Arc<Self>, PlanError> {
+        let (format, _) = postcard::take_from_bytes::<u16>(bytes).map_err(|_| PlanError::Encoding)?;
+        if format > crate::plan::spec::PLAN_FORMAT {
+            return Err(PlanError::NewerFormat { found: format });
+        }
+        Self::new(postcard::from_bytes(bytes).map_err(|_| PlanError::Encoding)?)
+    }
+
+    /// Encodes the plan for the journal; the first number is the format.
+    ///
+    /// # Errors
+    /// [`PlanError::Encoding`], which no admitted plan gives.
+    pub fn encode(&self) -> Result<Vec<u8>, PlanError> {
+        postcard::to_allocvec(&self.spec).map_err(|_| PlanError::Encoding)
     }
 
     /// Returns the plan as data.
@@ -41,7 +92,259 @@ impl Plan {
 
     /// Returns a step by position.
     #[must_use]
-    pub fn step(&self, step: StepIx) -> &crate::plan::spec::StepSpec {
+    pub fn step(&self, step: StepIx) -> &StepSpec {
         &self.spec.steps[step.ix()]
     }
+
+    /// Iterates over the positions of the steps.
+    pub fn steps(&self) -> impl Iterator<Item = StepIx> + use<> {
+        (0..self.spec.steps.len()).map(StepIx::from)
+    }
+
+    /// Number of sites.
+    #[must_use]
+    pub fn site_count(&self) -> u32 {
+        narrow(self.spec.sites.len())
+    }
+
+    /// Number of batches.
+    #[must_use]
+    pub fn batch_count(&self) -> u32 {
+        self.keys.len(Scope::Batch)
+    }
+
+    /// Number of nodes.
+    #[must_use]
+    pub fn node_count(&self) -> u32 {
+        self.node_base.last().copied().unwrap_or(0)
+    }
+
+    /// Number of units known at plan time; units of a later `for_each` are numbered from here on.
+    #[must_use]
+    pub fn unit_count(&self) -> u32 {
+        self.unit_base.last().copied().unwrap_or(0)
+    }
+
+    /// Number of keys of a scope.
+    #[must_use]
+    pub fn key_count(&self, scope: Scope) -> u32 {
+        self.keys.len(scope)
+    }
+
+    /// Batch of a site.
+    #[must_use]
+    pub fn batch_of(&self, site: SiteIx) -> BatchIx {
+        let key = self.keys.of_site(Scope::Batch, site).map_or(0, |key| key.0);
+        BatchIx::from(key as usize)
+    }
+
+    /// Sites of a batch, as a range of site numbers.
+    #[must_use]
+    pub fn batch_sites(&self, batch: BatchIx) -> std::ops::Range<u32> {
+        let ends = &self.spec.batches.ends;
+        let start = if batch.0 == 0 { 0 } else { ends[batch.ix() - 1] };
+        start..ends[batch.ix()]
+    }
+
+    /// Key of `to` that covers every site of a key of `from`, if the scopes allow it.
+    #[must_use]
+    pub fn covering_key(&self, from: Scope, key: KeyIx, to: Scope) -> Option<KeyIx> {
+        if from == to {
+            return Some(key);
+        }
+        match (from, to) {
+            (_, Scope::Run) => Some(KeyIx(0)),
+            (Scope::Site, _) => self.keys.of_site(to, SiteIx(key.0)),
+            _ => None,
+        }
+    }
+
+    /// Sites that a key of a scope covers, in plan order.
+    pub fn sites_of(&self, scope: Scope, key: KeyIx) -> impl Iterator<Item = SiteIx> + '_ {
+        let shared = self.keys.sites_of(scope, key);
+        (0..shared.len()).map(move |ix| SiteIx(shared.get(ix).0))
+    }
+
+    /// Name of a key for people: a site's ID, a group's key, a batch's number from 1, or `run`.
+    #[must_use]
+    pub fn key_name(&self, scope: Scope, key: KeyIx) -> String {
+        match scope {
+            Scope::Run => "run".to_owned(),
+            Scope::Batch => (key.0 + 1).to_string(),
+            Scope::Group(group) => self.spec.groups[group.ix()].keys.dictionary[key.ix()].clone(),
+            Scope::Site => self.spec.sites.id(SiteIx(key.0)).to_owned(),
+        }
+    }
+
+    /// Node of a step for a key.
+    #[must_use]
+    pub fn node(&self, step: StepIx, key: KeyIx) -> NodeIx {
+        NodeIx(self.node_base[step.ix()] + key.0)
+    }
+
+    /// Step and key of a node.
+    #[must_use]
+    pub fn node_at(&self, node: NodeIx) -> (StepIx, KeyIx) {
+        let step = locate(&self.node_base, node.0);
+        (StepIx::from(step), KeyIx(node.0 - self.node_base[step]))
+    }
+
+    /// Units of a node that are known at plan time, as a range of unit numbers.
+    #[must_use]
+    pub fn planned_units(&self, node: NodeIx) -> std::ops::Range<u32> {
+        let (step, key) = self.node_at(node);
+        let base = self.unit_base[step.ix()];
+        match &self.step(step).for_each {
+            ForEach::Once => base + key.0..base + key.0 + 1,
+            ForEach::Planned { offsets, .. } => base + offsets[key.ix()]..base + offsets[key.ix() + 1],
+            ForEach::Later(_) => base..base,
+        }
+    }
+
+    /// Node and item number of a unit known at plan time; `None` for one of a later `for_each`.
+    #[must_use]
+    pub fn planned_unit_at(&self, unit: UnitIx) -> Option<(NodeIx, u32)> {
+        if unit.0 >= self.unit_count() {
+            return None;
+        }
+        let step = locate(&self.unit_base, unit.0);
+        let within = unit.0 - self.unit_base[step];
+        let (key, item) = match &self.spec.steps[step].for_each {
+            ForEach::Planned { offsets, .. } => {
+                let key = locate(offsets, within);
+                (narrow(key), within - offsets[key])
+            }
+            ForEach::Once | ForEach::Later(_) => (within, 0),
+        };
+        Some((NodeIx(self.node_base[step] + key), item))
+    }
+
+    /// Item of a unit known at plan time, as JSON text; `None` without `for_each`.
+    #[must_use]
+    pub fn planned_item(&self, unit: UnitIx) -> Option<&str> {
+        let (node, item) = self.planned_unit_at(unit)?;
+        let (step, key) = self.node_at(node);
+        match &self.step(step).for_each {
+            ForEach::Planned { offsets, items } => {
+                let ix = items[(offsets[key.ix()] + item) as usize];
+                Some(self.spec.items[ix as usize].as_str())
+            }
+            ForEach::Once | ForEach::Later(_) => None,
+        }
+    }
+
+    /// Whether a step runs for a key as far as the plan decides it.
+    #[must_use]
+    pub fn planned_to_run(&self, step: StepIx, key: KeyIx) -> bool {
+        match &self.step(step).when {
+            When::Planned(bits) => bits[key.ix()],
+            When::Always | When::Later(_) => true,
+        }
+    }
+
+    /// Restore point for a key of a scope; `None` if the runbook declares none, or none for that scope.
+    #[must_use]
+    pub fn restore_point(&self, scope: Scope, key: KeyIx) -> Option<Millis> {
+        match scope {
+            Scope::Site => self.spec.sites.restore_points.get(key.ix()).copied(),
+            Scope::Group(group) => self.spec.groups[group.ix()].restore_points.get(key.ix()).copied(),
+            Scope::Run | Scope::Batch => None,
+        }
+    }
+
+    /// Number of needs that a node waits for at first, its batch's opening among them.
+    pub(crate) fn initial_waits(&self, step: StepIx, key: KeyIx) -> u32 {
+        let spec = self.step(step);
+        let needs: u32 =
+            spec.needs.iter().map(|need| self.keys.shared(spec.scope, key, self.step(need.step).scope).len()).sum();
+        needs + u32::from(self.gated[step.ix()])
+    }
+
+    /// Batch whose opening lets a key of a scope start: the first of its sites' batches.
+    pub(crate) fn gate_of(&self, scope: Scope, key: KeyIx) -> BatchIx {
+        match scope {
+            Scope::Run => BatchIx(0),
+            Scope::Batch => BatchIx::from(key.ix()),
+            Scope::Site => self.batch_of(SiteIx(key.0)),
+            Scope::Group(_) => {
+                let sites = self.keys.sites_of(scope, key);
+                if sites.len() == 0 { BatchIx(0) } else { self.batch_of(SiteIx(sites.get(0).0)) }
+            }
+        }
+    }
+
+    /// Order in which ready units start, lowest first: shared work by its longest way to the end, then site by site,
+    /// within a site the longest way first.
+    pub(crate) fn priority(&self, step: StepIx, key: KeyIx) -> u64 {
+        let rank = u64::from(self.ranks[step.ix()]);
+        match self.step(step).scope {
+            Scope::Site => (1 << 63) | (u64::from(key.0) << 16) | rank,
+            Scope::Run | Scope::Batch | Scope::Group(_) => (rank << 32) | u64::from(key.0),
+        }
+    }
+
+    /// Number of pool instances.
+    pub(crate) fn pool_instances(&self) -> u32 {
+        self.pool_base.last().copied().unwrap_or(0)
+    }
+
+    /// Pool of an instance, and the instance's key.
+    pub(crate) fn pool_of(&self, instance: u32) -> (PoolIx, KeyIx) {
+        let pool = locate(&self.pool_base, instance);
+        (PoolIx::from(pool), KeyIx(instance - self.pool_base[pool]))
+    }
+
+    /// Pool instances and slots that an attempt at a node holds.
+    pub(crate) fn holds(&self, step: StepIx, key: KeyIx) -> Box<[(u32, u32)]> {
+        let spec = self.step(step);
+        spec.pools
+            .iter()
+            .filter_map(|use_| {
+                let per = self.spec.pools[use_.pool.ix()].per.unwrap_or(Scope::Run);
+                let key = self.covering_key(spec.scope, key, per)?;
+                Some((self.pool_base[use_.pool.ix()] + key.0, use_.slots))
+            })
+            .collect()
+    }
+
+    /// Whether outputs of a step's units must be kept.
+    pub(crate) fn keeps_outputs(&self, step: StepIx) -> bool {
+        self.step(step).keeps_outputs
+    }
+
+    /// What is known of a step's action; `None` for an approval.
+    #[must_use]
+    pub fn action(&self, step: StepIx) -> Option<&crate::plan::spec::ActionUse> {
+        match &self.step(step).work {
+            Work::Action(action) => Some(action),
+            Work::Approval(_) => None,
+        }
+    }
+
+    /// Key of the group that covers a site, by number; `None` if it has none.
+    #[must_use]
+    pub fn group_key(&self, group: crate::ids::GroupIx, site: SiteIx) -> Option<KeyIx> {
+        let row = *self.spec.groups[group.ix()].keys.rows.get(site.ix())?;
+        (row != NO_KEY).then_some(KeyIx(row))
+    }
+}
+
+fn narrow(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+/// Running sums, one longer than the lengths.
+fn bases(lengths: impl Iterator<Item = u64>) -> Result<Vec<u32>, PlanError> {
+    let mut sum = 0_u64;
+    let mut bases = vec![0];
+    for length in lengths {
+        sum += length;
+        bases.push(u32::try_from(sum).map_err(|_| PlanError::TooLarge { units: sum })?);
+    }
+    Ok(bases)
+}
+
+/// Position of the last base that is not above a number; bases ascend, empty ranges are skipped.
+fn locate(bases: &[u32], number: u32) -> usize {
+    bases.partition_point(|&base| base <= number) - 1
 }

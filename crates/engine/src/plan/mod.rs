@@ -1,6 +1,7 @@
 //! The plan: data filled in by the front end, admitted once, laid out for speed.
 
 mod admit;
+mod graph;
 mod keys;
 mod layout;
 mod spec;

@@ -1,0 +1,295 @@
+//! The only mutation of a run: one event, one change. A record that does not fit is refused and changes nothing.
+
+use crate::event::{Event, Failure, Mode, Record, Ruling, RunEnd, SiteEnd, Then};
+use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, UnitIx};
+use crate::input::Misfit;
+use crate::plan::OnExceeded;
+use crate::run::tables::{Flight, NodeState, UnitState};
+use crate::run::{Halt, Run};
+
+impl Run {
+    /// Applies one record.
+    ///
+    /// # Errors
+    /// If the record does not fit the run as it is: it belongs to another plan or was written by a newer version. The
+    /// run is unchanged then.
+    pub fn apply(&mut self, record: &Record) -> Result<(), Misfit> {
+        self.fits(&record.event)?;
+        let at = record.at.max(self.now);
+        self.now = at;
+        self.ready.advance(at);
+        match &record.event {
+            Event::Opened { .. } => self.opened_at = Some(at),
+            Event::Adopted { epoch, .. } => self.adopt(*epoch),
+            Event::Clock => self.ring(at),
+            Event::Started { unit, attempt, mode } => self.start(*unit, *attempt, *mode, at),
+            Event::Succeeded { unit, outputs } => self.succeed(*unit, outputs.clone()),
+            Event::Refused { unit, failure, then } => self.fall_short(*unit, failure, *then, false),
+            Event::InDoubt { unit, failure, then } => self.fall_short(*unit, failure, *then, true),
+            Event::Decided { node, runs } => self.decided(*node, *runs),
+            Event::Expanded { node, items } => self.expand(*node, items),
+            Event::Unevaluable { node, failure } => {
+                self.unevaluable.insert(*node, failure.clone());
+                self.fail_node(*node);
+            }
+            Event::BatchOpened { batch } => self.open_batch(*batch, at),
+            Event::BatchSettled { batch } => {
+                self.batches[batch.ix()].settled_at = Some(at);
+                self.settled_batches = batch.ix() + 1;
+            }
+            Event::BudgetExceeded { batch } => self.exceed(*batch),
+            Event::SiteEnded { site, end } => self.end_site(*site, *end),
+            Event::Paused { actor, reason } => {
+                self.halt = Some(Halt::Paused { actor: actor.clone(), reason: reason.clone() });
+            }
+            Event::Continued { .. } => self.halt = None,
+            Event::Cancelled { .. } => self.halt = Some(Halt::Cancelling),
+            Event::Ended { end } => self.end = Some(*end),
+            Event::Ruled { unit, ruling, .. } => self.rule(*unit, *ruling),
+        }
+        self.propagate();
+        Ok(())
+    }
+
+    /// Checks that an event refers to what exists, in the state in which it can happen.
+    fn fits(&self, event: &Event) -> Result<(), Misfit> {
+        let why = match event {
+            Event::Opened { plan, .. } if self.opened_at.is_some() || **plan != *self.plan.hash() => {
+                "it opens another plan, or opens twice".to_owned()
+            }
+            Event::Started { unit, .. } => match self.unit_state(*unit) {
+                Some(UnitState::Ready) => return Ok(()),
+                state => format!("unit {} is {state:?}", unit.0),
+            },
+            Event::Succeeded { unit, .. } | Event::Refused { unit, .. } | Event::InDoubt { unit, .. } => {
+                match self.unit_state(*unit) {
+                    Some(UnitState::Running) => return Ok(()),
+                    state => format!("unit {} is {state:?}", unit.0),
+                }
+            }
+            Event::Ruled { unit, .. } => match self.unit_state(*unit) {
+                Some(state) if state.waits_for_operator() => return Ok(()),
+                state => format!("unit {} is {state:?}", unit.0),
+            },
+            Event::Decided { node, .. } | Event::Expanded { node, .. } | Event::Unevaluable { node, .. } => {
+                match self.nodes.get(node.ix()).map(|row| row.state) {
+                    Some(NodeState::Undecided) => return Ok(()),
+                    state => format!("node {} is {state:?}", node.0),
+                }
+            }
+            Event::BatchOpened { batch } | Event::BatchSettled { batch } | Event::BudgetExceeded { batch } => {
+                if batch.ix() < self.batches.len() {
+                    return Ok(());
+                }
+                format!("there is no batch {}", batch.0)
+            }
+            Event::SiteEnded { site, .. } if site.ix() >= self.sites.len() => format!("there is no site {}", site.0),
+            Event::Opened { .. } => return Ok(()),
+            _ if self.opened_at.is_none() => "the run is not open".to_owned(),
+            Event::Adopted { .. }
+            | Event::Clock
+            | Event::SiteEnded { .. }
+            | Event::Paused { .. }
+            | Event::Continued { .. }
+            | Event::Cancelled { .. }
+            | Event::Ended { .. } => return Ok(()),
+        };
+        Err(Misfit { event: event.name(), why })
+    }
+
+    /// A new driver: whatever was in flight may or may not have had its effect.
+    fn adopt(&mut self, epoch: u64) {
+        self.epoch = epoch;
+        let flights = std::mem::take(&mut self.flights);
+        for unit in flights.into_keys() {
+            let (step, key) = self.step_key(unit);
+            self.ready.give_back(&self.plan, step, key);
+            let action = self.plan.action(step);
+            let row = &mut self.units[unit.ix()];
+            row.set_may_have_acted();
+            row.set_in_doubt(true);
+            if action.is_some_and(|action| action.has_probe) {
+                row.set_next_mode(Mode::Probe);
+                self.make_ready(unit);
+            } else if action.is_some_and(|action| action.idempotent) {
+                row.set_next_mode(Mode::Apply);
+                self.make_ready(unit);
+            } else {
+                self.park(unit);
+            }
+        }
+    }
+
+    /// Lets go what was waiting for this time.
+    fn ring(&mut self, at: Millis) {
+        while let Some(&(due, unit)) = self.backoff.first() {
+            if due > at {
+                break;
+            }
+            self.backoff.pop_first();
+            self.due.remove(&unit);
+            self.make_ready(unit);
+        }
+    }
+
+    fn start(&mut self, unit: UnitIx, attempt: u32, mode: Mode, at: Millis) {
+        let (step, key) = self.step_key(unit);
+        self.ready.start(&self.plan, step, key, unit);
+        let row = &mut self.units[unit.ix()];
+        row.state = UnitState::Running;
+        row.attempts = attempt;
+        let timeout = Millis::try_from(self.plan.step(step).timeout_ms).unwrap_or(Millis::MAX);
+        let flight = Flight { attempt, mode, started_at: at, deadline: at.saturating_add(timeout) };
+        self.flights.insert(unit, flight);
+    }
+
+    /// Ends the flight of a unit and gives its slots back.
+    fn land(&mut self, unit: UnitIx) -> Mode {
+        let (step, key) = self.step_key(unit);
+        self.ready.give_back(&self.plan, step, key);
+        self.flights.remove(&unit).map_or(Mode::Apply, |flight| flight.mode)
+    }
+
+    fn succeed(&mut self, unit: UnitIx, outputs: Option<Box<str>>) {
+        self.land(unit);
+        self.done(unit, outputs);
+    }
+
+    fn done(&mut self, unit: UnitIx, outputs: Option<Box<str>>) {
+        let row = &mut self.units[unit.ix()];
+        row.set_may_have_acted();
+        row.set_in_doubt(false);
+        self.failures.remove(&unit);
+        if let Some(outputs) = outputs {
+            self.outputs.insert(unit, outputs);
+        }
+        self.settle_unit(unit, UnitState::Succeeded);
+    }
+
+    fn fall_short(&mut self, unit: UnitIx, failure: &Failure, then: Then, doubt: bool) {
+        let mode = self.land(unit);
+        let row = &mut self.units[unit.ix()];
+        // A probe that finds nothing there settles the doubt and is no failure of the step.
+        if doubt || mode == Mode::Apply {
+            row.failures = row.failures.saturating_add(1);
+        }
+        if doubt {
+            row.set_may_have_acted();
+        }
+        row.set_in_doubt(doubt || (row.in_doubt() && mode == Mode::Apply));
+        self.failures.insert(unit, Box::new(failure.clone()));
+        match then {
+            Then::ApplyAt(due) => self.back_off(unit, due, Mode::Apply),
+            Then::ProbeAt(due) => self.back_off(unit, due, Mode::Probe),
+            Then::GiveUp => self.give_up(unit),
+            Then::Park => self.park(unit),
+        }
+    }
+
+    fn back_off(&mut self, unit: UnitIx, due: Millis, mode: Mode) {
+        let row = &mut self.units[unit.ix()];
+        row.set_next_mode(mode);
+        if due <= self.now {
+            self.make_ready(unit);
+            return;
+        }
+        row.state = UnitState::Backoff;
+        self.backoff.insert((due, unit));
+        self.due.insert(unit, due);
+    }
+
+    fn park(&mut self, unit: UnitIx) {
+        self.units[unit.ix()].state = UnitState::Parked;
+        self.waiting_for_operator.insert(unit);
+    }
+
+    fn rule(&mut self, unit: UnitIx, ruling: Ruling) {
+        self.unlist(unit);
+        let (step, key) = self.step_key(unit);
+        match ruling {
+            Ruling::Done => self.done(unit, None),
+            Ruling::Again => {
+                self.units[unit.ix()].failures = 0;
+                self.units[unit.ix()].set_next_mode(Mode::Apply);
+                self.make_ready(unit);
+            }
+            Ruling::GiveUp => self.fail_unit(unit, step, key),
+        }
+    }
+
+    fn decided(&mut self, node: NodeIx, runs: bool) {
+        if runs {
+            let (step, _) = self.plan.node_at(node);
+            if !matches!(self.plan.step(step).for_each, crate::plan::ForEach::Later(_)) {
+                self.undecided.remove(&node);
+                self.activate(node);
+            }
+            self.nodes[node.ix()].marks |= crate::run::tables::DECIDED;
+        } else {
+            self.undecided.remove(&node);
+            self.skip(node);
+        }
+    }
+
+    fn expand(&mut self, node: NodeIx, items: &[Box<str>]) {
+        self.undecided.remove(&node);
+        let start = self.plan.unit_count() + u32::try_from(self.grown.len()).unwrap_or(0);
+        let len = u32::try_from(items.len()).unwrap_or(0);
+        self.grown_of.insert(node, (start, len));
+        self.grown.extend(items.iter().map(|item| (node, item.clone())));
+        self.units.resize((start + len) as usize, crate::run::tables::UnitRow::NEW);
+        self.activate(node);
+    }
+
+    fn exceed(&mut self, batch: BatchIx) {
+        self.over_budget.remove(&batch);
+        self.batches[batch.ix()].noted = true;
+        match self.plan.spec().batches.on_exceeded {
+            OnExceeded::Abort => self.halt = Some(Halt::Aborting),
+            OnExceeded::Pause if self.halt.is_none() => {
+                let reason = format!("batch {} has more quarantined sites than its budget", batch.0 + 1);
+                self.halt = Some(Halt::Paused { actor: "failure budget".into(), reason: reason.into() });
+            }
+            OnExceeded::Pause => {}
+        }
+    }
+
+    fn end_site(&mut self, site: SiteIx, end: SiteEnd) {
+        self.to_close.remove(&site);
+        let batch = self.plan.batch_of(site);
+        match self.sites[site.ix()].end.replace(end) {
+            None => self.batches[batch.ix()].open_sites -= 1,
+            Some(before) => *self.ended_sites.of(before) -= 1,
+        }
+        *self.ended_sites.of(end) += 1;
+    }
+
+    /// How the run ends once nothing is left to do.
+    pub(super) fn end_now(&self) -> RunEnd {
+        match self.halt {
+            Some(Halt::Cancelling) => RunEnd::Cancelled,
+            Some(Halt::Aborting) => RunEnd::Failed,
+            Some(Halt::Paused { .. }) | None => {
+                let back = self.ended_sites.returned + self.ended_sites.degraded;
+                if back == 0 && !self.sites.is_empty() {
+                    RunEnd::Failed
+                } else if self.flawed_nodes > 0 || self.ended_sites.returned as usize != self.sites.len() {
+                    RunEnd::SucceededWithExceptions
+                } else {
+                    RunEnd::Succeeded
+                }
+            }
+        }
+    }
+}
+
+impl crate::run::Ended {
+    fn of(&mut self, end: SiteEnd) -> &mut u32 {
+        match end {
+            SiteEnd::Returned => &mut self.returned,
+            SiteEnd::Degraded => &mut self.degraded,
+            SiteEnd::Quarantined => &mut self.quarantined,
+            SiteEnd::Undone | SiteEnd::Excluded => &mut self.other,
+        }
+    }
+}

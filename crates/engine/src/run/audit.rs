@@ -1,0 +1,161 @@
+//! The truth about the derived indexes: everything recomputed from the columns and compared. For tests and the
+//! simulator; its cost grows with the run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::{KeyIx, NodeIx, SiteIx, UnitIx};
+use crate::plan::Scope;
+use crate::run::Run;
+use crate::run::tables::{NodeState, UnitState};
+
+impl Run {
+    /// Recomputes every derived index and counter and checks the invariants of states.
+    ///
+    /// # Errors
+    /// Names the first thing that differs.
+    pub fn audit(&self) -> Result<(), String> {
+        self.audit_nodes()?;
+        self.audit_units()?;
+        self.audit_sites()?;
+        self.audit_pools()
+    }
+
+    fn audit_nodes(&self) -> Result<(), String> {
+        let mut settled = 0;
+        let mut undecided = BTreeSet::new();
+        for node in (0..self.plan.node_count()).map(NodeIx) {
+            let row = self.nodes[node.ix()];
+            let (step, key) = self.plan.node_at(node);
+            let name = || format!("{}/{}", self.plan.step(step).name, key.0);
+            settled += u32::from(row.state.is_settled());
+            if row.state == NodeState::Undecided {
+                undecided.insert(node);
+            }
+            let expected = match row.state {
+                NodeState::Waiting => Some(self.waits_now(node)),
+                NodeState::Active => {
+                    let units = self.units_of(node);
+                    let open = units.filter(|&unit| !self.units[unit as usize].state.is_settled()).count();
+                    Some(u32::try_from(open).unwrap_or(u32::MAX))
+                }
+                _ => None,
+            };
+            if expected.is_some_and(|expected| expected != row.count || expected == 0) {
+                return Err(format!("node {} counts {} instead of {expected:?}", name(), row.count));
+            }
+            let needs_settled = self.waits_now(node) == 0;
+            let began = !matches!(row.state, NodeState::Waiting | NodeState::Cancelled);
+            if began && !needs_settled {
+                return Err(format!("node {} is {:?} before its needs are settled", name(), row.state));
+            }
+        }
+        if settled != self.settled_nodes || undecided != self.undecided {
+            return Err(format!("{} nodes are settled, {settled} recomputed", self.settled_nodes));
+        }
+        Ok(())
+    }
+
+    /// Needs of a node that are not settled, its gate among them.
+    fn waits_now(&self, node: NodeIx) -> u32 {
+        let (step, key) = self.plan.node_at(node);
+        let spec = self.plan.step(step);
+        let gate = self.plan.gated[step.ix()]
+            && self.batches.get(self.plan.gate_of(spec.scope, key).ix()).is_some_and(|batch| batch.opened_at.is_none());
+        let mut waits = u32::from(gate);
+        for need in &spec.needs {
+            let keys = self.plan.keys.shared(spec.scope, key, self.plan.step(need.step).scope);
+            for ix in 0..keys.len() {
+                waits += u32::from(!self.node_state(self.plan.node(need.step, keys.get(ix))).is_settled());
+            }
+        }
+        waits
+    }
+
+    fn audit_units(&self) -> Result<(), String> {
+        let mut ready = 0;
+        let mut backoff = BTreeSet::new();
+        let mut operator = BTreeSet::new();
+        for (ix, row) in self.units.iter().enumerate() {
+            let unit = UnitIx::from(ix);
+            match row.state {
+                UnitState::Ready => ready += 1,
+                UnitState::Backoff => {
+                    backoff.insert(unit);
+                }
+                UnitState::Parked | UnitState::Stuck => {
+                    operator.insert(unit);
+                }
+                _ => {}
+            }
+            if (row.state == UnitState::Running) != self.flights.contains_key(&unit) {
+                return Err(format!("unit {ix} is {:?}, in flight: {}", row.state, self.flights.contains_key(&unit)));
+            }
+        }
+        let due: BTreeSet<UnitIx> = self.due.keys().copied().collect();
+        let listed: BTreeSet<UnitIx> = self.backoff.iter().map(|&(_, unit)| unit).collect();
+        if ready != self.ready.len() {
+            return Err(format!("{ready} units are ready, {} listed", self.ready.len()));
+        }
+        if backoff != due || backoff != listed {
+            return Err("the list of back-offs differs".to_owned());
+        }
+        if operator != self.waiting_for_operator {
+            return Err("the list for the operator differs".to_owned());
+        }
+        Ok(())
+    }
+
+    fn audit_sites(&self) -> Result<(), String> {
+        let site_steps: Vec<_> = self.plan.steps().filter(|&step| self.plan.step(step).scope == Scope::Site).collect();
+        let mut failures = vec![0; self.batches.len()];
+        let mut open = vec![0; self.batches.len()];
+        for site in (0..self.plan.site_count()).map(SiteIx) {
+            let row = self.sites[site.ix()];
+            let unsettled = site_steps
+                .iter()
+                .filter(|&&step| !self.node_state(self.plan.node(step, KeyIx(site.0))).is_settled())
+                .count();
+            if unsettled != usize::from(row.open) {
+                return Err(format!("site {} has {} open steps, {unsettled} recomputed", site.0, row.open));
+            }
+            let batch = self.plan.batch_of(site).ix();
+            failures[batch] += u32::from(row.out_by != u32::MAX);
+            open[batch] += u32::from(row.end.is_none());
+            if row.end.is_some() && row.open > 0 {
+                return Err(format!("site {} ended with open steps", site.0));
+            }
+        }
+        for (ix, batch) in self.batches.iter().enumerate() {
+            if batch.failures != failures[ix] || batch.open_sites != open[ix] {
+                return Err(format!("batch {ix} counts {batch:?}, recomputed {} {}", failures[ix], open[ix]));
+            }
+        }
+        Ok(())
+    }
+
+    fn audit_pools(&self) -> Result<(), String> {
+        let mut used: BTreeMap<u32, u32> = BTreeMap::new();
+        for &unit in self.flights.keys() {
+            let (step, key) = self.step_key(unit);
+            for &(instance, slots) in &self.plan.holds(step, key) {
+                *used.entry(instance).or_default() += slots;
+            }
+        }
+        for instance in 0..self.plan.pool_instances() {
+            let (now, slots) = self.ready.usage(instance);
+            let expected = used.get(&instance).copied().unwrap_or(0);
+            if now != expected || now > slots {
+                return Err(format!("pool instance {instance} uses {now} of {slots}, recomputed {expected}"));
+            }
+        }
+        if self.ready.first().is_none() {
+            for (ix, row) in self.units.iter().enumerate() {
+                let (step, key) = self.step_key(UnitIx::from(ix));
+                if row.state == UnitState::Ready && self.ready.held_by(&self.plan, step, key).is_none() {
+                    return Err(format!("unit {ix} could start, but nothing is offered"));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! What follows from an input: pure, and free to refuse.
+
+use crate::evaluator::{EvalError, Evaluator};
+use crate::event::{Event, Failure, Mode, RunEnd, Then};
+use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
+use crate::input::{Advice, Command, Input, Outcome, Rejection};
+use crate::plan::{Backoff, ForEach, Retry, When};
+use crate::run::tables::{DECIDED, Flight, UnitState};
+use crate::run::{Halt, Run};
+
+/// Site ends decided at once; a bound on the size of one answer.
+const ENDS_AT_ONCE: usize = 256;
+
+impl Run {
+    /// Decides what an input leads to, at a time. The events are to be applied in order, each with this time.
+    ///
+    /// `Advance` answers with whatever comes next and is to be repeated until it answers nothing.
+    ///
+    /// # Errors
+    /// If the input does not apply to the run as it is.
+    pub fn decide(&self, at: Millis, input: Input, evaluator: &dyn Evaluator) -> Result<Vec<Event>, Rejection> {
+        if let Input::Open { actor } = input {
+            if self.opened_at.is_some() {
+                return Err(Rejection::AlreadyOpen);
+            }
+            return Ok(vec![Event::Opened { actor: actor.into(), plan: self.plan.hash().into() }]);
+        }
+        if self.opened_at.is_none() {
+            return Err(Rejection::NotOpen);
+        }
+        match input {
+            Input::Advance => Ok(self.advance(at, evaluator)),
+            Input::Report { unit, attempt, mode, outcome } => self.report(at, unit, attempt, mode, outcome),
+            _ if self.end.is_some() => Err(Rejection::Ended),
+            Input::Adopt { epoch, holder } => {
+                if epoch <= self.epoch {
+                    return Err(Rejection::OldEpoch { epoch, current: self.epoch });
+                }
+                Ok(vec![Event::Adopted { epoch, holder: holder.into() }])
+            }
+            Input::Command { actor, reason, command } => self.command(actor.into(), reason.into(), &command),
+            Input::Open { .. } => Err(Rejection::AlreadyOpen),
+        }
+    }
+
+    fn command(&self, actor: Box<str>, reason: Box<str>, command: &Command) -> Result<Vec<Event>, Rejection> {
+        let event = match (command, &self.halt) {
+            (Command::Pause, None) => Event::Paused { actor, reason },
+            (Command::Pause, Some(_)) => return Err(Rejection::NotNow("the run is not running")),
+            (Command::Continue, Some(Halt::Paused { .. })) => Event::Continued { actor, reason },
+            (Command::Continue, _) => return Err(Rejection::NotNow("the run is not paused")),
+            (Command::Cancel, Some(Halt::Cancelling)) => return Err(Rejection::NotNow("the run is being cancelled")),
+            (Command::Cancel, _) => Event::Cancelled { actor, reason },
+            (Command::Rule { unit, ruling }, _) => match self.unit_state(*unit) {
+                None => return Err(Rejection::NoSuchUnit(unit.0)),
+                Some(state) if state.waits_for_operator() => {
+                    Event::Ruled { unit: *unit, ruling: *ruling, actor, reason }
+                }
+                Some(_) => return Err(Rejection::NotNow("the unit does not wait for a ruling")),
+            },
+        };
+        Ok(vec![event])
+    }
+
+    fn advance(&self, at: Millis, evaluator: &dyn Evaluator) -> Vec<Event> {
+        if self.end.is_some() {
+            return Vec::new();
+        }
+        if self.clock_due().is_some_and(|due| due <= at) {
+            return vec![Event::Clock];
+        }
+        if !self.to_close.is_empty() {
+            return self.to_close.iter().take(ENDS_AT_ONCE).map(|&site| self.close(site)).collect();
+        }
+        if let Some(&batch) = self.over_budget.first() {
+            return vec![Event::BudgetExceeded { batch }];
+        }
+        if let Some(event) = self.next_of_batches(at) {
+            return vec![event];
+        }
+        if self.halt.is_none() {
+            if let Some(&node) = self.undecided.first() {
+                return vec![self.evaluate(node, evaluator)];
+            }
+            if let Some(unit) = self.ready.first() {
+                let row = self.units[unit.ix()];
+                return vec![Event::Started { unit, attempt: row.attempts + 1, mode: row.next_mode() }];
+            }
+        }
+        self.finish().map(|end| Event::Ended { end }).into_iter().collect()
+    }
+
+    fn close(&self, site: SiteIx) -> Event {
+        Event::SiteEnded { site, end: self.end_of(site) }
+    }
+
+    /// The batch that is open is settled, or the next one opens.
+    fn next_of_batches(&self, at: Millis) -> Option<Event> {
+        let current = self.settled_batches;
+        let row = self.batches.get(current)?;
+        let batch = BatchIx::from(current);
+        if row.opened_at.is_some() {
+            let settled = row.open_sites == 0 && row.open_nodes == 0;
+            return settled.then_some(Event::BatchSettled { batch });
+        }
+        let due = self.opens_at()?;
+        (self.halt.is_none() && due <= at).then_some(Event::BatchOpened { batch })
+    }
+
+    /// When the next batch may open: at once for the first, after the soak for others; `None` while one is open.
+    pub(super) fn opens_at(&self) -> Option<Millis> {
+        let current = self.settled_batches;
+        if self.batches.get(current)?.opened_at.is_some() {
+            return None;
+        }
+        if current == 0 {
+            return Some(Millis::MIN);
+        }
+        let soak = Millis::try_from(self.plan.spec().batches.soak_ms).unwrap_or(Millis::MAX);
+        self.batches[current - 1].settled_at.map(|settled| settled.saturating_add(soak))
+    }
+
+    fn evaluate(&self, node: NodeIx, evaluator: &dyn Evaluator) -> Event {
+        let (step, key) = self.plan.node_at(node);
+        let spec = self.plan.step(step);
+        let decided = self.nodes[node.ix()].marks & DECIDED != 0;
+        if matches!(spec.when, When::Later(_)) && !decided {
+            return match evaluator.condition(&self.plan, step, key, self) {
+                Ok(runs) => Event::Decided { node, runs },
+                Err(error) => unevaluable(node, error),
+            };
+        }
+        match &spec.for_each {
+            ForEach::Later(_) => match evaluator.items(&self.plan, step, key, self) {
+                Ok(items) => Event::Expanded { node, items: items.into_iter().map(String::into_boxed_str).collect() },
+                Err(error) => unevaluable(node, error),
+            },
+            ForEach::Once | ForEach::Planned { .. } => Event::Decided { node, runs: true },
+        }
+    }
+
+    fn report(
+        &self,
+        at: Millis,
+        unit: UnitIx,
+        attempt: u32,
+        mode: Mode,
+        outcome: Outcome,
+    ) -> Result<Vec<Event>, Rejection> {
+        let flight = self.flights.get(&unit);
+        if flight.is_none_or(|flight: &Flight| flight.attempt != attempt || flight.mode != mode) {
+            return Err(Rejection::Stale { unit: unit.0, attempt });
+        }
+        let (step, _) = self.step_key(unit);
+        let event = match outcome {
+            Outcome::Done { outputs } => {
+                Event::Succeeded { unit, outputs: outputs.filter(|_| self.plan.keeps_outputs(step)) }
+            }
+            Outcome::Refused { failure, retry } => {
+                let then = self.after_refusal(at, unit, step, mode, retry);
+                Event::Refused { unit, failure: failure.into(), then }
+            }
+            Outcome::Unknown { failure } => {
+                let then = self.after_doubt(at, unit, step, mode);
+                Event::InDoubt { unit, failure: failure.into(), then }
+            }
+        };
+        Ok(vec![event])
+    }
+
+    /// What follows an attempt that surely changed nothing, or a probe that found nothing there.
+    fn after_refusal(&self, at: Millis, unit: UnitIx, step: StepIx, mode: Mode, advice: Advice) -> Then {
+        let retry = self.plan.step(step).retry;
+        let failures = self.units[unit.ix()].failures + u16::from(mode == Mode::Apply);
+        let wait = self.delay(retry, unit, failures.max(1));
+        let wait = match advice {
+            Advice::Retry => wait,
+            Advice::RetryAfter(least) => wait.max(least),
+            // "Never" from a probe means "surely not there", which is no reason against applying again.
+            Advice::Never if mode == Mode::Apply => return Then::GiveUp,
+            Advice::Never => wait,
+        };
+        if failures >= retry.attempts || self.is_over_for(unit) {
+            return Then::GiveUp;
+        }
+        Then::ApplyAt(at.saturating_add(Millis::try_from(wait).unwrap_or(Millis::MAX)))
+    }
+
+    /// What follows an attempt whose effect is not known: probe it, apply it again if that is safe, else ask.
+    fn after_doubt(&self, at: Millis, unit: UnitIx, step: StepIx, mode: Mode) -> Then {
+        let retry = self.plan.step(step).retry;
+        let failures = self.units[unit.ix()].failures + 1;
+        let wait = Millis::try_from(self.delay(retry, unit, failures)).unwrap_or(Millis::MAX);
+        let due = at.saturating_add(wait);
+        let Some(action) = self.plan.action(step) else { return Then::Park };
+        match mode {
+            Mode::Apply if action.has_probe => Then::ProbeAt(due),
+            Mode::Probe if failures < retry.attempts.saturating_mul(2) => Then::ProbeAt(due),
+            Mode::Apply | Mode::Probe if !action.idempotent => Then::Park,
+            Mode::Apply | Mode::Probe if failures >= retry.attempts || self.is_over_for(unit) => Then::GiveUp,
+            Mode::Apply | Mode::Probe => Then::ApplyAt(due),
+        }
+    }
+
+    /// Whether nothing more is to be applied for the unit's site.
+    fn is_over_for(&self, unit: UnitIx) -> bool {
+        let (step, key) = self.step_key(unit);
+        let out = self.plan.step(step).scope == crate::plan::Scope::Site && self.sites[key.ix()].out_by != u32::MAX;
+        out || matches!(self.halt, Some(Halt::Aborting | Halt::Cancelling))
+    }
+
+    /// Delay before the next attempt in milliseconds: the policy's, times a factor from 1/2 to 1 that is derived from
+    /// unit and attempt, so that units that failed together do not come back together and a replay gives the same.
+    fn delay(&self, retry: Retry, unit: UnitIx, failures: u16) -> u64 {
+        let grown = match retry.backoff {
+            Backoff::Constant => retry.delay_ms,
+            Backoff::Exponential => {
+                let doublings = u32::from(failures.saturating_sub(1)).min(63);
+                retry.delay_ms.saturating_mul(1_u64.checked_shl(doublings).unwrap_or(u64::MAX))
+            }
+        };
+        let delay = grown.min(retry.max_delay_ms);
+        let jitter = mix(u64::from(unit.0) << 32 | u64::from(self.units[unit.ix()].attempts)) % 512;
+        (delay / 1024).saturating_mul(512 + jitter) + (delay % 1024) * (512 + jitter) / 1024
+    }
+
+    /// The end of the run, if nothing is left that could happen by itself.
+    fn finish(&self) -> Option<RunEnd> {
+        if !self.flights.is_empty() {
+            return None;
+        }
+        let halted = matches!(self.halt, Some(Halt::Aborting | Halt::Cancelling));
+        let all = self.settled_nodes as usize == self.nodes.len() && self.settled_batches == self.batches.len();
+        (halted || all).then(|| self.end_now())
+    }
+
+    /// Earliest time at which a back-off or a rate is over.
+    pub(super) fn clock_due(&self) -> Option<Millis> {
+        let backoff = self.backoff.first().map(|&(due, _)| due);
+        let rate = self.ready.next_due();
+        backoff.into_iter().chain(rate).min()
+    }
+
+    /// State of a unit; `None` outside the plan.
+    #[must_use]
+    pub fn unit_state(&self, unit: UnitIx) -> Option<UnitState> {
+        self.units.get(unit.ix()).map(|row| row.state)
+    }
+}
+
+fn unevaluable(node: NodeIx, error: EvalError) -> Event {
+    let failure = Failure { code: error.code.into(), message: error.message.into(), hint: error.hint.into() };
+    Event::Unevaluable { node, failure: failure.into() }
+}
+
+/// Mixes the bits of a number (the finaliser of SplitMix64, Steele, Lea and Flood 2014).
+fn mix(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

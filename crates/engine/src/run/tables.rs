@@ -1,0 +1,205 @@
+//! States of nodes, units and sites, stored by column: about 10 bytes a unit.
+
+use crate::event::{Mode, SiteEnd};
+use crate::ids::Millis;
+
+/// State of a node.
+///
+/// ```text
+/// Waiting -> Undecided -> Active -> Succeeded | Degraded | Failed | Cancelled
+///    |           '------> Skipped
+///    '--> Skipped | Cancelled
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum NodeState {
+    /// Some need is not settled.
+    Waiting,
+    /// Its needs are satisfied; its `if` or `for_each` is to be evaluated.
+    Undecided,
+    /// Its units may start.
+    Active,
+    /// Every unit succeeded.
+    Succeeded,
+    /// Its condition was false, or it had no item.
+    Skipped,
+    /// Some unit failed and counts as done.
+    Degraded,
+    /// Some unit failed.
+    Failed,
+    /// It will not run: a need failed, or its site is out.
+    Cancelled,
+}
+
+impl NodeState {
+    /// Whether nothing of it will run any more.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        self >= Self::Succeeded
+    }
+
+    /// Whether dependents may start.
+    #[must_use]
+    pub fn is_satisfied(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Skipped | Self::Degraded)
+    }
+}
+
+/// State of a unit.
+///
+/// ```text
+/// Waiting -> Ready <-> Running -> Succeeded | Degraded | Failed
+///              ^          |-> Backoff -> Ready
+///              |          '-> Parked | Stuck  (operator)
+///              '-- any of Waiting, Ready, Backoff -> Cancelled
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum UnitState {
+    /// Its node waits.
+    Waiting,
+    /// It waits for slots only.
+    Ready,
+    /// An attempt is in flight.
+    Running,
+    /// It waits for the time of its next attempt.
+    Backoff,
+    /// In doubt, without a probe or an idempotent action: an operator must say.
+    Parked,
+    /// Failed under `on_failure: pause`: an operator must say.
+    Stuck,
+    /// Done.
+    Succeeded,
+    /// Failed, counts as done.
+    Degraded,
+    /// Failed.
+    Failed,
+    /// It will not run.
+    Cancelled,
+}
+
+impl UnitState {
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        self >= Self::Succeeded
+    }
+
+    /// Whether it waits for a ruling.
+    #[must_use]
+    pub fn waits_for_operator(self) -> bool {
+        matches!(self, Self::Parked | Self::Stuck)
+    }
+}
+
+/// What is kept of a unit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnitRow {
+    pub(crate) state: UnitState,
+    flags: u8,
+    /// Attempts that counted as failures.
+    pub(crate) failures: u16,
+    /// Attempts started, probes among them; the number of the last.
+    pub(crate) attempts: u32,
+}
+
+const PROBE_NEXT: u8 = 1;
+const MAY_HAVE_ACTED: u8 = 2;
+const IN_DOUBT: u8 = 4;
+
+impl UnitRow {
+    pub(crate) const NEW: Self = Self { state: UnitState::Waiting, flags: 0, failures: 0, attempts: 0 };
+
+    pub(crate) fn next_mode(self) -> Mode {
+        if self.flags & PROBE_NEXT == 0 { Mode::Apply } else { Mode::Probe }
+    }
+
+    pub(crate) fn set_next_mode(&mut self, mode: Mode) {
+        match mode {
+            Mode::Apply => self.flags &= !PROBE_NEXT,
+            Mode::Probe => self.flags |= PROBE_NEXT,
+        }
+    }
+
+    /// Whether some attempt was not surely refused: what an undo must take back.
+    pub(crate) fn may_have_acted(self) -> bool {
+        self.flags & MAY_HAVE_ACTED != 0
+    }
+
+    pub(crate) fn set_may_have_acted(&mut self) {
+        self.flags |= MAY_HAVE_ACTED;
+    }
+
+    /// Whether it is not known if its effect is there.
+    pub(crate) fn in_doubt(self) -> bool {
+        self.flags & IN_DOUBT != 0
+    }
+
+    pub(crate) fn set_in_doubt(&mut self, doubt: bool) {
+        if doubt {
+            self.flags |= IN_DOUBT;
+        } else {
+            self.flags &= !IN_DOUBT;
+        }
+    }
+}
+
+/// What is kept of a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NodeRow {
+    pub(crate) state: NodeState,
+    pub(crate) marks: u8,
+    /// While waiting: needs not settled. While active: units not settled.
+    pub(crate) count: u32,
+}
+
+/// A need was not satisfied: cancelled once all are settled.
+pub(crate) const BLOCKED: u8 = 1;
+/// Some unit failed.
+pub(crate) const FAILED: u8 = 2;
+/// Some unit was degraded.
+pub(crate) const DEGRADED: u8 = 4;
+/// Some unit was cancelled.
+pub(crate) const CANCELLED: u8 = 8;
+
+/// Its condition was evaluated and holds; its items are still to be.
+pub(crate) const DECIDED: u8 = 16;
+
+/// An attempt in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flight {
+    /// Number of the attempt.
+    pub attempt: u32,
+    /// What is called.
+    pub mode: Mode,
+    /// When it started.
+    pub started_at: Millis,
+    /// When it must be over.
+    pub deadline: Millis,
+}
+
+/// What is kept of a site.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SiteRow {
+    /// Node that put it out; `u32::MAX` while it is in.
+    pub(crate) out_by: u32,
+    /// Site steps that are not settled.
+    pub(crate) open: u16,
+    pub(crate) degraded: bool,
+    pub(crate) end: Option<SiteEnd>,
+}
+
+/// What is kept of a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BatchRow {
+    pub(crate) opened_at: Option<Millis>,
+    pub(crate) settled_at: Option<Millis>,
+    /// Sites that have not ended.
+    pub(crate) open_sites: u32,
+    /// Batch steps that are not settled.
+    pub(crate) open_nodes: u32,
+    /// Sites that are out.
+    pub(crate) failures: u32,
+    /// Whether its exceeded budget was acted upon.
+    pub(crate) noted: bool,
+}
