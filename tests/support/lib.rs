@@ -1,1 +1,8 @@
-//! s
+//! What tests share: a seeded generator of plans, a model world, the simulator of the pure core and its checkers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+
+pub mod checks;
+pub mod plans;
+pub mod random;
+pub mod sim;
+pub mod world;

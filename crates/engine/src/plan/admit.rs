@@ -178,30 +178,30 @@ fn admit_choices(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Refuses a step that opens batch by batch but waits for a step that needs the sites of every batch.
+/// Refuses a step that opens batch by batch but waits for a step that needs nodes of later batches.
 fn admit_batch_order(spec: &PlanSpec, order: &[StepIx]) -> Result<(), PlanError> {
     if spec.batches.ends.len() < 2 {
         return Ok(());
     }
-    let batchwise = |scope: Scope| matches!(scope, Scope::Site | Scope::Batch);
-    // For each step: does it wait, at any distance, for sites whose batches open one after another?
+    // For each step: do its nodes open one after another with the batches, or wait for such?
     let mut paced = vec![false; spec.steps.len()];
-    // For each step: a wide step among its ancestors (or itself) that does.
+    // For each step: the first among its ancestors and itself that waits for nodes of several batches at once.
     let mut wide: Vec<Option<StepIx>> = vec![None; spec.steps.len()];
     for &ix in order {
         let step = &spec.steps[ix.ix()];
+        let batchwise = matches!(step.scope, Scope::Site | Scope::Batch);
+        paced[ix.ix()] = !step.front_load && step.scope != Scope::Run;
         for need in &step.needs {
-            paced[ix.ix()] |= paced[need.step.ix()];
-            wide[ix.ix()] = wide[ix.ix()].or(wide[need.step.ix()]);
-        }
-        if batchwise(step.scope) {
-            if let Some(between) = wide[ix.ix()] {
-                let wide = spec.steps[between.ix()].name.clone();
-                return Err(PlanError::BatchDeadlock { step: step.name.clone(), wide });
+            let from = need.step.ix();
+            paced[ix.ix()] |= paced[from];
+            wide[ix.ix()] = wide[ix.ix()].or(wide[from]);
+            if !batchwise && paced[from] && spec.steps[from].scope != step.scope {
+                wide[ix.ix()] = wide[ix.ix()].or(Some(ix));
             }
-            paced[ix.ix()] |= !step.front_load;
-        } else if paced[ix.ix()] {
-            wide[ix.ix()] = wide[ix.ix()].or(Some(ix));
+        }
+        if let (true, Some(between)) = (batchwise, wide[ix.ix()]) {
+            let wide = spec.steps[between.ix()].name.clone();
+            return Err(PlanError::BatchDeadlock { step: step.name.clone(), wide });
         }
     }
     Ok(())

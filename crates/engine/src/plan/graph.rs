@@ -57,7 +57,8 @@ pub(crate) fn covers(wide: Scope, narrow: Scope) -> bool {
     wide == narrow || wide == Scope::Run || narrow == Scope::Site
 }
 
-/// Steps whose nodes wait for their batch to open. A step that needs one of its own scope is held back by that one.
+/// Steps whose nodes wait for their batch to open. A step that needs one of its own scope is held back by that one;
+/// without sites there is no batch to wait for.
 pub(crate) fn gated(spec: &PlanSpec) -> Vec<bool> {
     spec.steps
         .iter()
@@ -66,7 +67,7 @@ pub(crate) fn gated(spec: &PlanSpec) -> Vec<bool> {
                 let needed = &spec.steps[need.step.ix()];
                 needed.scope == step.scope && !needed.front_load
             });
-            !step.front_load && !held
+            !step.front_load && !held && !spec.batches.ends.is_empty()
         })
         .collect()
 }

@@ -19,7 +19,7 @@ impl Run {
         self.now = at;
         self.ready.advance(at);
         match &record.event {
-            Event::Opened { .. } => self.opened_at = Some(at),
+            Event::Opened { .. } => self.open(at),
             Event::Adopted { epoch, .. } => self.adopt(*epoch),
             Event::Clock => self.ring(at),
             Event::Started { unit, attempt, mode } => self.start(*unit, *attempt, *mode, at),

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ids::{KeyIx, Millis, StepIx, UnitIx};
 use crate::plan::{Plan, Rate};
 
+/// Pool instances and the slots held of each.
+type Holds = Box<[(u32, u32)]>;
+
 const NO_LANE: u32 = u32::MAX;
 const MICROS: i64 = 1_000;
 
@@ -23,7 +26,7 @@ pub(crate) struct Ready {
     lanes: Vec<Lane>,
     /// Lane of each step and key, once known; one entry for steps without keyed pools.
     lane_of: Vec<Vec<u32>>,
-    by_holds: BTreeMap<(StepIx, Box<[(u32, u32)]>), u32>,
+    by_holds: BTreeMap<(StepIx, Holds), u32>,
     open: BTreeSet<(u64, u32)>,
     instances: Vec<Instance>,
     /// Instances that a rate holds back, by the time at which they may start something.
@@ -33,7 +36,7 @@ pub(crate) struct Ready {
 
 #[derive(Debug)]
 struct Lane {
-    holds: Box<[(u32, u32)]>,
+    holds: Holds,
     units: BTreeSet<(u64, u32)>,
     place: LanePlace,
 }

@@ -7,6 +7,16 @@ use crate::run::tables::{BLOCKED, CANCELLED, DEGRADED, FAILED, NodeState, UnitSt
 use crate::run::{Halt, Run};
 
 impl Run {
+    /// Lets the nodes go that wait for nothing: front-loaded ones, and those whose needs have no key.
+    pub(super) fn open(&mut self, at: Millis) {
+        self.opened_at = Some(at);
+        for node in (0..self.plan.node_count()).map(NodeIx) {
+            if self.nodes[node.ix()].count == 0 && self.nodes[node.ix()].state == NodeState::Waiting {
+                self.admit(node);
+            }
+        }
+    }
+
     /// Lets a batch's nodes go.
     pub(super) fn open_batch(&mut self, batch: BatchIx, at: Millis) {
         self.batches[batch.ix()].opened_at = Some(at);

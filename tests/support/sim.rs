@@ -1,0 +1,408 @@
+//! The simulator: the pure core under virtual time and faults. One seed is one run, whole and repeatable.
+//!
+//! Faults are events among others: crashes before and after a commit, replies that are lost or late, attempts that act
+//! after their driver has died, refusals, slow targets, an operator who pauses, continues, cancels and rules.
+
+use std::collections::BTreeMap;
+
+use engine::{
+    Advice, Command, EvalError, Evaluator, Event, Failure, GroupWriter, Input, KeyIx, Millis, Mode, Outcome, Outputs,
+    Plan, Record, Ruling, Run, Status, StepIx, Target, UnitIx, decode_group,
+};
+
+use crate::checks::Checker;
+use crate::plans;
+use crate::random::Random;
+use crate::world::{self, World};
+
+/// What became of a simulated run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Groups as they would lie in the journal.
+    pub groups: Vec<Vec<u8>>,
+    /// Crashes survived.
+    pub crashes: u32,
+    /// Records in all.
+    pub records: usize,
+    /// Status at rest.
+    pub status: String,
+}
+
+/// How often each kind of fault strikes, in percent; drawn per run so that runs differ in kind, not only in order.
+#[derive(Clone, Copy, Debug)]
+struct Weather {
+    crash: u64,
+    refuse: u64,
+    lose: u64,
+    operator: u64,
+}
+
+struct Sim {
+    random: Random,
+    weather: Weather,
+    run: Run,
+    checker: Checker,
+    world: World,
+    journal: Vec<Vec<u8>>,
+    group: Vec<Record>,
+    queue: BTreeMap<(Millis, u64), Happening>,
+    order: u64,
+    now: Millis,
+    epoch: u64,
+    crashes: u32,
+    crashed: bool,
+    records: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Happening {
+    /// The attempt's call reaches the target.
+    Reaches { unit: UnitIx, attempt: u32 },
+    /// The attempt's reply reaches the driver of that epoch.
+    Replies { epoch: u64, unit: UnitIx, attempt: u32, mode: Mode, outcome: Reply },
+    /// The operator looks in.
+    Operator,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Reply {
+    /// What the target says of itself.
+    Truth,
+    Refused(Advice),
+    Unknown,
+}
+
+/// Conditions and items that look random but are a function of step and key, as expressions over outputs are.
+struct Oracle;
+
+impl Evaluator for Oracle {
+    fn condition(&self, _: &Plan, step: StepIx, key: KeyIx, _: &dyn Outputs) -> Result<bool, EvalError> {
+        match Random::new(u64::from(step.0) << 32 | u64::from(key.0)).between(0, 9) {
+            0 => Err(EvalError { code: "sim".into(), message: "no value".into(), hint: String::new() }),
+            1..=3 => Ok(false),
+            _ => Ok(true),
+        }
+    }
+
+    fn items(&self, _: &Plan, step: StepIx, key: KeyIx, _: &dyn Outputs) -> Result<Vec<String>, EvalError> {
+        let count = Random::new(u64::from(step.0) << 33 | u64::from(key.0)).between(0, 4);
+        if count == 4 {
+            return Err(EvalError { code: "sim".into(), message: "no list".into(), hint: String::new() });
+        }
+        Ok((0..count).map(|item| item.to_string()).collect())
+    }
+
+    fn with(&self, _: &Plan, _: Target<'_>, _: &dyn Outputs) -> Result<serde_json::Value, EvalError> {
+        Ok(serde_json::Value::Null)
+    }
+}
+
+/// Runs one seed to rest.
+///
+/// # Errors
+/// Names the broken invariant and where.
+pub fn run(seed: u64) -> Result<Trace, String> {
+    let mut random = Random::new(seed);
+    let plan = plans::plan(&mut random);
+    let weather = Weather {
+        crash: random.pick(&[0, 0, 2, 8]),
+        refuse: random.pick(&[0, 5, 30]),
+        lose: random.pick(&[0, 5, 20]),
+        operator: random.pick(&[0, 0, 3]),
+    };
+    let mut sim = Sim {
+        random,
+        weather,
+        run: Run::new(plan),
+        checker: Checker::default(),
+        world: World::default(),
+        journal: Vec::new(),
+        group: Vec::new(),
+        queue: BTreeMap::new(),
+        order: 0,
+        now: 1_000_000,
+        epoch: 0,
+        crashes: 0,
+        crashed: false,
+        records: 0,
+    };
+    sim.input(Input::Open { actor: "sim".into() })?;
+    sim.adopt()?;
+    sim.to_rest()?;
+    sim.checker.at_rest(&sim.run, &sim.world)?;
+    sim.replays()?;
+    Ok(Trace {
+        groups: sim.journal,
+        crashes: sim.crashes,
+        records: sim.records,
+        status: format!("{:?}", sim.run.status()),
+    })
+}
+
+/// Prints a record for whoever replays one seed.
+#[allow(clippy::print_stderr)]
+fn tell(run: &Run, record: &Record) {
+    let unit = match &record.event {
+        Event::Started { unit, .. }
+        | Event::Succeeded { unit, .. }
+        | Event::Refused { unit, .. }
+        | Event::InDoubt { unit, .. }
+        | Event::Ruled { unit, .. } => run.unit_name(*unit),
+        _ => String::new(),
+    };
+    eprintln!("{} {:?} {unit}", record.at, record.event);
+}
+
+impl Sim {
+    fn to_rest(&mut self) -> Result<(), String> {
+        // Once this many turns are over faults stop, and the run must come to rest within as many again.
+        const CALM: u32 = 3_000;
+        for turn in 0..CALM * 4 {
+            if turn == CALM {
+                self.weather = Weather { crash: 0, refuse: 0, lose: 0, operator: 0 };
+            }
+            self.turn()?;
+            if std::mem::take(&mut self.crashed) {
+                continue;
+            }
+            if matches!(self.run.status(), Status::Ended(_)) {
+                return Ok(());
+            }
+            let wake = self.run.next_wake();
+            let next = self.queue.first_key_value().map(|(&(at, _), _)| at);
+            match next.into_iter().chain(wake).min() {
+                Some(at) => self.now = self.now.max(at),
+                None if self.run.is_waiting_for_operator() => self.operate()?,
+                None => return Err(self.stall()),
+            }
+            while let Some((&(at, order), _)) = self.queue.first_key_value() {
+                if at > self.now {
+                    break;
+                }
+                let happening = self.queue.remove(&(at, order)).ok_or("queue")?;
+                self.happen(happening)?;
+            }
+            if self.random.chance(self.weather.operator) {
+                self.push(0, Happening::Operator);
+            }
+        }
+        Err(format!("no rest after {} turns: {:?}", CALM * 4, self.run.status()))
+    }
+
+    fn stall(&self) -> String {
+        let plan = self.run.plan();
+        let waits: Vec<String> = (0..plan.node_count())
+            .map(engine::NodeIx)
+            .filter(|&node| !self.run.node_state(node).is_settled())
+            .map(|node| {
+                let (step, key) = plan.node_at(node);
+                let name = plan.key_name(plan.step(step).scope, key);
+                format!("{}/{name}: {:?} {:?}", plan.step(step).name, self.run.node_state(node), self.run.why(node))
+            })
+            .collect();
+        format!("nothing happens and nobody is asked: {:?} {waits:?} {:?}", self.run.status(), self.run.tally())
+    }
+
+    /// One turn of the driver: everything that can be decided, one commit, then the starts it made durable.
+    fn turn(&mut self) -> Result<(), String> {
+        loop {
+            let before = self.records;
+            self.input(Input::Advance)?;
+            if self.records == before {
+                break;
+            }
+        }
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        if self.random.chance(self.weather.crash) {
+            return self.crash();
+        }
+        let group = std::mem::take(&mut self.group);
+        let mut writer = GroupWriter::default();
+        group.iter().for_each(|record| writer.push(record));
+        self.journal.push(writer.finish());
+        if self.random.chance(self.weather.crash) {
+            return self.crash();
+        }
+        for record in group {
+            if let Event::Started { unit, attempt, mode } = record.event {
+                // A start may be followed, within its group, by what ended it.
+                if self.run.flight(unit).is_some_and(|flight| flight.attempt == attempt) {
+                    self.launch(unit, attempt, mode);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, unit: UnitIx, attempt: u32, mode: Mode) {
+        let slow = if self.random.chance(10) { 5_000 } else { 50 };
+        let reach = self.random.between(0, slow) as Millis;
+        let back = self.random.between(0, slow) as Millis;
+        let refused = mode == Mode::Apply && self.random.chance(self.weather.refuse);
+        let outcome = if refused {
+            Reply::Refused(self.random.pick(&[Advice::Retry, Advice::Retry, Advice::RetryAfter(700), Advice::Never]))
+        } else if self.random.chance(self.weather.lose) {
+            Reply::Unknown
+        } else {
+            Reply::Truth
+        };
+        let arrives = match (mode, outcome) {
+            (Mode::Probe, _) | (_, Reply::Refused(_)) => false,
+            // The call may have been lost instead of the reply.
+            (Mode::Apply, Reply::Unknown) => self.random.chance(50),
+            (Mode::Apply, Reply::Truth) => true,
+        };
+        if arrives {
+            self.push(reach, Happening::Reaches { unit, attempt });
+        }
+        let epoch = self.epoch;
+        self.push(reach + back, Happening::Replies { epoch, unit, attempt, mode, outcome });
+    }
+
+    fn push(&mut self, after: Millis, happening: Happening) {
+        self.order += 1;
+        self.queue.insert((self.now + after, self.order), happening);
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), String> {
+        match happening {
+            Happening::Reaches { unit, attempt } => {
+                let target = self.target(unit)?;
+                self.world.reach(unit, attempt, target);
+                Ok(())
+            }
+            Happening::Replies { epoch, unit, attempt, mode, outcome } => {
+                // A reply to a driver that has died reaches nobody.
+                if epoch != self.epoch {
+                    return Ok(());
+                }
+                let outcome = self.outcome(unit, attempt, mode, outcome);
+                self.input(Input::Report { unit, attempt, mode, outcome })
+            }
+            Happening::Operator => self.interfere(),
+        }
+    }
+
+    fn outcome(&mut self, unit: UnitIx, attempt: u32, mode: Mode, reply: Reply) -> Outcome {
+        let failure = Failure { code: "sim".into(), message: "simulated".into(), hint: "".into() };
+        match (reply, mode) {
+            (Reply::Truth, Mode::Apply) if self.world.count(unit) > 0 => Outcome::Done { outputs: Some("{}".into()) },
+            (Reply::Truth, Mode::Apply) => Outcome::Refused { failure, retry: Advice::Retry },
+            (Reply::Truth, Mode::Probe) if self.world.probe(unit, attempt) => Outcome::Done { outputs: None },
+            (Reply::Truth, Mode::Probe) => Outcome::Refused { failure, retry: Advice::Never },
+            (Reply::Refused(retry), _) => Outcome::Refused { failure, retry },
+            (Reply::Unknown, _) => Outcome::Unknown { failure },
+        }
+    }
+
+    fn target(&self, unit: UnitIx) -> Result<world::Target, String> {
+        let (node, _) = self.run.unit_at(unit).ok_or("unknown unit")?;
+        let action = self.run.plan().action(self.run.plan().node_at(node).0).ok_or("no action")?;
+        // A target without keys and probe is one whose attempts the engine parks when in doubt; an attempt that acts
+        // after its driver died is then ruled on by the operator, who knows the truth, so tokens are not needed.
+        Ok(world::Target { knows_keys: action.idempotent, knows_tokens: action.has_probe })
+    }
+
+    /// The driver dies: what was not committed is gone, replies on their way reach nobody, calls on their way go on.
+    fn crash(&mut self) -> Result<(), String> {
+        self.crashes += 1;
+        self.group.clear();
+        let mut run = Run::new(self.run.plan().clone());
+        let mut checker = Checker::default();
+        for group in &self.journal {
+            for record in decode_group(group).map_err(|error| error.to_string())? {
+                checker.before(&run, &record)?;
+                run.apply(&record).map_err(|error| error.to_string())?;
+            }
+        }
+        self.run = run;
+        self.checker = checker;
+        self.now += 1_000;
+        self.crashed = true;
+        if self.run.opened_at().is_none() {
+            self.input(Input::Open { actor: "sim".into() })?;
+        }
+        self.adopt()
+    }
+
+    fn adopt(&mut self) -> Result<(), String> {
+        self.epoch += 1;
+        let input = Input::Adopt { epoch: self.epoch, holder: format!("driver {}", self.epoch) };
+        if matches!(self.run.status(), Status::Ended(_)) {
+            return Ok(());
+        }
+        self.input(input)
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), String> {
+        let events = match self.run.decide(self.now, input.clone(), &Oracle) {
+            Ok(events) => events,
+            Err(rejection) => {
+                return match input {
+                    Input::Report { .. } | Input::Command { .. } => Ok(()),
+                    _ => Err(format!("{input:?} was refused: {rejection}")),
+                };
+            }
+        };
+        for event in events {
+            let record = Record { at: self.now, event };
+            self.checker.before(&self.run, &record).map_err(|broken| format!("{broken}, at {record:?}"))?;
+            self.run.apply(&record).map_err(|error| error.to_string())?;
+            self.run.audit().map_err(|broken| format!("{broken}, after {record:?}"))?;
+            if std::env::var_os("REINSTATE_SIM_SEED").is_some() {
+                tell(&self.run, &record);
+            }
+            self.group.push(record);
+            self.records += 1;
+        }
+        Ok(())
+    }
+
+    /// The operator does something uncalled for.
+    fn interfere(&mut self) -> Result<(), String> {
+        let command = match self.random.between(0, 9) {
+            0 => Command::Cancel,
+            1..=4 => Command::Pause,
+            _ => Command::Continue,
+        };
+        self.command(command)
+    }
+
+    /// The operator is asked: rules by the truth, or lets the run go on.
+    fn operate(&mut self) -> Result<(), String> {
+        let unit = self.run.for_operator().next();
+        let paused = matches!(self.run.status(), Status::Paused { .. });
+        match unit {
+            Some(unit) if !paused || self.random.chance(50) => {
+                let ruling = if self.world.count(unit) > 0 {
+                    Ruling::Done
+                } else {
+                    self.random.pick(&[Ruling::Again, Ruling::GiveUp])
+                };
+                self.command(Command::Rule { unit, ruling })
+            }
+            _ => self.command(Command::Continue),
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), String> {
+        self.input(Input::Command { actor: "operator".into(), reason: "simulated".into(), command })
+    }
+
+    /// The journal alone gives the run as it stands, index for index.
+    fn replays(&self) -> Result<(), String> {
+        let mut run = Run::new(self.run.plan().clone());
+        for group in &self.journal {
+            for record in decode_group(group).map_err(|error| error.to_string())? {
+                run.apply(&record).map_err(|error| error.to_string())?;
+            }
+        }
+        if format!("{run:?}") == format!("{:?}", self.run) {
+            Ok(())
+        } else {
+            Err("the journal replays to another state".into())
+        }
+    }
+}
