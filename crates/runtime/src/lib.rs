@@ -2,9 +2,11 @@
 //!
 //! Architecture invariant: no adapter is known here, no YAML, no SQL.
 
+mod memory;
 mod ports;
 
 pub use engine;
+pub use memory::MemoryJournal;
 pub use ports::{
     Appended, Call, Clock, Connector, Holder, Journal, JournalError, Lease, Probed, RunHead, RunSummary, SecretText,
     StoredGroup,

@@ -1,1 +1,38 @@
-//! See crates/README.md.
+//! Journals that survive power loss: SQLite, embedded in the process (PostgreSQL joins behind the same port).
+//!
+//! Architecture invariant: a group is opaque here. This crate knows numbers, epochs, bytes and their checksums, not
+//! events; it never looks at the connectors.
+
+mod address;
+mod anchor;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use runtime::engine::Millis;
+use runtime::{Journal, JournalError};
+
+pub use address::Address;
+pub use anchor::anchor;
+pub use sqlite::{FORMAT, SqliteJournal, SqliteOptions};
+
+/// Opens the store at an address, `sqlite:PATH`; makes the file if it is missing, but never a folder.
+///
+/// Leases expire by the clock of this host. Must be called inside of a tokio runtime, which then drives the writer.
+///
+/// # Errors
+/// [`JournalError::Unsupported`] for another kind of address; what [`SqliteJournal::open`] returns.
+pub async fn open(address: &str) -> Result<Arc<dyn Journal>, JournalError> {
+    match address.parse::<Address>()? {
+        Address::Sqlite(path) => Ok(Arc::new(SqliteJournal::open(&path, SqliteOptions::new(system_now)).await?)),
+        Address::Postgres(_) => Err(JournalError::Unsupported("a PostgreSQL address (postgres://...)".to_owned())),
+    }
+}
+
+/// Returns the time of this host in milliseconds since the epoch; a clock before 1970 reads as 1970.
+#[must_use]
+pub fn system_now() -> Millis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -3,10 +3,16 @@
 use async_trait::async_trait;
 use engine::Millis;
 
+use super::JournalError;
+
 /// Keeps journals of runs. A *group* is the events of one commit, encoded together; it is opaque here.
 ///
 /// Contract (one suite runs on every implementation): a group that `append` acknowledged survives power loss; groups of
-/// a run have dense numbers from 0; an append with another expected number or an epoch that is not the newest changes nothing.
+/// a run have dense numbers from 0; an append with another expected number or an epoch that is not the newest changes
+/// nothing. The epoch alone decides: a lease that expired or was released may still append until somebody else takes it.
+///
+/// # Cancel safety
+/// Dropping the future of a change leaves it open whether the change was made; nothing is ever half made.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Creates a run with its encoded plan; durable on return.
@@ -15,7 +21,8 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Exists`] if the name is taken; else the store's trouble.
     async fn create(&self, head: &RunHead, plan: &[u8]) -> Result<(), JournalError>;
 
-    /// Takes the lease of a run with a new, higher epoch; durable on return.
+    /// Takes the lease of a run with a new, higher epoch; durable on return. A store may give the lease of a process
+    /// that is surely dead before it expires.
     ///
     /// # Errors
     /// [`JournalError::Held`] if another holder's lease has not expired; [`JournalError::NoSuchRun`].
@@ -24,10 +31,10 @@ pub trait Journal: Send + Sync {
     /// Extends a lease.
     ///
     /// # Errors
-    /// [`JournalError::Fenced`] if a newer epoch exists.
+    /// [`JournalError::Fenced`] if a newer epoch exists; [`JournalError::NoSuchRun`].
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError>;
 
-    /// Gives a lease back; an older one is left alone.
+    /// Gives a lease back; a newer one of somebody else, or a run that does not exist, is left alone.
     ///
     /// # Errors
     /// The store's trouble.
@@ -36,8 +43,9 @@ pub trait Journal: Send + Sync {
     /// Appends one group as number `expected` and returns when it is durable.
     ///
     /// # Errors
-    /// [`JournalError::Fenced`] if a newer epoch exists, [`JournalError::Conflict`] if another group has that number;
-    /// nothing is appended then. After [`JournalError::Unavailable`] it is not known whether it was appended.
+    /// [`JournalError::NoSuchRun`]; [`JournalError::Fenced`] if the epoch is not the newest; [`JournalError::Conflict`]
+    /// if another number comes next (looked at in this order). Nothing is appended then, nor after
+    /// [`JournalError::Full`] and [`JournalError::ReadOnly`]. After [`JournalError::Unavailable`] it is not known whether it was appended.
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError>;
 
     /// Returns the encoded plan of a run.
@@ -49,10 +57,11 @@ pub trait Journal: Send + Sync {
     /// Returns up to `limit` groups of a run from number `from` on, in order; empty past the end.
     ///
     /// # Errors
-    /// [`JournalError::Corrupt`] if the numbers are not dense; else the store's trouble.
+    /// [`JournalError::NoSuchRun`]; [`JournalError::Corrupt`] if the numbers are not dense or a group is not what was
+    /// appended; else the store's trouble.
     async fn load(&self, run: &str, from: u64, limit: u32) -> Result<Vec<StoredGroup>, JournalError>;
 
-    /// Lists the runs, newest first.
+    /// Lists the runs, newest first; of the same time, the later created first.
     ///
     /// # Errors
     /// The store's trouble.
@@ -115,65 +124,4 @@ pub struct RunSummary {
     pub groups: u64,
     /// Who holds the lease, if it has not expired.
     pub held_by: Option<String>,
-}
-
-/// Why the journal did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// A run of that name exists.
-    #[error("run {0} exists already")]
-    Exists(String),
-    /// No run of that name exists.
-    #[error("there is no run {0}")]
-    NoSuchRun(String),
-    /// Somebody else drives the run.
-    #[error("run {run} is driven by {holder}")]
-    Held {
-        /// The run.
-        run: String,
-        /// Who holds the lease.
-        holder: String,
-    },
-    /// A newer lease exists: this process must stop driving.
-    #[error("run {run} was taken over: epoch {epoch} is not the newest")]
-    Fenced {
-        /// The run.
-        run: String,
-        /// The stale epoch.
-        epoch: u64,
-    },
-    /// Another group has that number.
-    #[error("group {expected} of run {run} exists already")]
-    Conflict {
-        /// The run.
-        run: String,
-        /// The expected number.
-        expected: u64,
-    },
-    /// The store was written by a newer version.
-    #[error("the store has format {found}, this version reads up to {known}")]
-    NewerFormat {
-        /// Found.
-        found: u32,
-        /// Known.
-        known: u32,
-    },
-    /// The stored data is damaged.
-    #[error("the store is damaged: {0}")]
-    Corrupt(String),
-    /// No space is left; nothing of the group was kept.
-    #[error("no space left for the journal at {0}")]
-    Full(String),
-    /// The store cannot be written.
-    #[error("the journal at {0} is read-only")]
-    ReadOnly(String),
-    /// The store cannot be reached or answered with an error.
-    #[error("the journal is not available: {context}")]
-    Unavailable {
-        /// What was tried.
-        context: String,
-        /// The cause.
-        #[source]
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
-    },
 }

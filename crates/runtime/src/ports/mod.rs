@@ -3,7 +3,9 @@
 mod clock;
 mod connector;
 mod journal;
+mod journal_error;
 
 pub use clock::Clock;
 pub use connector::{Call, Connector, Probed, SecretText};
-pub use journal::{Appended, Holder, Journal, JournalError, Lease, RunHead, RunSummary, StoredGroup};
+pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredGroup};
+pub use journal_error::JournalError;

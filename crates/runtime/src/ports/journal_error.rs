@@ -1,0 +1,105 @@
+//! What can be wrong with a journal, in words for people.
+
+/// Why the journal did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A run of that name exists.
+    #[error("run {0} exists already")]
+    Exists(String),
+    /// No run of that name exists.
+    #[error("there is no run {0}")]
+    NoSuchRun(String),
+    /// Somebody else drives the run.
+    #[error("run {run} is driven by {holder}")]
+    Held {
+        /// The run.
+        run: String,
+        /// Who holds the lease.
+        holder: String,
+    },
+    /// A newer lease exists: this process must stop driving.
+    #[error("run {run} was taken over: epoch {epoch} is not the newest")]
+    Fenced {
+        /// The run.
+        run: String,
+        /// The stale epoch.
+        epoch: u64,
+    },
+    /// Another number comes next: somebody else appended, or the caller lost count.
+    #[error("group {expected} is not the next one of run {run}")]
+    Conflict {
+        /// The run.
+        run: String,
+        /// The expected number.
+        expected: u64,
+    },
+    /// The address names no kind of store that this version can open.
+    #[error("{0} is not a store that this version can open")]
+    Unsupported(String),
+    /// The store was written by a newer version.
+    #[error("the store has format {found}, this version reads up to {known}")]
+    NewerFormat {
+        /// Found.
+        found: u32,
+        /// Known.
+        known: u32,
+    },
+    /// The stored data is damaged.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    /// No space is left; nothing of the group was kept.
+    #[error("no space left for the journal at {0}")]
+    Full(String),
+    /// The store cannot be written.
+    #[error("the journal at {0} is read-only")]
+    ReadOnly(String),
+    /// The store cannot be reached or answered with an error.
+    #[error("the journal is not available: {context}")]
+    Unavailable {
+        /// What was tried.
+        context: String,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+impl JournalError {
+    /// Returns the stable code that programs and documentation use; it never changes its meaning.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Exists(_) => "journal-exists",
+            Self::NoSuchRun(_) => "journal-no-such-run",
+            Self::Held { .. } => "journal-held",
+            Self::Fenced { .. } => "journal-fenced",
+            Self::Conflict { .. } => "journal-conflict",
+            Self::Unsupported(_) => "journal-unsupported",
+            Self::NewerFormat { .. } => "journal-newer-format",
+            Self::Corrupt(_) => "journal-corrupt",
+            Self::Full(_) => "journal-full",
+            Self::ReadOnly(_) => "journal-read-only",
+            Self::Unavailable { .. } => "journal-unavailable",
+        }
+    }
+
+    /// Returns what a person can do about it, as one sentence without a full stop.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Exists(_) => "choose another name, or resume the run of that name",
+            Self::NoSuchRun(_) => "look at the names of the runs in this store with `status`, or name another --store",
+            Self::Held { .. } => "stop that process, or wait until its lease expires, then resume",
+            Self::Fenced { .. } => "leave the run to the process that took it over; this one must not go on",
+            Self::Conflict { .. } => "resume the run: it goes on from what the journal holds",
+            Self::Unsupported(_) => "use sqlite:PATH",
+            Self::NewerFormat { .. } => "use the newer version of reinstate that wrote it; nothing was changed",
+            Self::Corrupt(_) => {
+                "keep the file and its -wal for inspection, check the disk, and go on from a backup copy of the store"
+            }
+            Self::Full(_) => "free some space there, then resume; all that was acknowledged is kept",
+            Self::ReadOnly(_) => "make the file and its folder writable for this user, then resume",
+            Self::Unavailable { .. } => "remove the cause, then resume; all that was acknowledged is kept",
+        }
+    }
+}

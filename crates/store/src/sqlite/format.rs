@@ -1,0 +1,109 @@
+//! The format of the file: its mark, its number and its tables.
+
+use sqlx::{Row, SqliteConnection};
+
+/// Number of the format that this version writes; it reads all up to it.
+pub const FORMAT: u32 = 1;
+
+/// `PRAGMA application_id` of a journal: "rein".
+const APPLICATION: i64 = 0x7265_696e;
+
+/// Bits of a row's ID below the run's: the number of a group.
+pub(super) const GROUP_BITS: u32 = 40;
+/// Bits of a row's ID below the run's: the part of a plan.
+pub(super) const PART_BITS: u32 = 20;
+
+// Rows are keyed by one integer, the run's ID above the number, so that each table is one tree without a second index
+// and a group is appended at the end of its run's range.
+const TABLES: &str = "
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        plan_hash TEXT NOT NULL,
+        created_at INTEGER NOT NULL, -- milliseconds since the epoch
+        plan_size INTEGER NOT NULL,  -- bytes
+        checksum BLOB NOT NULL       -- of all of this and the plan
+    ) STRICT;
+    CREATE TABLE plans (
+        id INTEGER PRIMARY KEY,      -- run << 20 | part
+        bytes BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE leases (
+        run INTEGER PRIMARY KEY,
+        epoch INTEGER NOT NULL,
+        holder TEXT NOT NULL,        -- for people
+        host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        born TEXT,                   -- boot, namespace and start of the process, if the host tells
+        expires_at INTEGER NOT NULL  -- milliseconds since the epoch
+    ) STRICT;
+    CREATE TABLE groups (
+        id INTEGER PRIMARY KEY,      -- run << 40 | seq
+        epoch INTEGER NOT NULL,
+        checksum BLOB NOT NULL,      -- of the run's name, seq, epoch and bytes
+        bytes BLOB NOT NULL
+    ) STRICT;
+    PRAGMA application_id = 1919248750;
+    PRAGMA user_version = 1;
+";
+
+/// What a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A database without content, to be made a journal.
+    Empty,
+    /// A journal of a format that this version reads.
+    Journal,
+    /// A journal of a newer format.
+    Newer(u32),
+    /// Something else.
+    Foreign(String),
+}
+
+/// Looks at a file and changes nothing.
+pub(super) async fn inspect(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT (SELECT application_id FROM pragma_application_id) AS application, \
+         (SELECT user_version FROM pragma_user_version) AS format, \
+         (SELECT count(*) FROM sqlite_schema) AS objects",
+    )
+    .persistent(false)
+    .fetch_one(connection)
+    .await?;
+    let (application, format, objects): (i64, i64, i64) =
+        (row.try_get("application")?, row.try_get("format")?, row.try_get("objects")?);
+    Ok(match (application, u32::try_from(format)) {
+        (APPLICATION, Ok(1..=FORMAT)) => Found::Journal,
+        (APPLICATION, Ok(newer @ 2..)) => Found::Newer(newer),
+        (0, Ok(0)) if objects == 0 => Found::Empty,
+        _ => Found::Foreign(format!(
+            "a database of another program (application_id {application}, user_version {format}, {objects} objects)"
+        )),
+    })
+}
+
+/// Makes an empty database a journal; leaves one that another process made in the meantime alone.
+pub(super) async fn make(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let found = inspect(connection).await?;
+    if found == Found::Empty {
+        sqlx::raw_sql(TABLES).execute(&mut *connection).await?;
+        sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
+        return Ok(Found::Journal);
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_carry_the_mark_and_the_number() {
+        assert!(TABLES.contains(&format!("application_id = {APPLICATION};")));
+        assert!(TABLES.contains(&format!("user_version = {FORMAT};")));
+        assert!(TABLES.contains(&format!("run << {GROUP_BITS} | seq")));
+        assert!(TABLES.contains(&format!("run << {PART_BITS} | part")));
+    }
+}

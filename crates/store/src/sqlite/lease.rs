@@ -1,0 +1,114 @@
+//! Leases: who may drive a run, by compare-and-set with an epoch.
+
+use runtime::engine::Millis;
+use runtime::{Holder, JournalError, Lease};
+use sqlx::{Row, SqliteConnection};
+
+use super::process::Born;
+use super::trouble::Failure;
+use super::work::integer;
+
+/// Takes the lease if nobody living holds it; gives the new epoch.
+///
+/// A holder on the same host whose process surely ended is not waited for. A stopped process is alive: its lease runs
+/// out, and when it wakes up its epoch is stale.
+pub(super) async fn acquire(
+    connection: &mut SqliteConnection,
+    run: &str,
+    holder: &Holder,
+    now: Millis,
+    ttl_ms: u64,
+) -> Result<u64, Failure> {
+    let row = sqlx::query(
+        "SELECT r.id, l.epoch, l.holder, l.host, l.pid, l.born, l.expires_at \
+         FROM runs r LEFT JOIN leases l ON l.run = r.id WHERE r.name = $1",
+    )
+    .bind(run)
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
+    let id: i64 = row.try_get("id")?;
+    let mut epoch = 1;
+    if let Some(last) = row.try_get::<Option<i64>, _>("epoch")? {
+        let expires_at: Millis = row.try_get("expires_at")?;
+        if now < expires_at && !ended(&row, &holder.host)? {
+            return Err(JournalError::Held { run: run.to_owned(), holder: row.try_get("holder")? }.into());
+        }
+        epoch = last + 1;
+    }
+    sqlx::query(
+        "INSERT INTO leases (run, epoch, holder, host, pid, born, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+         ON CONFLICT (run) DO UPDATE SET epoch = excluded.epoch, holder = excluded.holder, host = excluded.host, \
+         pid = excluded.pid, born = excluded.born, expires_at = excluded.expires_at",
+    )
+    .bind(id)
+    .bind(epoch)
+    .bind(&holder.name)
+    .bind(&holder.host)
+    .bind(i64::from(holder.pid))
+    .bind(Born::of(holder.pid).map(|born| born.to_string()))
+    .bind(expiry(now, ttl_ms))
+    .execute(connection)
+    .await?;
+    Ok(epoch.unsigned_abs())
+}
+
+/// Returns whether the holder of a row ran on this host and surely ended.
+fn ended(row: &sqlx::sqlite::SqliteRow, this_host: &str) -> Result<bool, sqlx::Error> {
+    let host: String = row.try_get("host")?;
+    let pid: i64 = row.try_get("pid")?;
+    let born: Option<String> = row.try_get("born")?;
+    let (Ok(pid), Some(born)) = (u32::try_from(pid), born.as_deref().and_then(Born::parse)) else {
+        return Ok(false);
+    };
+    Ok(host == this_host && born.surely_dead(pid))
+}
+
+pub(super) async fn renew(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+    now: Millis,
+    ttl_ms: u64,
+) -> Result<u64, Failure> {
+    if set_expiry(connection, lease, expiry(now, ttl_ms)).await? {
+        return Ok(0);
+    }
+    is_newest(connection, lease).await?;
+    Ok(0)
+}
+
+pub(super) async fn release(connection: &mut SqliteConnection, lease: &Lease) -> Result<u64, Failure> {
+    set_expiry(connection, lease, Millis::MIN).await?;
+    Ok(0)
+}
+
+async fn set_expiry(connection: &mut SqliteConnection, lease: &Lease, at: Millis) -> Result<bool, sqlx::Error> {
+    let updated = sqlx::query(
+        "UPDATE leases SET expires_at = $3 WHERE run = (SELECT id FROM runs WHERE name = $1) AND epoch = $2",
+    )
+    .bind(&lease.run)
+    .bind(integer(lease.epoch))
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Refuses unless the run exists and the lease has its newest epoch.
+pub(super) async fn is_newest(connection: &mut SqliteConnection, lease: &Lease) -> Result<(), Failure> {
+    let newest: Option<i64> = sqlx::query_scalar(
+        "SELECT ifnull(l.epoch, 0) FROM runs r LEFT JOIN leases l ON l.run = r.id WHERE r.name = $1",
+    )
+    .bind(&lease.run)
+    .fetch_optional(connection)
+    .await?;
+    match newest {
+        None => Err(JournalError::NoSuchRun(lease.run.clone()).into()),
+        Some(epoch) if epoch > 0 && epoch.unsigned_abs() == lease.epoch => Ok(()),
+        Some(_) => Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch }.into()),
+    }
+}
+
+fn expiry(now: Millis, ttl_ms: u64) -> Millis {
+    now.saturating_add(integer(ttl_ms))
+}

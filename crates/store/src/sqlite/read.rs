@@ -1,0 +1,97 @@
+//! Reading runs, plans and groups, and finding out what is not as it was written.
+
+use runtime::engine::Millis;
+use runtime::{JournalError, RunHead, RunSummary, StoredGroup};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::checksum;
+use super::format::GROUP_BITS;
+use super::trouble::Failure;
+use super::work::integer;
+
+pub(super) async fn plan(connection: &mut SqliteConnection, run: &str) -> Result<(RunHead, Vec<u8>), Failure> {
+    let row = sqlx::query("SELECT id, name, plan_hash, created_at, plan_size, checksum FROM runs WHERE name = $1")
+        .bind(run)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
+    let id: i64 = row.try_get("id")?;
+    let size: i64 = row.try_get("plan_size")?;
+    let head = head(&row)?;
+    let parts: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT bytes FROM plans WHERE id >= $1 << 20 AND id < ($1 + 1) << 20 ORDER BY id")
+            .bind(id)
+            .fetch_all(connection)
+            .await?;
+    let plan = parts.concat();
+    if integer(plan.len() as u64) != size || checksum::plan(&head, &plan)[..] != *row.try_get::<&[u8], _>("checksum")? {
+        return Err(JournalError::Corrupt(format!("the plan of run {run} is not what was stored")).into());
+    }
+    Ok((head, plan))
+}
+
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    run: &str,
+    from: u64,
+    limit: u32,
+) -> Result<Vec<StoredGroup>, Failure> {
+    let id: i64 = sqlx::query_scalar("SELECT id FROM runs WHERE name = $1")
+        .bind(run)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
+    if from >= 1 << GROUP_BITS {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(
+        "SELECT id & 0xffffffffff AS seq, epoch, checksum, bytes FROM groups \
+         WHERE id >= ($1 << 40 | $2) AND id < ($1 + 1) << 40 ORDER BY id LIMIT $3",
+    )
+    .bind(id)
+    .bind(integer(from))
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().zip(from..).map(|(row, seq)| group(row, run, seq)).collect()
+}
+
+fn group(row: &SqliteRow, run: &str, seq: u64) -> Result<StoredGroup, Failure> {
+    let found: i64 = row.try_get("seq")?;
+    if found != integer(seq) {
+        return Err(JournalError::Corrupt(format!("group {seq} of run {run} is missing before group {found}")).into());
+    }
+    let epoch: i64 = row.try_get("epoch")?;
+    let bytes: Vec<u8> = row.try_get("bytes")?;
+    if checksum::group(run, seq, epoch.unsigned_abs(), &bytes)[..] != *row.try_get::<&[u8], _>("checksum")? {
+        return Err(JournalError::Corrupt(format!("group {seq} of run {run} fails its checksum")).into());
+    }
+    Ok(StoredGroup { seq, bytes })
+}
+
+pub(super) async fn list(connection: &mut SqliteConnection, now: Millis) -> Result<Vec<RunSummary>, Failure> {
+    let rows = sqlx::query(
+        "SELECT r.name, r.plan_hash, r.created_at, \
+         ifnull((SELECT 1 + (g.id & 0xffffffffff) FROM groups g WHERE g.id >= r.id << 40 AND g.id < (r.id + 1) << 40 \
+                 ORDER BY g.id DESC LIMIT 1), 0) AS groups, \
+         (SELECT l.holder FROM leases l WHERE l.run = r.id AND $1 < l.expires_at) AS held_by \
+         FROM runs r ORDER BY r.created_at DESC, r.id DESC",
+    )
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    let summary = |row: &SqliteRow| {
+        let groups: i64 = row.try_get("groups")?;
+        Ok(RunSummary { head: head(row)?, groups: groups.unsigned_abs(), held_by: row.try_get("held_by")? })
+    };
+    rows.iter().map(summary).collect()
+}
+
+fn head(row: &SqliteRow) -> Result<RunHead, sqlx::Error> {
+    Ok(RunHead {
+        run: row.try_get("name")?,
+        plan_hash: row.try_get("plan_hash")?,
+        created_at: row.try_get("created_at")?,
+    })
+}

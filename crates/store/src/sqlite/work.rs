@@ -1,0 +1,104 @@
+//! What the writer does inside of a transaction.
+
+use runtime::engine::Millis;
+use runtime::{Holder, JournalError, Lease, RunHead};
+use sqlx::SqliteConnection;
+
+use super::format::{GROUP_BITS, PART_BITS};
+use super::trouble::Failure;
+use super::{checksum, lease};
+
+/// Bytes of a part of a plan.
+const PART: usize = 1 << 20;
+
+/// A change to the journal. Each gives one number: an epoch, the next group's number, or 0.
+pub(super) enum Work {
+    Create { head: RunHead, plan: Vec<u8> },
+    Acquire { run: String, holder: Holder, ttl_ms: u64 },
+    Renew { lease: Lease, ttl_ms: u64 },
+    Release { lease: Lease },
+    Append { lease: Lease, expected: u64, bytes: Vec<u8> },
+}
+
+impl Work {
+    /// About how many bytes it writes.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Create { plan, .. } => plan.len(),
+            Self::Append { bytes, .. } => bytes.len(),
+            Self::Acquire { .. } | Self::Renew { .. } | Self::Release { .. } => 128,
+        }
+    }
+
+    pub(super) async fn execute(&self, connection: &mut SqliteConnection, now: Millis) -> Result<u64, Failure> {
+        match self {
+            Self::Create { head, plan } => create(connection, head, plan).await,
+            Self::Acquire { run, holder, ttl_ms } => lease::acquire(connection, run, holder, now, *ttl_ms).await,
+            Self::Renew { lease, ttl_ms } => lease::renew(connection, lease, now, *ttl_ms).await,
+            Self::Release { lease } => lease::release(connection, lease).await,
+            Self::Append { lease, expected, bytes } => append(connection, lease, *expected, bytes).await,
+        }
+    }
+}
+
+async fn create(connection: &mut SqliteConnection, head: &RunHead, plan: &[u8]) -> Result<u64, Failure> {
+    let parts = plan.len().div_ceil(PART);
+    if parts >= 1 << PART_BITS {
+        let context = format!("a plan of {} bytes is too large to store", plan.len());
+        return Err(JournalError::Unavailable { context, source: None }.into());
+    }
+    let id: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO runs (name, plan_hash, created_at, plan_size, checksum) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (name) DO NOTHING RETURNING id",
+    )
+    .bind(&head.run)
+    .bind(&head.plan_hash)
+    .bind(head.created_at)
+    .bind(integer(plan.len() as u64))
+    .bind(&checksum::plan(head, plan)[..])
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(id) = id else {
+        return Err(JournalError::Exists(head.run.clone()).into());
+    };
+    for (part, bytes) in plan.chunks(PART).enumerate() {
+        sqlx::query("INSERT INTO plans (id, bytes) VALUES ($1, $2)")
+            .bind(id << PART_BITS | integer(part as u64))
+            .bind(bytes)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(0)
+}
+
+/// Epoch and number are conditions of the insert itself; only a refusal looks again to say why.
+async fn append(connection: &mut SqliteConnection, lease: &Lease, expected: u64, bytes: &[u8]) -> Result<u64, Failure> {
+    let checksum = checksum::group(&lease.run, expected, lease.epoch, bytes);
+    // A number beyond the range is the next one of no run.
+    let seq = if expected < 1 << GROUP_BITS { integer(expected) } else { -1 };
+    let inserted = sqlx::query(
+        "INSERT INTO groups (id, epoch, checksum, bytes) \
+         SELECT r.id << 40 | $3, $2, $4, $5 FROM runs r JOIN leases l ON l.run = r.id \
+         WHERE r.name = $1 AND l.epoch = $2 AND $3 = 1 + ifnull(\
+             (SELECT g.id & 0xffffffffff FROM groups g WHERE g.id >= r.id << 40 AND g.id < (r.id + 1) << 40 \
+              ORDER BY g.id DESC LIMIT 1), -1)",
+    )
+    .bind(&lease.run)
+    .bind(integer(lease.epoch))
+    .bind(seq)
+    .bind(&checksum[..])
+    .bind(bytes)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if inserted == 1 {
+        return Ok(expected + 1);
+    }
+    lease::is_newest(connection, lease).await?;
+    Err(JournalError::Conflict { run: lease.run.clone(), expected }.into())
+}
+
+/// SQLite's integers are signed; what does not fit is larger than all that is stored.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,142 @@
+//! A process that uses a journal and is killed, stopped or starved by the contract's tests.
+//!
+//! `journal-child MODE PATH`: prints one line per answer, a number or the code of an error.
+#![allow(clippy::unwrap_used)]
+
+mod pattern;
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+
+use runtime::{Holder, Journal, JournalError, Lease, RunHead};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use store::{SqliteJournal, SqliteOptions};
+
+/// An hour: in these tests only death or a newer epoch ends a lease.
+const TTL: u64 = 3_600_000;
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (mode, path) = (arguments.next().unwrap(), arguments.next().unwrap());
+    let path = Path::new(&path);
+    let done = match mode.as_str() {
+        "append" => append(path).await,
+        "step" => step(path).await,
+        "hold" => hold(path).await,
+        "fill" => fill(path).await,
+        "read-only" => read_only(path).await,
+        "new-on-full" => new_on_full(path).await,
+        other => panic!("no mode {other}"),
+    };
+    if let Err(error) = done {
+        say(error.code());
+    }
+}
+
+fn say(line: impl std::fmt::Display) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").unwrap();
+    out.flush().unwrap();
+}
+
+fn wait_for_a_line() -> bool {
+    std::io::stdin().lock().read_line(&mut String::new()).unwrap() > 0
+}
+
+async fn open(path: &Path) -> Result<SqliteJournal, JournalError> {
+    SqliteJournal::open(path, SqliteOptions::new(store::system_now)).await
+}
+
+async fn drive(journal: &SqliteJournal) -> Result<(Lease, u64), JournalError> {
+    let head = RunHead { run: "a".to_owned(), plan_hash: "hash".to_owned(), created_at: 0 };
+    match journal.create(&head, b"plan").await {
+        Ok(()) | Err(JournalError::Exists(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let pid = std::process::id();
+    let holder = Holder { name: format!("child {pid}"), pid, host: "this host".to_owned() };
+    let lease = journal.acquire("a", &holder, TTL).await?;
+    Ok((lease, journal.list().await?[0].groups))
+}
+
+/// Appends for ever and says each number once it is acknowledged.
+async fn append(path: &Path) -> Result<(), JournalError> {
+    let journal = open(path).await?;
+    let (lease, mut seq) = drive(&journal).await?;
+    loop {
+        let appended = journal.append(&lease, seq, &pattern::group(seq)).await?;
+        say(seq);
+        seq = appended.next;
+    }
+}
+
+/// Appends one group for each line of its input.
+async fn step(path: &Path) -> Result<(), JournalError> {
+    let journal = open(path).await?;
+    let (lease, mut seq) = drive(&journal).await?;
+    say("driving");
+    while wait_for_a_line() {
+        seq = journal.append(&lease, seq, &pattern::group(seq)).await?.next;
+        say(seq);
+    }
+    Ok(())
+}
+
+/// Holds SQLite's write lock until its input ends.
+async fn hold(path: &Path) -> Result<(), JournalError> {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+    say("held");
+    wait_for_a_line();
+    connection.close().await.unwrap();
+    Ok(())
+}
+
+/// On a small disk with a ballast file beside the journal: fills it, frees it, goes on.
+async fn fill(path: &Path) -> Result<(), JournalError> {
+    let ballast = path.with_extension("ballast");
+    let journal = open(path).await?;
+    let (lease, mut seq) = drive(&journal).await?;
+    let full = loop {
+        match journal.append(&lease, seq, &pattern::group(seq)).await {
+            Ok(appended) => seq = appended.next,
+            Err(error) => break error,
+        }
+    };
+    say(full.code());
+    // A large group cannot fit either, and neither attempt leaves anything.
+    say(journal.append(&lease, seq, &[7; 300_000]).await.unwrap_err().code());
+    let groups = journal.load("a", 0, u32::MAX).await?;
+    assert_eq!(groups.len() as u64, seq);
+    std::fs::remove_file(ballast).unwrap();
+    for _ in 0..20 {
+        seq = journal.append(&lease, seq, &pattern::group(seq)).await?.next;
+    }
+    journal.close().await;
+    let groups = open(path).await?.load("a", 0, u32::MAX).await?;
+    assert_eq!(groups.len() as u64, seq);
+    assert!(groups.iter().all(|group| group.bytes == pattern::group(group.seq)));
+    say("recovered");
+    Ok(())
+}
+
+/// On read-only media: reads all, changes nothing.
+async fn read_only(path: &Path) -> Result<(), JournalError> {
+    let journal = open(path).await?;
+    let groups = journal.load("a", 0, u32::MAX).await?;
+    assert!(groups.iter().all(|group| group.bytes == pattern::group(group.seq)));
+    say(groups.len());
+    say(drive(&journal).await.unwrap_err().code());
+    say(open(&path.with_file_name("new.db")).await.err().unwrap().code());
+    Ok(())
+}
+
+/// On a full disk: a new journal cannot be made.
+async fn new_on_full(path: &Path) -> Result<(), JournalError> {
+    let journal = open(path).await?;
+    drive(&journal).await?;
+    say("made");
+    Ok(())
+}
