@@ -2,12 +2,18 @@
 //!
 //! Architecture invariant: no adapter is known here, no YAML, no SQL.
 
+mod clock;
+mod driver;
 mod memory;
 mod ports;
 
+pub use clock::{ManualClock, SystemClock};
+pub use driver::{
+    Control, Drive, DriveEnd, DriveError, Launcher, Observer, RecoverError, Recovered, Settings, drive, open, recover,
+};
 pub use engine;
 pub use memory::MemoryJournal;
 pub use ports::{
-    Appended, Call, Clock, Connector, Holder, Journal, JournalError, Lease, Probed, RunHead, RunSummary, SecretText,
-    StoredGroup,
+    Appended, Call, Clock, Connector, Holder, Journal, JournalError, Lease, Probed, RunHead, RunSummary, SecretSource,
+    SecretText, StoredGroup,
 };

@@ -111,3 +111,13 @@ impl SecretText {
         text
     }
 }
+
+/// Reads the values of secrets by the names under which an estate declares them.
+#[async_trait]
+pub trait SecretSource: Send + Sync {
+    /// Reads a secret's value now, so that a rotated one is found.
+    ///
+    /// # Errors
+    /// Says why in words that hold no secret.
+    async fn read(&self, name: &str) -> Result<SecretString, String>;
+}

@@ -6,6 +6,6 @@ mod journal;
 mod journal_error;
 
 pub use clock::Clock;
-pub use connector::{Call, Connector, Probed, SecretText};
+pub use connector::{Call, Connector, Probed, SecretSource, SecretText};
 pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredGroup};
 pub use journal_error::JournalError;

@@ -1,0 +1,352 @@
+//! The loop itself.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use engine::{Command, Evaluator, Event, Input, Millis, Misfit, Mode, Record, Rejection, Run, RunEnd, Status, UnitIx};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::driver::launch::{Landed, Launcher};
+use crate::driver::recover::{Recovered, encode};
+use crate::ports::{Appended, Clock, Journal, JournalError, Lease};
+
+/// Records that a group may hold before it must be committed; bounds memory and the size of a journal row.
+const GROUP_RECORDS_MAX: usize = 16_384;
+
+/// Outcomes taken in one turn.
+const OUTCOMES_AT_ONCE: usize = 4_096;
+
+/// What a drive is made of.
+pub struct Drive<'a> {
+    /// Where the run is recorded.
+    pub journal: &'a dyn Journal,
+    /// The right to record it.
+    pub lease: Lease,
+    /// Who drives, for the journal.
+    pub holder: String,
+    /// Answers questions about expressions.
+    pub evaluator: &'a dyn Evaluator,
+    /// Calls connectors.
+    pub launcher: &'a Launcher,
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
+    /// Sees what became durable.
+    pub observer: &'a mut dyn Observer,
+    /// Operators' verbs.
+    pub control: mpsc::Receiver<Control>,
+    /// Cancelled when the process should stop: nothing new starts, running attempts get the grace.
+    pub stop: CancellationToken,
+    /// Bounds.
+    pub settings: Settings,
+}
+
+/// Bounds of a drive.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Attempts in flight at once, over all pools; at least 1.
+    pub in_flight_max: usize,
+    /// Validity of the lease, in milliseconds; it is renewed three times as often.
+    pub lease_ms: u64,
+    /// Time that running attempts get to end when the process is to stop.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { in_flight_max: 4_096, lease_ms: 15_000, grace: Duration::from_secs(10) }
+    }
+}
+
+/// A verb of an operator on its way to the run.
+#[derive(Debug)]
+pub struct Control {
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// What.
+    pub command: Command,
+    /// Hears whether it is durable, or why it was refused.
+    pub reply: oneshot::Sender<Result<(), Rejection>>,
+}
+
+/// Sees a run go on.
+pub trait Observer: Send {
+    /// Records became durable; `run` has them applied, and at most one further group.
+    fn committed(&mut self, run: &Run, records: &[Record]);
+}
+
+/// How a drive ended; the journal holds everything up to here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriveEnd {
+    /// The run ended.
+    Ended(RunEnd),
+    /// Nothing happens until an operator acts.
+    WaitsForOperator,
+    /// The process was asked to stop.
+    Stopped,
+}
+
+/// Why a drive had to stop; the journal is intact and a resume goes on from it.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The journal could not be written.
+    #[error("failed to record the run's progress")]
+    Journal(#[from] JournalError),
+    /// The engine refused what the shell had to tell it: a defect.
+    #[error("failed to decide")]
+    Rejected(#[from] Rejection),
+    /// The engine refused its own event: a defect.
+    #[error("failed to apply")]
+    Misfit(#[from] Misfit),
+}
+
+struct Loop<'a> {
+    name: String,
+    drive: Drive<'a>,
+    run: Run,
+    next: u64,
+    group: Vec<Record>,
+    commit: Option<Commit<'a>>,
+    landed: mpsc::UnboundedReceiver<Landed>,
+    sender: mpsc::UnboundedSender<Landed>,
+    replies: VecDeque<oneshot::Sender<Result<(), Rejection>>>,
+    /// Set once the process is to stop: when patience with running attempts is over.
+    patience: Option<Patience>,
+}
+
+/// How long a stop waits for running attempts: first for them to end by themselves, then for their cancellation.
+#[derive(Clone, Copy)]
+enum Patience {
+    Running(tokio::time::Instant),
+    Cancelled(tokio::time::Instant),
+    Over,
+}
+
+/// Time that cancelled attempts get to answer; what has not by then is in doubt.
+const CANCEL_GRACE: Duration = Duration::from_secs(3);
+
+struct Commit<'a> {
+    records: Vec<Record>,
+    replies: VecDeque<oneshot::Sender<Result<(), Rejection>>>,
+    done: BoxFuture<'a, Result<Appended, JournalError>>,
+}
+
+/// Drives a recovered run until it ends, waits for an operator, or the process is to stop.
+///
+/// On return everything decided is durable, except after an error, when the last groups may be lost and a resume finds
+/// the attempts of the durable ones in doubt.
+///
+/// # Errors
+/// If the journal cannot be written, or another driver took over.
+///
+/// # Cancel safety
+/// Not cancel safe: dropping it is like a crash. Use `stop`.
+pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Result<(DriveEnd, Run), DriveError> {
+    let (sender, landed) = mpsc::unbounded_channel();
+    let mut this = Loop {
+        name: recovered.head.run,
+        drive,
+        run: recovered.run,
+        next: recovered.next,
+        group: Vec::new(),
+        commit: None,
+        landed,
+        sender,
+        replies: VecDeque::new(),
+        patience: None,
+    };
+    if let Status::Ended(end) = this.run.status() {
+        return Ok((DriveEnd::Ended(end), this.run));
+    }
+    let result = this.go(actor).await;
+    this.drive.launcher.stop(CANCEL_GRACE).await;
+    let end = result?;
+    Ok((end, this.run))
+}
+
+impl<'a> Loop<'a> {
+    async fn go(&mut self, actor: &str) -> Result<DriveEnd, DriveError> {
+        if self.run.opened_at().is_none() {
+            self.input(Input::Open { actor: actor.to_owned() })?;
+        }
+        let holder = self.drive.holder.clone();
+        self.input(Input::Adopt { epoch: self.drive.lease.epoch, holder })?;
+        let lease_ms = self.drive.settings.lease_ms;
+        let mut renewal = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
+        renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            self.advance()?;
+            self.begin_commit();
+            if let Some(end) = self.at_rest() {
+                return Ok(end);
+            }
+            let stopping = self.patience.is_some();
+            let wake = if stopping { None } else { self.run.next_wake() };
+            let patience = self.patience;
+            tokio::select! {
+                biased;
+                done = committed(&mut self.commit) => self.end_commit(done?)?,
+                landed = self.landed.recv() => self.take(landed)?,
+                Some(control) = self.drive.control.recv() => self.command(control)?,
+                () = self.drive.stop.cancelled(), if !stopping => self.begin_stop(),
+                () = run_out(patience) => self.lose_patience(),
+                () = wait(self.drive.clock, wake) => {}
+                _ = renewal.tick() => self.drive.journal.renew(&self.drive.lease, lease_ms).await?,
+            }
+        }
+    }
+
+    /// Decides whatever can be decided now.
+    fn advance(&mut self) -> Result<(), DriveError> {
+        loop {
+            let room = self.run.in_flight() < self.drive.settings.in_flight_max;
+            if !room || self.group.len() >= GROUP_RECORDS_MAX || self.drive.stop.is_cancelled() {
+                return Ok(());
+            }
+            if !self.input(Input::Advance)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Decides and applies one input; says whether anything came of it.
+    fn input(&mut self, input: Input) -> Result<bool, DriveError> {
+        let at = self.now();
+        let events = self.run.decide(at, input, self.drive.evaluator)?;
+        let some = !events.is_empty();
+        for event in events {
+            let record = Record { at, event };
+            self.run.apply(&record)?;
+            self.group.push(record);
+        }
+        Ok(some)
+    }
+
+    /// The time, never before the run's newest event: a clock set back must not undo what has happened.
+    fn now(&self) -> Millis {
+        self.drive.clock.now().max(self.run.now())
+    }
+
+    fn begin_commit(&mut self) {
+        if self.commit.is_some() || self.group.is_empty() {
+            return;
+        }
+        let records = std::mem::take(&mut self.group);
+        let bytes = encode(&records);
+        let (journal, lease, next) = (self.drive.journal, self.drive.lease.clone(), self.next);
+        let done = async move { journal.append(&lease, next, &bytes).await }.boxed();
+        self.commit = Some(Commit { records, replies: std::mem::take(&mut self.replies), done });
+    }
+
+    fn begin_stop(&mut self) {
+        self.patience = Some(Patience::Running(tokio::time::Instant::now() + self.drive.settings.grace));
+    }
+
+    fn lose_patience(&mut self) {
+        self.patience = Some(match self.patience {
+            Some(Patience::Running(_)) => {
+                self.drive.launcher.cancel();
+                Patience::Cancelled(tokio::time::Instant::now() + CANCEL_GRACE)
+            }
+            Some(Patience::Cancelled(_) | Patience::Over) | None => Patience::Over,
+        });
+    }
+
+    /// A group is durable: act on the starts in it.
+    fn end_commit(&mut self, (appended, records): (Appended, Vec<Record>)) -> Result<(), DriveError> {
+        self.next = appended.next;
+        self.drive.observer.committed(&self.run, &records);
+        for record in &records {
+            if let Event::Started { unit, attempt, mode } = record.event {
+                self.launch(unit, attempt, mode);
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, unit: UnitIx, attempt: u32, mode: Mode) {
+        let started = (unit, attempt, mode);
+        self.drive.launcher.launch(&self.name, &self.run, self.drive.evaluator, started, &self.sender);
+    }
+
+    fn take(&mut self, first: Option<Landed>) -> Result<(), DriveError> {
+        let mut landed = first;
+        for _ in 0..OUTCOMES_AT_ONCE {
+            let Some(Landed { unit, attempt, mode, outcome }) = landed else { break };
+            match self.input(Input::Report { unit, attempt, mode, outcome }) {
+                // An attempt that was taken to be over has answered after all; the run has gone on without it.
+                Ok(_) | Err(DriveError::Rejected(Rejection::Stale { .. })) => {}
+                Err(error) => return Err(error),
+            }
+            landed = self.landed.try_recv().ok();
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, control: Control) -> Result<(), DriveError> {
+        let Control { actor, reason, command, reply } = control;
+        match self.input(Input::Command { actor, reason, command }) {
+            Ok(_) => self.replies.push_back(reply),
+            Err(DriveError::Rejected(rejection)) => drop(reply.send(Err(rejection))),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether the drive is over: everything is durable and nothing is in flight.
+    fn at_rest(&self) -> Option<DriveEnd> {
+        if self.commit.is_some() || !self.group.is_empty() {
+            return None;
+        }
+        if let Status::Ended(end) = self.run.status() {
+            return Some(DriveEnd::Ended(end));
+        }
+        if matches!(self.patience, Some(Patience::Over)) {
+            return Some(DriveEnd::Stopped);
+        }
+        if self.run.in_flight() > 0 {
+            return None;
+        }
+        if self.patience.is_some() {
+            return Some(DriveEnd::Stopped);
+        }
+        self.run.is_waiting_for_operator().then_some(DriveEnd::WaitsForOperator)
+    }
+}
+
+/// Waits for the group on its way to be durable; for ever if there is none.
+async fn committed(commit: &mut Option<Commit<'_>>) -> Result<(Appended, Vec<Record>), JournalError> {
+    let Some(pending) = commit else { return futures::future::pending().await };
+    let result = (&mut pending.done).await;
+    let Some(done) = commit.take() else { return futures::future::pending().await };
+    let appended = result?;
+    for reply in done.replies {
+        // The operator may have hung up; the verb is durable all the same.
+        let _ = reply.send(Ok(()));
+    }
+    Ok((appended, done.records))
+}
+
+async fn run_out(patience: Option<Patience>) {
+    match patience {
+        Some(Patience::Running(until) | Patience::Cancelled(until)) => tokio::time::sleep_until(until).await,
+        Some(Patience::Over) | None => futures::future::pending().await,
+    }
+}
+
+async fn wait(clock: &dyn Clock, until: Option<Millis>) {
+    match until {
+        Some(at) => clock.until(at).await,
+        None => futures::future::pending().await,
+    }
+}
+
+impl<F: FnMut(&Run, &[Record]) + Send> Observer for F {
+    fn committed(&mut self, run: &Run, records: &[Record]) {
+        self(run, records);
+    }
+}

@@ -1,0 +1,182 @@
+//! Starting attempts: a task each, with its inputs resolved, its secrets read and its time bounded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Evaluator, Mode, Outcome, Run, UnitIx};
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::driver::outcome;
+use crate::ports::{Call, Connector, SecretSource, SecretText};
+
+/// Starts attempts by calling connectors in this process.
+pub struct Launcher {
+    by_action: BTreeMap<String, Arc<dyn Connector>>,
+    secrets: Arc<dyn SecretSource>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+/// The end of an attempt.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) unit: UnitIx,
+    pub(super) attempt: u32,
+    pub(super) mode: Mode,
+    pub(super) outcome: Outcome,
+}
+
+impl Launcher {
+    /// Collects the connectors by the actions that they implement.
+    #[must_use]
+    pub fn new(connectors: Vec<Arc<dyn Connector>>, secrets: Arc<dyn SecretSource>) -> Self {
+        let mut by_action = BTreeMap::new();
+        for connector in connectors {
+            for action in connector.actions() {
+                by_action.insert(action.uses, connector.clone());
+            }
+        }
+        Self { by_action, secrets, tasks: TaskTracker::new(), cancel: CancellationToken::new() }
+    }
+
+    /// Starts an attempt whose start is durable; its outcome arrives on `landed`.
+    pub(super) fn launch(
+        &self,
+        name: &str,
+        run: &Run,
+        evaluator: &dyn Evaluator,
+        started: (UnitIx, u32, Mode),
+        landed: &mpsc::UnboundedSender<Landed>,
+    ) {
+        let (unit, attempt, mode) = started;
+        let prepared = self.prepare(name, run, evaluator, unit, attempt);
+        let (call, connector, expect, about) = match prepared {
+            Ok(prepared) => prepared,
+            Err(outcome) => {
+                // The receiver outlives every launch; if it is gone, so is the driver that would listen.
+                let _ = landed.send(Landed { unit, attempt, mode, outcome });
+                return;
+            }
+        };
+        let secrets = self.secrets.clone();
+        let landed = landed.clone();
+        self.tasks.spawn(async move {
+            let outcome = attempt_once(call, connector, secrets, mode).await;
+            let outcome = outcome::held_against(outcome, &expect, &about);
+            let _ = landed.send(Landed { unit, attempt, mode, outcome });
+        });
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn prepare(
+        &self,
+        name: &str,
+        run: &Run,
+        evaluator: &dyn Evaluator,
+        unit: UnitIx,
+        attempt: u32,
+    ) -> Result<(Call, Arc<dyn Connector>, String, String), Outcome> {
+        let plan = run.plan();
+        let Some(target) = run.target(unit) else { return Err(outcome::unknown_action("?")) };
+        let Some(action) = plan.action(target.step) else { return Err(outcome::unknown_action("approval")) };
+        let Some(connector) = self.by_action.get(&action.uses) else {
+            return Err(outcome::unknown_action(&action.uses));
+        };
+        let with = evaluator.with(plan, target, run).map_err(outcome::unevaluable)?;
+        let call = Call {
+            uses: action.uses.clone(),
+            key: format!("{name}/{}", run.unit_name(unit)),
+            token: u64::from(attempt),
+            with,
+            secrets: SecretText::default(),
+            timeout: Duration::from_millis(plan.step(target.step).timeout_ms),
+            cancel: self.cancel.child_token(),
+        };
+        let about = if action.expect.is_empty() { String::new() } else { place_of(run, unit) };
+        Ok((call, connector.clone(), action.expect.clone(), about))
+    }
+
+    /// Asks running attempts to end.
+    pub(super) fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Asks running attempts to end, and waits until they have or the grace is over.
+    pub(super) async fn stop(&self, grace: Duration) {
+        self.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
+    }
+}
+
+/// Names a site with the row that it came from, for messages about single rows.
+fn place_of(run: &Run, unit: UnitIx) -> String {
+    let plan = run.plan();
+    let spec = plan.spec();
+    match run.covers(unit, 2).as_slice() {
+        [site] => {
+            let row = spec.sites.source_rows.get(site.ix()).copied().unwrap_or(0);
+            format!("site {} ({}:{row})", spec.sites.id(*site), spec.origin.sites_file)
+        }
+        _ => run.unit_name(unit),
+    }
+}
+
+async fn attempt_once(
+    mut call: Call,
+    connector: Arc<dyn Connector>,
+    secrets: Arc<dyn SecretSource>,
+    mode: Mode,
+) -> Outcome {
+    let (uses, timeout, cancel) = (call.uses.clone(), call.timeout, call.cancel.clone());
+    match read_secrets(&call.with, &*secrets).await {
+        Ok(found) => call.secrets = found,
+        Err(outcome) => return outcome,
+    }
+    let work = async {
+        match mode {
+            Mode::Apply => connector.apply(call).await,
+            Mode::Probe => connector.probe(call).await,
+        }
+    };
+    let guarded = std::panic::AssertUnwindSafe(work).catch_unwind();
+    match tokio::time::timeout(timeout, guarded).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => outcome::panicked(&uses),
+        Err(_) => {
+            cancel.cancel();
+            outcome::timed_out(&uses, timeout.as_millis())
+        }
+    }
+}
+
+/// Reads the secrets that resolved inputs refer to.
+async fn read_secrets(with: &serde_json::Value, source: &dyn SecretSource) -> Result<SecretText, Outcome> {
+    let mut names = Vec::new();
+    collect_names(with, &mut names);
+    let mut values = BTreeMap::new();
+    for name in names {
+        let value = source.read(&name).await.map_err(|why| outcome::no_secret(&name, &why))?;
+        values.insert(name, value);
+    }
+    Ok(SecretText::new(values))
+}
+
+fn collect_names(value: &serde_json::Value, names: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => {
+            for part in text.split(SecretText::OPEN).skip(1) {
+                if let Some((name, _)) = part.split_once(SecretText::CLOSE) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
+        serde_json::Value::Object(fields) => fields.values().for_each(|field| collect_names(field, names)),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,69 @@
+//! Outcomes that the shell itself gives: time-outs, missing connectors, expectations that do not hold.
+
+use engine::{Advice, EvalError, Failure, Outcome};
+use serde_json::Value;
+
+pub(super) fn failure(code: &str, message: String, hint: &str) -> Failure {
+    Failure { code: code.into(), message: message.into(), hint: hint.into() }
+}
+
+/// The time of an attempt is over: it may or may not have had its effect.
+pub(super) fn timed_out(uses: &str, ms: u128) -> Outcome {
+    let message = format!("{uses} did not answer within {ms} ms");
+    Outcome::Unknown { failure: failure("timeout", message, "check the target, or raise the step's `timeout`") }
+}
+
+/// The connector panicked: a defect of ours, and the effect is not known.
+pub(super) fn panicked(uses: &str) -> Outcome {
+    let message = format!("the connector of {uses} panicked");
+    Outcome::Unknown { failure: failure("connector.panic", message, "this is a defect: report it with the log") }
+}
+
+pub(super) fn unknown_action(uses: &str) -> Outcome {
+    let message = format!("this build has no action {uses}");
+    refused("action.unknown", message, "resume with the version that made the plan")
+}
+
+pub(super) fn unevaluable(error: EvalError) -> Outcome {
+    let failure = Failure { code: error.code.into(), message: error.message.into(), hint: error.hint.into() };
+    Outcome::Refused { failure, retry: Advice::Never }
+}
+
+pub(super) fn no_secret(name: &str, why: &str) -> Outcome {
+    let message = format!("secret {name} cannot be read: {why}");
+    let failure = failure("secret.unavailable", message, "check the reference under `secrets` of the estate file");
+    Outcome::Refused { failure, retry: Advice::Retry }
+}
+
+fn refused(code: &str, message: String, hint: &str) -> Outcome {
+    Outcome::Refused { failure: failure(code, message, hint), retry: Advice::Never }
+}
+
+/// Holds outputs against what was expected of them: every expected key must be there with that value, at the top or
+/// in `body`.
+pub(super) fn held_against(outcome: Outcome, expect: &str, about: &str) -> Outcome {
+    if expect.is_empty() {
+        return outcome;
+    }
+    let Outcome::Done { outputs } = outcome else { return outcome };
+    let expected: Value = serde_json::from_str(expect).unwrap_or(Value::Null);
+    let found: Value = outputs.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+    let differences: Vec<String> = expected
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, wanted)| {
+            let value = found.get(key).or_else(|| found.get("body").and_then(|body| body.get(key)));
+            match value {
+                Some(value) if value == wanted => None,
+                Some(value) => Some(format!("{key} is {value}, expected {wanted}")),
+                None => Some(format!("there is no {key}, expected {wanted}")),
+            }
+        })
+        .collect();
+    if differences.is_empty() {
+        return Outcome::Done { outputs };
+    }
+    let message = format!("{about}: {}", differences.join("; "));
+    refused("expect.mismatch", message, "remove the row from the site list, or correct its ID, and plan again")
+}

@@ -1,0 +1,116 @@
+//! From the journal to a run: the fold, and nothing else.
+
+use std::sync::Arc;
+
+use engine::{GroupError, GroupWriter, Misfit, Plan, PlanError, Record, Run, decode_group};
+
+use crate::ports::{Journal, JournalError, RunHead};
+
+/// Groups read at once; bounds the memory of a recovery.
+const PAGE: u32 = 256;
+
+/// A run as its journal tells it.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Name, plan hash and time of creation.
+    pub head: RunHead,
+    /// The run.
+    pub run: Run,
+    /// Number that the next group carries.
+    pub next: u64,
+}
+
+/// Why a run could not be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The journal did not give it.
+    #[error("failed to read the journal")]
+    Journal(#[from] JournalError),
+    /// The stored plan is not one that this version executes.
+    #[error("failed to read the plan of run {run}")]
+    Plan {
+        /// The run.
+        run: String,
+        /// Why.
+        #[source]
+        source: PlanError,
+    },
+    /// A group cannot be decoded.
+    #[error("failed to read group {seq} of run {run}")]
+    Group {
+        /// The run.
+        run: String,
+        /// The group's number.
+        seq: u64,
+        /// Why.
+        #[source]
+        source: GroupError,
+    },
+    /// A record does not fit.
+    #[error("failed to replay group {seq} of run {run}")]
+    Record {
+        /// The run.
+        run: String,
+        /// The group's number.
+        seq: u64,
+        /// Why.
+        #[source]
+        source: Misfit,
+    },
+}
+
+/// Folds the journal of a run; `each` sees every record before it is applied, with the run as it was.
+///
+/// # Errors
+/// If the journal cannot be read to its end; nothing is changed.
+pub async fn recover(
+    journal: &dyn Journal,
+    run: &str,
+    mut each: impl FnMut(&Run, &Record),
+) -> Result<Recovered, RecoverError> {
+    let (head, plan) = journal.plan(run).await?;
+    let plan = Plan::decode(&plan).map_err(|source| RecoverError::Plan { run: run.to_owned(), source })?;
+    let mut folded = Run::new(plan);
+    let mut next = 0;
+    loop {
+        let groups = journal.load(run, next, PAGE).await?;
+        if groups.is_empty() {
+            return Ok(Recovered { head, run: folded, next });
+        }
+        for group in groups {
+            let seq = group.seq;
+            let records = decode_group(&group.bytes).map_err(|source| RecoverError::Group {
+                run: run.to_owned(),
+                seq,
+                source,
+            })?;
+            for record in records {
+                each(&folded, &record);
+                folded.apply(&record).map_err(|source| RecoverError::Record { run: run.to_owned(), seq, source })?;
+            }
+            next = seq + 1;
+        }
+    }
+}
+
+/// Creates a run in the journal; its plan is durable on return.
+///
+/// # Errors
+/// [`JournalError::Exists`] if the name is taken; else the journal's trouble.
+pub async fn open(journal: &dyn Journal, name: &str, plan: &Arc<Plan>, at: engine::Millis) -> Result<(), JournalError> {
+    let head = RunHead { run: name.to_owned(), plan_hash: plan.hash().to_owned(), created_at: at };
+    let bytes = plan.encode().map_err(|error| JournalError::Unavailable {
+        context: "encoding the plan".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    journal.create(&head, &bytes).await
+}
+
+/// Encodes records as one group.
+pub(super) fn encode(records: &[Record]) -> Vec<u8> {
+    let mut writer = GroupWriter::default();
+    for record in records {
+        writer.push(record);
+    }
+    writer.finish()
+}
