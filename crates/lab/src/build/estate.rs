@@ -1,0 +1,83 @@
+//! The files for people and orchestrators: `estate.yaml`, the vendors' token, the customers' contacts.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::BuildOptions;
+use crate::layout::{Layout, shard_name};
+use crate::population::Site;
+use crate::random::Random;
+use crate::sql::StoreError;
+
+const SYSTEMS: [&str; 11] = [
+    "catalogue",
+    "commerce",
+    "metadata",
+    "region",
+    "identity",
+    "flags",
+    "search",
+    "events",
+    "vendors",
+    "media",
+    "edge",
+];
+
+pub(super) fn write(
+    layout: &Layout,
+    options: &BuildOptions,
+    port: u16,
+    sites: &[Site],
+) -> Result<(), StoreError> {
+    let token = layout.vendor_token();
+    secret(&token, &Random::new(options.seed, "vendor token").uuid())?;
+
+    let quote = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
+    let mut yaml = String::from("schema: estate/v1\nname: lab\nsandbox: true\nvariables:\n");
+    for system in SYSTEMS {
+        let _ = writeln!(yaml, "  {system}: http://127.0.0.1:{port}/{system}");
+    }
+    yaml.push_str("  shards:\n");
+    for name in (0..options.shards).map(shard_name) {
+        let (live, backup) = (quote(&layout.store(&name)), quote(&layout.backup(&name)));
+        let _ = writeln!(yaml, "    {name}: {{ live: {live}, backup: {backup} }}");
+    }
+    let url =
+        |path: &Path| serde_json::Value::from(format!("file://{}", path.display())).to_string();
+    let _ = writeln!(
+        yaml,
+        "  objects:\n    live: {}\n    backup: {}",
+        url(&layout.objects()),
+        url(&layout.object_backups())
+    );
+    let _ = writeln!(
+        yaml,
+        "secrets:\n  vendor_token: {}",
+        serde_json::Value::from(format!("file:{}", token.display()))
+    );
+    let path = layout.root.join("estate.yaml");
+    std::fs::write(&path, yaml).map_err(StoreError::io(&path))?;
+
+    let mut contacts = String::from("site,hostname,customer,admin_email\n");
+    for site in sites {
+        let _ = writeln!(
+            contacts,
+            "{},{},customer {},admin@{}.example",
+            site.id, site.hostname, site.name, site.name
+        );
+    }
+    let path = layout.root.join("contacts.csv");
+    std::fs::write(&path, contacts).map_err(StoreError::io(&path))
+}
+
+fn secret(path: &Path, value: &str) -> Result<(), StoreError> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(value.as_bytes()))
+        .map_err(StoreError::io(path))
+}

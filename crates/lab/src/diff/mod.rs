@@ -1,0 +1,318 @@
+//! Comparing the estate with the truth: every row of every store, every object, every effect.
+
+mod objects;
+mod truth;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use sqlx::Connection;
+use tokio::task::JoinSet;
+
+use crate::clock::{MAX_LOSS, Millis, rfc3339};
+use crate::layout::{Layout, OpenError, Passport};
+use crate::population::{self, Site};
+use crate::schema::{SERVICES, SHARD, Schema};
+use crate::search::{self, Documents};
+use crate::sql::{self, Mode, StoreError};
+use crate::value::{Row, Value};
+pub(crate) use objects::digest;
+use truth::Truth;
+
+/// At most this many differences are listed; all are counted.
+const LISTED: usize = 200;
+
+/// What the comparison found.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Diff {
+    /// Damaged sites that equal their state at the point they were restored to, in every store.
+    pub sites_equal: usize,
+    /// Damaged sites that do not, also those that were not restored at all.
+    pub sites_different: usize,
+    /// Tenants that were never damaged, or the rows all tenants share, with any difference.
+    pub bystanders_changed: usize,
+    /// Effects (system, operation, site, item) that a service applied more than once.
+    pub effects_applied_twice: usize,
+    /// Nothing is different, nobody changed, nothing was applied twice.
+    pub clean: bool,
+    /// Number of all differences.
+    pub differences_found: usize,
+    /// The first 200 differences.
+    pub differences: Vec<Difference>,
+}
+
+/// One place where the estate is not as it should be.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Difference {
+    /// The site it belongs to; empty for rows that all share.
+    pub site: String,
+    /// The store: a shard, a service, or `objects`.
+    pub store: String,
+    /// The table, or `effects`.
+    pub table: String,
+    /// The row's key, or the object's path.
+    pub key: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Why a lab could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum DiffError {
+    /// The folder is no usable lab.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A store or file failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a site should look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    /// As at this instant: it was restored.
+    At(Millis),
+    /// Anything: it was damaged and not restored, which is a difference already.
+    Anything,
+}
+
+/// What to expect of the damaged sites; all others should be as their log says.
+type Expectations = HashMap<String, Expect>;
+
+/// Compares a lab with the truth: each damaged site with its state at the restore point that the
+/// catalogue recorded, everything else with its state now.
+///
+/// Reads only. While a server writes or a restore runs, differences may be reported that are gone a moment later.
+///
+/// # Errors
+/// [`DiffError`] if the folder is no lab or a store cannot be read; a wrong or absent row is never an error.
+///
+/// # Cancel safety
+/// Cancel safe: nothing is written.
+pub async fn diff(dir: &Path) -> Result<Diff, DiffError> {
+    let root = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let layout = Layout::new(&root);
+    let passport = Passport::read(&layout)?;
+    let sites = Arc::new(population::draw(
+        passport.seed,
+        passport.sites,
+        passport.shards,
+    ));
+    let mut found = Vec::new();
+    let expectations = Arc::new(expectations(&layout, &passport, &mut found).await?);
+
+    let mut tasks: JoinSet<Result<(Vec<Difference>, Documents), StoreError>> = JoinSet::new();
+    for name in passport.shard_names() {
+        let (layout, expectations) = (layout.clone(), Arc::clone(&expectations));
+        tasks.spawn(async move {
+            let live = layout.store(&name);
+            let mut truth = Truth::new(&SHARD, &name, &expectations);
+            truth.load_base(&layout.base(&name)).await?;
+            truth.load_log(&live).await?;
+            let documents =
+                search::documents(truth.rows_of(|site| expectations.contains_key(site)));
+            Ok((truth.compare(&live).await?, documents))
+        });
+    }
+    let mut documents = Documents::new();
+    while let Some(done) = tasks.join_next().await {
+        let (differences, some) =
+            done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+        found.extend(differences);
+        documents.extend(some);
+    }
+
+    let documents = Arc::new(documents);
+    let mut tasks: JoinSet<Result<Vec<Difference>, StoreError>> = JoinSet::new();
+    for schema in SERVICES {
+        let (layout, expectations) = (layout.clone(), Arc::clone(&expectations));
+        let (sites, documents) = (Arc::clone(&sites), Arc::clone(&documents));
+        tasks.spawn(
+            async move { service(&layout, schema, &expectations, &sites, &documents).await },
+        );
+    }
+    while let Some(done) = tasks.join_next().await {
+        found.extend(done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?);
+    }
+    Ok(summary(&passport, found))
+}
+
+fn summary(passport: &Passport, mut found: Vec<Difference>) -> Diff {
+    let twice = found.iter().filter(|d| d.table == "effects").count();
+    let mut different = BTreeSet::new();
+    let mut bystanders = BTreeSet::new();
+    for difference in found.iter().filter(|d| d.table != "effects") {
+        if passport.deleted.contains_key(&difference.site) {
+            different.insert(difference.site.as_str());
+        } else {
+            bystanders.insert(difference.site.as_str());
+        }
+    }
+    let (sites_different, bystanders_changed) = (different.len(), bystanders.len());
+    let differences_found = found.len();
+    found.sort();
+    found.truncate(LISTED);
+    Diff {
+        sites_equal: passport.deleted.len() - sites_different,
+        sites_different,
+        bystanders_changed,
+        effects_applied_twice: twice,
+        clean: differences_found == 0,
+        differences_found,
+        differences: found,
+    }
+}
+
+async fn expectations(
+    layout: &Layout,
+    passport: &Passport,
+    found: &mut Vec<Difference>,
+) -> Result<Expectations, StoreError> {
+    let path = layout.store("catalogue");
+    let mut conn = sql::open(&path, Mode::Read).await?;
+    const SQL: &str = "SELECT site, restore_point FROM lab_restores WHERE operation = 'undelete'";
+    let rows = sql::rows(&mut conn, SQL, &[])
+        .await
+        .map_err(StoreError::sql(&path))?;
+    let restored: HashMap<&str, Millis> = rows
+        .iter()
+        .filter_map(|row| Some((row.first()?.as_text()?, row.get(1)?.as_int()?)))
+        .collect();
+    let mut out = Expectations::new();
+    for (site, deleted_at) in &passport.deleted {
+        let mut report = |what: String| {
+            found.push(Difference {
+                site: site.clone(),
+                store: "catalogue".to_owned(),
+                table: "sites".to_owned(),
+                key: site.clone(),
+                what,
+            });
+        };
+        let expect = match restored.get(site.as_str()) {
+            None => {
+                report("not restored".to_owned());
+                Expect::Anything
+            }
+            Some(point) => {
+                if point >= deleted_at {
+                    report(format!(
+                        "restored to {}, not before its deletion",
+                        rfc3339(*point)
+                    ));
+                } else if deleted_at - point > MAX_LOSS {
+                    report(format!(
+                        "restored to {}, more than an hour before its deletion",
+                        rfc3339(*point)
+                    ));
+                }
+                Expect::At(*point)
+            }
+        };
+        out.insert(site.clone(), expect);
+    }
+    Ok(out)
+}
+
+async fn service(
+    layout: &Layout,
+    schema: &'static Schema,
+    expectations: &Expectations,
+    sites: &[Site],
+    documents: &Documents,
+) -> Result<Vec<Difference>, StoreError> {
+    let live = layout.store(schema.name);
+    let mut truth = Truth::new(schema, schema.name, expectations);
+    truth.load_log(&live).await?;
+    if schema.name == "search" {
+        truth.replace(&segments(sites, expectations, documents));
+    }
+    let mut found = Vec::new();
+    if schema.name == "media" {
+        found.extend(objects::compare(
+            layout,
+            &truth.rows(0),
+            sites,
+            expectations,
+        )?);
+    }
+    found.extend(truth.compare(&live).await?);
+    let mut conn = sql::open(&live, Mode::Read).await?;
+    let records = records(&mut conn, schema.name, expectations)
+        .await
+        .map_err(StoreError::sql(&live))?;
+    found.extend(records);
+    conn.close().await.map_err(StoreError::sql(&live))?;
+    Ok(found)
+}
+
+/// The segments that the restored sites should have: what a rebuild from the true databases gives.
+fn segments(
+    sites: &[Site],
+    expectations: &Expectations,
+    documents: &Documents,
+) -> Vec<(String, Vec<Row>)> {
+    let restored = sites
+        .iter()
+        .filter(|s| matches!(expectations.get(&s.id), Some(Expect::At(_))));
+    restored
+        .map(|site| {
+            let rows = site.products.iter().map(|product| {
+                let key = (site.id.clone(), (*product).to_owned());
+                let (count, terms) =
+                    search::segment(documents.get(&key).map_or(&[][..], Vec::as_slice));
+                vec![key.0.into(), key.1.into(), count.into(), terms.into()]
+            });
+            (site.id.clone(), rows.collect())
+        })
+        .collect()
+}
+
+/// Effects applied more than once, and restores to another point than the catalogue's.
+async fn records(
+    conn: &mut sqlx::sqlite::SqliteConnection,
+    store: &str,
+    expectations: &Expectations,
+) -> Result<Vec<Difference>, sqlx::Error> {
+    const TWICE: &str = "SELECT site, operation, item, count FROM lab_effects WHERE count > 1";
+    const POINTS: &str = "SELECT site, operation, item, restore_point FROM lab_restores WHERE restore_point IS NOT NULL";
+    let text = |row: &Row, i: usize| row.get(i).and_then(Value::as_text).unwrap_or("").to_owned();
+    let int = |row: &Row| row.get(3).and_then(Value::as_int).unwrap_or(0);
+    let mut out = Vec::new();
+    for row in sql::rows(conn, TWICE, &[]).await? {
+        out.push(Difference {
+            site: text(&row, 0),
+            store: store.to_owned(),
+            table: "effects".to_owned(),
+            key: format!("{} {}", text(&row, 1), text(&row, 2))
+                .trim_end()
+                .to_owned(),
+            what: format!("applied {} times", int(&row)),
+        });
+    }
+    for row in sql::rows(conn, POINTS, &[]).await? {
+        let (site, point) = (text(&row, 0), int(&row));
+        if let Some(Expect::At(wanted)) = expectations.get(&site)
+            && *wanted != point
+        {
+            out.push(Difference {
+                site,
+                store: store.to_owned(),
+                table: "lab_restores".to_owned(),
+                key: format!("{} {}", text(&row, 1), text(&row, 2))
+                    .trim_end()
+                    .to_owned(),
+                what: format!(
+                    "restored to {}, the catalogue to {}",
+                    rfc3339(point),
+                    rfc3339(*wanted)
+                ),
+            });
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,180 @@
+//! What all services share while they run: the stores, who is who, and what was done for each site.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::problem::Problem;
+use super::vendors::Vendors;
+use crate::clock::Millis;
+use crate::layout::{Layout, Passport};
+use crate::schema::{SERVICES, Schema};
+use crate::sql::{self, Mode, StoreError};
+use crate::value::{Row, Value};
+
+/// One service's store: one connection that writes, one that reads.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) schema: &'static Schema,
+    pub(super) write: Mutex<SqliteConnection>,
+    pub(super) read: Mutex<SqliteConnection>,
+}
+
+/// What an ID denotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Denotes {
+    Site { shard: String, tombstone: bool },
+    App { site: String, vendor: String },
+}
+
+/// The running estate.
+#[derive(Debug)]
+pub(super) struct Estate {
+    pub(super) layout: Layout,
+    pub(super) base_url: String,
+    pub(super) seed: u64,
+    /// Damaged sites and when they were deleted: the retention register.
+    pub(super) deleted: BTreeMap<String, Millis>,
+    pub(super) ids: HashMap<String, Denotes>,
+    stores: HashMap<&'static str, Store>,
+    /// Readers of the shards, for the search service.
+    pub(super) shards: HashMap<String, Mutex<SqliteConnection>>,
+    done: RwLock<HashSet<(String, &'static str, String)>>,
+    pub(super) vendors: Vendors,
+    pub(super) cancel: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Estate {
+    pub(super) async fn open(
+        layout: Layout,
+        passport: &Passport,
+        base_url: String,
+        cancel: CancellationToken,
+    ) -> Result<Arc<Self>, StoreError> {
+        let mut stores = HashMap::new();
+        let mut done = HashSet::new();
+        for schema in SERVICES {
+            let path = layout.store(schema.name);
+            let mut write = sql::open(&path, Mode::Live).await?;
+            const SQL: &str = "SELECT operation, site FROM lab_restores";
+            for row in sql::rows(&mut write, SQL, &[])
+                .await
+                .map_err(StoreError::sql(&path))?
+            {
+                if let [Value::Text(operation), Value::Text(site)] = row.as_slice() {
+                    done.insert((site.clone(), schema.name, operation.clone()));
+                }
+            }
+            let read = sql::open(&path, Mode::Read).await?;
+            stores.insert(
+                schema.name,
+                Store {
+                    schema,
+                    write: Mutex::new(write),
+                    read: Mutex::new(read),
+                },
+            );
+        }
+        let mut shards = HashMap::new();
+        for name in passport.shard_names() {
+            let conn = sql::open(&layout.store(&name), Mode::Read).await?;
+            shards.insert(name, Mutex::new(conn));
+        }
+        let path = layout.store("catalogue");
+        let mut conn = sql::open(&path, Mode::Read).await?;
+        let ids = ids(&mut conn).await.map_err(StoreError::sql(&path))?;
+        conn.close().await.map_err(StoreError::sql(&path))?;
+        let token = layout.vendor_token();
+        let token = std::fs::read_to_string(&token).map_err(StoreError::io(&token))?;
+        Ok(Arc::new(Self {
+            base_url,
+            seed: passport.seed,
+            deleted: passport.deleted.clone(),
+            ids,
+            stores,
+            shards,
+            done: RwLock::new(done),
+            vendors: Vendors::new(passport.seed, token.trim()),
+            layout,
+            cancel,
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    pub(super) fn store(&self, system: &str) -> Result<&Store, Problem> {
+        self.stores
+            .get(system)
+            .ok_or_else(|| Problem::not_found("unknown-system", format!("no service `{system}`")))
+    }
+
+    /// The ID must denote a site that the catalogue knows.
+    pub(super) fn site(&self, id: &str) -> Result<&str, Problem> {
+        match self.ids.get(id) {
+            Some(Denotes::Site { shard, .. }) => Ok(shard),
+            Some(Denotes::App { .. }) => Err(Problem::unprocessable(
+                "wrong-kind",
+                format!("{id} is the ID of an app, not of a site"),
+            )),
+            None => Err(Problem::not_found("unknown-id", format!("no site {id}"))),
+        }
+    }
+
+    /// The ID must denote a site that was deleted and can come back; gives when it was deleted.
+    pub(super) fn deleted_site(&self, id: &str) -> Result<Millis, Problem> {
+        self.site(id)?;
+        if matches!(
+            self.ids.get(id),
+            Some(Denotes::Site {
+                tombstone: true,
+                ..
+            })
+        ) {
+            return Err(Problem::conflict(
+                "tombstone",
+                format!("{id} was deleted for good"),
+            ));
+        }
+        self.deleted.get(id).copied().ok_or_else(|| {
+            Problem::conflict("site-live", format!("{id} was never deleted and is in use"))
+        })
+    }
+
+    pub(super) fn is_done(&self, site: &str, system: &'static str, operation: &str) -> bool {
+        let done = self.done.read().unwrap_or_else(PoisonError::into_inner);
+        done.contains(&(site.to_owned(), system, operation.to_owned()))
+    }
+
+    /// Remembers a committed operation.
+    pub(super) fn set_done(&self, site: &str, system: &'static str, operation: &str) {
+        let mut done = self.done.write().unwrap_or_else(PoisonError::into_inner);
+        done.insert((site.to_owned(), system, operation.to_owned()));
+    }
+}
+
+async fn ids(conn: &mut SqliteConnection) -> Result<HashMap<String, Denotes>, sqlx::Error> {
+    let text = |row: &Row, i: usize| row.get(i).and_then(Value::as_text).unwrap_or("").to_owned();
+    let mut out = HashMap::new();
+    for row in sql::rows(conn, "SELECT site_id, shard, state FROM sites", &[]).await? {
+        let site = Denotes::Site {
+            shard: text(&row, 1),
+            tombstone: text(&row, 2) == "tombstone",
+        };
+        out.insert(text(&row, 0), site);
+    }
+    for row in sql::rows(conn, "SELECT id, site_id, vendor FROM apps", &[]).await? {
+        out.insert(
+            text(&row, 0),
+            Denotes::App {
+                site: text(&row, 1),
+                vendor: text(&row, 2),
+            },
+        );
+    }
+    Ok(out)
+}

@@ -1,0 +1,193 @@
+//! The services of the estate over HTTP on loopback, and other tenants at work.
+
+mod apply;
+mod estate;
+mod jobs;
+mod live;
+mod operations;
+mod problem;
+mod rebuild;
+mod routes;
+mod vendors;
+mod verify;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::layout::{Layout, OpenError, Passport};
+use crate::population;
+use crate::sql::StoreError;
+
+/// Longest wait for open requests when a server stops.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How a lab is served.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// Another address than `127.0.0.1` and the port that the lab recorded; `estate.yaml` does not know it.
+    pub bind: Option<SocketAddr>,
+    /// Whether tenants that were never deleted keep writing to the shards.
+    pub live_writes: bool,
+    /// Their transactions per second, over all shards; at least 1.
+    pub live_rate: u32,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            bind: None,
+            live_writes: true,
+            live_rate: 30,
+        }
+    }
+}
+
+/// Why a lab could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The folder is no usable lab.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Another process listens there, perhaps another server of this lab.
+    #[error("{address} is taken; hint: is this lab served already?")]
+    AddressTaken {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on for another reason.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A store or file failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Jobs of an earlier server could not be started again.
+    #[error("jobs of an earlier server could not be started again: {0}")]
+    Jobs(String),
+}
+
+/// A running server; dropping it stops the server without waiting.
+#[derive(Debug)]
+pub struct Served {
+    base_url: String,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Ends when the server has stopped, by [`Served::shutdown`] or by itself.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn stopped(&mut self) {
+        if !self.task.is_finished() {
+            let _ = (&mut self.task).await;
+        }
+    }
+
+    /// Stops: no new requests, open ones end within 3 seconds, jobs wait for the next server.
+    ///
+    /// Everything answered is in the stores.
+    pub async fn shutdown(mut self) {
+        self.cancel.cancel();
+        self.stopped().await;
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// Serves a lab, damaged or not, until told to stop.
+///
+/// All state is in the stores, so a server may be killed at any moment and started again.
+///
+/// # Errors
+/// [`ServeError`]; nothing is running then.
+///
+/// # Cancel safety
+/// Cancel safe: dropped before it returns, nothing is left running.
+pub async fn serve(dir: &Path, options: &ServeOptions) -> Result<Served, ServeError> {
+    let root = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let layout = Layout::new(&root);
+    let passport = Passport::read(&layout)?;
+    let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), passport.port);
+    let address = options.bind.unwrap_or(loopback);
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            std::io::ErrorKind::AddrInUse => ServeError::AddressTaken { address },
+            _ => ServeError::Listen { address, source },
+        })?;
+    let bound = listener
+        .local_addr()
+        .map_err(|source| ServeError::Listen { address, source })?;
+    let base_url = format!("http://{bound}");
+
+    let cancel = CancellationToken::new();
+    let estate =
+        estate::Estate::open(layout.clone(), &passport, base_url.clone(), cancel.clone()).await?;
+    let mut writers = Vec::new();
+    if options.live_writes {
+        let sites = Arc::new(population::draw(
+            passport.seed,
+            passport.sites,
+            passport.shards,
+        ));
+        for index in 0..passport.shards {
+            writers.push(live::Writer::open(&layout, &passport, index, &sites).await?);
+        }
+    }
+    jobs::restart(&estate)
+        .await
+        .map_err(|problem| ServeError::Jobs(format!("{problem:?}")))?;
+    let router = routes::router(Arc::clone(&estate));
+    let (rate, stop) = (options.live_rate, cancel.clone());
+    let task = tokio::spawn(async move {
+        let life = tokio::spawn(live::run(writers, rate, stop.clone()));
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "no TCP_NODELAY");
+            }
+        });
+        let server =
+            axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let server = async move { server.await };
+        tokio::pin!(server);
+        let ended = tokio::select! {
+            ended = &mut server => Some(ended),
+            () = stop.cancelled() => tokio::time::timeout(DRAIN, &mut server).await.ok(),
+        };
+        if let Some(Err(error)) = ended {
+            tracing::error!(%error, "the server failed");
+        }
+        stop.cancel();
+        estate.tasks.close();
+        let _ = tokio::time::timeout(DRAIN, estate.tasks.wait()).await;
+        let _ = life.await;
+    });
+    Ok(Served {
+        base_url,
+        cancel,
+        task,
+    })
+}

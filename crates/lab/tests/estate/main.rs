@@ -1,0 +1,7 @@
+//! The lab from outside: build, damage, serve, restore by hand, compare.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod compare;
+mod http;
+mod restore;
+mod support;

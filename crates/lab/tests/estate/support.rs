@@ -1,0 +1,206 @@
+//! A small lab in a scratch folder and a client for its services.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reinstate_lab::{BuildOptions, DamageOptions, ServeOptions, Served, build, damage, serve};
+use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use tempfile::TempDir;
+
+pub(crate) struct Lab {
+    _scratch: TempDir,
+    pub(crate) dir: PathBuf,
+}
+
+pub(crate) async fn built(sites: usize) -> Lab {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("lab");
+    build(
+        &dir,
+        &BuildOptions {
+            sites,
+            shards: 2,
+            seed: 7,
+            port: None,
+        },
+    )
+    .await
+    .unwrap();
+    Lab {
+        _scratch: scratch,
+        dir,
+    }
+}
+
+pub(crate) async fn damaged(sites: usize, gone: usize) -> Lab {
+    let lab = built(sites).await;
+    damage(&lab.dir, &DamageOptions { sites: gone })
+        .await
+        .unwrap();
+    lab
+}
+
+/// A line of `sites.csv`.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    pub(crate) shard: String,
+    pub(crate) products: Vec<String>,
+    pub(crate) apps: Vec<String>,
+    pub(crate) deleted_at: chrono::DateTime<chrono::Utc>,
+}
+
+impl Listed {
+    /// Five minutes before the deletion.
+    pub(crate) fn point(&self) -> String {
+        let at = self.deleted_at - chrono::Duration::minutes(5);
+        at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    }
+}
+
+impl Lab {
+    pub(crate) fn listed(&self) -> Vec<Listed> {
+        let split = |text: &str| {
+            text.split(';')
+                .filter(|s| !s.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        csv::Reader::from_path(self.dir.join("sites.csv"))
+            .unwrap()
+            .records()
+            .map(|record| {
+                let record = record.unwrap();
+                Listed {
+                    id: record[0].to_owned(),
+                    shard: record[1].to_owned(),
+                    products: split(&record[3]),
+                    apps: split(&record[5]),
+                    deleted_at: record[6].parse().unwrap(),
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn shard(&self, name: &str) -> PathBuf {
+        self.dir.join("stores").join(format!("{name}.db"))
+    }
+
+    pub(crate) async fn quiet(&self) -> (Served, Client) {
+        let options = ServeOptions {
+            live_writes: false,
+            ..ServeOptions::default()
+        };
+        let served = serve(&self.dir, &options).await.unwrap();
+        let client = Client::new(&served, &self.dir);
+        (served, client)
+    }
+
+    /// A site that was never deleted.
+    pub(crate) async fn survivor(&self) -> (String, String) {
+        let gone: Vec<String> = self.listed().into_iter().map(|site| site.id).collect();
+        for name in ["shard-00", "shard-01"] {
+            let mut conn = open(&self.shard(name)).await;
+            for row in sqlx::query("SELECT site_id FROM sites")
+                .fetch_all(&mut conn)
+                .await
+                .unwrap()
+            {
+                let id: String = row.get(0);
+                if !gone.contains(&id) {
+                    return (id, name.to_owned());
+                }
+            }
+        }
+        panic!("every site is gone");
+    }
+}
+
+pub(crate) async fn open(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(20))
+        .connect()
+        .await
+        .unwrap()
+}
+
+pub(crate) async fn execute(conn: &mut SqliteConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(conn)
+        .await
+        .unwrap();
+}
+
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Client {
+    pub(crate) fn new(served: &Served, dir: &Path) -> Self {
+        // Only one provider can be installed per process; a second attempt is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let token = std::fs::read_to_string(dir.join("secrets/vendor-token")).unwrap();
+        Self {
+            http: reqwest::Client::new(),
+            base: served.base_url().to_owned(),
+            token,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        let response = self
+            .http
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    pub(crate) async fn post(&self, path: &str, key: &str, point: &str) -> (u16, Value) {
+        let response = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .header("Idempotency-Key", key)
+            .header("Authorization", format!("Bearer {}", self.token))
+            .json(&json!({ "restore_point": point }))
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// Posts until the service neither refuses for now nor works on it, with the same key.
+    pub(crate) async fn insist(&self, path: &str, point: &str) {
+        let key = format!("insist {path}");
+        loop {
+            let (status, body) = self.post(path, &key, point).await;
+            match status {
+                200 => return,
+                202 => return self.finished(body["job"].as_i64().unwrap()).await,
+                429 | 503 => tokio::time::sleep(Duration::from_millis(20)).await,
+                _ => panic!("{path}: {status} {body}"),
+            }
+        }
+    }
+
+    pub(crate) async fn finished(&self, job: i64) {
+        while self.get(&format!("/identity/jobs/{job}")).await.0 == 202 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(self.get(&format!("/identity/jobs/{job}")).await.0, 200);
+    }
+
+    pub(crate) async fn anonymous_post(&self, path: &str, point: &str) -> u16 {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .json(&json!({ "restore_point": point }));
+        request.send().await.unwrap().status().as_u16()
+    }
+}
