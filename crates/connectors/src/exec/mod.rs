@@ -1,0 +1,34 @@
+//! `exec/run@1`: one command in its own process group.
+
+mod group;
+mod input;
+mod run;
+
+use async_trait::async_trait;
+use runtime::engine::{ActionSpec, Idempotent, Outcome};
+use runtime::{Call, Connector, Probed};
+
+use crate::answer::outcome;
+use crate::spec::action;
+
+/// Implements `exec/*`.
+pub(crate) struct Exec;
+
+#[async_trait]
+impl Connector for Exec {
+    fn actions(&self) -> Vec<ActionSpec> {
+        let run = action::<input::Run, input::Said>(
+            "exec/run@1",
+            "runs one command, without a shell, in a process group that ends with it",
+        );
+        vec![ActionSpec { idempotent: Idempotent::WhenInput("idempotent".to_owned()), has_probe: true, ..run }]
+    }
+
+    async fn apply(&self, call: Call) -> Outcome {
+        outcome(run::apply(&call).await, &call.secrets)
+    }
+
+    async fn probe(&self, call: Call) -> Probed {
+        outcome(run::probe(&call).await, &call.secrets)
+    }
+}

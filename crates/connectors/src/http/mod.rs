@@ -1,0 +1,58 @@
+//! `http/request@1`: one request, long jobs by polling.
+
+mod client;
+mod failure;
+mod input;
+mod request;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+pub(crate) use client::{Client, Sent, send};
+pub(crate) use failure::{Target, lost, not_sent, unexpected};
+pub(crate) use input::{Method, headers};
+use runtime::engine::{ActionSpec, Failure, Outcome};
+use runtime::{Call, Connector, Probed};
+
+use crate::answer::outcome;
+use crate::spec::action;
+
+/// Implements `http/*`.
+pub(crate) struct Http {
+    client: Arc<Client>,
+}
+
+impl Http {
+    pub(crate) fn new(client: Arc<Client>) -> Self {
+        Self { client }
+    }
+}
+
+#[async_trait]
+impl Connector for Http {
+    fn actions(&self) -> Vec<ActionSpec> {
+        vec![action::<input::Request, input::Response>(
+            "http/request@1",
+            "sends one HTTP request with an idempotency key and polls a long job to its end",
+        )]
+    }
+
+    async fn apply(&self, call: Call) -> Outcome {
+        outcome(request::apply(&self.client, &call).await, &call.secrets)
+    }
+
+    async fn probe(&self, call: Call) -> Probed {
+        no_probe(&call)
+    }
+}
+
+/// The answer of an action that cannot probe.
+pub(crate) fn no_probe(call: &Call) -> Probed {
+    Outcome::Unknown {
+        failure: Failure {
+            code: "no_probe".into(),
+            message: format!("{} cannot tell whether an earlier attempt had its effect", call.uses).into(),
+            hint: "".into(),
+        },
+    }
+}

@@ -1,0 +1,73 @@
+//! `objects/*`: copies and compares prefixes of object stores. The local file system now; other stores are one more
+//! arm in `place`.
+
+mod copy;
+mod input;
+mod listing;
+mod place;
+mod verify;
+
+use async_trait::async_trait;
+use runtime::engine::{ActionSpec, Outcome};
+use runtime::{Call, Connector, Probed};
+
+use crate::Settings;
+use crate::answer::{Trouble, outcome};
+use crate::http::no_probe;
+use crate::spec::action;
+
+/// Implements `objects/*`.
+pub(crate) struct Objects {
+    concurrency: usize,
+}
+
+impl Objects {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { concurrency: settings.object_concurrency.clamp(1, 256) }
+    }
+
+    async fn act(&self, call: &Call) -> Outcome {
+        let copies = call.uses == "objects/copy@1";
+        let work = async {
+            match call.uses.as_str() {
+                "objects/copy@1" => copy::apply(call, self.concurrency).await,
+                "objects/verify@1" => verify::apply(call, self.concurrency).await,
+                other => Err(Trouble::never("uses", format!("{other} is not an action of this connector"))),
+            }
+        };
+        let stopped = tokio::select! {
+            answer = work => return outcome(answer, &call.secrets),
+            () = tokio::time::sleep(call.timeout) => {
+                let limit = humantime::format_duration(call.timeout);
+                Trouble::retry("objects.timeout", format!("not ready within {limit}"))
+            }
+            () = call.cancel.cancelled() => Trouble::retry("objects.cancelled", "cancelled"),
+        };
+        outcome(Err(if copies { stopped.in_doubt() } else { stopped }), &call.secrets)
+    }
+}
+
+#[async_trait]
+impl Connector for Objects {
+    fn actions(&self) -> Vec<ActionSpec> {
+        let verify = action::<input::Verify, input::Verified>(
+            "objects/verify@1",
+            "compares the objects below two prefixes by name, size and content",
+        );
+        vec![
+            action::<input::Copy, input::Copied>(
+                "objects/copy@1",
+                "copies the objects below a prefix that are missing at the target; never overwrites one that differs",
+            ),
+            ActionSpec { read_only: true, ..verify },
+        ]
+    }
+
+    async fn apply(&self, call: Call) -> Outcome {
+        self.act(&call).await
+    }
+
+    async fn probe(&self, call: Call) -> Probed {
+        no_probe(&call)
+    }
+}

@@ -1,0 +1,126 @@
+//! What is worked out once for a pair of files and a choice of tables.
+
+use std::sync::Arc;
+
+use sqlx::{Row, SqliteConnection};
+
+use super::closure::Closure;
+use super::file::{Place, database};
+use super::input::Root;
+use super::quote::sql;
+use super::schema::{self, Table, Trigger};
+use super::statements::Statements;
+use crate::answer::Trouble;
+
+/// The texts for one choice of tables of a pair of files.
+pub(super) struct Plan {
+    /// Version of the live schema that it was made for.
+    pub(super) version: i64,
+    /// Tables to restore, parents first.
+    pub(super) tables: Vec<Named>,
+    /// Rows of the tenant in the recovered file.
+    pub(super) source: Arc<str>,
+    /// Whether the tenant exists at all, if the root is a table.
+    pub(super) exists: Option<Arc<str>>,
+    /// What stands in the way.
+    pub(super) before: Arc<str>,
+    /// Inserts all rows.
+    pub(super) insert_all: Arc<str>,
+    /// Inserts those that are missing.
+    pub(super) insert_missing: Arc<str>,
+    /// Rows of the tenant in the live file, and the connection's counter.
+    pub(super) target: Arc<str>,
+    /// Rows in the live file whose parent is missing.
+    pub(super) orphans: Option<Arc<str>>,
+    /// Whether the live file has a ledger.
+    pub(super) ledger: bool,
+    /// Triggers of the tables.
+    pub(super) triggers: Vec<Trigger>,
+}
+
+/// A table and the queries that name its conflicts.
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) differing: Option<Arc<str>>,
+    pub(super) extra: Option<Arc<str>>,
+}
+
+impl Plan {
+    /// Reads both schemas and compares them.
+    ///
+    /// # Errors
+    /// If they differ, if the root or the globs name nothing, or the database's trouble.
+    pub(super) async fn make(
+        connection: &mut SqliteConnection,
+        live: &Place,
+        root: &Root,
+        globs: &[String],
+    ) -> Result<Self, Trouble> {
+        let failed = |error: sqlx::Error| database(live, &error);
+        let version = version(connection).await.map_err(failed)?;
+        let theirs = schema::tables(connection, "main").await.map_err(failed)?;
+        let ours = schema::tables(connection, "rec").await.map_err(failed)?;
+        let closure = Closure::new(&ours, root)?;
+        let tables = closure.ordered(&ours, globs)?;
+        for table in &tables {
+            let lower = table.name.to_lowercase();
+            for lower in std::iter::once(&lower).chain(&closure.ancestors(&lower)) {
+                let drift = match (ours.get(lower), theirs.get(lower)) {
+                    (Some(ours), Some(theirs)) => ours.drift(theirs),
+                    _ => Some(format!("table {lower} is missing")),
+                };
+                if let Some(drift) = drift {
+                    return Err(Trouble::never(
+                        "sqlite.schema_drift",
+                        format!("{live}: the schema changed since the restore point: {drift}"),
+                    )
+                    .hint("bring the recovered file to the live schema first, then restore from it"));
+                }
+            }
+        }
+        // Unique names are those that hold in the live file now.
+        let mut tables = tables;
+        for table in &mut tables {
+            if let Some(live) = theirs.get(&table.name.to_lowercase()) {
+                table.unique.clone_from(&live.unique);
+            }
+        }
+        let triggers = schema::triggers(connection).await.map_err(failed)?;
+        let triggers = triggers
+            .into_iter()
+            .filter(|trigger| tables.iter().any(|table| table.name.eq_ignore_ascii_case(&trigger.table)))
+            .collect();
+        let ledger =
+            "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'reinstate_ledger')";
+        let ledger: bool =
+            sqlx::query_scalar(ledger).persistent(false).fetch_one(&mut *connection).await.map_err(failed)?;
+        let statements = Statements { closure: &closure, tables: &tables, all: &theirs };
+        let named = |table: &Table| Named {
+            name: table.name.clone(),
+            differing: statements.differing(table).map(Arc::from),
+            extra: statements.extra(table).map(Arc::from),
+        };
+        Ok(Self {
+            version,
+            source: statements.rows("rec", false).into(),
+            exists: root.table.as_ref().and_then(|table| ours.get(&table.to_lowercase())).map(|table| {
+                let condition = closure.condition("rec", &table.name, "t");
+                format!("SELECT EXISTS (SELECT 1 FROM rec.{} AS t WHERE {condition})", super::quote::name(&table.name))
+                    .into()
+            }),
+            before: statements.before().into(),
+            insert_all: statements.insert(false).into(),
+            insert_missing: statements.insert(true).into(),
+            target: statements.rows("main", true).into(),
+            orphans: statements.orphans().map(Arc::from),
+            ledger,
+            triggers,
+            tables: tables.iter().map(named).collect(),
+        })
+    }
+}
+
+async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    let text: Arc<str> = "PRAGMA main.schema_version".into();
+    sqlx::query(sql(&text)).persistent(false).fetch_one(connection).await?.try_get(0)
+}
