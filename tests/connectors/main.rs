@@ -1,0 +1,13 @@
+//! Actions on real stores: SQLite files, HTTP over loopback, processes, folders of objects.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod catalogue;
+mod check;
+mod exec;
+mod http;
+mod objects;
+mod recover;
+mod restore;
+mod restore_edges;
+mod shard;
+mod world;
