@@ -1,1 +1,32 @@
-//! See crates/README.md.
+//! What a run means to people and to other programs: plan + records -> [`Fold`] -> [`Report`] -> text, JSON, JUnit,
+//! HTML; and drawings of the graph, answers to `why`, the rows of `sites`, the line of `status`.
+//!
+//! Architecture invariant: pure. No IO, no clock: whoever asks says what time it is. Depends on the engine only.
+//! Law of every renderer: what was skipped, degraded or failed is never shown as success, every given site is
+//! accounted for, and text that came from outside is escaped for where it goes.
+
+mod duration;
+mod escape;
+mod fold;
+mod graph;
+mod html;
+mod junit;
+mod report;
+mod sites;
+mod status;
+mod text;
+mod why;
+
+pub use duration::{clock, span, stamp};
+pub use fold::{Fold, Histogram, StepTimes};
+pub use graph::{Drawing, GraphNode, Tint};
+pub use html::render_html;
+pub use junit::render_junit;
+pub use report::{
+    BatchReport, Cause, Distribution, Evidence, ExceptionReport, Forecast, Moment, MomentKind, Objective, PoolReport,
+    REPORT_FORMAT, Report, Resume, SharedFailure, SiteReport, SiteTally, StepReport, UnitTally, Verdict, WaitingUnit,
+};
+pub use sites::{SiteView, sites};
+pub use status::status_line;
+pub use text::render_text;
+pub use why::{NoSuchSubject, why};

@@ -1,0 +1,101 @@
+//! What is kept of the timings of a step, and of points in time of many things.
+
+use engine::Mode;
+
+use crate::fold::histogram::Histogram;
+
+/// Timings of one step over all its units; lengths of time in milliseconds.
+#[derive(Clone, Debug, Default)]
+pub struct StepTimes {
+    /// Successful attempts that called the action.
+    pub durations: Histogram,
+    /// From the settling of a unit's last need to the start of its first attempt.
+    pub waits: Histogram,
+    /// Attempts started, probes among them.
+    pub attempts: u64,
+    /// Attempts that were probes.
+    pub probes: u64,
+    /// Attempts after a unit's first that called the action again.
+    pub retries: u64,
+    /// Attempts that surely changed nothing.
+    pub refused: u64,
+    /// Attempts whose effect was not known at their end.
+    pub doubtful: u64,
+    /// Attempts that were in flight when a driver was gone.
+    pub interrupted: u64,
+    /// Sum of the time that attempts were in flight.
+    pub busy_ms: u64,
+    /// Start of the first attempt, from the run's opening.
+    pub first_start_ms: Option<i64>,
+}
+
+impl StepTimes {
+    pub(super) fn started(&mut self, offset: i64, attempt: u32, mode: Mode, waited: Option<i64>) {
+        self.attempts += 1;
+        match mode {
+            Mode::Probe => self.probes += 1,
+            Mode::Apply if attempt > 1 => self.retries += 1,
+            Mode::Apply => {}
+        }
+        if let Some(waited) = waited {
+            self.waits.add(waited);
+        }
+        self.first_start_ms.get_or_insert(offset);
+    }
+
+    pub(super) fn succeeded(&mut self, mode: Mode, took: i64) {
+        self.busy(took);
+        if mode == Mode::Apply {
+            self.durations.add(took);
+        }
+    }
+
+    pub(super) fn fell_short(&mut self, mode: Mode, took: i64, doubt: bool) {
+        self.busy(took);
+        if doubt {
+            self.doubtful += 1;
+        } else if mode == Mode::Apply {
+            self.refused += 1;
+        }
+    }
+
+    pub(super) fn interrupted(&mut self, took: i64) {
+        self.busy(took);
+        self.interrupted += 1;
+    }
+
+    fn busy(&mut self, took: i64) {
+        self.busy_ms = self.busy_ms.saturating_add(u64::try_from(took).unwrap_or(0));
+    }
+}
+
+/// One optional point in time each, in milliseconds from the run's opening: 4 bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Offsets(Vec<u32>);
+
+const UNSET: u32 = u32::MAX;
+
+impl Offsets {
+    pub(crate) fn new(len: usize) -> Self {
+        Self(vec![UNSET; len])
+    }
+
+    pub(crate) fn get(&self, ix: usize) -> Option<u32> {
+        self.0.get(ix).copied().filter(|&ms| ms != UNSET)
+    }
+
+    /// Sets it unless it is set; grows to hold it.
+    pub(crate) fn set_first(&mut self, ix: usize, ms: i64) {
+        if ix >= self.0.len() {
+            self.0.resize(ix + 1, UNSET);
+        }
+        if self.0[ix] == UNSET {
+            self.0[ix] = u32::try_from(ms.max(0)).unwrap_or(UNSET).min(UNSET - 1);
+        }
+    }
+
+    /// Unsets it; says whether it was set.
+    pub(crate) fn clear(&mut self, ix: usize) -> bool {
+        self.0.get_mut(ix).is_some_and(|ms| std::mem::replace(ms, UNSET) != UNSET)
+    }
+}

@@ -1,0 +1,247 @@
+//! The tables and lists of the page.
+
+use std::fmt::Write as _;
+
+use crate::escape::Xml;
+use crate::report::{Report, StepReport};
+use crate::text::ms;
+
+/// Rows of the long tables that are shown; the rest is stated.
+const ROWS: usize = 2000;
+/// Causes and cards shown of each kind.
+const CARDS: usize = 50;
+
+fn number(html: &mut String, number: u64, class: &str) {
+    let class = if number == 0 { "zero" } else { class };
+    let _ = write!(html, "<td class=\"{class}\">{number}</td>");
+}
+
+fn time(html: &mut String, seconds: Option<f64>) {
+    match seconds {
+        Some(seconds) => {
+            let _ = write!(html, "<td>{}</td>", Xml(ms(seconds)));
+        }
+        None => html.push_str("<td class=\"zero\">–</td>"),
+    }
+}
+
+fn open(html: &mut String, header: &[&str]) {
+    html.push_str("<div class=\"scroll\"><table><thead><tr>");
+    for title in header {
+        let _ = write!(html, "<th>{title}</th>");
+    }
+    html.push_str("</tr></thead><tbody>");
+}
+
+fn close(html: &mut String, len: usize, what: &str) {
+    html.push_str("</tbody></table></div>");
+    if len > ROWS {
+        let _ = write!(html, "<p class=\"key\">and {} more {what}; the JSON report has all {len}.</p>", len - ROWS);
+    }
+}
+
+pub(super) fn batches(html: &mut String, report: &Report) {
+    open(html, &["batch", "state", "sites", "back", "failures", "budget", "opened after", "took", "sites per hour"]);
+    for batch in report.batches.iter().take(ROWS) {
+        let state = match (&batch.opened, &batch.settled) {
+            (None, _) => "not open",
+            (Some(_), None) => "open",
+            (Some(_), Some(_)) => "settled",
+        };
+        let _ = write!(html, "<tr><td>{}</td><td>{state}</td><td>{}</td>", batch.number, batch.sites);
+        number(html, u64::from(batch.back), "good");
+        number(html, u64::from(batch.failures), if batch.over_budget { "bad" } else { "warn" });
+        let _ = write!(html, "<td>{}</td>", batch.budget);
+        time(html, batch.opened_after_s);
+        time(html, batch.wall_s);
+        match batch.sites_per_hour {
+            Some(rate) => {
+                let _ = write!(html, "<td>{rate:.0}</td></tr>");
+            }
+            None => html.push_str("<td class=\"zero\">–</td></tr>"),
+        }
+    }
+    close(html, report.batches.len(), "batches");
+}
+
+pub(super) fn steps(html: &mut String, report: &Report) {
+    let header = [
+        "step",
+        "scope",
+        "done",
+        "failed",
+        "degraded",
+        "left",
+        "skipped",
+        "cancelled",
+        "attempts",
+        "retries",
+        "p50",
+        "p95",
+        "max",
+        "wait p50",
+        "place",
+    ];
+    open(html, &header);
+    for step in report.steps.iter().take(ROWS) {
+        let StepReport { units, .. } = step;
+        let _ = write!(
+            html,
+            "<tr><td title=\"{}\">{}</td><td>{}</td><td>{}</td>",
+            Xml(&step.uses),
+            Xml(&step.name),
+            Xml(&step.scope),
+            units.succeeded
+        );
+        number(html, units.failed, "bad");
+        number(html, units.degraded, "warn");
+        number(html, units.total - units.settled(), "info");
+        number(html, units.skipped, "");
+        number(html, units.cancelled, "");
+        number(html, step.attempts, "");
+        number(html, step.retries, "warn");
+        time(html, step.p50_s);
+        time(html, step.p95_s);
+        time(html, step.max_s);
+        time(html, step.wait_p50_s);
+        let _ = write!(html, "<td class=\"left\"><code>{}</code></td></tr>", Xml(&step.place));
+    }
+    close(html, report.steps.len(), "steps");
+}
+
+pub(super) fn pools(html: &mut String, report: &Report) {
+    open(html, &["pool", "per", "instances", "slots each", "busy", "in use"]);
+    for pool in report.pools.iter().take(ROWS) {
+        let _ = write!(
+            html,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>",
+            Xml(&pool.name),
+            Xml(pool.per.as_deref().unwrap_or("–")),
+            pool.instances,
+            pool.slots.map_or_else(|| "no limit".to_owned(), |slots| slots.to_string()),
+            pool.busy_share.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share * 100.0)),
+        );
+        number(html, pool.in_use, "info");
+        html.push_str("</tr>");
+    }
+    close(html, report.pools.len(), "pools");
+}
+
+/// What needs a person: waiting units, causes, shared failures.
+pub(super) fn cards(html: &mut String, report: &Report) {
+    for unit in report.waiting_for_operator.iter().take(CARDS) {
+        let head = format!("{} is {} and waits for you", unit.unit, unit.state);
+        let tail = format!("{} attempts, {} sites behind it", unit.attempts, unit.sites);
+        card(html, "warn", &head, &unit.code, &unit.message, &unit.hint, &unit.place, &tail);
+    }
+    rest(html, report.waiting_for_operator.len(), "units wait for you");
+    for cause in report.causes.iter().take(CARDS) {
+        let at = if cause.step.is_empty() { String::new() } else { format!(" at step {}", cause.step) };
+        let noun = if cause.sites == 1 { "site" } else { "sites" };
+        let head = format!("{} {noun} {}{at}", cause.sites, cause.state.replace('_', " "));
+        let more = cause.sites as usize - cause.examples.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let class = if cause.state == "quarantined" { "bad" } else { "warn" };
+        let tail = format!("{}{more}", cause.examples.join("  "));
+        card(html, class, &head, &cause.code, &cause.message, &cause.hint, &cause.place, &tail);
+    }
+    rest(html, report.causes.len(), "causes");
+    for failure in report.shared_failures.iter().take(CARDS) {
+        let head = format!("shared unit {} {}", failure.unit, failure.state);
+        let class = if failure.state == "failed" { "bad" } else { "warn" };
+        let tail = format!("{} attempts, covers {} sites", failure.attempts, failure.sites);
+        card(html, class, &head, &failure.code, &failure.message, &failure.hint, &failure.place, &tail);
+    }
+    rest(html, report.shared_failures.len(), "shared units");
+}
+
+fn rest(html: &mut String, len: usize, what: &str) {
+    if len > CARDS {
+        let _ = write!(html, "<p class=\"key\">and {} more {what}; the JSON report has all.</p>", len - CARDS);
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one card, one line each")]
+fn card(html: &mut String, class: &str, head: &str, code: &str, fact: &str, hint: &str, place: &str, tail: &str) {
+    let _ = write!(html, "<article class=\"card {class}\"><h3>{}</h3><p>", Xml(head));
+    if !code.is_empty() {
+        let _ = write!(html, "<code>{}</code> ", Xml(code));
+    }
+    let _ = write!(html, "{}</p><p class=\"dim\">", Xml(fact));
+    if !place.is_empty() {
+        let _ = write!(html, "<code>{}</code> · ", Xml(place));
+    }
+    let _ = write!(html, "{}</p>", Xml(tail));
+    if !hint.is_empty() {
+        let _ = write!(html, "<p class=\"hint\"><b>hint</b> {}</p>", Xml(hint));
+    }
+    html.push_str("</article>");
+}
+
+pub(super) fn exceptions(html: &mut String, report: &Report) {
+    open(html, &["site", "row", "batch", "state", "unit", "what", "attempts", "place"]);
+    for exception in report.exceptions.iter().take(ROWS) {
+        let class = if exception.state == "quarantined" { "bad" } else { "warn" };
+        let doubt = if exception.in_doubt { "; in doubt" } else { "" };
+        let back = if exception.was_back { "; was back before" } else { "" };
+        let more = if exception.more > 0 { format!("; {} more failed units", exception.more) } else { String::new() };
+        let _ = write!(
+            html,
+            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td><td class=\"{class}\">{}</td><td class=\"left\">{}</td>\
+             <td class=\"wrap\"><code>{}</code> {}{doubt}{back}{more}</td><td>{}</td><td class=\"left\"><code>{}</code></td></tr>",
+            Xml(&exception.site),
+            exception.row,
+            exception.batch,
+            Xml(exception.state.replace('_', " ")),
+            Xml(&exception.unit),
+            Xml(&exception.code),
+            Xml(&exception.message),
+            exception.attempts,
+            Xml(&exception.place),
+        );
+    }
+    close(html, report.exceptions.len(), "exceptions");
+}
+
+pub(super) fn sites(html: &mut String, report: &Report) {
+    open(html, &["site", "row", "batch", "state", "back after", "data loss"]);
+    for site in report.sites.iter().take(ROWS) {
+        let class = match site.state {
+            "returned" => "good",
+            "quarantined" => "bad",
+            "degraded" | "undone" | "excluded" => "warn",
+            _ => "info",
+        };
+        let _ = write!(
+            html,
+            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td><td class=\"{class}\">{}</td>",
+            Xml(&site.id),
+            site.row,
+            site.batch,
+            site.state
+        );
+        time(html, site.back_after_s);
+        time(html, site.data_loss_s);
+        html.push_str("</tr>");
+    }
+    close(html, report.sites.len(), "sites");
+}
+
+pub(super) fn moments(html: &mut String, report: &Report) {
+    html.push_str("<div class=\"card\"><ol class=\"moments\">");
+    for moment in report.timeline.iter().take(ROWS) {
+        let _ = write!(
+            html,
+            "<li><span class=\"when\" title=\"{}\">{}</span><span>{}</span></li>",
+            Xml(&moment.at),
+            Xml(ms(moment.after_s)),
+            Xml(&moment.text)
+        );
+    }
+    html.push_str("</ol></div>");
+    let len = report.timeline.len();
+    let dropped = report.timeline_dropped + len.saturating_sub(ROWS) as u64;
+    if dropped > 0 {
+        let _ = write!(html, "<p class=\"key\">and {dropped} more.</p>");
+    }
+}

@@ -1,0 +1,122 @@
+//! The report as data: every number that the renderers show and nothing they have to work out.
+//!
+//! Field names are stable: they are the JSON that scripts read. New fields may appear; [`REPORT_FORMAT`] changes when
+//! one is removed or changes its meaning. Times are RFC 3339 in UTC, lengths of time are seconds as decimals, shares
+//! are 0 to 1. `null` means not known or not applicable, never zero.
+
+mod build;
+mod exceptions;
+mod forecast;
+mod kinds;
+mod rows;
+mod rows_of;
+mod spread;
+
+use serde::Serialize;
+
+pub(crate) use build::build;
+pub(crate) use exceptions::place;
+pub use kinds::{Distribution, Moment, MomentKind, Objective, Verdict};
+pub use rows::{
+    BatchReport, Cause, Evidence, ExceptionReport, Forecast, PoolReport, Resume, SharedFailure, SiteReport, SiteTally,
+    StepReport, UnitTally, WaitingUnit,
+};
+pub(crate) use rows_of::{scope_name, site_state, units_of_step};
+
+/// Format of the JSON, in its field `format`.
+pub const REPORT_FORMAT: &str = "reinstate-report/1";
+
+/// What a run did, as of one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// [`REPORT_FORMAT`].
+    pub format: &'static str,
+    /// Name of the run; empty if none was given.
+    pub run: String,
+    /// `name:` of the runbook.
+    pub runbook: String,
+    /// File of the runbook as given.
+    pub runbook_file: String,
+    /// File of the site list as given.
+    pub sites_file: String,
+    /// Name of the estate.
+    pub estate: String,
+    /// Hash of the plan, hexadecimal.
+    pub plan: String,
+    /// How the run stands or ended, in a word.
+    pub verdict: Verdict,
+    /// The outcome in one sentence for people; it never claims more than the numbers do.
+    pub headline: String,
+    /// Why the run is paused, with who paused it.
+    pub paused: Option<String>,
+    /// Who opened it.
+    pub opened_by: String,
+    /// When it was opened.
+    pub opened: Option<String>,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// As of when the report was made; the end once the run has ended.
+    pub as_of: String,
+    /// From opening to the end, or to `as_of`.
+    pub wall_s: f64,
+    /// Of that, paused.
+    pub paused_s: f64,
+    /// Of that, without a driver: from the last record before each resume to the resume.
+    pub gap_s: f64,
+    /// Sites by state; the sum is `given`.
+    pub sites_by_state: SiteTally,
+    /// Units by state over all steps.
+    pub units: UnitTally,
+    /// Attempts started, probes among them.
+    pub attempts: u64,
+    /// Attempts after a unit's first that called the action again.
+    pub retries: u64,
+    /// Attempts that were in flight when a driver was gone.
+    pub interrupted: u64,
+    /// Rulings by operators.
+    pub rulings: u64,
+    /// Sites that were back and were put out later.
+    pub returned_then_out: Vec<String>,
+    /// Recovery time of each returned site, from the run's opening to verified, against the objective.
+    pub rto: Objective,
+    /// Data loss of each site, from its restore point to its deletion, against the objective.
+    pub rpo: Objective,
+    /// Rest of the run; `null` when it is over, stands still, or too little was measured.
+    pub forecast: Option<Forecast>,
+    /// Batches in the order in which they open.
+    pub batches: Vec<BatchReport>,
+    /// Steps in the runbook's order.
+    pub steps: Vec<StepReport>,
+    /// Pools in the runbook's order.
+    pub pools: Vec<PoolReport>,
+    /// Failures of sites, grouped by step and code, most sites first.
+    pub causes: Vec<Cause>,
+    /// Every site that did not return cleanly, in the plan's order.
+    pub exceptions: Vec<ExceptionReport>,
+    /// Failed or degraded units that more than one site shares.
+    pub shared_failures: Vec<SharedFailure>,
+    /// Units that wait for an operator's ruling.
+    pub waiting_for_operator: Vec<WaitingUnit>,
+    /// Takeovers by a driver after the first.
+    pub resumes: Vec<Resume>,
+    /// What happened to the run as a whole, in order.
+    pub timeline: Vec<Moment>,
+    /// Moments beyond the number that is kept.
+    pub timeline_dropped: u64,
+    /// Sites that were back as a function of time.
+    pub returned_over_time: Vec<(f64, u32)>,
+    /// Every site, in the plan's order.
+    pub sites: Vec<SiteReport>,
+    /// What the report rests on.
+    pub evidence: Evidence,
+}
+
+impl Report {
+    /// The report as JSON, indented, with a line feed at the end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a report has string keys and finite numbers only");
+        text.push('\n');
+        text
+    }
+}

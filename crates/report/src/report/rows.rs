@@ -1,0 +1,325 @@
+//! The rows of a report's tables.
+
+use serde::Serialize;
+
+/// Sites by state; the sum of all but `given` is `given`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SiteTally {
+    /// Sites of the plan.
+    pub given: u32,
+    /// Back and verified, nothing degraded.
+    pub returned: u32,
+    /// Back, but some step was degraded.
+    pub degraded: u32,
+    /// Out: a step failed.
+    pub quarantined: u32,
+    /// What was done was taken back.
+    pub undone: u32,
+    /// Taken out by an operator before it started.
+    pub excluded: u32,
+    /// Under way; in a run that is over, left unfinished.
+    pub restoring: u32,
+    /// Batch not open; in a run that is over, never started.
+    pub waiting: u32,
+}
+
+impl SiteTally {
+    /// Given sites that are not back: all but `returned` and `degraded`.
+    #[must_use]
+    pub fn not_back(self) -> u32 {
+        self.given - self.returned - self.degraded
+    }
+}
+
+/// Units by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UnitTally {
+    /// Units known so far; the sum of all others.
+    pub total: u64,
+    /// Needs not settled.
+    pub waiting: u64,
+    /// Wait for slots only.
+    pub ready: u64,
+    /// In flight.
+    pub running: u64,
+    /// Wait for the time of their next attempt.
+    pub backoff: u64,
+    /// In doubt or stuck: an operator must rule.
+    pub for_operator: u64,
+    /// Succeeded.
+    pub succeeded: u64,
+    /// Not to be run: the condition was false.
+    pub skipped: u64,
+    /// Failed, counted as done.
+    pub degraded: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Will not run: a need failed or the site is out.
+    pub cancelled: u64,
+}
+
+impl UnitTally {
+    /// Units that are over.
+    #[must_use]
+    pub fn settled(self) -> u64 {
+        self.succeeded + self.skipped + self.degraded + self.failed + self.cancelled
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.waiting += other.waiting;
+        self.ready += other.ready;
+        self.running += other.running;
+        self.backoff += other.backoff;
+        self.for_operator += other.for_operator;
+        self.succeeded += other.succeeded;
+        self.skipped += other.skipped;
+        self.degraded += other.degraded;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+    }
+}
+
+/// A batch.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BatchReport {
+    /// From 1.
+    pub number: u32,
+    /// Its sites.
+    pub sites: u32,
+    /// When it opened.
+    pub opened: Option<String>,
+    /// When every site of it had ended.
+    pub settled: Option<String>,
+    /// From the run's opening to the batch's, in seconds.
+    pub opened_after_s: Option<f64>,
+    /// From its opening until it was settled, or until now.
+    pub wall_s: Option<f64>,
+    /// Sites of it that are back (returned or degraded).
+    pub back: u32,
+    /// Sites back per hour of `wall_s`; `null` while none is.
+    pub sites_per_hour: Option<f64>,
+    /// Sites of it that are out.
+    pub failures: u32,
+    /// Failures it tolerates.
+    pub budget: u32,
+    /// Whether it has more.
+    pub over_budget: bool,
+}
+
+/// A step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepReport {
+    /// Name.
+    pub name: String,
+    /// Scope: `run`, `batch`, `site` or the name of a group.
+    pub scope: String,
+    /// Action, `approval` for a person's decision.
+    pub uses: String,
+    /// Place in the runbook, `file:line:column`.
+    pub place: String,
+    /// Names of the steps that it needs.
+    pub needs: Vec<String>,
+    /// Its units by state.
+    pub units: UnitTally,
+    /// Attempts started, probes among them.
+    pub attempts: u64,
+    /// Attempts after a unit's first that called the action again.
+    pub retries: u64,
+    /// Attempts that were in flight when a driver was gone.
+    pub interrupted: u64,
+    /// Attempts whose effect was not known at their end.
+    pub in_doubt: u64,
+    /// Median of its successful attempts, to within 1.6 %.
+    pub p50_s: Option<f64>,
+    /// 95th percentile of its successful attempts, to within 1.6 %.
+    pub p95_s: Option<f64>,
+    /// Longest successful attempt.
+    pub max_s: Option<f64>,
+    /// Median wait from the last need to the first start, to within 1.6 %.
+    pub wait_p50_s: Option<f64>,
+    /// Sum of the time its attempts were in flight.
+    pub busy_s: f64,
+}
+
+/// A pool.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PoolReport {
+    /// Name.
+    pub name: String,
+    /// What it has one instance per; `null` for one in all.
+    pub per: Option<String>,
+    /// Instances.
+    pub instances: u32,
+    /// Slots of each instance; `null` without a limit.
+    pub slots: Option<u32>,
+    /// Time that slots were held, over time that there was; `null` without a limit on slots.
+    pub busy_share: Option<f64>,
+    /// Slots in use now.
+    pub in_use: u64,
+}
+
+/// Failures of sites that have step, code and end in common.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cause {
+    /// Step.
+    pub step: String,
+    /// Place of the step, `file:line:column`.
+    pub place: String,
+    /// Stable code.
+    pub code: String,
+    /// How these sites stand.
+    pub state: &'static str,
+    /// Sites concerned.
+    pub sites: u32,
+    /// Message of the first of them.
+    pub message: String,
+    /// The operator's next move; empty if there is none.
+    pub hint: String,
+    /// IDs of the first of them.
+    pub examples: Vec<String>,
+}
+
+/// A site that did not return cleanly.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExceptionReport {
+    /// Its ID.
+    pub site: String,
+    /// Its row in the site list, one-based.
+    pub row: u32,
+    /// Its batch, from 1.
+    pub batch: u32,
+    /// `degraded`, `quarantined`, `undone`, `excluded`, `unfinished`, `never_started`, or `restoring` while it can
+    /// still change.
+    pub state: &'static str,
+    /// Step that failed; empty if none did.
+    pub step: String,
+    /// Unit that failed: step, key and item; empty if none did.
+    pub unit: String,
+    /// Stable code.
+    pub code: String,
+    /// The fact.
+    pub message: String,
+    /// The operator's next move; empty if there is none.
+    pub hint: String,
+    /// Place of the step, `file:line:column`; empty if no step failed.
+    pub place: String,
+    /// Attempts at the unit.
+    pub attempts: u32,
+    /// Whether it is not known if the unit's effect is there.
+    pub in_doubt: bool,
+    /// Further failed units of this site.
+    pub more: u32,
+    /// Whether it was back before.
+    pub was_back: bool,
+}
+
+/// A failed or degraded unit that several sites share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SharedFailure {
+    /// Step.
+    pub step: String,
+    /// Unit: step, key and item.
+    pub unit: String,
+    /// `failed` or `degraded`.
+    pub state: &'static str,
+    /// Stable code.
+    pub code: String,
+    /// The fact.
+    pub message: String,
+    /// The operator's next move; empty if there is none.
+    pub hint: String,
+    /// Place of the step, `file:line:column`.
+    pub place: String,
+    /// Attempts at the unit.
+    pub attempts: u32,
+    /// Sites it covers.
+    pub sites: u32,
+}
+
+/// A unit that waits for an operator.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WaitingUnit {
+    /// Unit: step, key and item.
+    pub unit: String,
+    /// Number of the unit in the plan.
+    pub number: u32,
+    /// `parked`: in doubt; `stuck`: failed under `on_failure: pause`.
+    pub state: &'static str,
+    /// Stable code of its last failure; empty if there is none.
+    pub code: String,
+    /// The fact.
+    pub message: String,
+    /// The operator's next move.
+    pub hint: String,
+    /// Place of the step, `file:line:column`.
+    pub place: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Sites that wait for it.
+    pub sites: u32,
+}
+
+/// A takeover by a driver after the first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Resume {
+    /// When.
+    pub at: String,
+    /// Its lease epoch.
+    pub epoch: u64,
+    /// Who drives since.
+    pub holder: String,
+    /// Attempts that were in flight when the driver before was gone; 0 for a clean stop.
+    pub attempts_interrupted: u64,
+    /// Since the last record before it, in seconds.
+    pub gap_s: f64,
+}
+
+/// A site.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SiteReport {
+    /// Its ID.
+    pub id: String,
+    /// Its row in the site list, one-based.
+    pub row: u32,
+    /// Its batch, from 1.
+    pub batch: u32,
+    /// `returned`, `degraded`, `quarantined`, `undone`, `excluded`, `restoring`, `waiting`.
+    pub state: &'static str,
+    /// From the run's opening until it was back, in seconds; `null` for one that is not.
+    pub back_after_s: Option<f64>,
+    /// From its restore point to its deletion, in seconds; `null` if not known.
+    pub data_loss_s: Option<f64>,
+}
+
+/// Rest of a run, from what was measured so far. An estimate, not a promise.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Forecast {
+    /// Rest in seconds if things go as well as they have at best.
+    pub low_s: f64,
+    /// Rest in seconds if they go worse than so far; failures to come are not in it.
+    pub high_s: f64,
+    /// End at `low_s`.
+    pub low: String,
+    /// End at `high_s`.
+    pub high: String,
+    /// Units still to be done.
+    pub units_left: u64,
+    /// Successful attempts that it rests on.
+    pub measured: u64,
+}
+
+/// What a report rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// Hash of the plan, hexadecimal.
+    pub plan: String,
+    /// Records of the journal that were folded.
+    pub records: u64,
+    /// Newest lease epoch.
+    pub epoch: u64,
+    /// Time of the newest record.
+    pub newest_record: Option<String>,
+    /// Version of the program that made the report.
+    pub made_by: &'static str,
+}

@@ -1,0 +1,251 @@
+//! The report for people at 3 a.m.: the outcome and the counts first, then what needs a person, then the tables.
+
+mod ink;
+mod tables;
+
+use crate::duration::{count, span};
+use crate::escape::plain;
+use crate::report::{Objective, Report, Verdict};
+use ink::{Ink, Page};
+
+/// Causes, shared failures and waiting units shown of each; the rest is counted.
+const SHOWN: usize = 20;
+
+/// Renders a report as text, at most `width` columns wide where words allow it (40 at least), with ANSI colours if
+/// wanted. Control characters in what came from outside are written out.
+#[must_use]
+pub fn render_text(report: &Report, width: usize, color: bool) -> String {
+    let mut page = Page::new(width, color);
+    outcome(&mut page, report);
+    for_operator(&mut page, report);
+    exceptions(&mut page, report);
+    shared(&mut page, report);
+    tables::batches(&mut page, report);
+    tables::steps(&mut page, report);
+    tables::pools(&mut page, report);
+    tables::moments(&mut page, report);
+    evidence(&mut page, report);
+    page.text
+}
+
+fn ink_of(verdict: Verdict) -> Ink {
+    match verdict {
+        Verdict::Succeeded => Ink::Good,
+        Verdict::Failed | Verdict::Aborting => Ink::Bad,
+        Verdict::SucceededWithExceptions | Verdict::Paused | Verdict::Cancelled | Verdict::Cancelling => Ink::Warn,
+        Verdict::New | Verdict::Running => Ink::Strong,
+    }
+}
+
+fn outcome(page: &mut Page, report: &Report) {
+    page.paragraph(0, 0, Some(ink_of(report.verdict)), &report.headline);
+    let name = if report.run.is_empty() { String::new() } else { format!("run {} of ", plain(&report.run)) };
+    let on = if report.estate.is_empty() { String::new() } else { format!(" on {}", plain(&report.estate)) };
+    page.paragraph(0, 0, None, &format!("{name}{}{on}", plain(&report.runbook)));
+    if let Some(paused) = &report.paused {
+        page.paragraph(0, 2, Some(Ink::Warn), &format!("paused by {}", plain(paused)));
+    }
+    page.text.push('\n');
+    let sites = report.sites_by_state;
+    let over = report.verdict.is_over();
+    let rows = [
+        ("returned", sites.returned, Ink::Good),
+        ("degraded", sites.degraded, Ink::Warn),
+        ("quarantined", sites.quarantined, Ink::Bad),
+        ("undone", sites.undone, Ink::Warn),
+        ("excluded", sites.excluded, Ink::Warn),
+        (if over { "left unfinished" } else { "under way" }, sites.restoring, Ink::Strong),
+        (if over { "never started" } else { "waiting" }, sites.waiting, Ink::Strong),
+    ];
+    for (what, number, ink) in rows {
+        if number > 0 || what == "returned" {
+            let number = format!("{number:>9}");
+            let number = page.paint(ink, &number);
+            page.line(&format!("{number}  {what}"));
+        }
+    }
+    page.line(&format!("{:>9}  given", sites.given));
+    page.text.push('\n');
+    times(page, report);
+}
+
+fn times(page: &mut Page, report: &Report) {
+    let row = |page: &mut Page, what: &str, text: &str| page.labelled(what, text);
+    if let Some(opened) = &report.opened {
+        let by = if report.opened_by.is_empty() { String::new() } else { format!(" by {}", plain(&report.opened_by)) };
+        row(page, "opened", &format!("{opened}{by}"));
+    }
+    let mut wall = ms(report.wall_s);
+    if let Some(ended) = &report.ended {
+        wall = format!("{wall}, ended {ended}");
+    }
+    if report.paused_s > 0.0 {
+        wall = format!("{wall}, of that paused {}", ms(report.paused_s));
+    }
+    if report.gap_s > 0.0 {
+        wall = format!("{wall}, without a driver {}", ms(report.gap_s));
+    }
+    row(page, "wall time", &wall);
+    row(page, "recovery time", &objective(&report.rto, "returned site"));
+    row(page, "data loss", &objective(&report.rpo, "site"));
+    let mut attempts = format!("{} in all, {}", report.attempts, count(report.retries, "retry", "retries"));
+    if !report.resumes.is_empty() {
+        let times = report.resumes.len() as u64;
+        attempts = format!(
+            "{attempts}; resumed {}, {} cut off in flight",
+            count(times, "time", "times"),
+            count(report.interrupted, "attempt", "attempts")
+        );
+    }
+    row(page, "attempts", &attempts);
+    if let Some(forecast) = &report.forecast {
+        let text = format!(
+            "{} to {} more, done between {} and {} (from {} measured; failures to come not in it)",
+            ms(forecast.low_s),
+            ms(forecast.high_s),
+            forecast.low,
+            forecast.high,
+            count(forecast.measured, "attempt", "attempts")
+        );
+        row(page, "forecast", &text);
+    }
+}
+
+/// An objective in words; shared with the status line of the HTML page.
+pub(crate) fn objective(objective: &Objective, of: &str) -> String {
+    let target = objective.objective_s.map(|limit| {
+        let met = match objective.met {
+            Some(true) => "met",
+            Some(false) => "NOT met",
+            None => "open",
+        };
+        format!("objective {}: {met}", ms(limit))
+    });
+    let measured = match (objective.p50_s, objective.p95_s, objective.max_s) {
+        (Some(p50), Some(p95), Some(max)) => {
+            let plural = format!("{of}s");
+            let mut text = format!(
+                "p50 {}, p95 {}, longest {} of {}",
+                ms(p50),
+                ms(p95),
+                ms(max),
+                count(u64::from(objective.measured), of, &plural)
+            );
+            if objective.beyond > 0 {
+                text = format!("{text}, {} beyond", objective.beyond);
+            }
+            text
+        }
+        _ => "not measured".to_owned(),
+    };
+    match target {
+        Some(target) => format!("{measured}; {target}"),
+        None => format!("{measured}; no objective set"),
+    }
+}
+
+fn for_operator(page: &mut Page, report: &Report) {
+    let list = &report.waiting_for_operator;
+    if list.is_empty() {
+        return;
+    }
+    page.heading(&format!("Waits for you ({})", count(list.len() as u64, "unit", "units")));
+    for unit in list.iter().take(SHOWN) {
+        let head = format!(
+            "{} is {} after {}; {} behind it",
+            plain(&unit.unit),
+            unit.state,
+            count(u64::from(unit.attempts), "attempt", "attempts"),
+            count(u64::from(unit.sites), "site", "sites")
+        );
+        page.paragraph(2, 4, Some(Ink::Warn), &head);
+        fact(page, &unit.code, &unit.message, &unit.hint, &unit.place);
+    }
+    rest(page, list.len(), "units");
+}
+
+fn exceptions(page: &mut Page, report: &Report) {
+    if report.exceptions.is_empty() {
+        return;
+    }
+    page.heading(&format!("Exceptions ({})", count(report.exceptions.len() as u64, "site", "sites")));
+    for cause in report.causes.iter().take(SHOWN) {
+        let at = if cause.step.is_empty() { String::new() } else { format!(" at step {}", plain(&cause.step)) };
+        let head = format!("{} {}{at}", count(u64::from(cause.sites), "site", "sites"), cause.state.replace('_', " "));
+        let ink = if cause.state == "quarantined" { Ink::Bad } else { Ink::Warn };
+        page.paragraph(2, 4, Some(ink), &head);
+        fact(page, &cause.code, &cause.message, &cause.hint, &cause.place);
+        let mut sites = cause.examples.iter().map(|site| plain(site)).collect::<Vec<_>>().join(" ");
+        let more = cause.sites as usize - cause.examples.len();
+        if more > 0 {
+            sites = format!("{sites} and {more} more");
+        }
+        page.paragraph(4, 11, None, &format!("sites: {sites}"));
+    }
+    rest(page, report.causes.len(), "causes");
+    if !report.returned_then_out.is_empty() {
+        let fallen = &report.returned_then_out;
+        let sites = fallen.iter().take(SHOWN).map(|site| plain(site)).collect::<Vec<_>>().join(" ");
+        let text = format!("{} back and put out later: {sites}", count(fallen.len() as u64, "site was", "sites were"));
+        page.paragraph(2, 4, Some(Ink::Bad), &text);
+        rest(page, fallen.len(), "sites");
+    }
+}
+
+fn shared(page: &mut Page, report: &Report) {
+    if report.shared_failures.is_empty() {
+        return;
+    }
+    page.heading("Shared steps that did not succeed");
+    for failure in report.shared_failures.iter().take(SHOWN) {
+        let head = format!(
+            "{} {} after {}; covers {}",
+            plain(&failure.unit),
+            failure.state,
+            count(u64::from(failure.attempts), "attempt", "attempts"),
+            count(u64::from(failure.sites), "site", "sites")
+        );
+        let ink = if failure.state == "failed" { Ink::Bad } else { Ink::Warn };
+        page.paragraph(2, 4, Some(ink), &head);
+        fact(page, &failure.code, &failure.message, &failure.hint, &failure.place);
+    }
+    rest(page, report.shared_failures.len(), "units");
+}
+
+fn fact(page: &mut Page, code: &str, message: &str, hint: &str, place: &str) {
+    let code = if code.is_empty() { String::new() } else { format!("{}: ", plain(code)) };
+    if !message.is_empty() || !code.is_empty() {
+        page.paragraph(4, 4, None, &format!("{code}{}", plain(message)));
+    }
+    if !place.is_empty() {
+        page.paragraph(4, 4, Some(Ink::Faint), &format!("at {}", plain(place)));
+    }
+    if !hint.is_empty() {
+        page.paragraph(4, 10, None, &format!("hint: {}", plain(hint)));
+    }
+}
+
+fn rest(page: &mut Page, len: usize, what: &str) {
+    if len > SHOWN {
+        let text = format!("and {} more {what}; the JSON report has all", len - SHOWN);
+        page.paragraph(2, 4, Some(Ink::Faint), &text);
+    }
+}
+
+fn evidence(page: &mut Page, report: &Report) {
+    let text = format!(
+        "plan {} · {} · as of {} · {}",
+        report.plan,
+        count(report.evidence.records, "record", "records"),
+        report.as_of,
+        report.evidence.made_by
+    );
+    page.text.push('\n');
+    page.paragraph(0, 0, Some(Ink::Faint), &text);
+}
+
+/// Seconds of the report in words.
+pub(crate) fn ms(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and comes from whole milliseconds")]
+    span((seconds * 1000.0).round() as i64)
+}
