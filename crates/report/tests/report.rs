@@ -38,7 +38,8 @@ fn a_rough_run_is_told_as_it_was() {
     assert_eq!(quarantined.code, "check.mismatch");
     assert_eq!(quarantined.attempts, 1);
     let identity = report.steps.iter().find(|step| step.name == "identity").unwrap();
-    assert_eq!(identity.retries - identity.interrupted.min(identity.retries), 7 - identity.interrupted.min(7));
+    // Seven sites are refused once; what the crash cut off is applied again too.
+    assert!((7..=7 + identity.interrupted).contains(&identity.retries), "{identity:?}");
     for step in &report.steps {
         let units = step.units;
         assert_eq!(units.settled(), units.total, "{} is settled at the end", step.name);
@@ -69,7 +70,7 @@ fn the_numbers_add_up_at_every_moment() {
         let units = report.units;
         let open = units.waiting + units.ready + units.running + units.backoff + units.for_operator;
         assert_eq!(open + units.settled(), units.total);
-        assert_eq!(report.verdict == Verdict::Succeeded, false);
+        assert_ne!(report.verdict, Verdict::Succeeded);
         assert_eq!(sites.returned, drive.fold.run().tally().returned);
         for batch in &report.batches {
             assert!(batch.back <= batch.sites && batch.over_budget == (batch.failures > batch.budget));
@@ -304,15 +305,15 @@ fn an_unopened_run_and_an_empty_list_have_reports() {
     let fold = reinstate_report::Fold::new(plan(3, 1));
     let report = fold.report(T0);
     assert_eq!((report.verdict, report.sites_by_state.waiting), (Verdict::New, 3));
-    render_html(&report);
+    assert!(render_html(&report).contains("Not started"));
     let mut none = spec(&[], 1);
     none.batches.ends.clear();
     none.batches.max_failures.clear();
     let mut drive = Drive::new(none, calm());
     drive.run_to_rest();
     let report = drive.fold.report(drive.now);
-    render_text(&report, 0, true);
-    render_junit(&report);
+    assert!(render_text(&report, 0, true).contains("0 of 0 sites returned"));
+    assert!(render_junit(&report).contains("tests=\"0\""));
     let html = render_html(&report);
     let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
     roxmltree::Document::parse_with_options(&html, options).unwrap();

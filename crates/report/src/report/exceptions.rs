@@ -123,7 +123,7 @@ fn unit_name(run: &Run, blame: &Blame, step: StepIx, key: KeyIx) -> String {
     }
 }
 
-/// Exceptions grouped by what they have in common, most sites first.
+/// Exceptions grouped by what they have in common: sites that are not back first, then most sites first.
 pub(super) fn causes(exceptions: &[ExceptionReport]) -> Vec<Cause> {
     let mut groups: BTreeMap<(&str, &str, &str), Cause> = BTreeMap::new();
     for exception in exceptions {
@@ -143,7 +143,8 @@ pub(super) fn causes(exceptions: &[ExceptionReport]) -> Vec<Cause> {
         }
     }
     let mut causes: Vec<Cause> = groups.into_values().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.sites));
+    let mild = |cause: &Cause| !matches!(cause.state, "quarantined" | "unfinished");
+    causes.sort_by_key(|cause| (mild(cause), std::cmp::Reverse(cause.sites)));
     causes
 }
 

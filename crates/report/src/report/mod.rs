@@ -89,7 +89,7 @@ pub struct Report {
     pub steps: Vec<StepReport>,
     /// Pools in the runbook's order.
     pub pools: Vec<PoolReport>,
-    /// Failures of sites, grouped by step and code, most sites first.
+    /// Failures of sites, grouped by state, step and code: sites that are not back first, then most sites first.
     pub causes: Vec<Cause>,
     /// Every site that did not return cleanly, in the plan's order.
     pub exceptions: Vec<ExceptionReport>,
