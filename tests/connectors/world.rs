@@ -79,3 +79,17 @@ pub(crate) fn unknown<'o>(outcome: &'o Outcome, code: &str) -> &'o str {
         other => panic!("not unknown with {code}: {other:?}"),
     }
 }
+
+/// Polls a future that many times and drops it; `true` if it was ready before.
+pub(crate) async fn dropped_after(polls: u32, future: impl Future) -> bool {
+    let mut future = std::pin::pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        if future.as_mut().poll(context).is_ready() {
+            return std::task::Poll::Ready(true);
+        }
+        left -= 1;
+        if left == 0 { std::task::Poll::Ready(false) } else { std::task::Poll::Pending }
+    })
+    .await
+}

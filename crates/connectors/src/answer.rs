@@ -123,7 +123,8 @@ pub(crate) fn reveal_in(value: &mut Value, secrets: &SecretText) -> Result<(), T
     Ok(())
 }
 
-fn redact(value: &mut Value, secrets: &SecretText) {
+/// Replaces every secret inside of a JSON value.
+pub(crate) fn redact(value: &mut Value, secrets: &SecretText) {
     match value {
         Value::String(text) => *text = secrets.redact(text),
         Value::Array(items) => items.iter_mut().for_each(|item| redact(item, secrets)),

@@ -3,7 +3,7 @@
 use runtime::SecretText;
 use serde_json::Value;
 
-use crate::answer::excerpt;
+use crate::answer::{excerpt, redact};
 
 /// Differences that are told; the rest is counted.
 const TOLD: usize = 8;
@@ -63,7 +63,9 @@ impl Differences<'_> {
 
     /// Redacts first: half of a secret is not recognised any more.
     fn show(&self, value: &Value) -> String {
-        excerpt(&self.secrets.redact(&value.to_string()), 120)
+        let mut value = value.clone();
+        redact(&mut value, self.secrets);
+        excerpt(&value.to_string(), 120)
     }
 }
 

@@ -80,6 +80,9 @@ pub(crate) async fn read_only(place: &Place) -> Result<SqliteConnection, Trouble
 
 /// The file could not be opened.
 pub(super) fn open(place: &Place, error: &sqlx::Error) -> Trouble {
+    if matches!(code(error), Some(5 | 6 | 11 | 26)) {
+        return database(place, error);
+    }
     Trouble::retry("sqlite.open", format!("{place}: {}", text(error)))
         .hint("does the path in the estate name an existing database file that may be read?")
 }

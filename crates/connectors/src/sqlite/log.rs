@@ -58,9 +58,12 @@ pub(super) struct Net {
 pub(super) struct Touched {
     /// Columns of the key.
     pub(super) key: Vec<String>,
-    /// Values of the key, and the row, if it is there at the end.
-    pub(super) rows: BTreeMap<String, (Vec<Value>, Option<Map<String, Value>>)>,
+    /// The last word on each.
+    pub(super) rows: BTreeMap<String, LastWord>,
 }
+
+/// Values of the key, and the row, if it is there at the end.
+pub(super) type LastWord = (Vec<Value>, Option<Map<String, Value>>);
 
 /// Writes a time as the formats do.
 pub(super) fn stamp(at: DateTime<Utc>) -> String {

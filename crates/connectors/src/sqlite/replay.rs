@@ -157,7 +157,7 @@ fn bind<'q>(
 
 fn bytes(hex: &str) -> Result<Vec<u8>, String> {
     let digit = |byte: u8| char::from(byte).to_digit(16).ok_or_else(|| "a blob is not hexadecimal".to_owned());
-    if hex.len() % 2 != 0 {
+    if !hex.len().is_multiple_of(2) {
         return Err("a blob has half a byte".to_owned());
     }
     hex.as_bytes().chunks_exact(2).map(|pair| Ok((digit(pair[0])? * 16 + digit(pair[1])?) as u8)).collect()

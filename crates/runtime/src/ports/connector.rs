@@ -98,7 +98,8 @@ impl SecretText {
         Ok(revealed)
     }
 
-    /// Replaces every occurrence of a known secret's value in a text by `***`, for captured output and error text.
+    /// Replaces every occurrence of a known secret's value in a text by `***`, as it is and as JSON writes it, for captured
+    /// output and error text.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
@@ -106,6 +107,12 @@ impl SecretText {
             let value = value.expose_secret();
             if !value.is_empty() && text.contains(value) {
                 text = text.replace(value, "***");
+            }
+            // The same value inside of JSON text, if it looks different there.
+            let quoted = serde_json::Value::from(value).to_string();
+            let escaped = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default();
+            if !escaped.is_empty() && escaped != value && text.contains(escaped) {
+                text = text.replace(escaped, "***");
             }
         }
         text
