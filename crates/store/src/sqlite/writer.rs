@@ -35,7 +35,8 @@ pub(super) struct Writer {
     open: Option<Open>,
 }
 
-struct Open {
+/// An open connection and the file that it opened.
+pub(super) struct Open {
     connection: SqliteConnection,
     file: Option<Identity>,
 }
@@ -52,7 +53,7 @@ impl Writer {
     }
 
     /// Opens the connection, if it is not open; makes the file only if `create`.
-    pub(super) async fn connect(&mut self, create: bool) -> Result<&mut SqliteConnection, Trouble> {
+    pub(super) async fn connect(&mut self, create: bool) -> Result<&mut Open, Trouble> {
         let open = match self.open.take() {
             Some(open) => open,
             None => {
@@ -60,7 +61,7 @@ impl Writer {
                 Open { connection, file: identity(&self.path) }
             }
         };
-        Ok(&mut self.open.insert(open).connection)
+        Ok(self.open.insert(open))
     }
 
     /// Serves requests until nobody can send any more, then closes the file.
@@ -111,8 +112,7 @@ impl Writer {
         let path = self.path.clone();
         let now = Arc::clone(&self.now);
         let sql = |error| Trouble::new(&path, "writing to", error);
-        self.connect(false).await?;
-        let Some(Open { connection, file }) = &mut self.open else { return Ok(Vec::new()) };
+        let Open { connection, file } = self.connect(false).await?;
         // A file that is no longer at its path would take the commit and lose it.
         if *file != identity(&path) {
             return Err(Trouble::of(&path, "writing to", Cause::Moved));

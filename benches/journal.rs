@@ -1,0 +1,88 @@
+//! How fast the SQLite journal makes groups durable, beside what bare SQLite does on the same disk in the same minute.
+//!
+//! `cargo bench --bench journal`; the folder is `JOURNAL_BENCH_DIR`, else the system's temporary one.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use runtime::{Holder, Journal, Lease, RunHead};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+fn folder() -> TempDir {
+    let parent = std::env::var_os("JOURNAL_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    tempfile::tempdir_in(parent).unwrap()
+}
+
+async fn driven(journal: &dyn Journal, run: &str) -> Lease {
+    let head = RunHead { run: run.to_owned(), plan_hash: String::new(), created_at: 0 };
+    journal.create(&head, b"plan").await.unwrap();
+    let holder = Holder { name: "bench".to_owned(), pid: std::process::id(), host: "here".to_owned() };
+    journal.acquire(run, &holder, u64::MAX).await.unwrap()
+}
+
+/// `writers` runs append `groups` groups of `size` bytes each, one after another within a run.
+async fn appends(journal: &Arc<dyn Journal>, leases: &mut [(Lease, u64)], groups: u64, size: usize) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for (lease, next) in leases.iter_mut() {
+        let (journal, lease, from) = (Arc::clone(journal), lease.clone(), *next);
+        *next += groups;
+        tasks.spawn(async move {
+            let group = vec![0x5a; size];
+            for seq in from..from + groups {
+                journal.append(&lease, seq, &group).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+fn append(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let mut group = criterion.benchmark_group("journal_append");
+    group.sample_size(10).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    for (writers, size) in [(1_u64, 1_000_usize), (1, 100_000), (8, 100_000), (64, 1_000)] {
+        let folder = folder();
+        let anchor = runtime.block_on(store::anchor(&folder.path().join("anchor.db"), 100, 1.0)).unwrap();
+        eprintln!("anchor: {anchor:.0} rows/s, 100 rows a commit");
+        let address = format!("sqlite:{}", folder.path().join("runs.db").display());
+        let journal = runtime.block_on(store::open(&address)).unwrap();
+        let mut leases: Vec<(Lease, u64)> = runtime.block_on(async {
+            let mut leases = Vec::new();
+            for run in 0..writers {
+                leases.push((driven(&*journal, &format!("run {run}")).await, 0));
+            }
+            leases
+        });
+        group.throughput(Throughput::Elements(writers));
+        group.bench_function(BenchmarkId::from_parameter(format!("{writers}x{size}")), |bencher| {
+            bencher.iter_custom(|rounds| {
+                let started = Instant::now();
+                runtime.block_on(appends(&journal, &mut leases, rounds, size));
+                started.elapsed()
+            });
+        });
+    }
+    group.finish();
+}
+
+fn load(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let folder = folder();
+    let address = format!("sqlite:{}", folder.path().join("runs.db").display());
+    let journal = runtime.block_on(store::open(&address)).unwrap();
+    let mut leases = vec![(runtime.block_on(driven(&*journal, "a")), 0)];
+    runtime.block_on(appends(&journal, &mut leases, 200, 100_000));
+    let mut group = criterion.benchmark_group("journal_load");
+    group.sample_size(10).measurement_time(Duration::from_secs(2)).throughput(Throughput::Bytes(20_000_000));
+    group.bench_function("200x100000", |bencher| {
+        bencher.iter(|| runtime.block_on(journal.load("a", 0, u32::MAX)).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(journal, append, load);
+criterion_main!(journal);
