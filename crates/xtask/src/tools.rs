@@ -1,0 +1,83 @@
+//! The tools that the stages call: found, or installed where that is possible.
+
+use std::process::{Command, Stdio};
+
+/// A tool outside of the workspace.
+struct Tool {
+    /// What it is called in messages.
+    name: &'static str,
+    /// A call that succeeds if it is there.
+    probe: &'static [&'static str],
+    install: Install,
+}
+
+enum Install {
+    /// Part of the Rust toolchain.
+    Component(&'static str),
+    /// A Debian package; as root only.
+    Debian(&'static str),
+    /// A program in the crate registry; takes minutes, once per machine.
+    Crate(&'static str),
+}
+
+const TOOLS: &[Tool] = &[
+    Tool { name: "rustfmt", probe: &["cargo", "fmt", "--version"], install: Install::Component("rustfmt") },
+    Tool { name: "clippy", probe: &["cargo", "clippy", "--version"], install: Install::Component("clippy") },
+    // SQLite and the TLS primitives are compiled from C.
+    Tool { name: "a C compiler", probe: &["cc", "--version"], install: Install::Debian("build-essential") },
+];
+
+const RUNNER: Tool =
+    Tool { name: "cargo-nextest", probe: &["cargo", "nextest", "--version"], install: Install::Crate("cargo-nextest") };
+
+/// Finds or installs what the stages call.
+///
+/// # Errors
+/// Names the tool that is missing and how to get it.
+pub(crate) fn provide(with_runner: bool) -> Result<(), String> {
+    for tool in TOOLS.iter().chain(with_runner.then_some(&RUNNER)) {
+        if succeeds(tool.probe, true) {
+            continue;
+        }
+        println!("installing {}", tool.name);
+        let installed = match tool.install {
+            Install::Component(component) => succeeds(&["rustup", "component", "add", component], false),
+            Install::Debian(package) => {
+                is_root()
+                    && succeeds(&["apt-get", "update", "--quiet"], false)
+                    && succeeds(&["apt-get", "install", "--yes", "--no-install-recommends", package], false)
+            }
+            Install::Crate(name) => succeeds(&["cargo", "install", name, "--locked"], false),
+        };
+        if !installed || !succeeds(tool.probe, true) {
+            return Err(format!("{} is missing and could not be installed\nhint: {}", tool.name, tool.hint()));
+        }
+    }
+    Ok(())
+}
+
+impl Tool {
+    fn hint(&self) -> String {
+        match self.install {
+            Install::Component(component) => format!("rustup component add {component}"),
+            Install::Debian(package) => format!("apt-get install {package}, as root"),
+            Install::Crate(name) => format!("cargo install {name} --locked"),
+        }
+    }
+}
+
+fn succeeds(call: &[&str], silent: bool) -> bool {
+    let [program, args @ ..] = call else { return false };
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).env("DEBIAN_FRONTEND", "noninteractive");
+    // An installation must not land in the project's own target folder.
+    command.env_remove("CARGO_TARGET_DIR");
+    if silent {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}

@@ -1,0 +1,100 @@
+//! How files lie: none orphaned, none too long, each folder with its purpose, each crate under the same lints.
+
+use std::collections::BTreeSet;
+
+use crate::metadata::{Metadata, entries};
+use crate::none;
+use crate::source::Source;
+use crate::workspace::{self, files, sources};
+
+/// Lines that a Rust file may have.
+const LINES_MAX: usize = 500;
+
+/// Longer files, and why they may be.
+const LONG: &[(&str, &str)] = &[];
+
+#[test]
+fn no_file_is_too_long() {
+    let long: Vec<String> = sources("")
+        .iter()
+        .filter(|source| source.text.lines().count() > LINES_MAX && !LONG.iter().any(|(path, _)| *path == source.path))
+        .map(|source| format!("{}: {} lines", source.path, source.text.lines().count()))
+        .collect();
+    none(&long, "Files of more than 500 lines (split them by idea, or give a reason in tests/house/layout.rs):");
+}
+
+#[test]
+fn every_exception_is_still_needed() {
+    let idle: Vec<String> = LONG
+        .iter()
+        .filter(|(path, reason)| reason.is_empty() || workspace::text(path).lines().count() <= LINES_MAX)
+        .map(|(path, _)| (*path).to_owned())
+        .collect();
+    none(&idle, "Exceptions in tests/house/layout.rs that are no longer needed, or have no reason:");
+}
+
+#[test]
+fn every_table_of_contents_says_its_purpose() {
+    let silent: Vec<String> = sources("")
+        .into_iter()
+        .filter(|source| {
+            let name = source.path.rsplit('/').next().unwrap_or_default();
+            matches!(name, "lib.rs" | "mod.rs" | "main.rs") && !source.text.starts_with("//! ")
+        })
+        .map(|source| source.path)
+        .collect();
+    none(&silent, "Files that do not begin with `//!` and their purpose:");
+}
+
+#[test]
+fn every_member_obeys_the_lints_of_the_workspace() {
+    assert!(workspace::text("Cargo.toml").contains("unsafe_code = \"forbid\""));
+    let free: Vec<String> = files()
+        .into_iter()
+        .filter(|path| path.ends_with("/Cargo.toml"))
+        .filter(|path| !workspace::text(path).contains("[lints]\nworkspace = true"))
+        .collect();
+    none(&free, "Members without `[lints] workspace = true`:");
+}
+
+/// Paths at which the parent of a module lies, or would.
+fn parents(path: &str) -> Vec<String> {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let folder = if file == "mod.rs" { folder.rsplit_once('/').map_or("", |(above, _)| above) } else { folder };
+    let beside = ["mod.rs", "lib.rs", "main.rs"].map(|name| format!("{folder}/{name}"));
+    beside.into_iter().chain([format!("{folder}.rs")]).collect()
+}
+
+fn declares(source: &Source, module: &str) -> bool {
+    let wanted = format!("mod {module};");
+    source.lines().iter().any(|(_, line)| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("pub").map_or(line, |rest| rest.split_once(' ').map_or(rest, |(_, rest)| rest));
+        line.starts_with(&wanted)
+    })
+}
+
+#[test]
+fn every_rust_file_is_compiled() {
+    let metadata = Metadata::read();
+    let entries: BTreeSet<String> = metadata.members().into_values().flat_map(entries).collect();
+    let all = sources("");
+    let orphans: Vec<String> = all
+        .iter()
+        .filter(|source| !entries.contains(&source.path))
+        .filter(|source| {
+            let stem = source.path.strip_suffix("/mod.rs").or(source.path.strip_suffix(".rs")).unwrap_or_default();
+            let module = stem.rsplit('/').next().unwrap_or_default();
+            let parents = parents(&source.path);
+            // A target's entry may have any name (`tests/contracts/journal/child.rs`), so entries beside it count too.
+            let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            !all.iter().any(|other| {
+                let beside =
+                    entries.contains(&other.path) && other.path.rsplit_once('/').is_some_and(|it| it.0 == folder);
+                (beside || parents.contains(&other.path)) && declares(other, module)
+            })
+        })
+        .map(|source| source.path.clone())
+        .collect();
+    none(&orphans, "Rust files that nothing compiles (declare the module, or the target in its Cargo.toml):");
+}
