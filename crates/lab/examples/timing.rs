@@ -9,29 +9,12 @@ use reinstate_lab as lab;
 async fn main() {
     let dir = std::path::PathBuf::from(std::env::args().nth(1).unwrap());
     let start = Instant::now();
-    let built = lab::build(&dir, &lab::BuildOptions::default())
-        .await
-        .unwrap();
-    println!(
-        "build {:?}: {}",
-        start.elapsed(),
-        serde_json::to_string(&built).unwrap()
-    );
+    let built = lab::build(&dir, &lab::BuildOptions::default()).await.unwrap();
+    println!("build {:?}: {}", start.elapsed(), serde_json::to_string(&built).unwrap());
     let start = Instant::now();
-    let damaged = lab::damage(&dir, &lab::DamageOptions::default())
-        .await
-        .unwrap();
-    println!(
-        "damage {:?}: {}",
-        start.elapsed(),
-        serde_json::to_string(&damaged).unwrap()
-    );
+    let damaged = lab::damage(&dir, &lab::DamageOptions::default()).await.unwrap();
+    println!("damage {:?}: {}", start.elapsed(), serde_json::to_string(&damaged).unwrap());
     let start = Instant::now();
     let diff = lab::diff(&dir).await.unwrap();
-    println!(
-        "diff {:?}: {} different, {} bystanders",
-        start.elapsed(),
-        diff.sites_different,
-        diff.bystanders_changed
-    );
+    println!("diff {:?}: {} different, {} bystanders", start.elapsed(), diff.sites_different, diff.bystanders_changed);
 }

@@ -20,16 +20,12 @@ pub(crate) const MAX_LOSS: Millis = 60 * MINUTE;
 
 /// RFC 3339 in UTC with milliseconds.
 pub(crate) fn rfc3339(at: Millis) -> String {
-    DateTime::from_timestamp_millis(at)
-        .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
+    DateTime::from_timestamp_millis(at).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The instant that an RFC 3339 text names; `None` if it is not one.
 pub(crate) fn parse(text: &str) -> Option<Millis> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|t| t.timestamp_millis())
+    DateTime::parse_from_rfc3339(text).ok().map(|t| t.timestamp_millis())
 }
 
 #[cfg(test)]

@@ -104,10 +104,7 @@ pub async fn damage(dir: &Path, options: &DamageOptions) -> Result<DamageSummary
         return Err(DamageError::Already);
     }
     if options.sites == 0 || options.sites > passport.sites {
-        return Err(DamageError::Count {
-            asked: options.sites,
-            present: passport.sites,
-        });
+        return Err(DamageError::Count { asked: options.sites, present: passport.sites });
     }
     passport.stage = Stage::Damaging;
     passport.write(&layout)?;
@@ -118,11 +115,8 @@ pub async fn damage(dir: &Path, options: &DamageOptions) -> Result<DamageSummary
     chosen.truncate(options.sites);
     // The last store is hit within the window, too.
     let step = (WINDOW_END - WINDOW_START - 1_000) / options.sites as Millis;
-    let order: Vec<(usize, Millis)> = chosen
-        .into_iter()
-        .enumerate()
-        .map(|(n, i)| (i, WINDOW_START + n as Millis * step))
-        .collect();
+    let order: Vec<(usize, Millis)> =
+        chosen.into_iter().enumerate().map(|(n, i)| (i, WINDOW_START + n as Millis * step)).collect();
     let deletions = Arc::new(Deletions { sites, order });
 
     let transactions = delete_everywhere(&layout, &passport, &deletions).await?;
@@ -136,15 +130,10 @@ pub async fn damage(dir: &Path, options: &DamageOptions) -> Result<DamageSummary
         }
     }
     let list = write_list(&layout, &deletions)?;
-    passport.deleted = deletions
-        .order
-        .iter()
-        .map(|(i, at)| (deletions.sites[*i].id.clone(), *at))
-        .collect();
+    passport.deleted = deletions.order.iter().map(|(i, at)| (deletions.sites[*i].id.clone(), *at)).collect();
     passport.stage = Stage::Damaged;
     passport.write(&layout)?;
-    let instant =
-        |entry: Option<&(usize, Millis)>| entry.map_or_else(String::new, |(_, at)| rfc3339(*at));
+    let instant = |entry: Option<&(usize, Millis)>| entry.map_or_else(String::new, |(_, at)| rfc3339(*at));
     Ok(DamageSummary {
         sites: deletions.order.len(),
         first: instant(deletions.order.first()),
@@ -170,9 +159,7 @@ async fn delete_everywhere(
     for (n, schema) in SERVICES.into_iter().enumerate() {
         let (layout, deletions, seed) = (layout.clone(), Arc::clone(deletions), passport.seed);
         let offset = 40 * n as Millis;
-        tasks.spawn(async move {
-            store(&layout, schema, schema.name, seed, &deletions, offset, None).await
-        });
+        tasks.spawn(async move { store(&layout, schema, schema.name, seed, &deletions, offset, None).await });
     }
     let mut transactions = 0;
     while let Some(done) = tasks.join_next().await {
@@ -191,11 +178,7 @@ async fn store(
     shard: Option<usize>,
 ) -> Result<usize, StoreError> {
     let path = layout.store(name);
-    let members: Vec<&Site> = deletions
-        .sites
-        .iter()
-        .filter(|s| shard.is_none_or(|n| s.shard == n))
-        .collect();
+    let members: Vec<&Site> = deletions.sites.iter().filter(|s| shard.is_none_or(|n| s.shard == n)).collect();
     let stretch = Stretch {
         schema,
         from: WINDOW_START,
@@ -208,9 +191,7 @@ async fn store(
     let mut conn = sql::open(&path, Mode::Live).await?;
     let transactions = play(&mut conn, &path, &stretch, &mut random).await?;
     if shard.is_some() {
-        LogFile::open(&layout.log(name))?
-            .catch_up(&mut conn)
-            .await?;
+        LogFile::open(&layout.log(name))?.catch_up(&mut conn).await?;
     }
     conn.close().await.map_err(StoreError::sql(&path))?;
     Ok(transactions)
@@ -219,15 +200,7 @@ async fn store(
 fn write_list(layout: &Layout, deletions: &Deletions) -> Result<PathBuf, DamageError> {
     let path = layout.root.join("sites.csv");
     let mut csv = csv::Writer::from_path(&path)?;
-    csv.write_record([
-        "id",
-        "shard",
-        "region",
-        "products",
-        "users",
-        "apps",
-        "deleted_at",
-    ])?;
+    csv.write_record(["id", "shard", "region", "products", "users", "apps", "deleted_at"])?;
     for (i, at) in &deletions.order {
         let site = &deletions.sites[*i];
         let apps: Vec<&str> = site.apps.iter().map(|app| app.id.as_str()).collect();

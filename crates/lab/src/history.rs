@@ -41,30 +41,17 @@ pub(crate) async fn play(
     random: &mut Random,
 ) -> Result<usize, StoreError> {
     let fail = StoreError::sql;
-    sql::script(conn, "BEGIN IMMEDIATE".to_owned())
-        .await
-        .map_err(fail(path))?;
+    sql::script(conn, "BEGIN IMMEDIATE".to_owned()).await.map_err(fail(path))?;
     let done = run(conn, stretch, random).await.map_err(fail(path))?;
-    sql::script(conn, "COMMIT".to_owned())
-        .await
-        .map_err(fail(path))?;
+    sql::script(conn, "COMMIT".to_owned()).await.map_err(fail(path))?;
     Ok(done)
 }
 
-async fn run(
-    conn: &mut SqliteConnection,
-    stretch: &Stretch<'_>,
-    random: &mut Random,
-) -> Result<usize, sqlx::Error> {
+async fn run(conn: &mut SqliteConnection, stretch: &Stretch<'_>, random: &mut Random) -> Result<usize, sqlx::Error> {
     let mut events: Vec<(Millis, What<'_>)> = Vec::new();
     let minutes = (stretch.to - stretch.from) / MINUTE;
     events.extend((1..=minutes).map(|m| (stretch.from + m * MINUTE, What::Heartbeat)));
-    let gone = |site: &Site, at: Millis| {
-        stretch
-            .deletions
-            .iter()
-            .any(|(s, deleted)| s.id == site.id && at >= *deleted)
-    };
+    let gone = |site: &Site, at: Millis| stretch.deletions.iter().any(|(s, deleted)| s.id == site.id && at >= *deleted);
     if !stretch.sites.is_empty() {
         for _ in 0..stretch.transactions {
             let at = stretch.from + random.below((stretch.to - stretch.from) as u64) as i64;
@@ -75,12 +62,7 @@ async fn run(
             }
         }
     }
-    events.extend(
-        stretch
-            .deletions
-            .iter()
-            .map(|(site, at)| (*at, What::Deletion(site))),
-    );
+    events.extend(stretch.deletions.iter().map(|(site, at)| (*at, What::Deletion(site))));
     events.sort_by_key(|(at, _)| *at);
 
     let (mut seq, mut newest) = log::tail(conn).await?;
@@ -89,11 +71,7 @@ async fn run(
         let at = at.max(newest);
         let (site, kind, changes) = match what {
             What::Heartbeat => (None, Kind::Heartbeat, Vec::new()),
-            What::Deletion(site) => (
-                Some(site),
-                Kind::Deletion,
-                delete(conn, stretch.schema, site, at).await?,
-            ),
+            What::Deletion(site) => (Some(site), Kind::Deletion, delete(conn, stretch.schema, site, at).await?),
             What::Life(site) => {
                 let changes = if stretch.schema.name == SHARD.name {
                     life::on_shard(conn, site, random, at).await?
@@ -110,13 +88,7 @@ async fn run(
         seq += 1;
         newest = at;
         let site = site.map(|s| s.id.clone());
-        let entry = Entry {
-            seq,
-            at,
-            site,
-            kind,
-            changes: log::encode(stretch.schema, &changes),
-        };
+        let entry = Entry { seq, at, site, kind, changes: log::encode(stretch.schema, &changes) };
         log::record(conn, &entry).await?;
     }
     Ok(transactions)
@@ -134,9 +106,7 @@ async fn delete(
         "catalogue" => {
             let mut changes = Vec::new();
             for (position, table) in schema.tables.iter().enumerate() {
-                for mut row in
-                    sql::rows(conn, &format!("{} WHERE site_id = ?", table.select()), &id).await?
-                {
+                for mut row in sql::rows(conn, &format!("{} WHERE site_id = ?", table.select()), &id).await? {
                     if let Some(state) = table.column("state") {
                         row[state] = "deleted".into();
                     }
@@ -144,20 +114,14 @@ async fn delete(
                         row[deleted_at] = rfc3339(at).into();
                     }
                     sql::put(conn, table, &row).await?;
-                    changes.push(Change::Put {
-                        table: position,
-                        row,
-                    });
+                    changes.push(Change::Put { table: position, row });
                 }
             }
             Ok(changes)
         }
         _ => {
             let deleted = sql::delete_site(conn, schema, &site.id).await?;
-            Ok(deleted
-                .into_iter()
-                .map(|(table, key)| Change::Delete { table, key })
-                .collect())
+            Ok(deleted.into_iter().map(|(table, key)| Change::Delete { table, key }).collect())
         }
     }
 }

@@ -18,9 +18,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-        }
+        Self { root: root.to_owned() }
     }
 
     pub(crate) fn passport(&self) -> PathBuf {
@@ -111,23 +109,14 @@ impl Passport {
 
     pub(crate) fn read(layout: &Layout) -> Result<Self, OpenError> {
         let path = layout.passport();
-        let text = std::fs::read_to_string(&path).map_err(|_| OpenError::NotALab {
-            path: layout.root.clone(),
-        })?;
-        let passport: Self = serde_json::from_str(&text).map_err(|e| OpenError::Passport {
-            path: path.clone(),
-            fact: e.to_string(),
-        })?;
+        let text = std::fs::read_to_string(&path).map_err(|_| OpenError::NotALab { path: layout.root.clone() })?;
+        let passport: Self =
+            serde_json::from_str(&text).map_err(|e| OpenError::Passport { path: path.clone(), fact: e.to_string() })?;
         if passport.format != FORMAT {
-            return Err(OpenError::Passport {
-                path,
-                fact: format!("format is {}", passport.format),
-            });
+            return Err(OpenError::Passport { path, fact: format!("format is {}", passport.format) });
         }
         if passport.stage == Stage::Damaging {
-            return Err(OpenError::HalfDamaged {
-                path: layout.root.clone(),
-            });
+            return Err(OpenError::HalfDamaged { path: layout.root.clone() });
         }
         Ok(passport)
     }
@@ -136,10 +125,8 @@ impl Passport {
     pub(crate) fn write(&self, layout: &Layout) -> Result<(), StoreError> {
         let path = layout.passport();
         let new = path.with_extension("json.new");
-        let text = serde_json::to_string_pretty(self).map_err(|e| StoreError::Corrupt {
-            place: path.display().to_string(),
-            fact: e.to_string(),
-        })?;
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|e| StoreError::Corrupt { place: path.display().to_string(), fact: e.to_string() })?;
         std::fs::write(&new, text).map_err(StoreError::io(&new))?;
         std::fs::rename(&new, &path).map_err(StoreError::io(&path))
     }

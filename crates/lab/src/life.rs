@@ -18,13 +18,7 @@ pub(crate) async fn on_shard(
     random: &mut Random,
     at: Millis,
 ) -> Result<Vec<Change>, sqlx::Error> {
-    let mut work = Work {
-        conn,
-        schema: &SHARD,
-        site,
-        at: rfc3339(at).into(),
-        changes: Vec::new(),
-    };
+    let mut work = Work { conn, schema: &SHARD, site, at: rfc3339(at).into(), changes: Vec::new() };
     let product = site.products[random.index(site.products.len())];
     match product {
         "confluence" => work.confluence(random).await?,
@@ -48,26 +42,14 @@ pub(crate) async fn on_shard(
         "statuspage" => {
             if let Some(component) = work.some("components", random).await? {
                 let title = random.words(3);
-                work.insert(
-                    "incidents",
-                    vec![
-                        component[0].clone(),
-                        title.into(),
-                        "major".into(),
-                        work.at.clone(),
-                    ],
-                )
-                .await?;
+                work.insert("incidents", vec![component[0].clone(), title.into(), "major".into(), work.at.clone()])
+                    .await?;
             }
         }
         "access" => {
             if let Some(policy) = work.some("access_policies", random).await? {
                 let subject = site.someone(random).to_owned();
-                work.insert(
-                    "access_rules",
-                    vec![policy[0].clone(), subject.into(), "deny".into()],
-                )
-                .await?;
+                work.insert("access_rules", vec![policy[0].clone(), subject.into(), "deny".into()]).await?;
             }
         }
         "insight" => {
@@ -75,12 +57,7 @@ pub(crate) async fn on_shard(
                 let name = random.words(2);
                 work.insert(
                     "assets",
-                    vec![
-                        schema[0].clone(),
-                        "phone".into(),
-                        name.into(),
-                        Value::Blob(random.bytes(20)),
-                    ],
+                    vec![schema[0].clone(), "phone".into(), name.into(), Value::Blob(random.bytes(20))],
                 )
                 .await?;
             }
@@ -98,13 +75,7 @@ pub(crate) async fn on_service(
     random: &mut Random,
     at: Millis,
 ) -> Result<Vec<Change>, sqlx::Error> {
-    let mut work = Work {
-        conn,
-        schema,
-        site,
-        at: rfc3339(at).into(),
-        changes: Vec::new(),
-    };
+    let mut work = Work { conn, schema, site, at: rfc3339(at).into(), changes: Vec::new() };
     match schema.name {
         "identity" if random.chance(0.5) => {
             let user = random.uuid();
@@ -118,22 +89,13 @@ pub(crate) async fn on_service(
             ];
             work.put("users", row).await?;
             if let Some(group) = work.some("groups", random).await? {
-                work.put(
-                    "memberships",
-                    vec![group[0].clone(), user.into(), site.id.as_str().into()],
-                )
-                .await?;
+                work.put("memberships", vec![group[0].clone(), user.into(), site.id.as_str().into()]).await?;
             }
         }
         "events" => {
             if let Some(mut counter) = work.some("counters", random).await? {
                 let delta = 1 + random.below(9) as i64;
-                let event = [
-                    site.id.as_str().into(),
-                    Value::Int(at),
-                    counter[1].clone(),
-                    Value::Int(delta),
-                ];
+                let event = [site.id.as_str().into(), Value::Int(at), counter[1].clone(), Value::Int(delta)];
                 sql::execute(work.conn, crate::build::EVENT, &event).await?;
                 counter[2] = Value::Int(counter[2].as_int().unwrap_or(0) + delta);
                 work.put("counters", counter).await?;
@@ -150,9 +112,7 @@ pub(crate) async fn on_service(
                 _ => return Ok(Vec::new()),
             };
             if let Some(mut row) = work.some(table, random).await? {
-                let position = schema
-                    .position(table)
-                    .and_then(|t| schema.tables[t].column(column));
+                let position = schema.position(table).and_then(|t| schema.tables[t].column(column));
                 if let Some(position) = position {
                     row[position] = format!("{}-{}", random.words(1), random.below(1_000)).into();
                     work.put(table, row).await?;
@@ -201,11 +161,7 @@ impl Work<'_> {
                 let Some(issue) = self.some("issues", random).await? else {
                     return Ok(());
                 };
-                self.insert(
-                    "comments",
-                    vec![issue[0].clone(), reporter, summary.into(), self.at.clone()],
-                )
-                .await
+                self.insert("comments", vec![issue[0].clone(), reporter, summary.into(), self.at.clone()]).await
             }
             8 => {
                 let Some(mut issue) = self.some("issues", random).await? else {
@@ -264,8 +220,7 @@ impl Work<'_> {
         }
         let offset = random.below(count as u64) as i64;
         let select = self.schema.tables[position].select();
-        let order =
-            self.schema.tables[position].names()[..self.schema.tables[position].key].join(", ");
+        let order = self.schema.tables[position].names()[..self.schema.tables[position].key].join(", ");
         let query = format!("{select} WHERE {condition} ORDER BY {order} LIMIT 1 OFFSET ?2");
         sql::row(self.conn, &query, &[site, Value::Int(offset)]).await
     }
@@ -284,10 +239,7 @@ impl Work<'_> {
         let id = sql::row(self.conn, &statement, &columns).await?;
         let mut row = id.unwrap_or_default();
         row.extend(columns);
-        self.changes.push(Change::Put {
-            table: position,
-            row,
-        });
+        self.changes.push(Change::Put { table: position, row });
         Ok(())
     }
 
@@ -296,10 +248,7 @@ impl Work<'_> {
             return Ok(());
         };
         sql::put(self.conn, &self.schema.tables[position], &row).await?;
-        self.changes.push(Change::Put {
-            table: position,
-            row,
-        });
+        self.changes.push(Change::Put { table: position, row });
         Ok(())
     }
 
@@ -311,10 +260,7 @@ impl Work<'_> {
         let key = row[..definition.key].to_vec();
         let statement = format!("DELETE FROM {table} WHERE {}", definition.key_match());
         sql::execute(self.conn, &statement, &key).await?;
-        self.changes.push(Change::Delete {
-            table: position,
-            key,
-        });
+        self.changes.push(Change::Delete { table: position, key });
         Ok(())
     }
 }

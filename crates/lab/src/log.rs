@@ -75,10 +75,7 @@ impl Entry {
 }
 
 fn line(seq: i64, at: Millis, changes: &str) -> String {
-    format!(
-        "{{\"seq\":{seq},\"at\":\"{}\",\"changes\":{changes}}}\n",
-        rfc3339(at)
-    )
+    format!("{{\"seq\":{seq},\"at\":\"{}\",\"changes\":{changes}}}\n", rfc3339(at))
 }
 
 /// The JSON array of changes, as in `log.jsonl`.
@@ -93,10 +90,7 @@ pub(crate) fn encode(schema: &Schema, changes: &[Change]) -> String {
             Change::Put { table, row } => ("put", &schema.tables[*table], row),
             Change::Delete { table, key } => ("delete", &schema.tables[*table], key),
         };
-        out.push_str(&format!(
-            "{{\"op\":\"{op}\",\"table\":\"{}\",\"key\":{{",
-            table.name
-        ));
+        out.push_str(&format!("{{\"op\":\"{op}\",\"table\":\"{}\",\"key\":{{", table.name));
         write_columns(&mut out, &table.columns[..table.key], values);
         if op == "put" {
             out.push_str("},\"row\":{");
@@ -121,25 +115,14 @@ fn write_columns(out: &mut String, columns: &[(&str, &str)], values: &[Value]) {
 }
 
 /// The changes of an encoded array; `place` names it in the error.
-pub(crate) fn parse(
-    schema: &Schema,
-    changes: &str,
-    place: &str,
-) -> Result<Vec<Change>, StoreError> {
-    let corrupt = |fact: &str| StoreError::Corrupt {
-        place: place.to_owned(),
-        fact: fact.to_owned(),
-    };
+pub(crate) fn parse(schema: &Schema, changes: &str, place: &str) -> Result<Vec<Change>, StoreError> {
+    let corrupt = |fact: &str| StoreError::Corrupt { place: place.to_owned(), fact: fact.to_owned() };
     let json: Vec<Json> = serde_json::from_str(changes).map_err(|e| corrupt(&e.to_string()))?;
     let mut out = Vec::with_capacity(json.len());
     for change in &json {
         let field = |name: &str| change.get(name);
-        let name = field("table")
-            .and_then(Json::as_str)
-            .ok_or_else(|| corrupt("no table"))?;
-        let position = schema
-            .position(name)
-            .ok_or_else(|| corrupt("unknown table"))?;
+        let name = field("table").and_then(Json::as_str).ok_or_else(|| corrupt("no table"))?;
+        let position = schema.position(name).ok_or_else(|| corrupt("unknown table"))?;
         let table = &schema.tables[position];
         let names = table.names();
         let object = |name: &str, columns: &[&str]| {
@@ -149,14 +132,8 @@ pub(crate) fn parse(
                 .ok_or_else(|| corrupt("a key or row is incomplete"))
         };
         out.push(match field("op").and_then(Json::as_str) {
-            Some("put") => Change::Put {
-                table: position,
-                row: object("row", &names)?,
-            },
-            Some("delete") => Change::Delete {
-                table: position,
-                key: object("key", &names[..table.key])?,
-            },
+            Some("put") => Change::Put { table: position, row: object("row", &names)? },
+            Some("delete") => Change::Delete { table: position, key: object("key", &names[..table.key])? },
             _ => return Err(corrupt("unknown op")),
         });
     }
@@ -178,12 +155,7 @@ pub(crate) async fn record(conn: &mut SqliteConnection, entry: &Entry) -> Result
 
 /// Sequence number and instant of the newest entry; `(0, 0)` of an empty log.
 pub(crate) async fn tail(conn: &mut SqliteConnection) -> Result<(i64, Millis), sqlx::Error> {
-    let last = sql::row(
-        conn,
-        "SELECT seq, at FROM lab_log ORDER BY seq DESC LIMIT 1",
-        &[],
-    )
-    .await?;
+    let last = sql::row(conn, "SELECT seq, at FROM lab_log ORDER BY seq DESC LIMIT 1", &[]).await?;
     let number = |r: &Row, i: usize| r.get(i).and_then(Value::as_int).unwrap_or(0);
     Ok(last.map_or((0, 0), |r| (number(&r, 0), number(&r, 1))))
 }
@@ -200,52 +172,32 @@ pub(crate) struct LogFile {
 impl LogFile {
     pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
         let file = File::create(path).map_err(StoreError::io(path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            seq: 0,
-        })
+        Ok(Self { path: path.to_owned(), file, seq: 0 })
     }
 
     /// Opens the file for appending and cuts off a torn last line.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(StoreError::io(path))?;
+        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(StoreError::io(path))?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(StoreError::io(path))?;
         let end = text.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-        let start = text[..end.saturating_sub(1)]
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(0, |i| i + 1);
+        let start = text[..end.saturating_sub(1)].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
         let seq = if end == 0 {
             0
         } else {
-            let last: Json =
-                serde_json::from_slice(&text[start..end]).map_err(|e| StoreError::Corrupt {
-                    place: path.display().to_string(),
-                    fact: e.to_string(),
-                })?;
+            let last: Json = serde_json::from_slice(&text[start..end])
+                .map_err(|e| StoreError::Corrupt { place: path.display().to_string(), fact: e.to_string() })?;
             last.get("seq").and_then(Json::as_i64).unwrap_or(0)
         };
         file.set_len(end as u64).map_err(StoreError::io(path))?;
         file.seek(SeekFrom::End(0)).map_err(StoreError::io(path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            seq,
-        })
+        Ok(Self { path: path.to_owned(), file, seq })
     }
 
     /// Appends every entry of the store's `lab_log` that the file lacks.
     pub(crate) async fn catch_up(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         const SQL: &str = "SELECT seq, at, changes FROM lab_log WHERE seq > ? ORDER BY seq";
-        let missing = sql::rows(conn, SQL, &[Value::Int(self.seq)])
-            .await
-            .map_err(StoreError::sql(&self.path))?;
+        let missing = sql::rows(conn, SQL, &[Value::Int(self.seq)]).await.map_err(StoreError::sql(&self.path))?;
         let mut text = String::new();
         let mut seq = self.seq;
         for row in &missing {
@@ -259,9 +211,7 @@ impl LogFile {
 
     /// Appends whole lines whose last has this sequence number.
     pub(crate) fn append(&mut self, lines: &str, seq: i64) -> Result<(), StoreError> {
-        self.file
-            .write_all(lines.as_bytes())
-            .map_err(StoreError::io(&self.path))?;
+        self.file.write_all(lines.as_bytes()).map_err(StoreError::io(&self.path))?;
         self.seq = seq;
         Ok(())
     }

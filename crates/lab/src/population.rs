@@ -4,20 +4,10 @@ use crate::clock::{BASE, MINUTE, rfc3339};
 use crate::layout::shard_name;
 use crate::random::Random;
 
-pub(crate) const JIRA: [&str; 4] = [
-    "jira-software",
-    "jira-work-management",
-    "jira-service-management",
-    "jira-product-discovery",
-];
+pub(crate) const JIRA: [&str; 4] =
+    ["jira-software", "jira-work-management", "jira-service-management", "jira-product-discovery"];
 pub(crate) const VENDORS: [&str; 4] = ["gridline", "northbeam", "quillworks", "tallyfox"];
-const REGIONS: [&str; 5] = [
-    "us-east",
-    "us-west",
-    "eu-central",
-    "eu-west",
-    "ap-southeast",
-];
+const REGIONS: [&str; 5] = ["us-east", "us-west", "eu-central", "eu-west", "ap-southeast"];
 const DAY: i64 = 24 * 60 * MINUTE;
 
 /// One customer's container of products.
@@ -51,9 +41,7 @@ impl Site {
 
     /// A user of the site, by ID.
     pub(crate) fn someone(&self, random: &mut Random) -> &str {
-        self.users
-            .get(random.index(self.users.len()))
-            .map_or("nobody", String::as_str)
+        self.users.get(random.index(self.users.len())).map_or("nobody", String::as_str)
     }
 }
 
@@ -66,9 +54,7 @@ pub(crate) fn draw(seed: u64, sites: usize, shards: usize) -> Vec<Site> {
 fn site(random: &mut Random, i: usize, shards: usize) -> Site {
     let size = (random.lognormal(3.85, 1.05) as u64).clamp(4, 4_000);
     let users = (random.lognormal(2.6, 0.9) as usize).clamp(5, 500);
-    let word = random.pick(&[
-        "acme", "birch", "cobalt", "delta", "ember", "fjord", "garnet", "harbor",
-    ]);
+    let word = random.pick(&["acme", "birch", "cobalt", "delta", "ember", "fjord", "garnet", "harbor"]);
     let name = format!("{word}-{i:05}");
     let mut products: Vec<&'static str> = Vec::new();
     for (product, share) in [
@@ -90,10 +76,7 @@ fn site(random: &mut Random, i: usize, shards: usize) -> Site {
         products.push(JIRA[0]);
     }
     let apps = (0..(random.lognormal(0.0, 0.8) as usize).min(8))
-        .map(|_| App {
-            id: random.uuid(),
-            vendor: random.pick(&VENDORS),
-        })
+        .map(|_| App { id: random.uuid(), vendor: random.pick(&VENDORS) })
         .collect();
     Site {
         id: random.uuid(),

@@ -159,10 +159,7 @@ mod tests {
     #[test]
     fn the_same_seed_and_name_give_the_same_stream() {
         let (mut a, mut b) = (Random::new(7, "x"), Random::new(7, "x"));
-        assert_eq!(
-            (a.next(), a.uuid(), a.words(5)),
-            (b.next(), b.uuid(), b.words(5))
-        );
+        assert_eq!((a.next(), a.uuid(), a.words(5)), (b.next(), b.uuid(), b.words(5)));
         assert_ne!(Random::new(7, "x").next(), Random::new(7, "y").next());
         assert_ne!(Random::new(7, "x").next(), Random::new(8, "x").next());
     }

@@ -22,9 +22,7 @@ const SOURCES: [(Option<&str>, &str, &str); 8] = [
 pub(crate) type Documents = HashMap<(String, String), Vec<(String, String)>>;
 
 /// Collects the documents out of rows `(table, site, row)` of a shard.
-pub(crate) fn documents<'a>(
-    rows: impl Iterator<Item = (usize, &'a str, &'a Row)> + Clone,
-) -> Documents {
+pub(crate) fn documents<'a>(rows: impl Iterator<Item = (usize, &'a str, &'a Row)> + Clone) -> Documents {
     let projects_table = SHARD.position("projects").unwrap_or(usize::MAX);
     let text = |row: &Row, i: usize| row.get(i).and_then(Value::as_text).unwrap_or("").to_owned();
     let projects: HashMap<i64, String> = rows
@@ -57,9 +55,7 @@ pub(crate) fn documents<'a>(
                 .unwrap_or_default(),
         };
         let reference = format!("{}/{id}", SHARD.tables[table].name);
-        out.entry((site.to_owned(), product))
-            .or_default()
-            .push((reference, text(row, *column)));
+        out.entry((site.to_owned(), product)).or_default().push((reference, text(row, *column)));
     }
     out
 }

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::schema::{Schema, Table};
@@ -79,28 +77,20 @@ pub(crate) async fn open(path: &Path, mode: Mode) -> Result<SqliteConnection, St
             .journal_mode(SqliteJournalMode::Off)
             .synchronous(SqliteSynchronous::Off)
             .foreign_keys(false),
-        Mode::Live => options
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .foreign_keys(true),
+        Mode::Live => {
+            options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal).foreign_keys(true)
+        }
         Mode::Read => options.read_only(true),
     };
-    SqliteConnection::connect_with(&options)
-        .await
-        .map_err(StoreError::sql(path))
+    SqliteConnection::connect_with(&options).await.map_err(StoreError::sql(path))
 }
 
 /// Runs several statements of our own text.
 pub(crate) async fn script(conn: &mut SqliteConnection, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(conn)
-        .await
-        .map(drop)
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
 }
 
-pub(crate) fn arguments<'a>(
-    values: impl IntoIterator<Item = &'a Value>,
-) -> Result<SqliteArguments, sqlx::Error> {
+pub(crate) fn arguments<'a>(values: impl IntoIterator<Item = &'a Value>) -> Result<SqliteArguments, sqlx::Error> {
     let mut args = SqliteArguments::default();
     for value in values {
         match value {
@@ -116,24 +106,14 @@ pub(crate) fn arguments<'a>(
 }
 
 /// Runs one statement; gives the rows it changed. `sql` is our own text, values are bound.
-pub(crate) async fn execute(
-    conn: &mut SqliteConnection,
-    sql: &str,
-    values: &[Value],
-) -> Result<u64, sqlx::Error> {
+pub(crate) async fn execute(conn: &mut SqliteConnection, sql: &str, values: &[Value]) -> Result<u64, sqlx::Error> {
     let args = arguments(values)?;
-    let done = sqlx::query_with(AssertSqlSafe(sql.to_owned()), args)
-        .execute(conn)
-        .await?;
+    let done = sqlx::query_with(AssertSqlSafe(sql.to_owned()), args).execute(conn).await?;
     Ok(done.rows_affected())
 }
 
 /// All rows of one query.
-pub(crate) async fn rows(
-    conn: &mut SqliteConnection,
-    sql: &str,
-    values: &[Value],
-) -> Result<Vec<Row>, sqlx::Error> {
+pub(crate) async fn rows(conn: &mut SqliteConnection, sql: &str, values: &[Value]) -> Result<Vec<Row>, sqlx::Error> {
     let args = arguments(values)?;
     let mut stream = sqlx::query_with(AssertSqlSafe(sql.to_owned()), args).fetch(conn);
     let mut out = Vec::new();
@@ -144,70 +124,36 @@ pub(crate) async fn rows(
 }
 
 /// The first row of one query, if any.
-pub(crate) async fn row(
-    conn: &mut SqliteConnection,
-    sql: &str,
-    values: &[Value],
-) -> Result<Option<Row>, sqlx::Error> {
+pub(crate) async fn row(conn: &mut SqliteConnection, sql: &str, values: &[Value]) -> Result<Option<Row>, sqlx::Error> {
     Ok(rows(conn, sql, values).await?.into_iter().next())
 }
 
 /// The integer that a query such as `SELECT count(*)` gives; 0 if none.
-pub(crate) async fn number(
-    conn: &mut SqliteConnection,
-    sql: &str,
-    values: &[Value],
-) -> Result<i64, sqlx::Error> {
+pub(crate) async fn number(conn: &mut SqliteConnection, sql: &str, values: &[Value]) -> Result<i64, sqlx::Error> {
     let first = row(conn, sql, values).await?;
-    Ok(first
-        .and_then(|r| r.first().and_then(Value::as_int))
-        .unwrap_or(0))
+    Ok(first.and_then(|r| r.first().and_then(Value::as_int)).unwrap_or(0))
 }
 
 /// Inserts rows in multi-row statements of few different sizes, so that all stay prepared.
-pub(crate) async fn insert(
-    conn: &mut SqliteConnection,
-    table: &Table,
-    rows: &[Row],
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(conn: &mut SqliteConnection, table: &Table, rows: &[Row]) -> Result<(), sqlx::Error> {
     let mut rest = rows;
     while !rest.is_empty() {
-        let size = [256, 32, 4, 1]
-            .into_iter()
-            .find(|n| *n <= rest.len())
-            .unwrap_or(1);
+        let size = [256, 32, 4, 1].into_iter().find(|n| *n <= rest.len()).unwrap_or(1);
         let (now, later) = rest.split_at(size);
         let tuple = format!("({})", vec!["?"; table.columns.len()].join(","));
-        let sql = format!(
-            "INSERT INTO {} ({}) VALUES {}",
-            table.name,
-            table.names().join(", "),
-            vec![tuple; size].join(",")
-        );
-        sqlx::query_with(AssertSqlSafe(sql), arguments(now.iter().flatten())?)
-            .execute(&mut *conn)
-            .await?;
+        let sql =
+            format!("INSERT INTO {} ({}) VALUES {}", table.name, table.names().join(", "), vec![tuple; size].join(","));
+        sqlx::query_with(AssertSqlSafe(sql), arguments(now.iter().flatten())?).execute(&mut *conn).await?;
         rest = later;
     }
     Ok(())
 }
 
 /// Inserts the row, or replaces the columns of the row with its key.
-pub(crate) async fn put(
-    conn: &mut SqliteConnection,
-    table: &Table,
-    row: &Row,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn put(conn: &mut SqliteConnection, table: &Table, row: &Row) -> Result<(), sqlx::Error> {
     let names = table.names();
-    let sets: Vec<String> = names[table.key..]
-        .iter()
-        .map(|name| format!("{name} = excluded.{name}"))
-        .collect();
-    let action = if sets.is_empty() {
-        "NOTHING".to_owned()
-    } else {
-        format!("UPDATE SET {}", sets.join(", "))
-    };
+    let sets: Vec<String> = names[table.key..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    let action = if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
     let sql = format!(
         "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO {action}",
         table.name,
@@ -230,10 +176,7 @@ pub(crate) async fn delete_site(
             continue;
         };
         let keys = table.names()[..table.key].join(", ");
-        let sql = format!(
-            "DELETE FROM {} WHERE {condition} RETURNING {keys}",
-            table.name
-        );
+        let sql = format!("DELETE FROM {} WHERE {condition} RETURNING {keys}", table.name);
         let deleted = rows(conn, &sql, &[Value::from(site)]).await?;
         out.extend(deleted.into_iter().map(|key| (i, key)));
     }

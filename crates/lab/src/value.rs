@@ -23,19 +23,11 @@ impl Value {
     }
 
     pub(crate) fn as_int(&self) -> Option<i64> {
-        if let Self::Int(n) = self {
-            Some(*n)
-        } else {
-            None
-        }
+        if let Self::Int(n) = self { Some(*n) } else { None }
     }
 
     pub(crate) fn as_text(&self) -> Option<&str> {
-        if let Self::Text(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Self::Text(text) = self { Some(text) } else { None }
     }
 
     /// Appends the JSON form: blobs become `{"$blob":"hex"}`.
@@ -95,10 +87,7 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 
 /// The values of `names`, taken out of a JSON object; `None` if one is missing or no value.
 pub(crate) fn row_from_json(names: &[&str], object: &Map<String, Json>) -> Option<Row> {
-    names
-        .iter()
-        .map(|name| Value::from_json(object.get(*name)?))
-        .collect()
+    names.iter().map(|name| Value::from_json(object.get(*name)?)).collect()
 }
 
 /// Reads a row with the storage class that each value really has in the file.
@@ -137,20 +126,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
-        .collect();
+    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
     let digits = digits?;
     if digits.len() % 2 == 1 {
         return None;
     }
-    Some(
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] * 16 + pair[1])
-            .collect(),
-    )
+    Some(digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect())
 }
 
 #[cfg(test)]
@@ -170,11 +151,7 @@ mod tests {
         ] {
             let mut text = String::new();
             value.write_json(&mut text);
-            assert_eq!(
-                Value::from_json(&serde_json::from_str(&text).unwrap()),
-                Some(value),
-                "{text}"
-            );
+            assert_eq!(Value::from_json(&serde_json::from_str(&text).unwrap()), Some(value), "{text}");
         }
         assert_eq!(unhex("0g"), None);
         assert_eq!(unhex("012"), None);

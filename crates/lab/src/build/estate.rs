@@ -25,12 +25,7 @@ const SYSTEMS: [&str; 11] = [
     "edge",
 ];
 
-pub(super) fn write(
-    layout: &Layout,
-    options: &BuildOptions,
-    port: u16,
-    sites: &[Site],
-) -> Result<(), StoreError> {
+pub(super) fn write(layout: &Layout, options: &BuildOptions, port: u16, sites: &[Site]) -> Result<(), StoreError> {
     let token = layout.vendor_token();
     secret(&token, &Random::new(options.seed, "vendor token").uuid())?;
 
@@ -44,29 +39,21 @@ pub(super) fn write(
         let (live, backup) = (quote(&layout.store(&name)), quote(&layout.backup(&name)));
         let _ = writeln!(yaml, "    {name}: {{ live: {live}, backup: {backup} }}");
     }
-    let url =
-        |path: &Path| serde_json::Value::from(format!("file://{}", path.display())).to_string();
+    let url = |path: &Path| serde_json::Value::from(format!("file://{}", path.display())).to_string();
     let _ = writeln!(
         yaml,
         "  objects:\n    live: {}\n    backup: {}",
         url(&layout.objects()),
         url(&layout.object_backups())
     );
-    let _ = writeln!(
-        yaml,
-        "secrets:\n  vendor_token: {}",
-        serde_json::Value::from(format!("file:{}", token.display()))
-    );
+    let _ =
+        writeln!(yaml, "secrets:\n  vendor_token: {}", serde_json::Value::from(format!("file:{}", token.display())));
     let path = layout.root.join("estate.yaml");
     std::fs::write(&path, yaml).map_err(StoreError::io(&path))?;
 
     let mut contacts = String::from("site,hostname,customer,admin_email\n");
     for site in sites {
-        let _ = writeln!(
-            contacts,
-            "{},{},customer {},admin@{}.example",
-            site.id, site.hostname, site.name, site.name
-        );
+        let _ = writeln!(contacts, "{},{},customer {},admin@{}.example", site.id, site.hostname, site.name, site.name);
     }
     let path = layout.root.join("contacts.csv");
     std::fs::write(&path, contacts).map_err(StoreError::io(&path))

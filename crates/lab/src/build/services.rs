@@ -6,13 +6,7 @@ use crate::schema::Schema;
 use crate::value::{Row, Value};
 
 /// Rows per table of one service store. `objects` are `(site, id, name, bytes, blake3)`; `segments` are search rows.
-pub(crate) fn generate(
-    store: &Schema,
-    seed: u64,
-    sites: &[Site],
-    mapping: &[Row],
-    segments: &[Row],
-) -> Vec<Vec<Row>> {
+pub(crate) fn generate(store: &Schema, seed: u64, sites: &[Site], mapping: &[Row], segments: &[Row]) -> Vec<Vec<Row>> {
     let mut out = vec![Vec::new(); store.tables.len()];
     match store.name {
         "media" => out[0] = mapping.to_vec(),
@@ -28,13 +22,7 @@ pub(crate) fn generate(
     out
 }
 
-fn site_rows(
-    store: &Schema,
-    site: &Site,
-    random: &mut Random,
-    group: &mut i64,
-    out: &mut [Vec<Row>],
-) {
+fn site_rows(store: &Schema, site: &Site, random: &mut Random, group: &mut i64, out: &mut [Vec<Row>]) {
     let id = || Value::from(site.id.as_str());
     if store.name == "catalogue" {
         out[0].push(vec![
@@ -56,13 +44,7 @@ fn site_rows(
             ]);
         }
         for app in &site.apps {
-            out[2].push(vec![
-                app.id.as_str().into(),
-                id(),
-                app.vendor.into(),
-                random.words(1).into(),
-                "active".into(),
-            ]);
+            out[2].push(vec![app.id.as_str().into(), id(), app.vendor.into(), random.words(1).into(), "active".into()]);
         }
         return;
     }
@@ -76,20 +58,10 @@ fn site_rows(
             ]);
             for product in &site.products {
                 let tier = random.pick(&[&10i64, &25, &100, &500]);
-                out[1].push(vec![
-                    id(),
-                    (*product).into(),
-                    (*tier).into(),
-                    "active".into(),
-                    "2023-01-31".into(),
-                ]);
+                out[1].push(vec![id(), (*product).into(), (*tier).into(), "active".into(), "2023-01-31".into()]);
             }
             for name in ["storage-gb", "automation-runs"] {
-                out[2].push(vec![
-                    id(),
-                    name.into(),
-                    Value::Int(1 + random.below(250) as i64),
-                ]);
+                out[2].push(vec![id(), name.into(), Value::Int(1 + random.below(250) as i64)]);
             }
         }
         "metadata" => {
@@ -104,36 +76,18 @@ fn site_rows(
                 out[1].push(vec![id(), name.into(), random.words(2).into()]);
             }
             for product in &site.products {
-                out[2].push(vec![
-                    id(),
-                    (*product).into(),
-                    format!("{{\"seed\":{}}}", random.below(1_000_000)).into(),
-                ]);
+                out[2].push(vec![id(), (*product).into(), format!("{{\"seed\":{}}}", random.below(1_000_000)).into()]);
             }
         }
         "region" => {
-            out[0].push(vec![
-                id(),
-                site.region.into(),
-                format!("cell-{}", random.below(9)).into(),
-            ]);
+            out[0].push(vec![id(), site.region.into(), format!("cell-{}", random.below(9)).into()]);
             for product in &site.products {
-                out[1].push(vec![
-                    id(),
-                    (*product).into(),
-                    random.pick(&["global", "eu", "us"]).into(),
-                ]);
+                out[1].push(vec![id(), (*product).into(), random.pick(&["global", "eu", "us"]).into()]);
             }
         }
         "identity" => identity(site, random, group, out),
         "flags" => {
-            for name in [
-                "new-editor",
-                "dark-mode",
-                "fast-search",
-                "automation-v2",
-                "beta-boards",
-            ] {
+            for name in ["new-editor", "dark-mode", "fast-search", "automation-v2", "beta-boards"] {
                 if random.chance(0.7) {
                     out[0].push(vec![
                         id(),
@@ -146,11 +100,7 @@ fn site_rows(
         }
         "events" => {
             for name in ["notifications", "automation-runs", "logins"] {
-                out[0].push(vec![
-                    id(),
-                    name.into(),
-                    Value::Int(1 + random.below(5_000) as i64),
-                ]);
+                out[0].push(vec![id(), name.into(), Value::Int(1 + random.below(5_000) as i64)]);
             }
         }
         "vendors" => {
@@ -165,12 +115,7 @@ fn site_rows(
                 ]);
             }
         }
-        "edge" => out[0].push(vec![
-            id(),
-            site.hostname.as_str().into(),
-            site.region.into(),
-            "open".into(),
-        ]),
+        "edge" => out[0].push(vec![id(), site.hostname.as_str().into(), site.region.into(), "open".into()]),
         _ => {}
     }
 }

@@ -97,11 +97,7 @@ pub async fn diff(dir: &Path) -> Result<Diff, DiffError> {
     let root = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let layout = Layout::new(&root);
     let passport = Passport::read(&layout)?;
-    let sites = Arc::new(population::draw(
-        passport.seed,
-        passport.sites,
-        passport.shards,
-    ));
+    let sites = Arc::new(population::draw(passport.seed, passport.sites, passport.shards));
     let mut found = Vec::new();
     let expectations = Arc::new(expectations(&layout, &passport, &mut found).await?);
 
@@ -113,15 +109,13 @@ pub async fn diff(dir: &Path) -> Result<Diff, DiffError> {
             let mut truth = Truth::new(&SHARD, &name, &expectations);
             truth.load_base(&layout.base(&name)).await?;
             truth.load_log(&live).await?;
-            let documents =
-                search::documents(truth.rows_of(|site| expectations.contains_key(site)));
+            let documents = search::documents(truth.rows_of(|site| expectations.contains_key(site)));
             Ok((truth.compare(&live).await?, documents))
         });
     }
     let mut documents = Documents::new();
     while let Some(done) = tasks.join_next().await {
-        let (differences, some) =
-            done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+        let (differences, some) = done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
         found.extend(differences);
         documents.extend(some);
     }
@@ -131,9 +125,7 @@ pub async fn diff(dir: &Path) -> Result<Diff, DiffError> {
     for schema in SERVICES {
         let (layout, expectations) = (layout.clone(), Arc::clone(&expectations));
         let (sites, documents) = (Arc::clone(&sites), Arc::clone(&documents));
-        tasks.spawn(
-            async move { service(&layout, schema, &expectations, &sites, &documents).await },
-        );
+        tasks.spawn(async move { service(&layout, schema, &expectations, &sites, &documents).await });
     }
     while let Some(done) = tasks.join_next().await {
         found.extend(done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?);
@@ -175,13 +167,9 @@ async fn expectations(
     let path = layout.store("catalogue");
     let mut conn = sql::open(&path, Mode::Read).await?;
     const SQL: &str = "SELECT site, restore_point FROM lab_restores WHERE operation = 'undelete'";
-    let rows = sql::rows(&mut conn, SQL, &[])
-        .await
-        .map_err(StoreError::sql(&path))?;
-    let restored: HashMap<&str, Millis> = rows
-        .iter()
-        .filter_map(|row| Some((row.first()?.as_text()?, row.get(1)?.as_int()?)))
-        .collect();
+    let rows = sql::rows(&mut conn, SQL, &[]).await.map_err(StoreError::sql(&path))?;
+    let restored: HashMap<&str, Millis> =
+        rows.iter().filter_map(|row| Some((row.first()?.as_text()?, row.get(1)?.as_int()?))).collect();
     let mut out = Expectations::new();
     for (site, deleted_at) in &passport.deleted {
         let mut report = |what: String| {
@@ -200,15 +188,9 @@ async fn expectations(
             }
             Some(point) => {
                 if point >= deleted_at {
-                    report(format!(
-                        "restored to {}, not before its deletion",
-                        rfc3339(*point)
-                    ));
+                    report(format!("restored to {}, not before its deletion", rfc3339(*point)));
                 } else if deleted_at - point > MAX_LOSS {
-                    report(format!(
-                        "restored to {}, more than an hour before its deletion",
-                        rfc3339(*point)
-                    ));
+                    report(format!("restored to {}, more than an hour before its deletion", rfc3339(*point)));
                 }
                 Expect::At(*point)
             }
@@ -233,38 +215,24 @@ async fn service(
     }
     let mut found = Vec::new();
     if schema.name == "media" {
-        found.extend(objects::compare(
-            layout,
-            &truth.rows(0),
-            sites,
-            expectations,
-        )?);
+        found.extend(objects::compare(layout, &truth.rows(0), sites, expectations)?);
     }
     found.extend(truth.compare(&live).await?);
     let mut conn = sql::open(&live, Mode::Read).await?;
-    let records = records(&mut conn, schema.name, expectations)
-        .await
-        .map_err(StoreError::sql(&live))?;
+    let records = records(&mut conn, schema.name, expectations).await.map_err(StoreError::sql(&live))?;
     found.extend(records);
     conn.close().await.map_err(StoreError::sql(&live))?;
     Ok(found)
 }
 
 /// The segments that the restored sites should have: what a rebuild from the true databases gives.
-fn segments(
-    sites: &[Site],
-    expectations: &Expectations,
-    documents: &Documents,
-) -> Vec<(String, Vec<Row>)> {
-    let restored = sites
-        .iter()
-        .filter(|s| matches!(expectations.get(&s.id), Some(Expect::At(_))));
+fn segments(sites: &[Site], expectations: &Expectations, documents: &Documents) -> Vec<(String, Vec<Row>)> {
+    let restored = sites.iter().filter(|s| matches!(expectations.get(&s.id), Some(Expect::At(_))));
     restored
         .map(|site| {
             let rows = site.products.iter().map(|product| {
                 let key = (site.id.clone(), (*product).to_owned());
-                let (count, terms) =
-                    search::segment(documents.get(&key).map_or(&[][..], Vec::as_slice));
+                let (count, terms) = search::segment(documents.get(&key).map_or(&[][..], Vec::as_slice));
                 vec![key.0.into(), key.1.into(), count.into(), terms.into()]
             });
             (site.id.clone(), rows.collect())
@@ -279,7 +247,8 @@ async fn records(
     expectations: &Expectations,
 ) -> Result<Vec<Difference>, sqlx::Error> {
     const TWICE: &str = "SELECT site, operation, item, count FROM lab_effects WHERE count > 1";
-    const POINTS: &str = "SELECT site, operation, item, restore_point FROM lab_restores WHERE restore_point IS NOT NULL";
+    const POINTS: &str =
+        "SELECT site, operation, item, restore_point FROM lab_restores WHERE restore_point IS NOT NULL";
     let text = |row: &Row, i: usize| row.get(i).and_then(Value::as_text).unwrap_or("").to_owned();
     let int = |row: &Row| row.get(3).and_then(Value::as_int).unwrap_or(0);
     let mut out = Vec::new();
@@ -288,9 +257,7 @@ async fn records(
             site: text(&row, 0),
             store: store.to_owned(),
             table: "effects".to_owned(),
-            key: format!("{} {}", text(&row, 1), text(&row, 2))
-                .trim_end()
-                .to_owned(),
+            key: format!("{} {}", text(&row, 1), text(&row, 2)).trim_end().to_owned(),
             what: format!("applied {} times", int(&row)),
         });
     }
@@ -303,14 +270,8 @@ async fn records(
                 site,
                 store: store.to_owned(),
                 table: "lab_restores".to_owned(),
-                key: format!("{} {}", text(&row, 1), text(&row, 2))
-                    .trim_end()
-                    .to_owned(),
-                what: format!(
-                    "restored to {}, the catalogue to {}",
-                    rfc3339(point),
-                    rfc3339(*wanted)
-                ),
+                key: format!("{} {}", text(&row, 1), text(&row, 2)).trim_end().to_owned(),
+                what: format!("restored to {}, the catalogue to {}", rfc3339(point), rfc3339(*wanted)),
             });
         }
     }

@@ -66,15 +66,7 @@ fn list(folder: &Path) -> Result<HashSet<String>, StoreError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
         Err(e) => return Err(StoreError::io(folder)(e)),
     };
-    entries
-        .map(|entry| {
-            Ok(entry
-                .map_err(StoreError::io(folder))?
-                .file_name()
-                .to_string_lossy()
-                .into_owned())
-        })
-        .collect()
+    entries.map(|entry| Ok(entry.map_err(StoreError::io(folder))?.file_name().to_string_lossy().into_owned())).collect()
 }
 
 /// The BLAKE3 digest of a file, `None` if there is none.

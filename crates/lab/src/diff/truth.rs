@@ -34,10 +34,7 @@ struct Owners {
 
 impl Owners {
     fn new(schema: &'static Schema) -> Self {
-        Self {
-            schema,
-            by_id: vec![HashMap::new(); schema.tables.len()],
-        }
+        Self { schema, by_id: vec![HashMap::new(); schema.tables.len()] }
     }
 
     fn of(&mut self, table: usize, row: &Row, names: &mut HashMap<String, Arc<str>>) -> Site {
@@ -70,25 +67,13 @@ fn intern(names: &mut HashMap<String, Arc<str>>, text: &str) -> Arc<str> {
 }
 
 impl<'a> Truth<'a> {
-    pub(super) fn new(
-        schema: &'static Schema,
-        store: &'a str,
-        expectations: &'a Expectations,
-    ) -> Self {
+    pub(super) fn new(schema: &'static Schema, store: &'a str, expectations: &'a Expectations) -> Self {
         let tables = vec![HashMap::new(); schema.tables.len()];
-        Self {
-            schema,
-            store,
-            expectations,
-            tables,
-            names: HashMap::new(),
-        }
+        Self { schema, store, expectations, tables, names: HashMap::new() }
     }
 
     fn expected(&self, site: &Site) -> Option<Expect> {
-        site.as_deref()
-            .and_then(|site| self.expectations.get(site))
-            .copied()
+        site.as_deref().and_then(|site| self.expectations.get(site)).copied()
     }
 
     /// Takes in the full backup.
@@ -96,9 +81,7 @@ impl<'a> Truth<'a> {
         let mut conn = sql::open(path, Mode::Read).await?;
         let mut owners = Owners::new(self.schema);
         for (position, table) in self.schema.tables.iter().enumerate() {
-            let rows = scan(&mut conn, table)
-                .await
-                .map_err(StoreError::sql(path))?;
+            let rows = scan(&mut conn, table).await.map_err(StoreError::sql(path))?;
             self.tables[position].reserve(rows.len());
             for row in rows {
                 let site = owners.of(position, &row, &mut self.names);
@@ -112,21 +95,12 @@ impl<'a> Truth<'a> {
 
     /// Replays the log in the store: to the restore point for restored sites, to its end for all others.
     pub(super) async fn load_log(&mut self, path: &Path) -> Result<(), StoreError> {
-        const SQL: &str =
-            "SELECT at, site, changes, seq FROM lab_log WHERE site IS NOT NULL ORDER BY seq";
+        const SQL: &str = "SELECT at, site, changes, seq FROM lab_log WHERE site IS NOT NULL ORDER BY seq";
         let mut conn = sql::open(path, Mode::Read).await?;
-        let entries = sql::rows(&mut conn, SQL, &[])
-            .await
-            .map_err(StoreError::sql(path))?;
+        let entries = sql::rows(&mut conn, SQL, &[]).await.map_err(StoreError::sql(path))?;
         conn.close().await.map_err(StoreError::sql(path))?;
         for entry in entries {
-            let [
-                Value::Int(at),
-                Value::Text(site),
-                Value::Text(changes),
-                Value::Int(seq),
-            ] = entry.as_slice()
-            else {
+            let [Value::Int(at), Value::Text(site), Value::Text(changes), Value::Int(seq)] = entry.as_slice() else {
                 continue;
             };
             let site = Some(intern(&mut self.names, site));
@@ -156,20 +130,11 @@ impl<'a> Truth<'a> {
 
     /// Sets what the first table should hold of these sites.
     pub(super) fn replace(&mut self, sites: &[(String, Vec<Row>)]) {
-        let Self {
-            tables,
-            names,
-            expectations,
-            schema,
-            ..
-        } = self;
+        let Self { tables, names, expectations, schema, .. } = self;
         let (Some(table), Some(definition)) = (tables.first_mut(), schema.tables.first()) else {
             return;
         };
-        table.retain(|_, (site, _)| {
-            site.as_deref()
-                .is_none_or(|site| !expectations.contains_key(site))
-        });
+        table.retain(|_, (site, _)| site.as_deref().is_none_or(|site| !expectations.contains_key(site)));
         for (site, rows) in sites {
             for row in rows {
                 let site = Some(intern(names, site));
@@ -180,10 +145,7 @@ impl<'a> Truth<'a> {
 
     /// The rows that one table should hold.
     pub(super) fn rows(&self, table: usize) -> Vec<&Row> {
-        self.tables
-            .get(table)
-            .map(|t| t.values().map(|(_, row)| row).collect())
-            .unwrap_or_default()
+        self.tables.get(table).map(|t| t.values().map(|(_, row)| row).collect()).unwrap_or_default()
     }
 
     /// All rows of the chosen sites, with table and site.
@@ -191,16 +153,13 @@ impl<'a> Truth<'a> {
         &'s self,
         chosen: impl Fn(&str) -> bool + Clone + 's,
     ) -> impl Iterator<Item = (usize, &'s str, &'s Row)> + Clone {
-        self.tables
-            .iter()
-            .enumerate()
-            .flat_map(move |(position, rows)| {
-                let chosen = chosen.clone();
-                rows.values().filter_map(move |(site, row)| {
-                    let site = site.as_deref().filter(|site| chosen(site))?;
-                    Some((position, site, row))
-                })
+        self.tables.iter().enumerate().flat_map(move |(position, rows)| {
+            let chosen = chosen.clone();
+            rows.values().filter_map(move |(site, row)| {
+                let site = site.as_deref().filter(|site| chosen(site))?;
+                Some((position, site, row))
             })
+        })
     }
 
     /// Compares with the live file, which is read in one snapshot per table.
@@ -209,28 +168,16 @@ impl<'a> Truth<'a> {
         let mut owners = Owners::new(self.schema);
         let mut out = Vec::new();
         for (position, table) in self.schema.tables.iter().enumerate() {
-            let rows = scan(&mut conn, table)
-                .await
-                .map_err(StoreError::sql(path))?;
+            let rows = scan(&mut conn, table).await.map_err(StoreError::sql(path))?;
             for row in rows {
                 let owner = owners.of(position, &row, &mut self.names);
                 match self.tables[position].remove(&row[..table.key]) {
                     Some((_, wanted)) if wanted == row => {}
                     Some((site, wanted)) => {
-                        out.push(self.difference(
-                            table,
-                            &site,
-                            &row,
-                            changed(table, &wanted, &row),
-                        ));
+                        out.push(self.difference(table, &site, &row, changed(table, &wanted, &row)));
                     }
                     None if self.expected(&owner) == Some(Expect::Anything) => {}
-                    None => out.push(self.difference(
-                        table,
-                        &owner,
-                        &row,
-                        "should not be there".to_owned(),
-                    )),
+                    None => out.push(self.difference(table, &owner, &row, "should not be there".to_owned())),
                 }
             }
             for (site, row) in self.tables[position].values() {
@@ -268,13 +215,7 @@ fn changed(table: &Table, wanted: &Row, found: &Row) -> String {
         .iter()
         .zip(wanted.iter().zip(found))
         .filter(|(_, (wanted, found))| wanted != found)
-        .map(|((name, _), (wanted, found))| {
-            format!(
-                "{name} is {} instead of {}",
-                display(found),
-                display(wanted)
-            )
-        })
+        .map(|((name, _), (wanted, found))| format!("{name} is {} instead of {}", display(found), display(wanted)))
         .collect();
     columns.join(", ")
 }

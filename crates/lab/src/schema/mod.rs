@@ -53,31 +53,17 @@ impl Table {
 
     /// `a = ? AND b = ?` over the key.
     pub(crate) fn key_match(&self) -> String {
-        let parts: Vec<String> = self.columns[..self.key]
-            .iter()
-            .map(|(name, _)| format!("{name} = ?"))
-            .collect();
+        let parts: Vec<String> = self.columns[..self.key].iter().map(|(name, _)| format!("{name} = ?")).collect();
         parts.join(" AND ")
     }
 
     fn ddl(&self) -> String {
-        let mut parts: Vec<String> = self
-            .columns
-            .iter()
-            .map(|(name, sql)| format!("{name} {sql}"))
-            .collect();
+        let mut parts: Vec<String> = self.columns.iter().map(|(name, sql)| format!("{name} {sql}")).collect();
         parts.extend(self.constraints.iter().map(|c| (*c).to_owned()));
-        let mut out = format!(
-            "CREATE TABLE {} (\n  {}\n);\n",
-            self.name,
-            parts.join(",\n  ")
-        );
+        let mut out = format!("CREATE TABLE {} (\n  {}\n);\n", self.name, parts.join(",\n  "));
         for index in self.indexes {
             let suffix = index.replace([',', ' '], "_");
-            out.push_str(&format!(
-                "CREATE INDEX {0}_{suffix} ON {0} ({index});\n",
-                self.name
-            ));
+            out.push_str(&format!("CREATE INDEX {0}_{suffix} ON {0} ({index});\n", self.name));
         }
         out
     }
@@ -104,9 +90,7 @@ impl Schema {
                 let inner = self.belongs(parent)?;
                 let (key, _) = self.tables[parent].columns[0];
                 let name = self.tables[parent].name;
-                Some(format!(
-                    "{column} IN (SELECT {key} FROM {name} WHERE {inner})"
-                ))
+                Some(format!("{column} IN (SELECT {key} FROM {name} WHERE {inner})"))
             }
         }
     }

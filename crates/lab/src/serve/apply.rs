@@ -1,24 +1,22 @@
 //! The one way in which a service changes its store: effect, count of effects, restore point and
 //! the answer to the idempotency key, all in one transaction.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value as Json_, json};
+use serde_json::{Value as JsonValue, json};
 use sqlx::sqlite::SqliteConnection;
 
 use super::estate::{Estate, Store};
 use super::operations::{Operation, Way};
+use super::past::effect;
 use super::problem::Problem;
 use super::{jobs, rebuild};
 use crate::clock::{BASE, Millis, parse as parse_time, rfc3339};
-use crate::log::{Change, parse};
-use crate::schema::Schema;
 use crate::sql;
-use crate::value::{Row, Value};
+use crate::value::Value;
 
 /// One mutating request.
 #[derive(Debug, Clone)]
@@ -42,12 +40,7 @@ pub(super) struct Reply {
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
-        let mut response = (
-            status,
-            [(header::CONTENT_TYPE, "application/json")],
-            self.body,
-        )
-            .into_response();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], self.body).into_response();
         if let Some(Ok(location)) = self.location.map(HeaderValue::try_from) {
             response.headers_mut().insert(header::LOCATION, location);
         }
@@ -57,35 +50,20 @@ impl IntoResponse for Reply {
 
 /// Reads `restore_point` out of a body; it must lie between the full backup and the deletion.
 pub(super) fn restore_point(body: &[u8], deleted_at: Millis) -> Result<Millis, Problem> {
-    let body: Json_ = serde_json::from_slice(body)
-        .map_err(|e| Problem::unprocessable("malformed-body", e.to_string()))?;
+    let body: JsonValue =
+        serde_json::from_slice(body).map_err(|e| Problem::unprocessable("malformed-body", e.to_string()))?;
     let text = body
         .get("restore_point")
-        .and_then(Json_::as_str)
-        .ok_or_else(|| {
-            Problem::unprocessable("restore-point-missing", "the body must say `restore_point`")
-        })?;
-    let at = parse_time(text).ok_or_else(|| {
-        Problem::unprocessable(
-            "restore-point-malformed",
-            format!("`{text}` is not RFC 3339"),
-        )
-    })?;
+        .and_then(JsonValue::as_str)
+        .ok_or_else(|| Problem::unprocessable("restore-point-missing", "the body must say `restore_point`"))?;
+    let at = parse_time(text)
+        .ok_or_else(|| Problem::unprocessable("restore-point-malformed", format!("`{text}` is not RFC 3339")))?;
     if at >= deleted_at {
-        let message = format!(
-            "{text} is not before the deletion at {}",
-            rfc3339(deleted_at)
-        );
-        return Err(Problem::unprocessable(
-            "restore-point-after-deletion",
-            message,
-        ));
+        let message = format!("{text} is not before the deletion at {}", rfc3339(deleted_at));
+        return Err(Problem::unprocessable("restore-point-after-deletion", message));
     }
     if at < BASE {
-        let message = format!(
-            "{text} is before the history of this service, which begins at {}",
-            rfc3339(BASE)
-        );
+        let message = format!("{text} is before the history of this service, which begins at {}", rfc3339(BASE));
         return Err(Problem::unprocessable("restore-point-too-early", message));
     }
     Ok(at)
@@ -96,12 +74,8 @@ pub(super) fn restore_point(body: &[u8], deleted_at: Millis) -> Result<Millis, P
 /// Runs in a task of its own: a client that goes away does not cut the transaction in two.
 pub(super) async fn perform(estate: &Arc<Estate>, request: Request) -> Result<Reply, Problem> {
     let estate = Arc::clone(estate);
-    let task = estate
-        .tasks
-        .clone()
-        .spawn(async move { transact(&estate, &request).await });
-    task.await
-        .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+    let task = estate.tasks.clone().spawn(async move { transact(&estate, &request).await });
+    task.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
 }
 
 async fn transact(estate: &Arc<Estate>, request: &Request) -> Result<Reply, Problem> {
@@ -111,11 +85,7 @@ async fn transact(estate: &Arc<Estate>, request: &Request) -> Result<Reply, Prob
     let mut conn = store.write.lock().await;
     sql::script(&mut conn, "BEGIN IMMEDIATE".to_owned()).await?;
     let outcome = decide(estate, store, &mut conn, request).await;
-    let end = if outcome.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     sql::script(&mut conn, end.to_owned()).await?;
     drop(conn);
     let (reply, job) = outcome?;
@@ -141,25 +111,15 @@ async fn decide(
     }
     for (system, name) in operation.needs {
         if !estate.is_done(&request.site, system, name) {
-            let message = format!(
-                "{}/{} comes after {system}/{name} of {}",
-                operation.system, operation.name, request.site
-            );
+            let message =
+                format!("{}/{} comes after {system}/{name} of {}", operation.system, operation.name, request.site);
             return Err(Problem::conflict("out-of-order", message));
         }
     }
-    let known = [
-        request.site.as_str().into(),
-        operation.name.into(),
-        request.item.as_str().into(),
-    ];
-    const DONE: &str =
-        "SELECT count(*) FROM lab_restores WHERE site = ? AND operation = ? AND item = ?";
+    let known = [request.site.as_str().into(), operation.name.into(), request.item.as_str().into()];
+    const DONE: &str = "SELECT count(*) FROM lab_restores WHERE site = ? AND operation = ? AND item = ?";
     if sql::number(conn, DONE, &known).await? > 0 {
-        let message = format!(
-            "{}/{} of {} was done before",
-            operation.system, operation.name, request.site
-        );
+        let message = format!("{}/{} of {} was done before", operation.system, operation.name, request.site);
         return Err(Problem::conflict("already-done", message));
     }
     let point = request.restore_point.unwrap_or(BASE);
@@ -167,128 +127,23 @@ async fn decide(
         let job = jobs::insert(conn, operation, &request.site, point).await?;
         let body = json!({ "job": job.id, "state": "running" });
         let location = Some(format!("{}/identity/jobs/{}", estate.base_url, job.id));
-        let reply = Reply {
-            status: 202,
-            location,
-            body: body.to_string(),
-        };
+        let reply = Reply { status: 202, location, body: body.to_string() };
         keep(conn, request, &reply).await?;
         return Ok((reply, Some(job)));
     }
     let rows = if operation.name == "rebuild" {
         rebuild::segment(estate, conn, &request.site, &request.item).await?
     } else {
-        effect(
-            conn,
-            store.schema,
-            operation,
-            &request.site,
-            &request.item,
-            point,
-        )
-        .await?
+        effect(conn, store.schema, operation, &request.site, &request.item, point).await?
     };
-    record(
-        conn,
-        operation,
-        &request.site,
-        &request.item,
-        request.restore_point,
-    )
-    .await?;
+    record(conn, operation, &request.site, &request.item, request.restore_point).await?;
     let body = json!({
         "site": request.site, "operation": operation.name,
         "restore_point": request.restore_point.map(rfc3339), "rows": rows,
     });
-    let reply = Reply {
-        status: 200,
-        location: None,
-        body: body.to_string(),
-    };
+    let reply = Reply { status: 200, location: None, body: body.to_string() };
     keep(conn, request, &reply).await?;
     Ok((reply, None))
-}
-
-/// Brings the rows of an operation back; gives their number per table. The caller holds the transaction.
-pub(super) async fn effect(
-    conn: &mut SqliteConnection,
-    schema: &'static Schema,
-    operation: &Operation,
-    site: &str,
-    item: &str,
-    point: Millis,
-) -> Result<BTreeMap<&'static str, usize>, Problem> {
-    let mut out = BTreeMap::new();
-    match operation.way {
-        Way::Open => {
-            const SQL: &str = "UPDATE routes SET state = 'open' WHERE site_id = ?";
-            let changed = sql::execute(conn, SQL, &[site.into()]).await?;
-            out.insert("routes", changed as usize);
-        }
-        Way::Replay => {
-            const SQL: &str = "INSERT INTO counters (site_id, name, value) \
-                SELECT site_id, name, sum(delta) FROM events WHERE site_id = ? AND at <= ? GROUP BY name";
-            let changed = sql::execute(conn, SQL, &[site.into(), Value::Int(point)]).await?;
-            out.insert("counters", changed as usize);
-        }
-        Way::Rows | Way::Job | Way::Route => {
-            for (position, mut rows) in past(conn, schema, site, Some(point))
-                .await?
-                .into_iter()
-                .enumerate()
-            {
-                let table = &schema.tables[position];
-                if !operation.tables.contains(&table.name) {
-                    continue;
-                }
-                if !item.is_empty() {
-                    rows.retain(|row| row.first().and_then(Value::as_text) == Some(item));
-                }
-                if operation.way == Way::Route {
-                    rows.iter_mut().for_each(|row| row[3] = "closed".into());
-                }
-                if schema.name == "catalogue" {
-                    // The deletion only marked these.
-                    for row in &rows {
-                        sql::put(conn, table, row).await?;
-                    }
-                } else {
-                    sql::insert(conn, table, &rows).await?;
-                }
-                out.insert(table.name, rows.len());
-            }
-        }
-    }
-    Ok(out)
-}
-
-/// The rows of a site per table as the store's history says, at an instant or at its end.
-pub(super) async fn past(
-    conn: &mut SqliteConnection,
-    schema: &'static Schema,
-    site: &str,
-    at: Option<Millis>,
-) -> Result<Vec<Vec<Row>>, Problem> {
-    const SQL: &str = "SELECT changes FROM lab_log WHERE site = ? AND at <= ? ORDER BY seq";
-    let until = Value::Int(at.unwrap_or(Millis::MAX));
-    let mut tables: Vec<BTreeMap<Row, Row>> = vec![BTreeMap::new(); schema.tables.len()];
-    for entry in sql::rows(conn, SQL, &[site.into(), until]).await? {
-        let changes = entry.first().and_then(Value::as_text).unwrap_or("[]");
-        for change in parse(schema, changes, schema.name)? {
-            match change {
-                Change::Put { table, row } => {
-                    tables[table].insert(row[..schema.tables[table].key].to_vec(), row);
-                }
-                Change::Delete { table, key } => {
-                    tables[table].remove(&key);
-                }
-            }
-        }
-    }
-    Ok(tables
-        .into_iter()
-        .map(|table| table.into_values().collect())
-        .collect())
 }
 
 /// Counts the effect and remembers the restore point. The caller holds the transaction.
@@ -301,14 +156,10 @@ pub(super) async fn record(
 ) -> Result<(), sqlx::Error> {
     const EFFECT: &str = "INSERT INTO lab_effects (system, operation, site, item, count) VALUES (?, ?, ?, ?, 1) \
         ON CONFLICT DO UPDATE SET count = count + 1";
-    const POINT: &str = "INSERT OR REPLACE INTO lab_restores (site, operation, item, restore_point) VALUES (?, ?, ?, ?)";
+    const POINT: &str =
+        "INSERT OR REPLACE INTO lab_restores (site, operation, item, restore_point) VALUES (?, ?, ?, ?)";
     let name = Value::from(operation.name);
-    let effect = [
-        operation.system.into(),
-        name.clone(),
-        site.into(),
-        item.into(),
-    ];
+    let effect = [operation.system.into(), name.clone(), site.into(), item.into()];
     sql::execute(conn, EFFECT, &effect).await?;
     sql::execute(conn, POINT, &[site.into(), name, item.into(), point.into()]).await?;
     Ok(())
@@ -327,28 +178,15 @@ async fn stored(conn: &mut SqliteConnection, request: &Request) -> Result<Option
         let message = format!("the key `{key}` was used for another request");
         return Err(Problem::unprocessable("key-reused", message));
     }
-    let status = row
-        .get(1)
-        .and_then(Value::as_int)
-        .and_then(|n| u16::try_from(n).ok())
-        .unwrap_or(200);
-    Ok(Some(Reply {
-        status,
-        location: text(2),
-        body: text(3).unwrap_or_default(),
-    }))
+    let status = row.get(1).and_then(Value::as_int).and_then(|n| u16::try_from(n).ok()).unwrap_or(200);
+    Ok(Some(Reply { status, location: text(2), body: text(3).unwrap_or_default() }))
 }
 
-async fn keep(
-    conn: &mut SqliteConnection,
-    request: &Request,
-    reply: &Reply,
-) -> Result<(), sqlx::Error> {
+async fn keep(conn: &mut SqliteConnection, request: &Request, reply: &Reply) -> Result<(), sqlx::Error> {
     let Some(key) = &request.key else {
         return Ok(());
     };
-    const SQL: &str =
-        "INSERT INTO lab_replies (key, request, status, location, body) VALUES (?, ?, ?, ?, ?)";
+    const SQL: &str = "INSERT INTO lab_replies (key, request, status, location, body) VALUES (?, ?, ?, ?, ?)";
     let values = [
         key.as_str().into(),
         fingerprint(request).into(),
@@ -362,13 +200,10 @@ async fn keep(
 fn fingerprint(request: &Request) -> String {
     let operation = request.operation;
     let point = request.restore_point.map(rfc3339).unwrap_or_default();
-    format!(
-        "{}/{} {} {} {point}",
-        operation.system, operation.name, request.site, request.item
-    )
+    format!("{}/{} {} {} {point}", operation.system, operation.name, request.site, request.item)
 }
 
 /// A JSON answer that is not kept.
-pub(super) fn answer(status: StatusCode, body: Json_) -> Response {
+pub(super) fn answer(status: StatusCode, body: JsonValue) -> Response {
     (status, Json(body)).into_response()
 }

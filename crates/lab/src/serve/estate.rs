@@ -63,23 +63,13 @@ impl Estate {
             let path = layout.store(schema.name);
             let mut write = sql::open(&path, Mode::Live).await?;
             const SQL: &str = "SELECT operation, site FROM lab_restores";
-            for row in sql::rows(&mut write, SQL, &[])
-                .await
-                .map_err(StoreError::sql(&path))?
-            {
+            for row in sql::rows(&mut write, SQL, &[]).await.map_err(StoreError::sql(&path))? {
                 if let [Value::Text(operation), Value::Text(site)] = row.as_slice() {
                     done.insert((site.clone(), schema.name, operation.clone()));
                 }
             }
             let read = sql::open(&path, Mode::Read).await?;
-            stores.insert(
-                schema.name,
-                Store {
-                    schema,
-                    write: Mutex::new(write),
-                    read: Mutex::new(read),
-                },
-            );
+            stores.insert(schema.name, Store { schema, write: Mutex::new(write), read: Mutex::new(read) });
         }
         let mut shards = HashMap::new();
         for name in passport.shard_names() {
@@ -108,19 +98,16 @@ impl Estate {
     }
 
     pub(super) fn store(&self, system: &str) -> Result<&Store, Problem> {
-        self.stores
-            .get(system)
-            .ok_or_else(|| Problem::not_found("unknown-system", format!("no service `{system}`")))
+        self.stores.get(system).ok_or_else(|| Problem::not_found("unknown-system", format!("no service `{system}`")))
     }
 
     /// The ID must denote a site that the catalogue knows.
     pub(super) fn site(&self, id: &str) -> Result<&str, Problem> {
         match self.ids.get(id) {
             Some(Denotes::Site { shard, .. }) => Ok(shard),
-            Some(Denotes::App { .. }) => Err(Problem::unprocessable(
-                "wrong-kind",
-                format!("{id} is the ID of an app, not of a site"),
-            )),
+            Some(Denotes::App { .. }) => {
+                Err(Problem::unprocessable("wrong-kind", format!("{id} is the ID of an app, not of a site")))
+            }
             None => Err(Problem::not_found("unknown-id", format!("no site {id}"))),
         }
     }
@@ -128,21 +115,13 @@ impl Estate {
     /// The ID must denote a site that was deleted and can come back; gives when it was deleted.
     pub(super) fn deleted_site(&self, id: &str) -> Result<Millis, Problem> {
         self.site(id)?;
-        if matches!(
-            self.ids.get(id),
-            Some(Denotes::Site {
-                tombstone: true,
-                ..
-            })
-        ) {
-            return Err(Problem::conflict(
-                "tombstone",
-                format!("{id} was deleted for good"),
-            ));
+        if matches!(self.ids.get(id), Some(Denotes::Site { tombstone: true, .. })) {
+            return Err(Problem::conflict("tombstone", format!("{id} was deleted for good")));
         }
-        self.deleted.get(id).copied().ok_or_else(|| {
-            Problem::conflict("site-live", format!("{id} was never deleted and is in use"))
-        })
+        self.deleted
+            .get(id)
+            .copied()
+            .ok_or_else(|| Problem::conflict("site-live", format!("{id} was never deleted and is in use")))
     }
 
     pub(super) fn is_done(&self, site: &str, system: &'static str, operation: &str) -> bool {
@@ -161,20 +140,11 @@ async fn ids(conn: &mut SqliteConnection) -> Result<HashMap<String, Denotes>, sq
     let text = |row: &Row, i: usize| row.get(i).and_then(Value::as_text).unwrap_or("").to_owned();
     let mut out = HashMap::new();
     for row in sql::rows(conn, "SELECT site_id, shard, state FROM sites", &[]).await? {
-        let site = Denotes::Site {
-            shard: text(&row, 1),
-            tombstone: text(&row, 2) == "tombstone",
-        };
+        let site = Denotes::Site { shard: text(&row, 1), tombstone: text(&row, 2) == "tombstone" };
         out.insert(text(&row, 0), site);
     }
     for row in sql::rows(conn, "SELECT id, site_id, vendor FROM apps", &[]).await? {
-        out.insert(
-            text(&row, 0),
-            Denotes::App {
-                site: text(&row, 1),
-                vendor: text(&row, 2),
-            },
-        );
+        out.insert(text(&row, 0), Denotes::App { site: text(&row, 1), vendor: text(&row, 2) });
     }
     Ok(out)
 }

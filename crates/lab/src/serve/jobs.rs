@@ -8,9 +8,10 @@ use axum::response::Response;
 use serde_json::{Value as Json, json};
 use sqlx::sqlite::SqliteConnection;
 
-use super::apply::{answer, effect, record};
+use super::apply::{answer, record};
 use super::estate::Estate;
 use super::operations::{Operation, find};
+use super::past::effect;
 use super::problem::Problem;
 use crate::clock::Millis;
 use crate::random::Random;
@@ -33,22 +34,17 @@ pub(super) async fn insert(
     site: &str,
     point: Millis,
 ) -> Result<Job, Problem> {
-    const OTHER: &str =
-        "SELECT id FROM lab_jobs WHERE site = ? AND operation = ? AND state = 'running'";
+    const OTHER: &str = "SELECT id FROM lab_jobs WHERE site = ? AND operation = ? AND state = 'running'";
     let which = [site.into(), operation.name.into()];
     if let Some([Value::Int(id)]) = sql::row(conn, OTHER, &which).await?.as_deref() {
         let message = format!("job {id} is doing {} of {site}", operation.name);
         return Err(Problem::conflict("already-running", message));
     }
-    const SQL: &str = "INSERT INTO lab_jobs (site, operation, restore_point, state) VALUES (?, ?, ?, 'running') RETURNING id";
+    const SQL: &str =
+        "INSERT INTO lab_jobs (site, operation, restore_point, state) VALUES (?, ?, ?, 'running') RETURNING id";
     let values = [site.into(), operation.name.into(), Value::Int(point)];
     let id = sql::number(conn, SQL, &values).await?;
-    Ok(Job {
-        id,
-        operation,
-        site: site.to_owned(),
-        point,
-    })
+    Ok(Job { id, operation, site: site.to_owned(), point })
 }
 
 /// Starts a job that is written down.
@@ -70,28 +66,14 @@ pub(super) fn start(estate: &Arc<Estate>, job: Job) {
 
 /// Starts again whatever was running when the last server ended.
 pub(super) async fn restart(estate: &Arc<Estate>) -> Result<(), Problem> {
-    const SQL: &str =
-        "SELECT id, site, operation, restore_point FROM lab_jobs WHERE state = 'running'";
+    const SQL: &str = "SELECT id, site, operation, restore_point FROM lab_jobs WHERE state = 'running'";
     let store = estate.store("identity")?;
     let rows = sql::rows(&mut *store.write.lock().await, SQL, &[]).await?;
     for row in rows {
-        if let [
-            Value::Int(id),
-            Value::Text(site),
-            Value::Text(name),
-            Value::Int(point),
-        ] = row.as_slice()
+        if let [Value::Int(id), Value::Text(site), Value::Text(name), Value::Int(point)] = row.as_slice()
             && let Some(operation) = find("identity", name)
         {
-            start(
-                estate,
-                Job {
-                    id: *id,
-                    operation,
-                    site: site.clone(),
-                    point: *point,
-                },
-            );
+            start(estate, Job { id: *id, operation, site: site.clone(), point: *point });
         }
     }
     Ok(())
@@ -102,11 +84,7 @@ async fn finish(estate: &Estate, job: &Job) -> Result<(), Problem> {
     let mut conn = store.write.lock().await;
     sql::script(&mut conn, "BEGIN IMMEDIATE".to_owned()).await?;
     let outcome = run(&mut conn, store.schema, job).await;
-    let end = if outcome.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     sql::script(&mut conn, end.to_owned()).await?;
     if let Err(problem) = outcome {
         const SQL: &str = "UPDATE lab_jobs SET state = 'failed', body = ? WHERE id = ?";
@@ -117,11 +95,7 @@ async fn finish(estate: &Estate, job: &Job) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn run(
-    conn: &mut SqliteConnection,
-    schema: &'static crate::schema::Schema,
-    job: &Job,
-) -> Result<(), Problem> {
+async fn run(conn: &mut SqliteConnection, schema: &'static crate::schema::Schema, job: &Job) -> Result<(), Problem> {
     let rows = effect(conn, schema, job.operation, &job.site, "", job.point).await?;
     record(conn, job.operation, &job.site, "", Some(job.point)).await?;
     const SQL: &str = "UPDATE lab_jobs SET state = 'done', body = ? WHERE id = ?";
@@ -139,9 +113,7 @@ pub(super) async fn poll(estate: &Estate, id: &str) -> Result<Response, Problem>
     let row = sql::row(&mut *store.read.lock().await, SQL, &[Value::Int(number)]).await?;
     let row = row.ok_or_else(missing)?;
     let text = |i: usize| row.get(i).and_then(Value::as_text);
-    let rows: Json = text(3)
-        .and_then(|body| serde_json::from_str(body).ok())
-        .unwrap_or(Json::Null);
+    let rows: Json = text(3).and_then(|body| serde_json::from_str(body).ok()).unwrap_or(Json::Null);
     let status = match text(2) {
         Some("running") => StatusCode::ACCEPTED,
         Some("done") => StatusCode::OK,

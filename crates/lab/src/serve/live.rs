@@ -63,11 +63,7 @@ impl Writer {
             random: Random::new(passport.seed, &format!("live {name} {seq}")),
             seq,
             at,
-            limit: if passport.stage == Stage::Damaged {
-                Millis::MAX
-            } else {
-                WINDOW_START
-            },
+            limit: if passport.stage == Stage::Damaged { Millis::MAX } else { WINDOW_START },
         })
     }
 
@@ -100,24 +96,12 @@ impl Writer {
         let changes = life::on_shard(&mut self.conn, site, &mut self.random, at).await?;
         if at / MINUTE > self.at / MINUTE {
             let at = at - at % MINUTE;
-            entries.push(Entry {
-                seq: self.seq + 1,
-                at,
-                site: None,
-                kind: Kind::Heartbeat,
-                changes: "[]".to_owned(),
-            });
+            entries.push(Entry { seq: self.seq + 1, at, site: None, kind: Kind::Heartbeat, changes: "[]".to_owned() });
         }
         if !changes.is_empty() {
             let seq = self.seq + 1 + entries.len() as i64;
             let changes = encode(&SHARD, &changes);
-            entries.push(Entry {
-                seq,
-                at,
-                site: Some(site.id.clone()),
-                kind: Kind::Life,
-                changes,
-            });
+            entries.push(Entry { seq, at, site: Some(site.id.clone()), kind: Kind::Life, changes });
         }
         for entry in &entries {
             record(&mut self.conn, entry).await?;
@@ -142,10 +126,7 @@ pub(super) async fn run(mut writers: Vec<Writer>, rate: u32, cancel: Cancellatio
             break;
         };
         if let Err(error) = writer.step().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "a live transaction failed"
-            );
+            tracing::warn!(error = &error as &dyn std::error::Error, "a live transaction failed");
         }
         turn = (turn + 1) % writers.len();
     }

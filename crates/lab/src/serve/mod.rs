@@ -5,6 +5,7 @@ mod estate;
 mod jobs;
 mod live;
 mod operations;
+mod past;
 mod problem;
 mod rebuild;
 mod routes;
@@ -41,11 +42,7 @@ pub struct ServeOptions {
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self {
-            bind: None,
-            live_writes: true,
-            live_rate: 30,
-        }
+        Self { bind: None, live_writes: true, live_rate: 30 }
     }
 }
 
@@ -132,34 +129,23 @@ pub async fn serve(dir: &Path, options: &ServeOptions) -> Result<Served, ServeEr
     let passport = Passport::read(&layout)?;
     let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), passport.port);
     let address = options.bind.unwrap_or(loopback);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| match source.kind() {
-            std::io::ErrorKind::AddrInUse => ServeError::AddressTaken { address },
-            _ => ServeError::Listen { address, source },
-        })?;
-    let bound = listener
-        .local_addr()
-        .map_err(|source| ServeError::Listen { address, source })?;
+    let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => ServeError::AddressTaken { address },
+        _ => ServeError::Listen { address, source },
+    })?;
+    let bound = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
     let base_url = format!("http://{bound}");
 
     let cancel = CancellationToken::new();
-    let estate =
-        estate::Estate::open(layout.clone(), &passport, base_url.clone(), cancel.clone()).await?;
+    let estate = estate::Estate::open(layout.clone(), &passport, base_url.clone(), cancel.clone()).await?;
     let mut writers = Vec::new();
     if options.live_writes {
-        let sites = Arc::new(population::draw(
-            passport.seed,
-            passport.sites,
-            passport.shards,
-        ));
+        let sites = Arc::new(population::draw(passport.seed, passport.sites, passport.shards));
         for index in 0..passport.shards {
             writers.push(live::Writer::open(&layout, &passport, index, &sites).await?);
         }
     }
-    jobs::restart(&estate)
-        .await
-        .map_err(|problem| ServeError::Jobs(format!("{problem:?}")))?;
+    jobs::restart(&estate).await.map_err(|problem| ServeError::Jobs(format!("{problem:?}")))?;
     let router = routes::router(Arc::clone(&estate));
     let (rate, stop) = (options.live_rate, cancel.clone());
     let task = tokio::spawn(async move {
@@ -169,8 +155,7 @@ pub async fn serve(dir: &Path, options: &ServeOptions) -> Result<Served, ServeEr
                 tracing::debug!(%error, "no TCP_NODELAY");
             }
         });
-        let server =
-            axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
         let server = async move { server.await };
         tokio::pin!(server);
         let ended = tokio::select! {
@@ -185,9 +170,5 @@ pub async fn serve(dir: &Path, options: &ServeOptions) -> Result<Served, ServeEr
         let _ = tokio::time::timeout(DRAIN, estate.tasks.wait()).await;
         let _ = life.await;
     });
-    Ok(Served {
-        base_url,
-        cancel,
-        task,
-    })
+    Ok(Served { base_url, cancel, task })
 }

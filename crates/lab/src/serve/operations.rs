@@ -42,13 +42,7 @@ const fn rows(
     tables: &'static [&'static str],
     needs: &'static [(&'static str, &'static str)],
 ) -> Operation {
-    Operation {
-        system,
-        name,
-        tables,
-        needs,
-        way: Way::Rows,
-    }
+    Operation { system, name, tables, needs, way: Way::Rows }
 }
 
 const fn job(
@@ -56,84 +50,38 @@ const fn job(
     tables: &'static [&'static str],
     needs: &'static [(&'static str, &'static str)],
 ) -> Operation {
-    Operation {
-        system: "identity",
-        name,
-        tables,
-        needs,
-        way: Way::Job,
-    }
+    Operation { system: "identity", name, tables, needs, way: Way::Job }
 }
 
 /// Every operation per site; rebuilding a search segment and reinstalling an app have own paths.
 pub(super) const OPERATIONS: &[Operation] = &[
     rows("catalogue", "undelete", &["sites"], &[]),
-    rows(
-        "catalogue",
-        "restore-products",
-        &["site_products"],
-        &[UNDELETE],
-    ),
+    rows("catalogue", "restore-products", &["site_products"], &[UNDELETE]),
     rows("catalogue", "restore-apps", &["apps"], &[UNDELETE]),
     rows("commerce", "restore-account", &["accounts"], &[UNDELETE]),
     rows(
         "commerce",
         "reinstate-licences",
         &["licences"],
-        &[
-            ("commerce", "restore-account"),
-            ("catalogue", "restore-products"),
-        ],
+        &[("commerce", "restore-account"), ("catalogue", "restore-products")],
     ),
-    rows(
-        "commerce",
-        "restore-entitlements",
-        &["entitlements"],
-        &[("commerce", "reinstate-licences")],
-    ),
+    rows("commerce", "restore-entitlements", &["entitlements"], &[("commerce", "reinstate-licences")]),
     rows("metadata", "restore-core", &["core"], &[UNDELETE]),
-    rows(
-        "metadata",
-        "restore-configuration",
-        &["configuration"],
-        &[("metadata", "restore-core")],
-    ),
+    rows("metadata", "restore-configuration", &["configuration"], &[("metadata", "restore-core")]),
     rows(
         "metadata",
         "restore-product-settings",
         &["product_settings"],
-        &[
-            ("metadata", "restore-core"),
-            ("catalogue", "restore-products"),
-        ],
+        &[("metadata", "restore-core"), ("catalogue", "restore-products")],
     ),
     rows("region", "pin", &["pins"], &[UNDELETE]),
-    rows(
-        "region",
-        "restore-residency",
-        &["residency"],
-        &[("region", "pin")],
-    ),
+    rows("region", "restore-residency", &["residency"], &[("region", "pin")]),
     job("sync-users", &["users"], &[UNDELETE]),
-    job(
-        "sync-groups",
-        &["groups", "memberships"],
-        &[("identity", "sync-users")],
-    ),
-    job(
-        "sync-permissions",
-        &["permissions"],
-        &[("identity", "sync-groups")],
-    ),
+    job("sync-groups", &["groups", "memberships"], &[("identity", "sync-users")]),
+    job("sync-permissions", &["permissions"], &[("identity", "sync-groups")]),
     rows("flags", "restore", &["flags"], &[UNDELETE]),
     rows("media", "restore-mapping", &["mapping"], &[UNDELETE]),
-    Operation {
-        system: "events",
-        name: "replay",
-        tables: &["counters"],
-        needs: &[UNDELETE],
-        way: Way::Replay,
-    },
+    Operation { system: "events", name: "replay", tables: &["counters"], needs: &[UNDELETE], way: Way::Replay },
     Operation {
         system: "edge",
         name: "restore-route",
@@ -145,11 +93,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         system: "edge",
         name: "open",
         tables: &["routes"],
-        needs: &[
-            ("edge", "restore-route"),
-            ("commerce", "reinstate-licences"),
-            ("identity", "sync-users"),
-        ],
+        needs: &[("edge", "restore-route"), ("commerce", "reinstate-licences"), ("identity", "sync-users")],
         way: Way::Open,
     },
 ];
@@ -162,7 +106,5 @@ pub(super) const REBUILD: Operation = rows("search", "rebuild", &["segments"], &
 
 /// The operation with this path.
 pub(super) fn find(system: &str, name: &str) -> Option<&'static Operation> {
-    OPERATIONS
-        .iter()
-        .find(|op| op.system == system && op.name == name)
+    OPERATIONS.iter().find(|op| op.system == system && op.name == name)
 }

@@ -18,12 +18,7 @@ pub(super) struct Problem {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { status, code, message: message.into(), retry_after: None }
     }
 
     /// 409: the request is well formed, the state of the estate forbids it.
@@ -41,30 +36,19 @@ impl Problem {
     }
 
     pub(super) fn unauthorized() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "vendors want `Authorization: Bearer`",
-        )
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "vendors want `Authorization: Bearer`")
     }
 
     /// 429 or 503: the same request may work in a second.
     pub(super) fn later(status: StatusCode, code: &'static str, message: &str) -> Self {
-        Self {
-            retry_after: Some("1"),
-            ..Self::new(status, code, message)
-        }
+        Self { retry_after: Some("1"), ..Self::new(status, code, message) }
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "a store failed");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "store-failed",
-            error.to_string(),
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store-failed", error.to_string())
     }
 }
 
@@ -76,11 +60,7 @@ impl From<sqlx::Error> for Problem {
             return Self::conflict("rows-conflict", source.message().to_owned());
         }
         tracing::error!(error = &error as &dyn std::error::Error, "a store failed");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "store-failed",
-            error.to_string(),
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store-failed", error.to_string())
     }
 }
 
@@ -89,9 +69,7 @@ impl IntoResponse for Problem {
         let body = Json(json!({ "error": { "code": self.code, "message": self.message } }));
         let mut response = (self.status, body).into_response();
         if let Some(seconds) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         response
     }

@@ -26,10 +26,8 @@ pub(super) async fn segment(
 /// The segment as the product databases have it now.
 pub(super) async fn derive(estate: &Estate, site: &str, product: &str) -> Result<Row, Problem> {
     let shard = estate.site(site)?;
-    let shard = estate
-        .shards
-        .get(shard)
-        .ok_or_else(|| Problem::not_found("unknown-shard", format!("no shard {shard}")))?;
+    let shard =
+        estate.shards.get(shard).ok_or_else(|| Problem::not_found("unknown-shard", format!("no shard {shard}")))?;
     let mut conn = shard.lock().await;
     const ROOT: &str = "SELECT count(*) FROM sites WHERE site_id = ?";
     if sql::number(&mut conn, ROOT, &[site.into()]).await? == 0 {
@@ -49,10 +47,5 @@ pub(super) async fn derive(estate: &Estate, site: &str, product: &str) -> Result
         }
     }
     let (count, terms) = search::segment(&documents);
-    Ok(vec![
-        site.into(),
-        product.into(),
-        count.into(),
-        terms.into(),
-    ])
+    Ok(vec![site.into(), product.into(), count.into(), terms.into()])
 }

@@ -22,10 +22,7 @@ type Answer = Result<Response, Problem>;
 
 pub(super) fn router(estate: Arc<Estate>) -> Router {
     Router::new()
-        .route(
-            "/",
-            get(async || answer(StatusCode::OK, json!({ "estate": "lab", "state": "up" }))),
-        )
+        .route("/", get(async || answer(StatusCode::OK, json!({ "estate": "lab", "state": "up" }))))
         .route("/catalogue/ids/{id}", get(lookup))
         .route("/{system}/sites/{site}", get(verify_site))
         .route("/{system}/sites/{site}/{operation}", post(operate))
@@ -43,10 +40,7 @@ async fn lookup(State(estate): Shared, Path(id): Path<String>) -> Answer {
     verify::lookup(&estate, &id).await
 }
 
-async fn verify_site(
-    State(estate): Shared,
-    Path((system, site)): Path<(String, String)>,
-) -> Answer {
+async fn verify_site(State(estate): Shared, Path((system, site)): Path<(String, String)>) -> Answer {
     verify::site(&estate, &system, &site).await
 }
 
@@ -60,12 +54,8 @@ async fn operate(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let operation = find(&system, &operation).ok_or_else(|| {
-        Problem::not_found(
-            "unknown-operation",
-            format!("`{system}` cannot `{operation}`"),
-        )
-    })?;
+    let operation = find(&system, &operation)
+        .ok_or_else(|| Problem::not_found("unknown-operation", format!("`{system}` cannot `{operation}`")))?;
     site_request(&estate, operation, site, String::new(), &headers, &body).await
 }
 
@@ -89,18 +79,8 @@ async fn site_request(
     let deleted_at = estate.deleted_site(&site)?;
     // A rebuild has no point of its own: it takes what the databases hold.
     let wants_point = operation.has_point() && operation.name != REBUILD.name;
-    let point = if wants_point {
-        Some(restore_point(body, deleted_at)?)
-    } else {
-        None
-    };
-    let request = Request {
-        operation,
-        site,
-        item,
-        key: key(headers)?,
-        restore_point: point,
-    };
+    let point = if wants_point { Some(restore_point(body, deleted_at)?) } else { None };
+    let request = Request { operation, site, item, key: key(headers)?, restore_point: point };
     Ok(perform(estate, request).await?.into_response())
 }
 
@@ -110,20 +90,16 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     };
     match value.to_str() {
         Ok(text) if (1..=255).contains(&text.len()) => Ok(Some(text.to_owned())),
-        _ => Err(Problem::unprocessable(
-            "malformed-key",
-            "Idempotency-Key wants 1 to 255 visible characters",
-        )),
+        _ => Err(Problem::unprocessable("malformed-key", "Idempotency-Key wants 1 to 255 visible characters")),
     }
 }
 
 fn app<'a>(estate: &'a Estate, id: &str) -> Result<(&'a str, &'a str), Problem> {
     match estate.ids.get(id) {
         Some(Denotes::App { site, vendor }) => Ok((site, vendor)),
-        Some(Denotes::Site { .. }) => Err(Problem::unprocessable(
-            "wrong-kind",
-            format!("{id} is the ID of a site, not of an app"),
-        )),
+        Some(Denotes::Site { .. }) => {
+            Err(Problem::unprocessable("wrong-kind", format!("{id} is the ID of a site, not of an app")))
+        }
         None => Err(Problem::not_found("unknown-id", format!("no app {id}"))),
     }
 }
@@ -133,10 +109,7 @@ fn at_vendor(estate: &Estate, vendor: &str, id: &str) -> Result<(), Problem> {
     if owner == vendor {
         Ok(())
     } else {
-        Err(Problem::unprocessable(
-            "wrong-vendor",
-            format!("{id} is an app of {owner}, not of {vendor}"),
-        ))
+        Err(Problem::unprocessable("wrong-vendor", format!("{id} is an app of {owner}, not of {vendor}")))
     }
 }
 

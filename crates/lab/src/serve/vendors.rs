@@ -41,16 +41,9 @@ pub(super) enum Mood {
 
 impl Vendors {
     pub(super) fn new(seed: u64, token: &str) -> Self {
-        let gate = || Gate {
-            requests: AtomicU64::new(0),
-            bucket: Mutex::new((BURST, Instant::now())),
-        };
+        let gate = || Gate { requests: AtomicU64::new(0), bucket: Mutex::new((BURST, Instant::now())) };
         let gates = VENDORS.into_iter().map(|name| (name, gate())).collect();
-        Self {
-            seed,
-            authorization: format!("Bearer {token}"),
-            gates,
-        }
+        Self { seed, authorization: format!("Bearer {token}"), gates }
     }
 
     /// Checks token and rate, waits as long as the vendor thinks, and says in what mood it is.
@@ -59,17 +52,11 @@ impl Vendors {
             .gates
             .get(vendor)
             .ok_or_else(|| Problem::not_found("unknown-vendor", format!("no vendor `{vendor}`")))?;
-        if headers.get(header::AUTHORIZATION).map(|v| v.as_bytes())
-            != Some(self.authorization.as_bytes())
-        {
+        if headers.get(header::AUTHORIZATION).map(|v| v.as_bytes()) != Some(self.authorization.as_bytes()) {
             return Err(Problem::unauthorized());
         }
         if !gate.take() {
-            return Err(Problem::later(
-                StatusCode::TOO_MANY_REQUESTS,
-                "rate-limited",
-                "too many requests",
-            ));
+            return Err(Problem::later(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "too many requests"));
         }
         let n = gate.requests.fetch_add(1, Ordering::Relaxed);
         let mut random = Random::new(self.seed, &format!("{vendor} {n}"));
@@ -96,9 +83,5 @@ impl Gate {
 
 /// The 503 of a vendor that is down.
 pub(super) fn unavailable() -> Problem {
-    Problem::later(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "vendor-unavailable",
-        "try again",
-    )
+    Problem::later(StatusCode::SERVICE_UNAVAILABLE, "vendor-unavailable", "try again")
 }

@@ -4,8 +4,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, json};
 
-use super::apply::{answer, past};
+use super::apply::answer;
 use super::estate::{Denotes, Estate};
+use super::past::past;
 use super::problem::Problem;
 use super::rebuild;
 use crate::clock::{Millis, rfc3339};
@@ -15,19 +16,15 @@ use crate::value::{Row, Value};
 
 /// `GET /catalogue/ids/{id}`: what an ID denotes and in what state that is.
 pub(super) async fn lookup(estate: &Estate, id: &str) -> Result<Response, Problem> {
-    let denotes = estate
-        .ids
-        .get(id)
-        .ok_or_else(|| Problem::not_found("unknown-id", format!("nothing has the ID {id}")))?;
+    let denotes =
+        estate.ids.get(id).ok_or_else(|| Problem::not_found("unknown-id", format!("nothing has the ID {id}")))?;
     let store = estate.store("catalogue")?;
     let mut conn = store.read.lock().await;
     let text = |row: &Row, i: usize| row.get(i).and_then(Value::as_text).map(str::to_owned);
     let body = match denotes {
         Denotes::Site { shard, .. } => {
             const SQL: &str = "SELECT state, name, region, deleted_at FROM sites WHERE site_id = ?";
-            let row = sql::row(&mut conn, SQL, &[id.into()])
-                .await?
-                .unwrap_or_default();
+            let row = sql::row(&mut conn, SQL, &[id.into()]).await?.unwrap_or_default();
             let restored_to = restored_to(&mut conn, id).await?;
             json!({
                 "id": id, "kind": "site", "state": text(&row, 0), "name": text(&row, 1), "shard": shard,
@@ -35,12 +32,7 @@ pub(super) async fn lookup(estate: &Estate, id: &str) -> Result<Response, Proble
             })
         }
         Denotes::App { site, vendor } => {
-            let row = sql::row(
-                &mut conn,
-                "SELECT state FROM apps WHERE id = ?",
-                &[id.into()],
-            )
-            .await?;
+            let row = sql::row(&mut conn, "SELECT state FROM apps WHERE id = ?", &[id.into()]).await?;
             let state = row.and_then(|row| text(&row, 0));
             json!({ "id": id, "kind": "app", "state": state, "site": site, "vendor": vendor })
         }
@@ -48,15 +40,9 @@ pub(super) async fn lookup(estate: &Estate, id: &str) -> Result<Response, Proble
     Ok(answer(StatusCode::OK, body))
 }
 
-async fn restored_to(
-    conn: &mut sqlx::sqlite::SqliteConnection,
-    site: &str,
-) -> Result<Option<Millis>, sqlx::Error> {
-    const SQL: &str =
-        "SELECT min(restore_point) FROM lab_restores WHERE site = ? AND restore_point IS NOT NULL";
-    Ok(sql::row(conn, SQL, &[site.into()])
-        .await?
-        .and_then(|row| row.first().and_then(Value::as_int)))
+async fn restored_to(conn: &mut sqlx::sqlite::SqliteConnection, site: &str) -> Result<Option<Millis>, sqlx::Error> {
+    const SQL: &str = "SELECT min(restore_point) FROM lab_restores WHERE site = ? AND restore_point IS NOT NULL";
+    Ok(sql::row(conn, SQL, &[site.into()]).await?.and_then(|row| row.first().and_then(Value::as_int)))
 }
 
 /// `GET /{system}/sites/{site}`: rows held and expected per table, and whether they are equal.
@@ -90,10 +76,7 @@ pub(super) async fn site(estate: &Estate, system: &str, site: &str) -> Result<Re
     });
     match system {
         "edge" => {
-            let state = held[0]
-                .first()
-                .and_then(|row| row.get(3))
-                .and_then(Value::as_text);
+            let state = held[0].first().and_then(|row| row.get(3)).and_then(Value::as_text);
             body["state"] = state.unwrap_or("closed").into();
         }
         "media" => {
@@ -111,10 +94,7 @@ pub(super) async fn site(estate: &Estate, system: &str, site: &str) -> Result<Re
             body["stale"] = stale.into();
         }
         "catalogue" => {
-            let state = held[0]
-                .first()
-                .and_then(|row| row.get(5))
-                .and_then(Value::as_text);
+            let state = held[0].first().and_then(|row| row.get(5)).and_then(Value::as_text);
             body["state"] = state.into();
         }
         _ => {}
@@ -139,11 +119,7 @@ pub(super) async fn installation(estate: &Estate, app: &str) -> Result<Response,
     let store = estate.store("vendors")?;
     const SQL: &str = "SELECT vendor, version, settings FROM installations WHERE app_id = ?";
     let row = sql::row(&mut *store.read.lock().await, SQL, &[app.into()]).await?;
-    let text = |i: usize| {
-        row.as_ref()
-            .and_then(|row| row.get(i))
-            .and_then(Value::as_text)
-    };
+    let text = |i: usize| row.as_ref().and_then(|row| row.get(i)).and_then(Value::as_text);
     let state = if row.is_some() { "installed" } else { "absent" };
     let body = json!({
         "app": app, "state": state, "vendor": text(0), "version": text(1), "settings": text(2),

@@ -17,38 +17,20 @@ async fn restore_shard(lab: &Lab, site: &Listed) {
     let mut conn = open(&lab.shard(&site.shard)).await;
     execute(
         &mut conn,
-        &format!(
-            "ATTACH '{}' AS side; BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON",
-            side.display()
-        ),
+        &format!("ATTACH '{}' AS side; BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON", side.display()),
     )
     .await;
     let id = format!("'{}'", site.id);
     let projects = format!("SELECT id FROM side.projects WHERE site_id = {id}");
     let issues = format!("SELECT id FROM side.issues WHERE project_id IN ({projects})");
     let boards = format!("SELECT id FROM side.boards WHERE project_id IN ({projects})");
-    let pages = format!(
-        "SELECT id FROM side.pages WHERE space_id IN (SELECT id FROM side.spaces WHERE site_id = {id})"
-    );
+    let pages =
+        format!("SELECT id FROM side.pages WHERE space_id IN (SELECT id FROM side.spaces WHERE site_id = {id})");
     let owned = |table: &str| format!("SELECT id FROM side.{table} WHERE site_id = {id}");
-    let components = format!(
-        "SELECT id FROM side.components WHERE status_page_id IN ({})",
-        owned("status_pages")
-    );
-    let assets = format!(
-        "SELECT id FROM side.assets WHERE schema_id IN ({})",
-        owned("object_schemas")
-    );
+    let components = format!("SELECT id FROM side.components WHERE status_page_id IN ({})", owned("status_pages"));
+    let assets = format!("SELECT id FROM side.assets WHERE schema_id IN ({})", owned("object_schemas"));
     let mut plan: Vec<(&str, String)> = Vec::new();
-    for table in [
-        "sites",
-        "projects",
-        "spaces",
-        "teams",
-        "status_pages",
-        "access_policies",
-        "object_schemas",
-    ] {
+    for table in ["sites", "projects", "spaces", "teams", "status_pages", "access_policies", "object_schemas"] {
         plan.push((table, format!("site_id = {id}")));
     }
     for (table, column, inner) in [
@@ -74,11 +56,7 @@ async fn restore_shard(lab: &Lab, site: &Listed) {
         plan.push((table, format!("{column} IN ({inner})")));
     }
     for (table, condition) in plan {
-        execute(
-            &mut conn,
-            &format!("INSERT INTO main.{table} SELECT * FROM side.{table} WHERE {condition}"),
-        )
-        .await;
+        execute(&mut conn, &format!("INSERT INTO main.{table} SELECT * FROM side.{table} WHERE {condition}")).await;
     }
     execute(&mut conn, "COMMIT; DETACH side").await;
 }
@@ -97,34 +75,15 @@ async fn replay(side: &Path, log: &Path, point: &str) {
         for change in entry["changes"].as_array().unwrap() {
             let table = change["table"].as_str().unwrap();
             let literals = |object: &Value| -> BTreeMap<String, String> {
-                object
-                    .as_object()
-                    .unwrap()
-                    .iter()
-                    .map(|(k, v)| (k.clone(), literal(v)))
-                    .collect()
+                object.as_object().unwrap().iter().map(|(k, v)| (k.clone(), literal(v))).collect()
             };
-            let key: Vec<String> = literals(&change["key"])
-                .iter()
-                .map(|(k, v)| format!("{k} = {v}"))
-                .collect();
-            execute(
-                &mut conn,
-                &format!("DELETE FROM {table} WHERE {}", key.join(" AND ")),
-            )
-            .await;
+            let key: Vec<String> = literals(&change["key"]).iter().map(|(k, v)| format!("{k} = {v}")).collect();
+            execute(&mut conn, &format!("DELETE FROM {table} WHERE {}", key.join(" AND "))).await;
             if change["op"] == "put" {
                 let row = literals(&change["row"]);
                 let (names, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
-                execute(
-                    &mut conn,
-                    &format!(
-                        "INSERT INTO {table} ({}) VALUES ({})",
-                        names.join(","),
-                        values.join(",")
-                    ),
-                )
-                .await;
+                execute(&mut conn, &format!("INSERT INTO {table} ({}) VALUES ({})", names.join(","), values.join(",")))
+                    .await;
             }
         }
     }
@@ -142,10 +101,7 @@ fn literal(value: &Value) -> String {
 }
 
 fn copy_objects(lab: &Lab, site: &str) {
-    let (from, to) = (
-        lab.dir.join("backups/objects").join(site),
-        lab.dir.join("objects/media").join(site),
-    );
+    let (from, to) = (lab.dir.join("backups/objects").join(site), lab.dir.join("objects/media").join(site));
     if !from.exists() {
         return;
     }
@@ -180,24 +136,15 @@ async fn restore(lab: &Lab, client: &Client, site: &Listed) {
     ];
     for step in steps {
         let (system, operation) = step.split_once('/').unwrap();
-        client
-            .insist(&format!("/{system}/sites/{}/{operation}", site.id), &point)
-            .await;
+        client.insist(&format!("/{system}/sites/{}/{operation}", site.id), &point).await;
     }
     for app in &site.apps {
-        client
-            .insist(&format!("/vendors/apps/{app}/reinstall"), &point)
-            .await;
+        client.insist(&format!("/vendors/apps/{app}/reinstall"), &point).await;
     }
     restore_shard(lab, site).await;
     copy_objects(lab, &site.id);
     for product in &site.products {
-        client
-            .insist(
-                &format!("/search/sites/{}/rebuild/{product}", site.id),
-                &point,
-            )
-            .await;
+        client.insist(&format!("/search/sites/{}/rebuild/{product}", site.id), &point).await;
     }
     for system in [
         "catalogue",
@@ -213,50 +160,28 @@ async fn restore(lab: &Lab, client: &Client, site: &Listed) {
         "edge",
     ] {
         let (status, body) = client.get(&format!("/{system}/sites/{}", site.id)).await;
-        assert_eq!(
-            (status, &body["complete"]),
-            (200, &Value::Bool(true)),
-            "{system}: {body}"
-        );
+        assert_eq!((status, &body["complete"]), (200, &Value::Bool(true)), "{system}: {body}");
     }
     let (_, edge) = client.get(&format!("/edge/sites/{}", site.id)).await;
     assert_eq!(edge["state"], "closed");
-    client
-        .insist(&format!("/edge/sites/{}/open", site.id), &point)
-        .await;
+    client.insist(&format!("/edge/sites/{}/open", site.id), &point).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sites_restored_by_hand_are_equal_and_the_rest_is_not() {
     let lab = damaged(40, 12).await;
-    let served = reinstate_lab::serve(&lab.dir, &reinstate_lab::ServeOptions::default())
-        .await
-        .unwrap();
+    let served = reinstate_lab::serve(&lab.dir, &reinstate_lab::ServeOptions::default()).await.unwrap();
     let client = Client::new(&served, &lab.dir);
     let sites = lab.listed();
     for site in &sites[..4] {
         restore(&lab, &client, site).await;
     }
     // A catalogue record alone is no restored site.
-    client
-        .insist(
-            &format!("/catalogue/sites/{}/undelete", sites[4].id),
-            &sites[4].point(),
-        )
-        .await;
+    client.insist(&format!("/catalogue/sites/{}/undelete", sites[4].id), &sites[4].point()).await;
     served.shutdown().await;
     let found = diff(&lab.dir).await.unwrap();
-    let done: Vec<_> = found
-        .differences
-        .iter()
-        .filter(|d| sites[..4].iter().any(|s| s.id == d.site))
-        .collect();
+    let done: Vec<_> = found.differences.iter().filter(|d| sites[..4].iter().any(|s| s.id == d.site)).collect();
     assert!(done.is_empty(), "{done:?}");
     assert_eq!((found.sites_equal, found.sites_different), (4, 8));
-    assert_eq!(
-        (found.bystanders_changed, found.effects_applied_twice),
-        (0, 0),
-        "{:?}",
-        found.differences
-    );
+    assert_eq!((found.bystanders_changed, found.effects_applied_twice), (0, 0), "{:?}", found.differences);
 }

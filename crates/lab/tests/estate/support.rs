@@ -17,28 +17,13 @@ pub(crate) struct Lab {
 pub(crate) async fn built(sites: usize) -> Lab {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("lab");
-    build(
-        &dir,
-        &BuildOptions {
-            sites,
-            shards: 2,
-            seed: 7,
-            port: None,
-        },
-    )
-    .await
-    .unwrap();
-    Lab {
-        _scratch: scratch,
-        dir,
-    }
+    build(&dir, &BuildOptions { sites, shards: 2, seed: 7, port: None }).await.unwrap();
+    Lab { _scratch: scratch, dir }
 }
 
 pub(crate) async fn damaged(sites: usize, gone: usize) -> Lab {
     let lab = built(sites).await;
-    damage(&lab.dir, &DamageOptions { sites: gone })
-        .await
-        .unwrap();
+    damage(&lab.dir, &DamageOptions { sites: gone }).await.unwrap();
     lab
 }
 
@@ -62,12 +47,7 @@ impl Listed {
 
 impl Lab {
     pub(crate) fn listed(&self) -> Vec<Listed> {
-        let split = |text: &str| {
-            text.split(';')
-                .filter(|s| !s.is_empty())
-                .map(str::to_owned)
-                .collect()
-        };
+        let split = |text: &str| text.split(';').filter(|s| !s.is_empty()).map(str::to_owned).collect();
         csv::Reader::from_path(self.dir.join("sites.csv"))
             .unwrap()
             .records()
@@ -89,10 +69,7 @@ impl Lab {
     }
 
     pub(crate) async fn quiet(&self) -> (Served, Client) {
-        let options = ServeOptions {
-            live_writes: false,
-            ..ServeOptions::default()
-        };
+        let options = ServeOptions { live_writes: false, ..ServeOptions::default() };
         let served = serve(&self.dir, &options).await.unwrap();
         let client = Client::new(&served, &self.dir);
         (served, client)
@@ -103,11 +80,7 @@ impl Lab {
         let gone: Vec<String> = self.listed().into_iter().map(|site| site.id).collect();
         for name in ["shard-00", "shard-01"] {
             let mut conn = open(&self.shard(name)).await;
-            for row in sqlx::query("SELECT site_id FROM sites")
-                .fetch_all(&mut conn)
-                .await
-                .unwrap()
-            {
+            for row in sqlx::query("SELECT site_id FROM sites").fetch_all(&mut conn).await.unwrap() {
                 let id: String = row.get(0);
                 if !gone.contains(&id) {
                     return (id, name.to_owned());
@@ -119,19 +92,11 @@ impl Lab {
 }
 
 pub(crate) async fn open(path: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(Duration::from_secs(20))
-        .connect()
-        .await
-        .unwrap()
+    SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(20)).connect().await.unwrap()
 }
 
 pub(crate) async fn execute(conn: &mut SqliteConnection, sql: &str) {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-        .execute(conn)
-        .await
-        .unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await.unwrap();
 }
 
 pub(crate) struct Client {
@@ -145,20 +110,11 @@ impl Client {
         // Only one provider can be installed per process; a second attempt is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = std::fs::read_to_string(dir.join("secrets/vendor-token")).unwrap();
-        Self {
-            http: reqwest::Client::new(),
-            base: served.base_url().to_owned(),
-            token,
-        }
+        Self { http: reqwest::Client::new(), base: served.base_url().to_owned(), token }
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
-        let response = self
-            .http
-            .get(format!("{}{path}", self.base))
-            .send()
-            .await
-            .unwrap();
+        let response = self.http.get(format!("{}{path}", self.base)).send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
@@ -197,10 +153,7 @@ impl Client {
     }
 
     pub(crate) async fn anonymous_post(&self, path: &str, point: &str) -> u16 {
-        let request = self
-            .http
-            .post(format!("{}{path}", self.base))
-            .json(&json!({ "restore_point": point }));
+        let request = self.http.post(format!("{}{path}", self.base)).json(&json!({ "restore_point": point }));
         request.send().await.unwrap().status().as_u16()
     }
 }
