@@ -57,12 +57,17 @@ fn every_member_obeys_the_lints_of_the_workspace() {
     none(&free, "Members without `[lints] workspace = true`:");
 }
 
-/// Paths at which the parent of a module lies, or would.
-fn parents(path: &str) -> Vec<String> {
-    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    let folder = if file == "mod.rs" { folder.rsplit_once('/').map_or("", |(above, _)| above) } else { folder };
-    let beside = ["mod.rs", "lib.rs", "main.rs"].map(|name| format!("{folder}/{name}"));
-    beside.into_iter().chain([format!("{folder}.rs")]).collect()
+/// Folder in which the parent of a module lies, as `mod.rs`, `lib.rs`, `main.rs` or the entry of a target.
+fn folder_of_parent(path: &str) -> &str {
+    let file = path.strip_suffix("/mod.rs").unwrap_or(path);
+    file.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Whether a file may be the parent of a module whose parent lies in a folder.
+fn may_be_parent(path: &str, folder: &str, entries: &BTreeSet<String>) -> bool {
+    let (own, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let contents = matches!(name, "mod.rs" | "lib.rs" | "main.rs") || entries.contains(path);
+    own == folder && contents || path.strip_suffix(".rs") == Some(folder)
 }
 
 fn declares(source: &Source, module: &str) -> bool {
@@ -85,14 +90,8 @@ fn every_rust_file_is_compiled() {
         .filter(|source| {
             let stem = source.path.strip_suffix("/mod.rs").or(source.path.strip_suffix(".rs")).unwrap_or_default();
             let module = stem.rsplit('/').next().unwrap_or_default();
-            let parents = parents(&source.path);
-            // A target's entry may have any name (`tests/contracts/journal/child.rs`), so entries beside it count too.
-            let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            !all.iter().any(|other| {
-                let beside =
-                    entries.contains(&other.path) && other.path.rsplit_once('/').is_some_and(|it| it.0 == folder);
-                (beside || parents.contains(&other.path)) && declares(other, module)
-            })
+            let folder = folder_of_parent(&source.path);
+            !all.iter().any(|other| may_be_parent(&other.path, folder, &entries) && declares(other, module))
         })
         .map(|source| source.path.clone())
         .collect();
