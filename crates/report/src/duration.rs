@@ -44,6 +44,11 @@ pub fn clock(at: Millis) -> String {
     DateTime::from_timestamp_millis(at).map(|at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
 }
 
+/// A stamp of the report as people read it; what is no stamp stays as it is.
+pub(crate) fn readable(stamp: &str) -> String {
+    DateTime::parse_from_rfc3339(stamp).map_or_else(|_| stamp.to_owned(), |at| clock(at.timestamp_millis()))
+}
+
 /// A whole number with thin groups of three: `12 345`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -318,3 +318,31 @@ fn an_unopened_run_and_an_empty_list_have_reports() {
     let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
     roxmltree::Document::parse_with_options(&html, options).unwrap();
 }
+
+#[test]
+fn data_loss_counts_the_earliest_point_a_site_was_brought_back_to() {
+    let mut spec = spec(&ids(10), 2);
+    let earliest = spec.sites.restore_points[0];
+    // One store of shard 1 was brought back to 90 minutes earlier: beyond the objective of one hour.
+    spec.groups[0].restore_points = vec![earliest + 60_000_000, earliest - 5_400_000];
+    let mut drive = Drive::new(spec, calm());
+    drive.run_to_rest();
+    let report = drive.fold.report(drive.now);
+    assert_eq!(report.verdict, Verdict::Succeeded);
+    assert_eq!((report.rpo.met, report.rpo.beyond), (Some(false), 5));
+    assert_eq!(report.sites[0].data_loss_s, Some(300.0));
+    assert!(report.sites[1].data_loss_s > Some(5_700.0));
+}
+
+#[test]
+fn waiting_time_is_counted_from_the_last_need() {
+    let mut drive = Drive::new(spec(&ids(200), 2), calm());
+    drive.run_to_rest();
+    let report = drive.fold.report(drive.now);
+    let step = |name: &str| report.steps.iter().find(|step| step.name == name).unwrap();
+    // Without a pool a unit starts the moment its needs are settled, also behind steps that were skipped.
+    for name in ["recover", "catalogue", "media", "apps", "validate", "bystanders"] {
+        assert_eq!(step(name).wait_p50_s, Some(0.0), "{name}");
+    }
+    assert!(step("databases").wait_p50_s > Some(1.0), "the pool is the neck");
+}

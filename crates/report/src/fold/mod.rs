@@ -6,7 +6,7 @@ mod times;
 
 use std::sync::Arc;
 
-use engine::{BatchIx, Event, Millis, Misfit, Mode, Plan, Record, Run, SiteEnd, SiteIx, Status, UnitIx};
+use engine::{BatchIx, Event, Millis, Misfit, Mode, Plan, Record, Run, RunEnd, SiteEnd, SiteIx, Status, UnitIx};
 
 pub use histogram::Histogram;
 pub use times::StepTimes;
@@ -130,10 +130,16 @@ impl Fold {
                 let text = format!("{actor} ruled {} {what}: {reason}", self.run.unit_name(*unit));
                 self.moment(at, MomentKind::Ruled, None, text);
             }
-            Event::Ended { .. } => {
+            Event::Ended { end } => {
                 self.ended_at = Some(at);
                 self.unpause(at);
-                self.moment(at, MomentKind::Ended, None, "the run ended".to_owned());
+                let how = match end {
+                    RunEnd::Succeeded => "succeeded",
+                    RunEnd::SucceededWithExceptions => "succeeded with exceptions",
+                    RunEnd::Failed => "failed",
+                    RunEnd::Cancelled => "cancelled",
+                };
+                self.moment(at, MomentKind::Ended, None, format!("the run ended: {how}"));
             }
             Event::BatchOpened { batch } => self.batch_moment(at, MomentKind::BatchOpened, *batch, "opened"),
             Event::BatchSettled { batch } => self.batch_moment(at, MomentKind::BatchSettled, *batch, "settled"),

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::escape::Xml;
-use crate::graph::Drawing;
 use crate::graph::place::{Placed, place};
+use crate::graph::{Drawing, layers};
 
 /// Width of a character of the names at 13 px, on the safe side.
 const CHAR: f64 = 7.6;
@@ -46,15 +46,23 @@ impl Drawing {
     fn svg(&self, alone: bool) -> String {
         let captions: Vec<String> = self.nodes.iter().map(super::GraphNode::caption).collect();
         let names: Vec<String> = self.nodes.iter().map(|node| shorten(&node.name)).collect();
-        let sizes: Vec<(f64, f64)> = names
+        let edges = self.edges();
+        let layers = layers::layers(self.nodes.len(), &edges);
+        let widths: Vec<f64> = names
             .iter()
             .zip(&captions)
             .map(|(name, caption)| {
                 let width = (chars(name) * CHAR).max(chars(caption) * SMALL_CHAR) + 22.0;
-                (width.max(72.0), HEIGHT)
+                width.max(72.0)
             })
             .collect();
-        let edges = self.edges();
+        // Boxes of a layer are as wide as its widest: no line that leaves one passes over another.
+        let widest = |layer: usize| {
+            let of_layer = widths.iter().zip(&layers).filter(|(_, other)| **other == layer);
+            of_layer.map(|(&width, _)| width).fold(0.0, f64::max)
+        };
+        let all: Vec<f64> = (0..=layers.iter().copied().max().unwrap_or(0)).map(widest).collect();
+        let sizes: Vec<(f64, f64)> = layers.iter().map(|&layer| (all[layer], HEIGHT)).collect();
         let placed = place(&sizes, &edges);
         let (width, height) = (placed.width + 2.0 * MARGIN, placed.height + 2.0 * MARGIN);
         let mut svg = format!(

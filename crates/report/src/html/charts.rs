@@ -105,9 +105,9 @@ fn curve(html: &mut String, report: &Report, x: impl Fn(f64) -> f64, y: impl Fn(
     let Some(&(_, last)) = points.last() else { return };
     let mut path = format!("M{:.1} {floor:.1}", x(0.0));
     for &(at, sites) in points {
-        let _ = write!(path, "L{:.1} {:.1}", x(at), y(f64::from(sites)));
+        let _ = write!(path, "H{:.1}V{:.1}", x(at), y(f64::from(sites)));
     }
-    let _ = write!(path, "L{:.1} {:.1}", x(wall), y(f64::from(last)));
+    let _ = write!(path, "H{:.1}V{:.1}", x(wall), y(f64::from(last)));
     let _ = write!(
         html,
         "<path class=\"area\" d=\"{path}V{floor:.1}H{:.1}Z\"/><path class=\"curve\" d=\"{path}\"/>",
@@ -185,7 +185,10 @@ pub(super) fn bars(html: &mut String, bars: &[Bar]) {
 pub(super) fn histogram(html: &mut String, distribution: &Distribution) {
     let most = distribution.counts.iter().copied().max().unwrap_or(0);
     if most == 0 {
-        html.push_str("<p class=\"dim\">not measured</p>");
+        return;
+    }
+    if distribution.counts.iter().filter(|&&count| count > 0).count() == 1 {
+        let _ = write!(html, "<p class=\"same\">the same for all {most}: <b>{}</b></p>", Xml(ms(distribution.from_s)));
         return;
     }
     #[expect(clippy::cast_precision_loss, reason = "a few dozen columns")]

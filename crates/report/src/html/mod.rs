@@ -6,6 +6,7 @@ mod tables;
 
 use std::fmt::Write as _;
 
+use crate::duration::{count, readable};
 use crate::escape::Xml;
 use crate::graph::Drawing;
 use crate::report::{Objective, Report, Verdict};
@@ -106,8 +107,11 @@ fn outcome(html: &mut String, report: &Report) {
     );
     let run = if report.run.is_empty() { String::new() } else { format!("run {} of ", report.run) };
     let on = if report.estate.is_empty() { String::new() } else { format!(" on {}", report.estate) };
-    let opened = report.opened.as_deref().unwrap_or("not yet");
-    let ended = report.ended.as_deref().map_or_else(|| format!("as of {}", report.as_of), |at| format!("ended {at}"));
+    let opened = report.opened.as_deref().map_or_else(|| "not yet".to_owned(), readable);
+    let ended = report
+        .ended
+        .as_deref()
+        .map_or_else(|| format!("as of {}", readable(&report.as_of)), |at| format!("ended {}", readable(at)));
     let _ = write!(
         html,
         "<p class=\"dim\">{} · opened {} · {}</p>",
@@ -164,8 +168,10 @@ fn tiles(html: &mut String, report: &Report) {
     tile(html, "", &report.units.succeeded.to_string(), &format!("of {} units succeeded", report.units.total));
     tile(html, "", &report.retries.to_string(), &format!("retries in {} attempts", report.attempts));
     if !report.resumes.is_empty() {
-        let what = format!("resumes, {} attempts cut off", report.interrupted);
-        tile(html, "warn", &report.resumes.len().to_string(), &what);
+        let times = report.resumes.len() as u64;
+        let noun = if times == 1 { "resume" } else { "resumes" };
+        let what = format!("{noun}, {} cut off", count(report.interrupted, "attempt", "attempts"));
+        tile(html, "warn", &times.to_string(), &what);
     }
     if let Some(forecast) = &report.forecast {
         tile(html, "info", &format!("{} – {}", ms(forecast.low_s), ms(forecast.high_s)), "forecast of the rest");
@@ -177,6 +183,10 @@ fn objective_tile(html: &mut String, objective: &Objective, value: Option<f64>, 
     let Some(value) = value else { return };
     let (class, met) = match (objective.met, objective.objective_s) {
         (Some(true), Some(limit)) => ("good", format!(", objective {} met", ms(limit))),
+        (Some(false), Some(limit)) if objective.missing > 0 => {
+            let sites = count(u64::from(objective.missing), "site", "sites");
+            ("", format!(", objective {} not met: {sites} not back", ms(limit)))
+        }
         (Some(false), Some(limit)) => ("bad", format!(", objective {} not met", ms(limit))),
         (_, Some(limit)) => ("", format!(", objective {}", ms(limit))),
         (_, None) => ("", String::new()),

@@ -31,10 +31,10 @@ p{margin:0 0 8px}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:10px}
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}
 table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{padding:6px 12px;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;border-top:1px solid var(--soft)}
+th,td{padding:6px 10px;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;border-top:1px solid var(--soft)}
 th{color:var(--dim);font-weight:600;font-size:12.5px;border-top:0;background:var(--card);vertical-align:bottom}
 th:first-child,td:first-child,.left{text-align:left}
-td.wrap{white-space:normal;min-width:240px;overflow-wrap:anywhere;text-align:left}
+td.wrap{white-space:normal;min-width:260px;overflow-wrap:anywhere;text-align:left}
 .zero{color:var(--dim);opacity:.55}
 code{font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 .bars{display:grid;grid-template-columns:minmax(70px,max-content) 1fr minmax(104px,max-content);gap:4px 12px;align-items:center;font-size:14px}
@@ -42,12 +42,13 @@ code{font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflo
 .bars .value{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;font-size:13px}
 .bars svg{display:block;width:100%;height:14px}
 .b1{fill:var(--bar)}.b2{fill:var(--bar2)}
-svg.chart{display:block;min-width:640px;width:100%;height:auto}
+svg.chart{display:block;min-width:820px;width:100%;height:auto}
 svg.chart text{fill:var(--dim);font-size:12px}
 svg.chart .grid{stroke:var(--line);stroke-width:1}
 svg.chart .lane{fill:var(--bar)}svg.chart .lane.open{fill:var(--bar2)}svg.chart .lane.over{fill:var(--bad)}
 svg.chart .curve{fill:none;stroke:var(--good);stroke-width:2.5}svg.chart .area{fill:var(--area)}
 svg.chart .mark{stroke:var(--warn);stroke-width:1.5;stroke-dasharray:4 3}svg.chart .tip{fill:var(--warn)}
+.same{font-size:20px;margin:18px 0 8px}
 svg.hist{display:block;width:100%;height:110px}
 .axis{display:flex;justify-content:space-between;font-size:12.5px;color:var(--dim)}
 .key{font-size:13px;color:var(--dim);margin:6px 0 0}.key i{display:inline-block;width:11px;height:11px;border-radius:3px;margin:0 5px 0 12px;vertical-align:-1px}
@@ -57,8 +58,10 @@ ol.moments li:first-child{border-top:0}ol.moments .when{color:var(--dim);min-wid
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
 .graph{padding:8px}.graph svg{max-width:none}
 @media (max-width:560px){h1{font-size:21px}main{padding:12px 10px 32px}.tiles{grid-template-columns:repeat(2,1fr)}
-.tile b{font-size:19px}dl{grid-template-columns:1fr}dt{margin-top:6px}.bars{grid-template-columns:minmax(60px,34%) 1fr max-content}
-ol.moments li{display:block}th,td{padding:6px 9px}}
+.tile b{font-size:19px}dl{grid-template-columns:1fr}dt{margin-top:6px}
+ol.moments li{display:block}ol.moments .when{display:block}th,td{padding:6px 8px}
+td:first-child code{display:block;min-width:130px;white-space:normal}
+.bars{grid-template-columns:1fr max-content;grid-auto-flow:dense;gap:2px 12px}.bars svg{grid-column:1/-1;margin-bottom:6px}}
 @media print{:root{--bg:#fff;--card:#fff;--fg:#000;--dim:#444;--line:#bbb;--soft:#ddd}body{font-size:12px}main{max-width:none;padding:0}
 .card,.tile,.outcome,tr{break-inside:avoid}.scroll{overflow:visible;border:0}svg.chart{min-width:0}h2{break-after:avoid}
 .graph svg{max-width:100%;height:auto}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

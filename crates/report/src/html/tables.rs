@@ -2,14 +2,25 @@
 
 use std::fmt::Write as _;
 
+use crate::duration::count;
 use crate::escape::Xml;
-use crate::report::{Report, StepReport};
+use crate::report::{Report, StepReport, alike};
 use crate::text::ms;
 
 /// Rows of the long tables that are shown; the rest is stated.
 const ROWS: usize = 2000;
 /// Causes and cards shown of each kind.
 const CARDS: usize = 50;
+/// Units named of those that wait for the same reason.
+const EXAMPLES: usize = 5;
+
+/// A place without the folder of its file, for narrow columns; the title has all.
+fn without_folder(place: &str) -> &str {
+    place.rsplit('/').next().unwrap_or(place)
+}
+
+/// A number of a step's row.
+type Count = fn(&StepReport) -> u64;
 
 fn number(html: &mut String, number: u64, class: &str) {
     let class = if number == 0 { "zero" } else { class };
@@ -65,46 +76,39 @@ pub(super) fn batches(html: &mut String, report: &Report) {
 }
 
 pub(super) fn steps(html: &mut String, report: &Report) {
-    let header = [
-        "step",
-        "scope",
-        "done",
-        "failed",
-        "degraded",
-        "left",
-        "skipped",
-        "cancelled",
-        "attempts",
-        "retries",
-        "p50",
-        "p95",
-        "max",
-        "wait p50",
-        "place",
+    let counts: [(&str, &str, Count); 7] = [
+        ("failed", "bad", |step| step.units.failed),
+        ("degraded", "warn", |step| step.units.degraded),
+        ("left", "info", |step| step.units.total - step.units.settled()),
+        ("skipped", "", |step| step.units.skipped),
+        ("cancelled", "", |step| step.units.cancelled),
+        ("attempts", "", |step| step.attempts),
+        ("retries", "warn", |step| step.retries),
     ];
+    // Columns without a number in any row say nothing.
+    let told: Vec<_> =
+        counts.into_iter().filter(|(_, _, count)| report.steps.iter().any(|step| count(step) > 0)).collect();
+    let mut header = vec!["step", "scope", "done"];
+    header.extend(told.iter().map(|(title, _, _)| *title));
+    header.extend(["p50", "p95", "max", "wait p50", "line"]);
     open(html, &header);
     for step in report.steps.iter().take(ROWS) {
-        let StepReport { units, .. } = step;
         let _ = write!(
             html,
             "<tr><td title=\"{}\">{}</td><td>{}</td><td>{}</td>",
             Xml(&step.uses),
             Xml(&step.name),
             Xml(&step.scope),
-            units.succeeded
+            step.units.succeeded
         );
-        number(html, units.failed, "bad");
-        number(html, units.degraded, "warn");
-        number(html, units.total - units.settled(), "info");
-        number(html, units.skipped, "");
-        number(html, units.cancelled, "");
-        number(html, step.attempts, "");
-        number(html, step.retries, "warn");
-        time(html, step.p50_s);
-        time(html, step.p95_s);
-        time(html, step.max_s);
-        time(html, step.wait_p50_s);
-        let _ = write!(html, "<td class=\"left\"><code>{}</code></td></tr>", Xml(&step.place));
+        for (_, class, count) in &told {
+            number(html, count(step), class);
+        }
+        for seconds in [step.p50_s, step.p95_s, step.max_s, step.wait_p50_s] {
+            time(html, seconds);
+        }
+        let line = step.place.rsplit(':').nth(1).unwrap_or_default();
+        let _ = write!(html, "<td title=\"{}\">{}</td></tr>", Xml(&step.place), Xml(line));
     }
     close(html, report.steps.len(), "steps");
 }
@@ -129,12 +133,23 @@ pub(super) fn pools(html: &mut String, report: &Report) {
 
 /// What needs a person: waiting units, causes, shared failures.
 pub(super) fn cards(html: &mut String, report: &Report) {
-    for unit in report.waiting_for_operator.iter().take(CARDS) {
-        let head = format!("{} is {} and waits for you", unit.unit, unit.state);
-        let tail = format!("{} attempts, {} sites behind it", unit.attempts, unit.sites);
+    let waiting = alike(&report.waiting_for_operator);
+    for group in waiting.iter().take(CARDS) {
+        let Some(unit) = group.first() else { continue };
+        let wait = if group.len() == 1 { "is" } else { "are" };
+        let head = format!(
+            "{} of step {} {wait} {}: you must rule",
+            count(group.len() as u64, "unit", "units"),
+            unit.step,
+            unit.state
+        );
+        let names: Vec<&str> = group.iter().take(EXAMPLES).map(|unit| unit.unit.as_str()).collect();
+        let more = group.len().saturating_sub(EXAMPLES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let tail = format!("{}{more}", names.join("  "));
         card(html, "warn", &head, &unit.code, &unit.message, &unit.hint, &unit.place, &tail);
     }
-    rest(html, report.waiting_for_operator.len(), "units wait for you");
+    rest(html, waiting.len(), "kinds of waiting units");
     for cause in report.causes.iter().take(CARDS) {
         let at = if cause.step.is_empty() { String::new() } else { format!(" at step {}", cause.step) };
         let noun = if cause.sites == 1 { "site" } else { "sites" };
@@ -179,25 +194,31 @@ fn card(html: &mut String, class: &str, head: &str, code: &str, fact: &str, hint
 }
 
 pub(super) fn exceptions(html: &mut String, report: &Report) {
-    open(html, &["site", "row", "batch", "state", "unit", "what", "attempts", "place"]);
+    open(html, &["site", "state", "step", "what", "attempts", "batch", "row", "place"]);
     for exception in report.exceptions.iter().take(ROWS) {
         let class = if exception.state == "quarantined" { "bad" } else { "warn" };
         let doubt = if exception.in_doubt { "; in doubt" } else { "" };
         let back = if exception.was_back { "; was back before" } else { "" };
-        let more = if exception.more > 0 { format!("; {} more failed units", exception.more) } else { String::new() };
+        let more = match exception.more {
+            0 => String::new(),
+            more => format!("; {}", count(u64::from(more), "more failed unit", "more failed units")),
+        };
         let _ = write!(
             html,
-            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td><td class=\"{class}\">{}</td><td class=\"left\">{}</td>\
-             <td class=\"wrap\"><code>{}</code> {}{doubt}{back}{more}</td><td>{}</td><td class=\"left\"><code>{}</code></td></tr>",
+            "<tr><td><code>{}</code></td><td class=\"{class} left\">{}</td><td class=\"left\" title=\"{}\">{}</td>\
+             <td class=\"wrap\"><code>{}</code> {}{doubt}{back}{more}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td class=\"left\" title=\"{place}\"><code>{}</code></td></tr>",
             Xml(&exception.site),
-            exception.row,
-            exception.batch,
             Xml(exception.state.replace('_', " ")),
             Xml(&exception.unit),
+            Xml(&exception.step),
             Xml(&exception.code),
             Xml(&exception.message),
             exception.attempts,
-            Xml(&exception.place),
+            exception.batch,
+            exception.row,
+            Xml(without_folder(&exception.place)),
+            place = Xml(&exception.place),
         );
     }
     close(html, report.exceptions.len(), "exceptions");

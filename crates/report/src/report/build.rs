@@ -140,13 +140,13 @@ fn rto(fold: &Fold, sites: SiteTally, wall: i64, verdict: Verdict) -> Objective 
     let limit = plan.spec().objectives.rto_ms;
     let mut rto = objective(measured, limit);
     if let Some(limit) = limit {
-        let missing = sites.returned < sites.given;
-        let too_late = missing && wall > i64::try_from(limit).unwrap_or(i64::MAX);
-        let out = sites.quarantined + sites.undone + sites.degraded > 0;
-        rto.met = if rto.beyond > 0 || too_late || out || (missing && verdict.is_over()) {
+        let late = wall > i64::try_from(limit).unwrap_or(i64::MAX) || verdict.is_over();
+        let out = sites.quarantined + sites.undone + sites.excluded + sites.degraded;
+        rto.missing = out + if late { sites.restoring + sites.waiting } else { 0 };
+        rto.met = if rto.beyond > 0 || rto.missing > 0 {
             Some(false)
         } else {
-            (!missing).then_some(true)
+            (sites.returned == sites.given).then_some(true)
         };
     }
     rto

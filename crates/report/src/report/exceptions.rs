@@ -197,6 +197,7 @@ pub(super) fn waiting_for_operator(run: &Run) -> Vec<WaitingUnit> {
             };
             let hint = failure.map(|failure| &*failure.hint).filter(|hint| !hint.is_empty()).unwrap_or(hint);
             Some(WaitingUnit {
+                step: plan.step(step).name.clone(),
                 unit: run.unit_name(unit),
                 number: unit.0,
                 state: if stuck { "stuck" } else { "parked" },

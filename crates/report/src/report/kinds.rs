@@ -62,6 +62,8 @@ pub struct Objective {
     pub measured: u32,
     /// Measured sites beyond the objective.
     pub beyond: u32,
+    /// Sites that have no value in time and will get none in this run: out, degraded, or late already.
+    pub missing: u32,
     /// Median in seconds.
     pub p50_s: Option<f64>,
     /// 95th percentile in seconds.

@@ -4,6 +4,7 @@
 //! one is removed or changes its meaning. Times are RFC 3339 in UTC, lengths of time are seconds as decimals, shares
 //! are 0 to 1. `null` means not known or not applicable, never zero.
 
+mod alike;
 mod build;
 mod exceptions;
 mod forecast;
@@ -14,6 +15,7 @@ mod spread;
 
 use serde::Serialize;
 
+pub(crate) use alike::alike;
 pub(crate) use build::build;
 pub(crate) use exceptions::place;
 pub use kinds::{Distribution, Moment, MomentKind, Objective, Verdict};

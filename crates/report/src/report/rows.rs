@@ -240,6 +240,8 @@ pub struct SharedFailure {
 /// A unit that waits for an operator.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WaitingUnit {
+    /// Step.
+    pub step: String,
     /// Unit: step, key and item.
     pub unit: String,
     /// Number of the unit in the plan.

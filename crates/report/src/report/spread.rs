@@ -22,6 +22,7 @@ pub(crate) fn objective(mut measured: Vec<i64>, objective_ms: Option<u64>) -> Ob
         met: None,
         measured: narrow(measured.len()),
         beyond: narrow(measured.len() - within),
+        missing: 0,
         p50_s: percentile(&measured, 50).map(seconds),
         p95_s: percentile(&measured, 95).map(seconds),
         max_s: measured.last().copied().map(seconds),

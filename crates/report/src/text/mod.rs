@@ -3,13 +3,15 @@
 mod ink;
 mod tables;
 
-use crate::duration::{count, span};
+use crate::duration::{count, readable, span};
 use crate::escape::plain;
-use crate::report::{Objective, Report, Verdict};
+use crate::report::{Objective, Report, Verdict, alike};
 use ink::{Ink, Page};
 
 /// Causes, shared failures and waiting units shown of each; the rest is counted.
 const SHOWN: usize = 20;
+/// Units named of those that wait for the same reason.
+const EXAMPLES: usize = 5;
 
 /// Renders a report as text, at most `width` columns wide where words allow it (40 at least), with ANSI colours if
 /// wanted. Control characters in what came from outside are written out.
@@ -73,11 +75,11 @@ fn times(page: &mut Page, report: &Report) {
     let row = |page: &mut Page, what: &str, text: &str| page.labelled(what, text);
     if let Some(opened) = &report.opened {
         let by = if report.opened_by.is_empty() { String::new() } else { format!(" by {}", plain(&report.opened_by)) };
-        row(page, "opened", &format!("{opened}{by}"));
+        row(page, "opened", &format!("{}{by}", readable(opened)));
     }
     let mut wall = ms(report.wall_s);
     if let Some(ended) = &report.ended {
-        wall = format!("{wall}, ended {ended}");
+        wall = format!("{wall}, ended {}", readable(ended));
     }
     if report.paused_s > 0.0 {
         wall = format!("{wall}, of that paused {}", ms(report.paused_s));
@@ -103,8 +105,8 @@ fn times(page: &mut Page, report: &Report) {
             "{} to {} more, done between {} and {} (from {} measured; failures to come not in it)",
             ms(forecast.low_s),
             ms(forecast.high_s),
-            forecast.low,
-            forecast.high,
+            readable(&forecast.low),
+            readable(&forecast.high),
             count(forecast.measured, "attempt", "attempts")
         );
         row(page, "forecast", &text);
@@ -119,7 +121,11 @@ pub(crate) fn objective(objective: &Objective, of: &str) -> String {
             Some(false) => "NOT met",
             None => "open",
         };
-        format!("objective {}: {met}", ms(limit))
+        let missing = match objective.missing {
+            0 => String::new(),
+            missing => format!(" ({} not back)", count(u64::from(missing), "site", "sites")),
+        };
+        format!("objective {}: {met}{missing}", ms(limit))
     });
     let measured = match (objective.p50_s, objective.p95_s, objective.max_s) {
         (Some(p50), Some(p95), Some(max)) => {
@@ -150,18 +156,26 @@ fn for_operator(page: &mut Page, report: &Report) {
         return;
     }
     page.heading(&format!("Waits for you ({})", count(list.len() as u64, "unit", "units")));
-    for unit in list.iter().take(SHOWN) {
+    let groups = alike(list);
+    for group in groups.iter().take(SHOWN) {
+        let Some(unit) = group.first() else { continue };
+        let sites: u64 = group.iter().map(|unit| u64::from(unit.sites)).sum();
+        let verb = if group.len() == 1 { "is" } else { "are" };
         let head = format!(
-            "{} is {} after {}; {} behind it",
-            plain(&unit.unit),
+            "{} of step {} {verb} {}; {} behind",
+            count(group.len() as u64, "unit", "units"),
+            plain(&unit.step),
             unit.state,
-            count(u64::from(unit.attempts), "attempt", "attempts"),
-            count(u64::from(unit.sites), "site", "sites")
+            count(sites, "site", "sites")
         );
         page.paragraph(2, 4, Some(Ink::Warn), &head);
         fact(page, &unit.code, &unit.message, &unit.hint, &unit.place);
+        let names = group.iter().take(EXAMPLES).map(|unit| plain(&unit.unit)).collect::<Vec<_>>().join(" ");
+        let more = group.len().saturating_sub(EXAMPLES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        page.paragraph(4, 11, None, &format!("units: {names}{more}"));
     }
-    rest(page, list.len(), "units");
+    rest(page, groups.len(), "kinds");
 }
 
 fn exceptions(page: &mut Page, report: &Report) {
@@ -237,7 +251,7 @@ fn evidence(page: &mut Page, report: &Report) {
         "plan {} · {} · as of {} · {}",
         report.plan,
         count(report.evidence.records, "record", "records"),
-        report.as_of,
+        readable(&report.as_of),
         report.evidence.made_by
     );
     page.text.push('\n');
