@@ -251,7 +251,7 @@ fn reason(run: &Run, wait: &Wait, now: Millis) -> String {
         Wait::Until(at) => {
             format!("its next attempt in {}, at {}", span(at.saturating_sub(now).max(0)), clock(*at))
         }
-        Wait::Operator => "a ruling: `retry`, `skip` or `mark-done`".to_owned(),
+        Wait::Operator => "a ruling of an operator: its effect is there, apply it again, or give it up".to_owned(),
         Wait::Halted => "the run to go on".to_owned(),
         Wait::Turn => "its turn; units before it in the order start first".to_owned(),
     }

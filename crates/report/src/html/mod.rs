@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::duration::{count, readable};
 use crate::escape::Xml;
 use crate::graph::Drawing;
-use crate::report::{Objective, Report, Verdict};
+use crate::report::{Objective, PAUSED_HINT, Report, Verdict};
 use crate::text::{ms, objective};
 use charts::Bar;
 
@@ -120,7 +120,7 @@ fn outcome(html: &mut String, report: &Report) {
         Xml(ended)
     );
     if let Some(paused) = &report.paused {
-        let _ = write!(html, "<p class=\"warn\">paused by {}</p>", Xml(paused));
+        let _ = write!(html, "<p class=\"warn\">paused by {}</p><p>{}</p>", Xml(paused), Xml(PAUSED_HINT));
     }
     let sites = report.sites_by_state;
     html.push_str("<div class=\"share\">");

@@ -23,7 +23,7 @@ p{margin:0 0 8px}
 .share i{display:block;height:100%}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px;margin-top:12px}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px 14px}
-.tile b{display:block;font-size:23px;line-height:1.25;font-variant-numeric:tabular-nums}
+.tile b{display:block;font-size:21px;white-space:nowrap;line-height:1.25;font-variant-numeric:tabular-nums}
 .tile span{color:var(--dim);font-size:13px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;margin-bottom:10px;overflow-wrap:anywhere}
 .card.bad{border-left:5px solid var(--bad);color:var(--fg)}.card.warn{border-left:5px solid var(--warn);color:var(--fg)}
@@ -58,7 +58,7 @@ ol.moments li:first-child{border-top:0}ol.moments .when{color:var(--dim);min-wid
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
 .graph{padding:8px}.graph svg{max-width:none}
 @media (max-width:560px){h1{font-size:21px}main{padding:12px 10px 32px}.tiles{grid-template-columns:repeat(2,1fr)}
-.tile b{font-size:19px}dl{grid-template-columns:1fr}dt{margin-top:6px}
+.tile b{font-size:18px}dl{grid-template-columns:1fr}dt{margin-top:6px}
 ol.moments li{display:block}ol.moments .when{display:block}th,td{padding:6px 8px}
 td:first-child code{display:block;min-width:130px;white-space:normal}
 .bars{grid-template-columns:1fr max-content;grid-auto-flow:dense;gap:2px 12px}.bars svg{grid-column:1/-1;margin-bottom:6px}}

@@ -188,11 +188,14 @@ pub(super) fn waiting_for_operator(run: &Run) -> Vec<WaitingUnit> {
             let stuck = run.unit_state(unit) == Some(UnitState::Stuck);
             let failure = run.failure(unit);
             let (fact, hint) = if stuck {
-                ("it failed and its step says on_failure: pause", "repair the cause, then `retry`; or `skip` it")
+                (
+                    "it failed and its step says on_failure: pause",
+                    "repair the cause, then rule that it be applied again or given up",
+                )
             } else {
                 (
                     "a driver was gone while it was in flight, and its action can neither be probed nor repeated",
-                    "look in the system itself, then `mark-done` with the evidence, or `retry`",
+                    "look in the system itself, then rule: its effect is there, apply it again, or give it up",
                 )
             };
             let hint = failure.map(|failure| &*failure.hint).filter(|hint| !hint.is_empty()).unwrap_or(hint);

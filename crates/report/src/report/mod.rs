@@ -28,6 +28,9 @@ pub(crate) use rows_of::{scope_name, site_state, units_of_step};
 /// Format of the JSON, in its field `format`.
 pub const REPORT_FORMAT: &str = "reinstate-report/1";
 
+/// The next move on a run that stands paused.
+pub(crate) const PAUSED_HINT: &str = "hint: nothing new starts; see to the cause, then continue or cancel the run";
+
 /// What a run did, as of one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {

@@ -46,6 +46,7 @@ fn outcome(page: &mut Page, report: &Report) {
     page.paragraph(0, 0, None, &format!("{name}{}{on}", plain(&report.runbook)));
     if let Some(paused) = &report.paused {
         page.paragraph(0, 2, Some(Ink::Warn), &format!("paused by {}", plain(paused)));
+        page.paragraph(0, 6, None, crate::report::PAUSED_HINT);
     }
     page.text.push('\n');
     let sites = report.sites_by_state;

@@ -63,13 +63,13 @@ pub(super) fn steps(page: &mut Page, report: &Report) {
                 Cell::number(units.failed, Some(Ink::Bad)),
                 Cell::number(units.degraded, Some(Ink::Warn)),
                 Cell::number(left, Some(Ink::Strong)),
-                Cell::number(units.skipped, None),
-                Cell::number(units.cancelled, None),
-                Cell::number(step.retries, Some(Ink::Warn)),
                 time(step.p50_s),
                 time(step.p95_s),
+                Cell::number(step.retries, Some(Ink::Warn)),
                 time(step.wait_p50_s),
                 time(step.max_s),
+                Cell::number(units.skipped, None),
+                Cell::number(units.cancelled, None),
             ]
         })
         .collect();
@@ -80,13 +80,13 @@ pub(super) fn steps(page: &mut Page, report: &Report) {
         "failed",
         "degraded",
         "left",
-        "skipped",
-        "cancelled",
-        "retries",
         "p50",
         "p95",
+        "retries",
         "wait p50",
         "max",
+        "skipped",
+        "cancelled",
     ];
     // Columns without a number in any row say nothing.
     let silent: Vec<bool> = (0..header.len())
@@ -96,9 +96,9 @@ pub(super) fn steps(page: &mut Page, report: &Report) {
                 3 => quiet(|step| step.units.failed),
                 4 => quiet(|step| step.units.degraded),
                 5 => quiet(|step| step.units.total - step.units.settled()),
-                6 => quiet(|step| step.units.skipped),
-                7 => quiet(|step| step.units.cancelled),
                 8 => quiet(|step| step.retries),
+                11 => quiet(|step| step.units.skipped),
+                12 => quiet(|step| step.units.cancelled),
                 _ => false,
             }
         })
