@@ -139,7 +139,7 @@ impl Client {
             match status {
                 200 => return,
                 202 => return self.finished(body["job"].as_i64().unwrap()).await,
-                429 | 503 => tokio::time::sleep(Duration::from_millis(20)).await,
+                429 | 503 => tokio::task::yield_now().await,
                 _ => panic!("{path}: {status} {body}"),
             }
         }
@@ -147,7 +147,7 @@ impl Client {
 
     pub(crate) async fn finished(&self, job: i64) {
         while self.get(&format!("/identity/jobs/{job}")).await.0 == 202 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
         assert_eq!(self.get(&format!("/identity/jobs/{job}")).await.0, 200);
     }
