@@ -36,10 +36,14 @@ fn time(html: &mut String, seconds: Option<f64>) {
     }
 }
 
+/// Opens a table; titles that start with `<` stand to the left, as their cells do.
 fn open(html: &mut String, header: &[&str]) {
     html.push_str("<div class=\"scroll\"><table><thead><tr>");
     for title in header {
-        let _ = write!(html, "<th>{title}</th>");
+        let _ = match title.strip_prefix('<') {
+            Some(title) => write!(html, "<th class=\"left\">{title}</th>"),
+            None => write!(html, "<th>{title}</th>"),
+        };
     }
     html.push_str("</tr></thead><tbody>");
 }
@@ -194,7 +198,7 @@ fn card(html: &mut String, class: &str, head: &str, code: &str, fact: &str, hint
 }
 
 pub(super) fn exceptions(html: &mut String, report: &Report) {
-    open(html, &["site", "state", "step", "what", "attempts", "batch", "row", "place"]);
+    open(html, &["site", "<state", "<step", "<what", "attempts", "batch", "row", "<place"]);
     for exception in report.exceptions.iter().take(ROWS) {
         let class = if exception.state == "quarantined" { "bad" } else { "warn" };
         let doubt = if exception.in_doubt { "; in doubt" } else { "" };
