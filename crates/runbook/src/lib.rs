@@ -1,1 +1,29 @@
-//! See crates/README.md.
+//! The front end of `reinstate`: YAML text to a checked runbook, a list of sites and an estate, and from them a plan.
+//!
+//! Architecture invariant: pure. Texts come in, data and diagnostics go out; no files, clock, network or threads.
+//! Actions are known only as data (`engine::ActionSpec`), so no connector is seen from here.
+
+mod check;
+pub mod codes;
+mod diagnostic;
+mod estate;
+mod expr;
+mod fields;
+mod lower;
+mod model;
+mod render;
+mod sites;
+mod source;
+mod template;
+mod time;
+mod words;
+mod yaml;
+
+pub use check::{Checked, check};
+pub use diagnostic::{Diagnostic, Label, Severity, Text, has_errors};
+pub use estate::Estate;
+pub use model::{Outline, Runbook, Type};
+pub use render::{render_github, render_json, render_text};
+pub use sites::{Format, MAX_SHOWN, SiteList};
+pub use source::{Lines, MAX_TEXT, Source, Span};
+pub use words::{duration_ms, is_name, percent, rate};

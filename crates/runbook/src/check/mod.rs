@@ -1,0 +1,50 @@
+//! `check`: everything that can be known wrong without sites, in one pass.
+
+mod actions;
+mod expressions;
+mod graph;
+mod names;
+pub(crate) mod schema;
+mod secrets;
+
+use engine::ActionSpec;
+
+use crate::diagnostic::{self, Diagnostic, Text};
+use crate::fields::Sink;
+use crate::lower;
+use crate::model::Runbook;
+use crate::source::Source;
+use crate::yaml;
+
+pub(crate) use actions::idempotent;
+pub(crate) use graph::Ancestors;
+pub(crate) use secrets::{has_password, is_secret_word};
+
+/// What checking gave.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The runbook, if there is no error.
+    pub runbook: Option<Runbook>,
+    /// All findings in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and checks a runbook against a catalogue of actions.
+///
+/// All errors are found in one pass; time and memory are bounded whatever the text is.
+#[must_use]
+pub fn check(source: &Source, catalogue: &[ActionSpec]) -> Checked {
+    let text = Text::new(source);
+    let root = match yaml::parse(&text) {
+        Ok(root) => root,
+        Err(diagnostic) => return Checked { runbook: None, diagnostics: vec![*diagnostic] },
+    };
+    let mut sink = Sink::new(&text);
+    let mut runbook = lower::document(&mut sink, &root, catalogue);
+    secrets::check(&mut sink, &root);
+    let ancestors = graph::check(&mut sink, &runbook);
+    expressions::check(&mut sink, &mut runbook, &ancestors);
+    actions::check(&mut sink, &runbook);
+    let diagnostics = diagnostic::in_order(sink.found);
+    Checked { runbook: (!diagnostic::has_errors(&diagnostics)).then_some(runbook), diagnostics }
+}

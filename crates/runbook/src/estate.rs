@@ -1,0 +1,124 @@
+//! Estate files: the systems that a runbook acts on, as variables and references to secrets.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use crate::codes;
+use crate::diagnostic::{self, Diagnostic, Text};
+use crate::fields::Sink;
+use crate::lower;
+use crate::source::Source;
+use crate::words;
+use crate::yaml::{self, Node, Value};
+
+/// An estate as its file describes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Estate {
+    /// Name.
+    pub name: String,
+    /// Whether drills may destroy things in it.
+    pub sandbox: bool,
+    /// Variables that expressions read as `estate.NAME`.
+    pub variables: serde_json::Map<String, Json>,
+    /// References by name: `env:NAME`, `file:PATH` or `command:...`; never values.
+    pub secrets: BTreeMap<String, String>,
+}
+
+const ESTATE: &[&str] = &["schema", "name", "sandbox", "variables", "secrets"];
+
+impl Estate {
+    /// Reads an estate file; `None` if there is an error.
+    #[must_use]
+    pub fn parse(source: &Source) -> (Option<Self>, Vec<Diagnostic>) {
+        let text = Text::new(source);
+        let root = match yaml::parse(&text) {
+            Ok(root) => root,
+            Err(diagnostic) => return (None, vec![*diagnostic]),
+        };
+        let mut sink = Sink::new(&text);
+        let estate = read(&mut sink, &root);
+        let found = diagnostic::in_order(sink.found);
+        ((!diagnostic::has_errors(&found)).then_some(estate), found)
+    }
+
+    /// Returns the form that a plan stores: `{"variables": {...}, "secrets": {"name": "file:..."}}`.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        json!({ "variables": self.variables, "secrets": self.secrets })
+    }
+}
+
+fn read(sink: &mut Sink<'_>, root: &Node) -> Estate {
+    let top = sink.fields(root, "the estate", ESTATE);
+    let schema = top.need(sink, "schema", "start with `schema: estate/v1`");
+    lower::version(sink, schema, "estate/v1");
+    let name = top.need(sink, "name", "give the estate a name: `name: production`").and_then(|node| {
+        let name = sink.text(node, "`name`")?;
+        sink.name(name, node.span, "an estate", &[]);
+        Some(name.to_owned())
+    });
+    let sandbox = top.get("sandbox").and_then(|node| sink.boolean(node, "`sandbox`")).unwrap_or(false);
+    let mut variables = serde_json::Map::new();
+    if let Some(node) = top.get("variables") {
+        for entry in sink.entries(node, "`variables`") {
+            sink.name(&entry.key, entry.key_span, "a variable", &[]);
+            nested(sink, &entry.value);
+            literal_secrets(sink, &entry.key, &entry.value);
+            variables.insert(entry.key.clone(), entry.value.to_json());
+        }
+    }
+    let mut secrets = BTreeMap::new();
+    if let Some(node) = top.get("secrets") {
+        for entry in sink.entries(node, "`secrets`") {
+            sink.name(&entry.key, entry.key_span, "a secret", &[]);
+            if let Some(reference) = reference(sink, &entry.value) {
+                secrets.insert(entry.key.clone(), reference);
+            }
+        }
+    }
+    Estate { name: name.unwrap_or_default(), sandbox, variables, secrets }
+}
+
+/// Finds duplicate keys inside free-form values.
+fn nested(sink: &mut Sink<'_>, node: &Node) {
+    match &node.value {
+        Value::Map(_) => {
+            for entry in sink.entries(node, "a variable") {
+                nested(sink, &entry.value);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| nested(sink, item)),
+        _ => {}
+    }
+}
+
+fn literal_secrets(sink: &mut Sink<'_>, key: &str, node: &Node) {
+    match &node.value {
+        Value::Map(entries) => entries.iter().for_each(|entry| literal_secrets(sink, &entry.key, &entry.value)),
+        Value::List(items) => items.iter().for_each(|item| literal_secrets(sink, key, item)),
+        Value::Text(text) => {
+            if (crate::check::is_secret_word(key) && !text.is_empty()) || crate::check::has_password(text) {
+                sink.error(
+                    codes::LITERAL_SECRET,
+                    node.span,
+                    format!("`{}` is a secret written into the file", words::short(key)),
+                    "move it to `secrets` as `env:NAME` or `file:PATH`",
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+fn reference(sink: &mut Sink<'_>, node: &Node) -> Option<String> {
+    let hint = "write `env:NAME`, `file:PATH` or `command:PROGRAM`; the value itself never stands in a file";
+    let text = sink.text(node, "a secret")?;
+    let good = ["env:", "file:", "command:"].iter().any(|kind| text.strip_prefix(kind).is_some_and(|rest| !rest.trim().is_empty()));
+    if !good {
+        // The text is not quoted: it may be the secret.
+        sink.error(codes::ESTATE_SECRET, node.span, "this is not a reference to a secret", hint);
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,149 @@
+//! From the tree to a runbook: every key read once, every error collected, names resolved.
+
+mod approval;
+mod batches;
+pub(crate) mod keys;
+mod pools;
+mod retry;
+mod steps;
+pub(crate) use steps::within as steps_within;
+mod targets;
+mod values;
+mod verify;
+
+use std::collections::HashMap;
+
+use engine::{ActionSpec, Objectives, Scope};
+
+use crate::codes;
+use crate::fields::Sink;
+use crate::model::Runbook;
+use crate::source::Span;
+use crate::words;
+use crate::yaml::Node;
+
+/// What lowering needs from everywhere.
+pub(crate) struct Scene<'a> {
+    pub(crate) catalogue: &'a [ActionSpec],
+    /// Names and positions of the declared groups.
+    pub(crate) groups: Vec<String>,
+    pub(crate) pools: Vec<engine::PoolSpec>,
+    pub(crate) steps: HashMap<String, usize>,
+    pub(crate) defaults: retry::Defaults,
+}
+
+impl Scene<'_> {
+    /// Resolves the name of a scope.
+    pub(crate) fn scope(&self, sink: &mut Sink<'_>, node: &Node, what: &str) -> Option<Scope> {
+        let name = sink.text(node, what)?;
+        let scope = self.scope_named(name);
+        if scope.is_none() {
+            let known = ["run", "batch", "site"].into_iter().chain(self.groups.iter().map(String::as_str));
+            sink.error(
+                codes::UNKNOWN_SCOPE,
+                node.span,
+                format!("there is no scope `{}`", words::short(name)),
+                words::suggest(name, "scopes", known),
+            );
+        }
+        scope
+    }
+
+    fn scope_named(&self, name: &str) -> Option<Scope> {
+        match name {
+            "run" => Some(Scope::Run),
+            "batch" => Some(Scope::Batch),
+            "site" => Some(Scope::Site),
+            _ => self.groups.iter().position(|group| group == name).map(|ix| Scope::Group(ix.into())),
+        }
+    }
+
+    /// Finds an action, reporting an unknown one.
+    pub(crate) fn action(&self, sink: &mut Sink<'_>, node: &Node) -> Option<ActionSpec> {
+        let uses = sink.text(node, "`uses`")?;
+        let found = self.catalogue.iter().find(|action| action.uses == uses);
+        if found.is_none() {
+            sink.error(
+                codes::UNKNOWN_ACTION,
+                node.span,
+                format!("there is no action `{}`", words::short(uses)),
+                words::suggest(uses, "actions", self.catalogue.iter().map(|action| action.uses.as_str())),
+            );
+        }
+        found.cloned()
+    }
+}
+
+/// Lowers a document; what could not be read is left out and reported.
+pub(crate) fn document(sink: &mut Sink<'_>, root: &Node, catalogue: &[ActionSpec]) -> Runbook {
+    let top = sink.fields(root, "the runbook", keys::RUNBOOK);
+    let schema = top.need(sink, "schema", "start with `schema: runbook/v1`");
+    version(sink, schema, "runbook/v1");
+    let name = top.need(sink, "name", "give the runbook a name: `name: my-restore`").and_then(|node| {
+        let name = sink.text(node, "`name`")?;
+        sink.name(name, node.span, "a runbook", &[]);
+        Some(name.to_owned())
+    });
+    let description = top.get("description").and_then(|node| sink.text(node, "`description`")).unwrap_or_default();
+    let inputs = top.get("inputs").map(|node| values::inputs(sink, node)).unwrap_or_default();
+    let target_node = top.need(sink, "targets", "declare what is restored: `targets: { kind: site, attributes: {} }`");
+    let targets = target_node.map(|node| targets::targets(sink, node)).unwrap_or_default();
+    let groups: Vec<String> = targets.groups.iter().map(|group| group.name.clone()).collect();
+    if let Some(node) = top.get("ids") {
+        if sink.word(node, "`ids`", &[("original", false), ("remap", true)]) == Some(true) {
+            sink.push(steps::not_executed("`ids: remap`").at(sink.text, node.span, ""));
+        }
+    }
+    let restore_point = top.get("restore_point").and_then(|node| targets::restore_point(sink, node, &targets));
+    let objectives = top.get("objectives").map(|node| objectives(sink, node)).unwrap_or_default();
+    let mut scene =
+        Scene { catalogue, groups, pools: Vec::new(), steps: HashMap::new(), defaults: retry::Defaults::default() };
+    let pools = top.get("pools").map(|node| pools::pools(sink, &scene, node)).unwrap_or_default();
+    scene.pools = pools.iter().map(|pool| pool.spec.clone()).collect();
+    let batches = top.get("batches").map(|node| batches::batches(sink, node)).unwrap_or_default();
+    if let Some(node) = top.get("defaults") {
+        scene.defaults = retry::defaults(sink, &scene, node);
+    }
+    let verify = target_node.and_then(verify::find);
+    let list = top.need(sink, "steps", "declare at least one step below `steps:`");
+    let steps = steps::all(sink, &mut scene, verify, list, top.get("finally"));
+    Runbook {
+        source: sink.text.source.clone(),
+        name: name.unwrap_or_default(),
+        description: description.to_owned(),
+        inputs,
+        targets,
+        restore_point,
+        objectives,
+        pools,
+        batches,
+        steps,
+    }
+}
+
+/// Checks the `schema:` line.
+pub(crate) fn version(sink: &mut Sink<'_>, node: Option<&Node>, wanted: &str) {
+    let Some(node) = node else { return };
+    let Some(found) = sink.text(node, "`schema`") else { return };
+    if found != wanted {
+        sink.error(
+            codes::BAD_VERSION,
+            node.span,
+            format!("this file is `{}`, not `{wanted}`", words::short(found)),
+            format!("write `schema: {wanted}`, or use a version of reinstate that reads it"),
+        );
+    }
+}
+
+fn objectives(sink: &mut Sink<'_>, node: &Node) -> Objectives {
+    let fields = sink.fields(node, "`objectives`", keys::OBJECTIVES);
+    Objectives {
+        rto_ms: fields.get("rto").and_then(|node| sink.duration(node, "`rto`", false)),
+        rpo_ms: fields.get("rpo").and_then(|node| sink.duration(node, "`rpo`", true)),
+    }
+}
+
+/// Where a missing list would have been.
+pub(crate) fn first(span: Span) -> Span {
+    Span::new(span.start, span.start)
+}
