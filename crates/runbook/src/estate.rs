@@ -97,15 +97,15 @@ fn literal_secrets(sink: &mut Sink<'_>, key: &str, node: &Node) {
     match &node.value {
         Value::Map(entries) => entries.iter().for_each(|entry| literal_secrets(sink, &entry.key, &entry.value)),
         Value::List(items) => items.iter().for_each(|item| literal_secrets(sink, key, item)),
-        Value::Text(text) => {
-            if (crate::check::is_secret_word(key) && !text.is_empty()) || crate::check::has_password(text) {
-                sink.error(
-                    codes::LITERAL_SECRET,
-                    node.span,
-                    format!("`{}` is a secret written into the file", words::short(key)),
-                    "move it to `secrets` as `env:NAME` or `file:PATH`",
-                );
-            }
+        Value::Text(text)
+            if (crate::check::is_secret_word(key) && !text.is_empty()) || crate::check::has_password(text) =>
+        {
+            sink.error(
+                codes::LITERAL_SECRET,
+                node.span,
+                format!("`{}` is a secret written into the file", words::short(key)),
+                "move it to `secrets` as `env:NAME` or `file:PATH`",
+            );
         }
         _ => {}
     }
@@ -114,7 +114,9 @@ fn literal_secrets(sink: &mut Sink<'_>, key: &str, node: &Node) {
 fn reference(sink: &mut Sink<'_>, node: &Node) -> Option<String> {
     let hint = "write `env:NAME`, `file:PATH` or `command:PROGRAM`; the value itself never stands in a file";
     let text = sink.text(node, "a secret")?;
-    let good = ["env:", "file:", "command:"].iter().any(|kind| text.strip_prefix(kind).is_some_and(|rest| !rest.trim().is_empty()));
+    let good = ["env:", "file:", "command:"]
+        .iter()
+        .any(|kind| text.strip_prefix(kind).is_some_and(|rest| !rest.trim().is_empty()));
     if !good {
         // The text is not quoted: it may be the secret.
         sink.error(codes::ESTATE_SECRET, node.span, "this is not a reference to a secret", hint);

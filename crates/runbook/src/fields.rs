@@ -42,7 +42,12 @@ impl<'a> Sink<'a> {
     }
 
     /// Reads a map; anything else is reported and read as an empty one.
-    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &'static str, allowed: &'static [&'static str]) -> Fields<'n> {
+    pub(crate) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &'static str,
+        allowed: &'static [&'static str],
+    ) -> Fields<'n> {
         let entries = self.entries(node, what);
         for entry in entries {
             if !allowed.contains(&entry.key.as_str()) {
@@ -120,7 +125,12 @@ impl<'a> Sink<'a> {
     /// Reads an integer within a range.
     pub(crate) fn integer(&mut self, node: &Node, what: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let Value::Integer(value) = node.value else {
-            self.wrong(node, what, "an integer", &format!("write a whole number from {} to {}", range.start(), range.end()));
+            self.wrong(
+                node,
+                what,
+                "an integer",
+                &format!("write a whole number from {} to {}", range.start(), range.end()),
+            );
             return None;
         };
         if range.contains(&value) {
@@ -185,7 +195,12 @@ impl<'a> Sink<'a> {
                 "start with a letter, go on with letters, digits, `_` or `-`, at most 64 characters",
             );
         } else if reserved.contains(&name) {
-            self.error(codes::BAD_NAME, span, format!("`{name}` is a word of the language, not a name for {what}"), "choose another name");
+            self.error(
+                codes::BAD_NAME,
+                span,
+                format!("`{name}` is a word of the language, not a name for {what}"),
+                "choose another name",
+            );
         }
     }
 
@@ -193,9 +208,7 @@ impl<'a> Sink<'a> {
     pub(crate) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n str, Span)> {
         match &node.value {
             Value::Text(text) => vec![(text, node.span)],
-            Value::List(items) => {
-                items.iter().filter_map(|item| Some((self.text(item, what)?, item.span))).collect()
-            }
+            Value::List(items) => items.iter().filter_map(|item| Some((self.text(item, what)?, item.span))).collect(),
             _ => {
                 self.wrong(node, what, "a text or a list of texts", "write `[a, b]`");
                 Vec::new()

@@ -7,11 +7,9 @@ use crate::yaml::Node;
 
 /// A value with its place in the runbook's text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct At<T> {
-    /// The value.
-    pub value: T,
-    /// Its bytes.
-    pub span: Span,
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
 }
 
 impl<T> At<T> {

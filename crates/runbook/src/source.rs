@@ -99,6 +99,15 @@ impl Lines {
         Self { starts }
     }
 
+    /// Returns the byte of a place; the end of the text for a place after it.
+    #[must_use]
+    pub fn byte(&self, text: &str, place: Place) -> usize {
+        let Some(&start) = self.starts.get((place.line as usize).saturating_sub(1)) else { return text.len() };
+        let line = text.get(start..).unwrap_or_default();
+        let column = (place.column as usize).saturating_sub(1);
+        start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
+    }
+
     /// Returns the place of a byte: line and column from 1, the column in characters.
     #[must_use]
     pub fn place(&self, text: &str, byte: usize) -> Place {

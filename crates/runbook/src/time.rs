@@ -16,9 +16,9 @@ pub(crate) fn read(text: &str) -> Result<Millis, String> {
 /// The common form `2022-04-05T07:38:00[.123]Z` without the general parser: lists hold 100,000 of them.
 fn read_plain(text: &[u8]) -> Option<Millis> {
     let digits = |from: usize, len: usize| -> Option<i64> {
-        text.get(from..from + len)?.iter().try_fold(0_i64, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
-        })
+        text.get(from..from + len)?
+            .iter()
+            .try_fold(0_i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
     };
     let millis = match text.len() {
         20 => 0,

@@ -19,7 +19,8 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) && text != "0" {
         return Err(format!("`{text}` has no unit"));
     }
-    let duration: Duration = humantime::parse_duration(text).map_err(|error| format!("`{text}` is not a duration: {error}"))?;
+    let duration: Duration =
+        humantime::parse_duration(text).map_err(|error| format!("`{text}` is not a duration: {error}"))?;
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if millis > MAX_DURATION_MS {
         return Err(format!("`{text}` is longer than a year"));

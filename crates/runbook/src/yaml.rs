@@ -10,7 +10,7 @@ use serde_saphyr::{Error, Location, Options, Spanned};
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Text};
-use crate::source::{MAX_TEXT, Span};
+use crate::source::{Lines, MAX_TEXT, Span};
 
 /// Deepest nesting of a document.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -65,9 +65,7 @@ impl Node {
             Value::Number(value) => (*value).into(),
             Value::Text(value) => value.as_str().into(),
             Value::List(items) => items.iter().map(Self::to_json).collect(),
-            Value::Map(entries) => {
-                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect()
-            }
+            Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
         }
     }
 }
@@ -87,8 +85,12 @@ pub(crate) fn parse(text: &Text<'_>) -> Result<Node, Box<Diagnostic>> {
     match tags.first() {
         None => Ok(node),
         Some(&span) => Err(Box::new(
-            Diagnostic::error(codes::YAML_FEATURE, "tags are not part of the language", "write the plain value; quote it to make it a text")
-                .at(text, span, "a tag"),
+            Diagnostic::error(
+                codes::YAML_FEATURE,
+                "tags are not part of the language",
+                "write the plain value; quote it to make it a text",
+            )
+            .at(text, span, "a tag"),
         )),
     }
 }
@@ -105,9 +107,7 @@ fn guard(text: &Text<'_>) -> Result<(), Box<Diagnostic>> {
             .at(text, Span::new(0, 0), ""),
         ));
     }
-    let control = source
-        .char_indices()
-        .find(|&(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'));
+    let control = source.char_indices().find(|&(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'));
     if let Some((at, c)) = control {
         return Err(Box::new(
             Diagnostic::error(
@@ -156,7 +156,15 @@ fn span_of(location: &Location, source: &str) -> Span {
             let end = start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)).min(source.len());
             Span::new(start, end)
         }
-        _ => Span::default(),
+        // Errors of the scanner come with line and column only.
+        _ => {
+            let place = engine::Place {
+                line: u32::try_from(location.line()).unwrap_or(1),
+                column: u32::try_from(location.column()).unwrap_or(1),
+            };
+            let at = Lines::of(source).byte(source, place);
+            Span::new(at, at)
+        }
     }
 }
 
@@ -177,7 +185,9 @@ fn broken(text: &Text<'_>, error: &Error) -> Diagnostic {
         (codes::TOO_LARGE, "the document is larger than any runbook needs; split it")
     } else if low.contains("document") {
         (codes::YAML_FEATURE, "a file holds one document; remove the `---` or split the file")
-    } else if text.source.slice(Span::new(span.start.saturating_sub(1), span.end + 1)).contains('\t') || low.contains("tab") {
+    } else if text.source.slice(Span::new(span.start.saturating_sub(1), span.end + 1)).contains('\t')
+        || low.contains("tab")
+    {
         (codes::YAML_SYNTAX, "indent with spaces; YAML does not allow tabs there")
     } else {
         (codes::YAML_SYNTAX, "check indentation, colons, quotes and brackets at this place")
@@ -314,7 +324,9 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Raw, E> {
-        i64::try_from(value).map(|value| Raw::Scalar(Value::Integer(value))).map_err(|_| E::custom("the integer is too large"))
+        i64::try_from(value)
+            .map(|value| Raw::Scalar(Value::Integer(value)))
+            .map_err(|_| E::custom("the integer is too large"))
     }
 
     fn visit_i128<E: serde::de::Error>(self, _: i128) -> Result<Raw, E> {
@@ -326,7 +338,11 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
-        if value.is_finite() { Ok(Raw::Scalar(Value::Number(value))) } else { Err(E::custom("the number is not finite")) }
+        if value.is_finite() {
+            Ok(Raw::Scalar(Value::Number(value)))
+        } else {
+            Err(E::custom("the number is not finite"))
+        }
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Raw, E> {

@@ -47,7 +47,9 @@ fn retry(sink: &mut Sink<'_>, step: &Step, action: &ActionSpec) {
         return;
     }
     let hint = match &action.idempotent {
-        Idempotent::WhenInput(name) => format!("set `with.{name}: true` if applying it twice is safe, or `retry: {{ attempts: 1 }}` on this step"),
+        Idempotent::WhenInput(name) => {
+            format!("set `with.{name}: true` if applying it twice is safe, or `retry: {{ attempts: 1 }}` on this step")
+        }
         _ => "set `retry: { attempts: 1 }` on this step".to_owned(),
     };
     sink.error(
@@ -137,7 +139,12 @@ fn words_allowed(sink: &mut Sink<'_>, what: &str, fitting: &[&Json], text: &str,
         }
     }
     if !known.is_empty() && !known.contains(&text) {
-        sink.error(codes::INPUT_TYPE, span, format!("{what} cannot be `{}`", words::short(text)), words::suggest(text, "allowed", known));
+        sink.error(
+            codes::INPUT_TYPE,
+            span,
+            format!("{what} cannot be `{}`", words::short(text)),
+            words::suggest(text, "allowed", known),
+        );
     }
 }
 
@@ -166,9 +173,17 @@ fn map(sink: &mut Sink<'_>, what: &str, (root, schema): (&Json, &Json), entries:
     let more = schema.get("additionalProperties");
     for entry in entries {
         match (properties.get(&entry.key), more) {
-            (Some(inner), _) => value(sink, &format!("`{}` of {what}", entry.key), (root, inner), &entry.value, depth + 1),
+            (Some(inner), _) => {
+                value(sink, &format!("`{}` of {what}", entry.key), (root, inner), &entry.value, depth + 1)
+            }
             (None, Some(inner @ Json::Object(_))) => {
-                value(sink, &format!("`{}` of {what}", words::short(&entry.key)), (root, inner), &entry.value, depth + 1);
+                value(
+                    sink,
+                    &format!("`{}` of {what}", words::short(&entry.key)),
+                    (root, inner),
+                    &entry.value,
+                    depth + 1,
+                );
             }
             (None, Some(Json::Bool(true))) => {}
             (None, None) if properties.is_empty() => {}
@@ -187,7 +202,12 @@ fn map(sink: &mut Sink<'_>, what: &str, (root, schema): (&Json, &Json), entries:
                 Some(about) => format!("add `{name}: ...`: {about}"),
                 None => format!("add `{name}: ...`"),
             };
-            sink.error(codes::MISSING_INPUT, Span::new(span.start, span.start), format!("{what} needs the input `{name}`"), hint);
+            sink.error(
+                codes::MISSING_INPUT,
+                Span::new(span.start, span.start),
+                format!("{what} needs the input `{name}`"),
+                hint,
+            );
         }
     }
 }

@@ -21,7 +21,14 @@ pub(crate) fn check(sink: &mut Sink<'_>, runbook: &mut Runbook, ancestors: &Ance
             if let Some(ty) = one(sink, &names, &group.key, &mut Vec::new())
                 && !matches!(ty, Ty::Text | Ty::Any)
             {
-                wrong_type(sink, group.key.span, &format!("the key of the scope `{}`", group.name), "a text", &ty, "convert it with `| string`");
+                wrong_type(
+                    sink,
+                    group.key.span,
+                    &format!("the key of the scope `{}`", group.name),
+                    "a text",
+                    &ty,
+                    "convert it with `| string`",
+                );
             }
         }
         if let Some(margin) = runbook.restore_point.as_ref().and_then(|point| point.margin.as_ref()) {
@@ -45,7 +52,14 @@ fn step(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, ix: usize
         && let Some(ty) = one(sink, &names, condition, &mut reads)
         && !matches!(ty, Ty::Boolean | Ty::Any)
     {
-        wrong_type(sink, condition.span, "`if`", "a boolean", &ty, "compare it with something, such as `site.users > 0` or `site.name != ''`");
+        wrong_type(
+            sink,
+            condition.span,
+            "`if`",
+            "a boolean",
+            &ty,
+            "compare it with something, such as `site.users > 0` or `site.name != ''`",
+        );
     }
     let mut item = None;
     if let Some(for_each) = &step.for_each {
@@ -53,7 +67,9 @@ fn step(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, ix: usize
         match one(sink, &names, for_each, &mut reads) {
             Some(Ty::List(inner)) => item = Some(*inner),
             None | Some(Ty::Any) => {}
-            Some(ty) => wrong_type(sink, for_each.span, "`for_each`", "a list", &ty, "name an attribute of type `list<string>`"),
+            Some(ty) => {
+                wrong_type(sink, for_each.span, "`for_each`", "a list", &ty, "name an attribute of type `list<string>`")
+            }
         }
     }
     names.spot = Spot::With;
@@ -77,11 +93,17 @@ fn wrong_type(sink: &mut Sink<'_>, span: Span, what: &str, wanted: &str, found: 
 }
 
 /// Checks `with`: all holes, and those that are a whole input against its type.
-fn with(sink: &mut Sink<'_>, names: &Names<'_>, node: &Node, input: Option<&serde_json::Value>, reads: &mut Vec<usize>) {
+fn with(
+    sink: &mut Sink<'_>,
+    names: &Names<'_>,
+    node: &Node,
+    input: Option<&serde_json::Value>,
+    reads: &mut Vec<usize>,
+) {
     let Value::Map(entries) = &node.value else { return };
     for entry in entries {
         let schema = input.and_then(|root| schema::property(root, &entry.key).map(|schema| (root, schema)));
-        holes(sink, names, &entry.value, schema, reads, 0);
+        holes(sink, names, &entry.value, schema, reads);
     }
 }
 
@@ -91,7 +113,6 @@ fn holes(
     node: &Node,
     expected: Option<(&serde_json::Value, &serde_json::Value)>,
     reads: &mut Vec<usize>,
-    depth: usize,
 ) {
     match &node.value {
         Value::Text(value) if template::has_hole(value) => {
@@ -110,16 +131,22 @@ fn holes(
         Value::List(items) => {
             let inner = expected.and_then(|(root, schema)| schema::items(root, schema).map(|items| (root, items)));
             for item in items {
-                holes(sink, names, item, inner, reads, depth + 1);
+                holes(sink, names, item, inner, reads);
             }
         }
         Value::Map(entries) => {
             for entry in entries {
                 if template::has_hole(&entry.key) {
-                    sink.error(codes::EXPR_NAME, entry.key_span, "a key cannot have holes", "put the hole into the value");
+                    sink.error(
+                        codes::EXPR_NAME,
+                        entry.key_span,
+                        "a key cannot have holes",
+                        "put the hole into the value",
+                    );
                 }
-                let inner = expected.and_then(|(root, schema)| schema::nested(root, schema, &entry.key).map(|found| (root, found)));
-                holes(sink, names, &entry.value, inner, reads, depth + 1);
+                let inner = expected
+                    .and_then(|(root, schema)| schema::nested(root, schema, &entry.key).map(|found| (root, found)));
+                holes(sink, names, &entry.value, inner, reads);
             }
         }
         _ => {}
@@ -129,7 +156,12 @@ fn holes(
 /// Checks a text with holes; returns its type.
 fn text(sink: &mut Sink<'_>, names: &Names<'_>, value: &str, span: Span, reads: &mut Vec<usize>) -> Option<Ty> {
     if value.len() > template::MAX_TEMPLATE {
-        sink.error(codes::EXPR_LIMIT, span, format!("the text has {} bytes, more than {}", value.len(), template::MAX_TEMPLATE), "move it into a file");
+        sink.error(
+            codes::EXPR_LIMIT,
+            span,
+            format!("the text has {} bytes, more than {}", value.len(), template::MAX_TEMPLATE),
+            "move it into a file",
+        );
         return None;
     }
     let parts = match template::split(value) {
@@ -149,7 +181,14 @@ fn text(sink: &mut Sink<'_>, names: &Names<'_>, value: &str, span: Span, reads: 
             ty = found;
         } else if let Some(found @ (Ty::List(_) | Ty::Map | Ty::Null)) = found {
             let range = locate(sink, span, value, *at..*at + expression.len());
-            wrong_type(sink, range, "a hole inside a text", "a text, number or boolean", &found, "use `| join(',')`, or make the hole the whole value");
+            wrong_type(
+                sink,
+                range,
+                "a hole inside a text",
+                "a text, number or boolean",
+                &found,
+                "use `| join(',')`, or make the hole the whole value",
+            );
         }
     }
     ty
@@ -170,7 +209,8 @@ fn expression_at(
     let mut refused = Vec::new();
     let mut resolve = |path: &crate::expr::Path| {
         if path.root() == "steps"
-            && let Some(step) = path.second().and_then(|name| names.runbook.steps.iter().position(|step| step.name == name))
+            && let Some(step) =
+                path.second().and_then(|name| names.runbook.steps.iter().position(|step| step.name == name))
         {
             reads.push(step);
         }

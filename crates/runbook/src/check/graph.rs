@@ -107,7 +107,8 @@ fn deadlocks(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors) {
             if narrow(step.scope) {
                 return None;
             }
-            (0..steps.len()).find(|&site| ancestors.has(wide, site) && narrow(steps[site].scope) && !steps[site].front_load)
+            (0..steps.len())
+                .find(|&site| ancestors.has(wide, site) && narrow(steps[site].scope) && !steps[site].front_load)
         })
         .collect();
     for step in steps.iter().filter(|step| narrow(step.scope) && !step.finally) {

@@ -81,12 +81,20 @@ impl Names<'_> {
                     "`item` is not known here: `if` and `for_each` are decided once for all items",
                     "filter the list in `for_each` instead",
                 )),
-                None => Err(refuse(codes::EXPR_ITEM, "`item` is read in a step without `for_each`", "add `for_each: site.NAME` to the step")),
+                None => Err(refuse(
+                    codes::EXPR_ITEM,
+                    "`item` is read in a step without `for_each`",
+                    "add `for_each: site.NAME` to the step",
+                )),
             },
             "restore_point" => self.restore_point(path),
             "batch" if self.step.is_some() => self.batch(path),
             "secrets" if self.spot == Spot::With => Ok(if path.names.len() == 1 { Ty::Map } else { Ty::Text }),
-            "secrets" => Err(refuse(codes::EXPR_SECRET, "a secret may be read only inside `with`", "pass it to the action: `with: { token: \"${{ secrets.NAME }}\" }`")),
+            "secrets" => Err(refuse(
+                codes::EXPR_SECRET,
+                "a secret may be read only inside `with`",
+                "pass it to the action: `with: { token: \"${{ secrets.NAME }}\" }`",
+            )),
             root => match self.runbook.targets.groups.iter().position(|group| group.name == root) {
                 Some(group) if self.spot != Spot::GroupKey => self.group(path, group),
                 _ => Err(self.unknown(root)),
@@ -103,7 +111,11 @@ impl Names<'_> {
             known.extend(["steps", "item", "restore_point", "batch", "secrets"]);
             known.extend(self.runbook.targets.groups.iter().map(|group| group.name.as_str()));
         }
-        refuse(codes::EXPR_NAME, format!("there is no name `{}` here", words::short(root)), words::suggest(root, "names", known))
+        refuse(
+            codes::EXPR_NAME,
+            format!("there is no name `{}` here", words::short(root)),
+            words::suggest(root, "names", known),
+        )
     }
 
     fn wider(&self, what: &str) -> Refusal {
@@ -122,11 +134,14 @@ impl Names<'_> {
         let Some(name) = path.second() else { return Ok(Ty::Map) };
         match name {
             "id" => inside(path, 2, Ty::Text),
-            "restore_point" if self.runbook.restore_point.is_some() && self.spot != Spot::GroupKey => inside(path, 2, Ty::Text),
+            "restore_point" if self.runbook.restore_point.is_some() && self.spot != Spot::GroupKey => {
+                inside(path, 2, Ty::Text)
+            }
             _ => match self.runbook.targets.attributes.iter().find(|known| known.name == name) {
                 Some(attribute) => inside(path, 2, ty_of(attribute.ty)),
                 None => {
-                    let known = std::iter::once("id").chain(self.runbook.targets.attributes.iter().map(|known| known.name.as_str()));
+                    let known = std::iter::once("id")
+                        .chain(self.runbook.targets.attributes.iter().map(|known| known.name.as_str()));
                     Err(refuse(
                         codes::EXPR_ATTRIBUTE,
                         format!("a site has no attribute `{}`", words::short(name)),
@@ -151,7 +166,11 @@ impl Names<'_> {
 
     fn restore_point(&self, path: &Path) -> Result<Ty, Refusal> {
         if self.runbook.restore_point.is_none() {
-            return Err(refuse(codes::EXPR_NAME, "the runbook declares no restore point", "add `restore_point: { before: site.NAME }`"));
+            return Err(refuse(
+                codes::EXPR_NAME,
+                "the runbook declares no restore point",
+                "add `restore_point: { before: site.NAME }`",
+            ));
         }
         match self.scope() {
             _ if self.step.is_none() => Err(self.unknown("restore_point")),
@@ -167,7 +186,11 @@ impl Names<'_> {
         match path.second() {
             Some("number") => inside(path, 2, Ty::Integer),
             None => Ok(Ty::Map),
-            Some(name) => Err(refuse(codes::EXPR_NAME, format!("a batch has no `{}`", words::short(name)), words::suggest(name, "known", ["number"]))),
+            Some(name) => Err(refuse(
+                codes::EXPR_NAME,
+                format!("a batch has no `{}`", words::short(name)),
+                words::suggest(name, "known", ["number"]),
+            )),
         }
     }
 
@@ -183,17 +206,33 @@ impl Names<'_> {
         let Some(here) = self.step else { return Err(self.unknown("steps")) };
         let steps = &self.runbook.steps;
         let Some(name) = path.second() else {
-            return Err(refuse(codes::EXPR_NAME, "`steps` must be followed by the name of a step", "write `steps.NAME.outputs.OUTPUT`"));
+            return Err(refuse(
+                codes::EXPR_NAME,
+                "`steps` must be followed by the name of a step",
+                "write `steps.NAME.outputs.OUTPUT`",
+            ));
         };
         let Some(there) = steps.iter().position(|step| step.name == name) else {
-            let known = steps.iter().enumerate().filter(|&(ix, _)| self.ancestors.has(here, ix)).map(|(_, step)| step.name.as_str());
-            return Err(refuse(codes::EXPR_NAME, format!("there is no step `{}`", words::short(name)), words::suggest(name, "steps before this one", known)));
+            let known = steps
+                .iter()
+                .enumerate()
+                .filter(|&(ix, _)| self.ancestors.has(here, ix))
+                .map(|(_, step)| step.name.as_str());
+            return Err(refuse(
+                codes::EXPR_NAME,
+                format!("there is no step `{}`", words::short(name)),
+                words::suggest(name, "steps before this one", known),
+            ));
         };
         if !self.ancestors.has(here, there) {
             return Err(refuse(
                 codes::EXPR_ANCESTOR,
                 format!("`{name}` need not have run before `{}`", steps[here].name),
-                if here == there { "a step cannot read its own outputs".to_owned() } else { format!("add `{name}` to its `needs`") },
+                if here == there {
+                    "a step cannot read its own outputs".to_owned()
+                } else {
+                    format!("add `{name}` to its `needs`")
+                },
             ));
         }
         let step = &steps[there];
@@ -213,7 +252,11 @@ impl Names<'_> {
             None => return Ok(Ty::Map),
             Some("outputs") => {}
             Some(other) => {
-                return Err(refuse(codes::EXPR_NAME, format!("a step has no `{}`", words::short(other)), format!("write `steps.{name}.outputs.OUTPUT`")));
+                return Err(refuse(
+                    codes::EXPR_NAME,
+                    format!("a step has no `{}`", words::short(other)),
+                    format!("write `steps.{name}.outputs.OUTPUT`"),
+                ));
             }
         }
         let known = step.action.as_ref().and_then(|action| schema::known_properties(&action.output));
@@ -231,7 +274,11 @@ impl Names<'_> {
         match known {
             Some(known) if !known.contains(&output.as_str()) => Err(refuse(
                 codes::EXPR_OUTPUT,
-                format!("`{}` has no output `{}`", step.action.as_ref().map_or("the step", |action| &action.uses), words::short(output)),
+                format!(
+                    "`{}` has no output `{}`",
+                    step.action.as_ref().map_or("the step", |action| &action.uses),
+                    words::short(output)
+                ),
                 words::suggest(output, "outputs", known),
             )),
             _ => {
@@ -251,7 +298,12 @@ fn inside(path: &Path, used: usize, ty: Ty) -> Result<Ty, Refusal> {
         Ty::Any | Ty::Map => Ok(Ty::Any),
         plain => Err(refuse(
             codes::EXPR_TYPE,
-            format!("`{}` is {}, which has no `{}` inside", path.names[..used].join("."), plain.words(), words::short(&path.names[used])),
+            format!(
+                "`{}` is {}, which has no `{}` inside",
+                path.names[..used].join("."),
+                plain.words(),
+                words::short(&path.names[used])
+            ),
             format!("write `{}`", path.names[..used].join(".")),
         )),
     }

@@ -73,7 +73,11 @@ pub(crate) fn types(schema: &Json) -> Vec<&str> {
     match schema.get("type") {
         Some(Json::String(one)) => vec![one],
         Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).collect(),
-        _ => match schema.get("enum").and_then(Json::as_array).or(schema.get("const").map(std::slice::from_ref).map(|_| EMPTY)) {
+        _ => match schema
+            .get("enum")
+            .and_then(Json::as_array)
+            .or(schema.get("const").map(std::slice::from_ref).map(|_| EMPTY))
+        {
             Some(values) if !values.is_empty() && values.iter().all(Json::is_string) => vec!["string"],
             _ if schema.get("const").is_some_and(Json::is_string) => vec!["string"],
             _ => Vec::new(),

@@ -5,8 +5,19 @@ use crate::fields::Sink;
 use crate::template;
 use crate::yaml::{Entry, Node, Value};
 
-const WORDS: &[&str] =
-    &["password", "passwd", "passphrase", "token", "secret", "authorization", "api_key", "apikey", "credential", "credentials", "private_key"];
+const WORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "token",
+    "secret",
+    "authorization",
+    "api_key",
+    "apikey",
+    "credential",
+    "credentials",
+    "private_key",
+];
 
 pub(crate) fn check(sink: &mut Sink<'_>, root: &Node) {
     let Value::Map(entries) = &root.value else { return };
@@ -50,7 +61,12 @@ fn values(sink: &mut Sink<'_>, key: &str, node: &Node) {
 fn text_value(sink: &mut Sink<'_>, key: &str, text: &str, node: &Node) {
     let hint = "put it into the estate's `secrets` as `env:NAME` or `file:PATH` and read it as `${{ secrets.NAME }}`";
     if is_secret_word(key) && !text.is_empty() && !template::has_hole(text) {
-        sink.error(codes::LITERAL_SECRET, node.span, format!("`{}` is written into the file", crate::words::short(key)), hint);
+        sink.error(
+            codes::LITERAL_SECRET,
+            node.span,
+            format!("`{}` is written into the file", crate::words::short(key)),
+            hint,
+        );
     } else if has_password(text) {
         sink.error(codes::LITERAL_SECRET, node.span, "the address holds a password", hint);
     }

@@ -105,10 +105,10 @@ impl Compiled {
     /// Evaluates; the context holds at least what `paths` names.
     pub(crate) fn evaluate(&self, context: Value) -> Result<Json, String> {
         let Some(program) = &self.program else {
-            return Err(self.mistakes.first().map_or_else(
-                || "the expression cannot be evaluated".to_owned(),
-                |mistake| mistake.fact.clone(),
-            ));
+            return Err(self
+                .mistakes
+                .first()
+                .map_or_else(|| "the expression cannot be evaluated".to_owned(), |mistake| mistake.fact.clone()));
         };
         let value = program.eval(context).map_err(|error| fact_of(&error))?;
         to_json(&value, 0)
@@ -185,5 +185,20 @@ fn weight(value: &Json) -> usize {
         Json::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
         Json::Object(items) => items.iter().map(|(key, item)| key.len() + weight(item)).sum::<usize>() + 2,
         _ => 8,
+    }
+}
+
+/// Converts JSON to a value of an expression.
+pub(crate) fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::from(()),
+        Json::Bool(value) => Value::from(*value),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) => Value::from(integer),
+            None => Value::from(number.as_f64().unwrap_or_default()),
+        },
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(items) => items.iter().map(value).collect(),
+        Json::Object(entries) => Value::from_pairs(entries.iter().map(|(key, item)| (key.as_str(), value(item)))),
     }
 }

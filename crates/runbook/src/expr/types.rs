@@ -31,7 +31,10 @@ impl Ty {
             Self::Number => "a number".into(),
             Self::Text => "a text".into(),
             Self::List(item) if **item == Self::Any => "a list".into(),
-            Self::List(item) => format!("a list of {}", item.words().trim_start_matches("an ").trim_start_matches("a ").to_owned() + "s"),
+            Self::List(item) => format!(
+                "a list of {}",
+                item.words().trim_start_matches("an ").trim_start_matches("a ").to_owned() + "s"
+            ),
             Self::Map => "a map".into(),
         }
     }
@@ -51,7 +54,13 @@ impl Ty {
     }
 
     fn join(self, other: Self) -> Self {
-        if self == other { self } else if self.numeric() && other.numeric() { Self::Number } else { Self::Any }
+        if self == other {
+            self
+        } else if self.numeric() && other.numeric() {
+            Self::Number
+        } else {
+            Self::Any
+        }
     }
 }
 
@@ -177,7 +186,12 @@ impl Inference<'_> {
                         yes.join(no)
                     }
                     None => {
-                        self.mistake(codes::EXPR_TYPE, expr, "`if` without `else` gives nothing when it is false".into(), "write `A if TEST else B`");
+                        self.mistake(
+                            codes::EXPR_TYPE,
+                            expr,
+                            "`if` without `else` gives nothing when it is false".into(),
+                            "write `A if TEST else B`",
+                        );
                         Ty::Any
                     }
                 }
@@ -207,7 +221,12 @@ impl Inference<'_> {
 
     fn reject_plain(&mut self, base: &Ty, expr: &Expr<'_>) {
         if matches!(base, Ty::Boolean | Ty::Integer | Ty::Number | Ty::Text | Ty::Null) {
-            self.mistake(codes::EXPR_TYPE, expr, format!("{} has nothing inside to read", base.words()), "remove what follows the dot or bracket");
+            self.mistake(
+                codes::EXPR_TYPE,
+                expr,
+                format!("{} has nothing inside to read", base.words()),
+                "remove what follows the dot or bracket",
+            );
         }
     }
 
@@ -217,7 +236,12 @@ impl Inference<'_> {
         match base {
             Ty::List(item) => {
                 if !matches!(key, Ty::Any | Ty::Integer) {
-                    self.mistake(codes::EXPR_TYPE, expr, format!("a list is indexed by an integer, not by {}", key.words()), "write `list[0]`");
+                    self.mistake(
+                        codes::EXPR_TYPE,
+                        expr,
+                        format!("a list is indexed by an integer, not by {}", key.words()),
+                        "write `list[0]`",
+                    );
                 }
                 *item
             }
@@ -235,7 +259,12 @@ impl Inference<'_> {
             UnaryOpKind::Not => Ty::Boolean,
             UnaryOpKind::Neg => {
                 if !(inner.numeric() || inner == Ty::Any) {
-                    self.mistake(codes::EXPR_TYPE, expr, format!("`-` needs a number, this is {}", inner.words()), "remove the `-`");
+                    self.mistake(
+                        codes::EXPR_TYPE,
+                        expr,
+                        format!("`-` needs a number, this is {}", inner.words()),
+                        "remove the `-`",
+                    );
                 }
                 inner
             }
@@ -293,7 +322,11 @@ impl Inference<'_> {
                 _ => false,
             },
             CompareOpKind::Eq | CompareOpKind::Ne => left.comparable(right),
-            _ => left.comparable(right) && !matches!(left, Ty::Boolean | Ty::Map) && !matches!(right, Ty::Boolean | Ty::Map),
+            _ => {
+                left.comparable(right)
+                    && !matches!(left, Ty::Boolean | Ty::Map)
+                    && !matches!(right, Ty::Boolean | Ty::Map)
+            }
         };
         if !fits {
             self.mistake(
@@ -359,7 +392,11 @@ impl Inference<'_> {
             codes::EXPR_FUNCTION,
             expr,
             format!("`{name}` cannot be called: the language has filters, not functions"),
-            words::suggest(name.rsplit('.').next().unwrap_or_default(), "filters", FILTERS.iter().map(|known| known.name)),
+            words::suggest(
+                name.rsplit('.').next().unwrap_or_default(),
+                "filters",
+                FILTERS.iter().map(|known| known.name),
+            ),
         );
         Ty::Any
     }

@@ -16,7 +16,12 @@ pub(crate) fn approval(sink: &mut Sink<'_>, node: &Node) -> Option<Approval> {
         Some(node) => sink.texts(node, "`from`").into_iter().map(|(name, _)| name.to_owned()).collect(),
     };
     if from.is_empty() {
-        sink.error(codes::NO_APPROVER, node.span, "the approval names nobody who may give it", "name groups of people: `from: [dr-leads]`");
+        sink.error(
+            codes::NO_APPROVER,
+            node.span,
+            "the approval names nobody who may give it",
+            "name groups of people: `from: [dr-leads]`",
+        );
     }
     let timeout = fields
         .need(sink, "timeout", "say when it lapses: `timeout: 4h`")

@@ -28,12 +28,17 @@ pub(crate) fn batches(sink: &mut Sink<'_>, node: &Node) -> BatchesDecl {
             "give one budget per size, or a single one for all: `max_failures: 2%`",
         );
     }
-    let on_exceeded = fields.get("on_exceeded").and_then(|node| sink.word(node, "`on_exceeded`", EXCEEDED)).unwrap_or_default();
+    let on_exceeded =
+        fields.get("on_exceeded").and_then(|node| sink.word(node, "`on_exceeded`", EXCEEDED)).unwrap_or_default();
     let soak_ms = fields.get("soak").and_then(|node| sink.duration(node, "`soak`", true)).unwrap_or(0);
     let gate = fields.entry("gate").and_then(|entry| {
         let gate = sink.fields(&entry.value, "`gate`", keys::GATE);
         sink.push(steps::not_executed("`gate` of batches").at(sink.text, entry.key_span, ""));
-        let node = gate.need(sink, "approval", "say who may open the next batch: `gate: { approval: { from: [dr-leads], timeout: 4h } }`")?;
+        let node = gate.need(
+            sink,
+            "approval",
+            "say who may open the next batch: `gate: { approval: { from: [dr-leads], timeout: 4h } }`",
+        )?;
         approval::approval(sink, node)
     });
     let sizes = if sizes.is_empty() { vec![Size::Rest] } else { sizes };
@@ -53,7 +58,12 @@ fn sizes_of(sink: &mut Sink<'_>, node: &Node) -> Vec<Size> {
         return Vec::new();
     };
     if items.is_empty() || items.len() > 1_000 {
-        sink.error(codes::BAD_SIZES, node.span, format!("`sizes` has {} entries", items.len()), "give 1 to 1000 sizes: `sizes: [1, 10, 10%, rest]`");
+        sink.error(
+            codes::BAD_SIZES,
+            node.span,
+            format!("`sizes` has {} entries", items.len()),
+            "give 1 to 1000 sizes: `sizes: [1, 10, 10%, rest]`",
+        );
     }
     let mut all = Vec::new();
     for (ix, item) in items.iter().enumerate() {
@@ -61,7 +71,12 @@ fn sizes_of(sink: &mut Sink<'_>, node: &Node) -> Vec<Size> {
         match &item.value {
             Value::Text(text) if text == "rest" => {
                 if ix + 1 != items.len() {
-                    sink.error(codes::BAD_SIZES, item.span, "`rest` is not the last size: nothing would be left for the others", "move `rest` to the end");
+                    sink.error(
+                        codes::BAD_SIZES,
+                        item.span,
+                        "`rest` is not the last size: nothing would be left for the others",
+                        "move `rest` to the end",
+                    );
                 }
                 all.push(Size::Rest);
             }

@@ -1,8 +1,19 @@
 //! The keys of every map of the language; the JSON Schema is tested against these.
 
 pub(crate) const RUNBOOK: &[&str] = &[
-    "schema", "name", "description", "inputs", "targets", "ids", "restore_point", "objectives", "pools", "batches",
-    "defaults", "steps", "finally",
+    "schema",
+    "name",
+    "description",
+    "inputs",
+    "targets",
+    "ids",
+    "restore_point",
+    "objectives",
+    "pools",
+    "batches",
+    "defaults",
+    "steps",
+    "finally",
 ];
 pub(crate) const INPUT: &[&str] = &["type", "default", "description"];
 pub(crate) const TARGETS: &[&str] = &["kind", "id", "attributes", "scopes", "order_by", "verify"];
@@ -16,8 +27,21 @@ pub(crate) const APPROVAL: &[&str] = &["from", "min", "timeout", "on_timeout"];
 pub(crate) const DEFAULTS: &[&str] = &["scope", "timeout", "retry", "on_failure"];
 pub(crate) const RETRY: &[&str] = &["attempts", "backoff", "delay", "max_delay"];
 pub(crate) const STEP: &[&str] = &[
-    "description", "scope", "needs", "if", "for_each", "uses", "with", "approval", "pool", "timeout", "retry",
-    "on_failure", "front_load", "expect", "undo",
+    "description",
+    "scope",
+    "needs",
+    "if",
+    "for_each",
+    "uses",
+    "with",
+    "approval",
+    "pool",
+    "timeout",
+    "retry",
+    "on_failure",
+    "front_load",
+    "expect",
+    "undo",
 ];
 pub(crate) const NEED: &[&str] = &["step", "require"];
 pub(crate) const UNDO: &[&str] = &["uses", "with"];

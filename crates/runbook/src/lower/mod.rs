@@ -8,7 +8,7 @@ mod retry;
 mod steps;
 pub(crate) use steps::within as steps_within;
 mod targets;
-mod values;
+pub(crate) mod values;
 mod verify;
 
 use std::collections::HashMap;
@@ -89,10 +89,10 @@ pub(crate) fn document(sink: &mut Sink<'_>, root: &Node, catalogue: &[ActionSpec
     let target_node = top.need(sink, "targets", "declare what is restored: `targets: { kind: site, attributes: {} }`");
     let targets = target_node.map(|node| targets::targets(sink, node)).unwrap_or_default();
     let groups: Vec<String> = targets.groups.iter().map(|group| group.name.clone()).collect();
-    if let Some(node) = top.get("ids") {
-        if sink.word(node, "`ids`", &[("original", false), ("remap", true)]) == Some(true) {
-            sink.push(steps::not_executed("`ids: remap`").at(sink.text, node.span, ""));
-        }
+    if let Some(node) = top.get("ids")
+        && sink.word(node, "`ids`", &[("original", false), ("remap", true)]) == Some(true)
+    {
+        sink.push(steps::not_executed("`ids: remap`").at(sink.text, node.span, ""));
     }
     let restore_point = top.get("restore_point").and_then(|node| targets::restore_point(sink, node, &targets));
     let objectives = top.get("objectives").map(|node| objectives(sink, node)).unwrap_or_default();

@@ -15,7 +15,8 @@ pub(crate) fn pools(sink: &mut Sink<'_>, scene: &Scene<'_>, node: &Node) -> Vec<
     for entry in sink.entries(node, "`pools`") {
         sink.name(&entry.key, entry.key_span, "a pool", &[]);
         let fields = sink.fields(&entry.value, "a pool", keys::POOL);
-        let per = fields.get("per").and_then(|node| scene.scope(sink, node, "`per`")).filter(|&scope| scope != Scope::Run);
+        let per =
+            fields.get("per").and_then(|node| scene.scope(sink, node, "`per`")).filter(|&scope| scope != Scope::Run);
         let slots = fields
             .get("slots")
             .and_then(|node| sink.integer(node, "`slots`", 1..=1_000_000))
@@ -23,7 +24,14 @@ pub(crate) fn pools(sink: &mut Sink<'_>, scene: &Scene<'_>, node: &Node) -> Vec<
         let rate = fields.get("rate").and_then(|node| {
             let text = sink.text(node, "`rate`")?;
             words::rate(text)
-                .map_err(|fact| sink.error(codes::BAD_RATE, node.span, fact, "write starts per second, minute or hour: `200/s`, `50/m`, `100/h`"))
+                .map_err(|fact| {
+                    sink.error(
+                        codes::BAD_RATE,
+                        node.span,
+                        fact,
+                        "write starts per second, minute or hour: `200/s`, `50/m`, `100/h`",
+                    )
+                })
                 .ok()
         });
         if fields.get("slots").is_none() && fields.get("rate").is_none() {
@@ -85,12 +93,19 @@ pub(crate) fn uses(sink: &mut Sink<'_>, scene: &Scene<'_>, node: &Node, scope: S
             sink.error(
                 codes::POOL_SCOPE,
                 span,
-                format!("the pool `{name}` is counted per key of a scope of which one unit of this step covers several"),
+                format!(
+                    "the pool `{name}` is counted per key of a scope of which one unit of this step covers several"
+                ),
                 "use a pool without `per`, or give the step the scope of the pool",
             );
         }
         if all.iter().any(|taken| taken.pool.ix() == ix) {
-            sink.error(codes::DUPLICATE_KEY, span, format!("the pool `{name}` is taken twice"), "remove one, or take more slots: `pool: { name: 2 }`");
+            sink.error(
+                codes::DUPLICATE_KEY,
+                span,
+                format!("the pool `{name}` is taken twice"),
+                "remove one, or take more slots: `pool: { name: 2 }`",
+            );
         } else {
             all.push(PoolUse { pool: ix.into(), slots: u32::try_from(slots).unwrap_or(1) });
         }

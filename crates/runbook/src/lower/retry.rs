@@ -17,7 +17,8 @@ pub(crate) const ON_FAILURE: &[(&str, OnFailure)] = &[
 ];
 
 /// One attempt: what holds if nobody asks for more.
-pub(crate) const ONCE: Retry = Retry { attempts: 1, backoff: Backoff::Exponential, delay_ms: 1_000, max_delay_ms: 60_000 };
+pub(crate) const ONCE: Retry =
+    Retry { attempts: 1, backoff: Backoff::Exponential, delay_ms: 1_000, max_delay_ms: 60_000 };
 
 /// What `defaults` says.
 #[derive(Clone, Copy, Debug)]

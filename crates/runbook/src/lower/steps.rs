@@ -58,11 +58,17 @@ pub(crate) fn all(
         sink.push(not_executed("`finally`").at(sink.text, node.span, ""));
     }
     if entries.len() > MAX_STEPS {
-        sink.error(codes::PLAN_LIMIT, super::first(entries[0].0.key_span), format!("there are {} steps, more than {MAX_STEPS}", entries.len()), "split the runbook");
+        sink.error(
+            codes::PLAN_LIMIT,
+            super::first(entries[0].0.key_span),
+            format!("there are {} steps, more than {MAX_STEPS}", entries.len()),
+            "split the runbook",
+        );
         entries.truncate(MAX_STEPS);
     }
     let base = steps.len();
-    let mut names: HashMap<String, usize> = steps.iter().enumerate().map(|(ix, step)| (step.name.clone(), ix)).collect();
+    let mut names: HashMap<String, usize> =
+        steps.iter().enumerate().map(|(ix, step)| (step.name.clone(), ix)).collect();
     let mut places: HashMap<&str, (Span, bool)> = HashMap::new();
     for (ix, (entry, finally)) in entries.iter().enumerate() {
         sink.name(&entry.key, entry.key_span, "a step", &[]);
@@ -111,7 +117,9 @@ fn step(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry, finally: bool) ->
     let undo = fields.entry("undo").and_then(|undo_entry| {
         sink.push(not_executed("`undo`").at(sink.text, undo_entry.key_span, ""));
         let undo = sink.fields(&undo_entry.value, "`undo`", keys::UNDO);
-        let action = undo.need(sink, "uses", "name the action that takes the effect back").and_then(|node| scene.action(sink, node));
+        let action = undo
+            .need(sink, "uses", "name the action that takes the effect back")
+            .and_then(|node| scene.action(sink, node));
         Some(Undo { action: action?, with: undo.get("with").cloned() })
     });
     Step {
@@ -128,7 +136,10 @@ fn step(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry, finally: bool) ->
         pools: fields.get("pool").map(|node| pools::uses(sink, scene, node, scope)).unwrap_or_default(),
         timeout_ms,
         retry: fields.get("retry").map_or(scene.defaults.retry, |node| retry::retry(sink, node, scene.defaults.retry)),
-        on_failure: fields.get("on_failure").and_then(|node| retry::on_failure(sink, node)).unwrap_or(scene.defaults.on_failure),
+        on_failure: fields
+            .get("on_failure")
+            .and_then(|node| retry::on_failure(sink, node))
+            .unwrap_or(scene.defaults.on_failure),
         front_load: fields.get("front_load").and_then(|node| sink.boolean(node, "`front_load`")).unwrap_or(false),
         finally,
         condition: fields.get("if").and_then(|node| expression(sink, node, "`if`")),
@@ -219,7 +230,9 @@ fn needs(sink: &mut Sink<'_>, scene: &Scene<'_>, node: &Node) -> Vec<NeedDecl> {
             Value::Text(name) => (name.as_str(), item.span, false),
             Value::Map(_) => {
                 let fields = sink.fields(item, "a need", keys::NEED);
-                let require = fields.get("require").and_then(|node| sink.word(node, "`require`", &[("all", true), ("left", false)]));
+                let require = fields
+                    .get("require")
+                    .and_then(|node| sink.word(node, "`require`", &[("all", true), ("left", false)]));
                 let step = fields.need(sink, "step", "name the step: `needs: [{ step: validate, require: all }]`");
                 let Some(step) = step else { continue };
                 let Some(name) = sink.text(step, "`step`") else { continue };
@@ -241,7 +254,12 @@ fn needs(sink: &mut Sink<'_>, scene: &Scene<'_>, node: &Node) -> Vec<NeedDecl> {
         };
         if let Some(first) = all.iter().find(|need| need.step == step) {
             let first = first.span;
-            sink.error2(codes::DUPLICATE_NEED, (span, (first, "first needed here")), format!("`{name}` is needed twice"), "remove one of them");
+            sink.error2(
+                codes::DUPLICATE_NEED,
+                (span, (first, "first needed here")),
+                format!("`{name}` is needed twice"),
+                "remove one of them",
+            );
         } else {
             all.push(NeedDecl { step, span, require_all });
         }
@@ -264,7 +282,12 @@ fn expect(sink: &mut Sink<'_>, node: &Node) -> (u64, u64) {
         let low_ms = sink.duration(low, "`expect`", true).unwrap_or(0);
         let high_ms = sink.duration(high, "`expect`", true).unwrap_or(low_ms);
         if high_ms < low_ms {
-            sink.error(codes::BAD_DURATION, node.span, "`expect` ends before it starts", "write the shorter duration first");
+            sink.error(
+                codes::BAD_DURATION,
+                node.span,
+                "`expect` ends before it starts",
+                "write the shorter duration first",
+            );
         }
         return (low_ms, high_ms.max(low_ms));
     }

@@ -91,7 +91,11 @@ fn order_by(sink: &mut Sink<'_>, node: &Node, attributes: &[Attribute]) -> Vec<O
                 format!("`{}` is no attribute of a site", words::short(text)),
                 format!(
                     "write `site.NAME`, or `-site.NAME` for the largest first; {}",
-                    words::suggest(found.unwrap_or(path), "attributes", attributes.iter().map(|known| known.name.as_str()))
+                    words::suggest(
+                        found.unwrap_or(path),
+                        "attributes",
+                        attributes.iter().map(|known| known.name.as_str())
+                    )
                 ),
             ),
         }
@@ -123,7 +127,10 @@ pub(crate) fn restore_point(sink: &mut Sink<'_>, node: &Node, targets: &Targets)
                     codes::UNKNOWN_ATTRIBUTE,
                     node.span,
                     format!("`{}` is no attribute of a site", words::short(text)),
-                    format!("write `site.NAME`; {}", words::suggest(name, "timestamps", times.map(|known| known.name.as_str()))),
+                    format!(
+                        "write `site.NAME`; {}",
+                        words::suggest(name, "timestamps", times.map(|known| known.name.as_str()))
+                    ),
                 );
                 None
             }

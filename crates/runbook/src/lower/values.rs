@@ -21,8 +21,29 @@ const TYPES: &[(&str, Type)] = &[
 
 /// Words that cannot name a group, because expressions already use them.
 pub(crate) const RESERVED: &[&str] = &[
-    "run", "batch", "site", "item", "inputs", "estate", "steps", "secrets", "restore_point", "true", "false", "none",
-    "and", "or", "not", "in", "is", "if", "else", "True", "False", "None", "range",
+    "run",
+    "batch",
+    "site",
+    "item",
+    "inputs",
+    "estate",
+    "steps",
+    "secrets",
+    "restore_point",
+    "true",
+    "false",
+    "none",
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "else",
+    "True",
+    "False",
+    "None",
+    "range",
 ];
 
 /// Reads a type; attributes may not be durations.
@@ -40,7 +61,11 @@ pub(crate) fn inputs(sink: &mut Sink<'_>, node: &Node) -> Vec<Input> {
             sink.text(node, "`description`");
         }
         let ty = fields
-            .need(sink, "type", "give it a type: `string`, `integer`, `number`, `boolean`, `timestamp`, `duration` or `list<string>`")
+            .need(
+                sink,
+                "type",
+                "give it a type: `string`, `integer`, `number`, `boolean`, `timestamp`, `duration` or `list<string>`",
+            )
             .and_then(|node| type_word(sink, node, "`type`", true));
         let Some(ty) = ty else { continue };
         let default = fields.get("default").and_then(|node| {

@@ -23,9 +23,8 @@ pub(crate) fn find(targets: &Node) -> Option<&Entry> {
 /// Makes the steps `verify` (each site, front-loaded) and `verified` (once, after all of them).
 pub(crate) fn steps(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry) -> Vec<Step> {
     let fields = sink.fields(&entry.value, "`targets.verify`", keys::VERIFY);
-    let action = fields
-        .need(sink, "uses", "name an action that looks an ID up")
-        .and_then(|node| scene.action(sink, node));
+    let action =
+        fields.need(sink, "uses", "name an action that looks an ID up").and_then(|node| scene.action(sink, node));
     let expect = fields
         .need(sink, "expect", "say what the look-up must give: `expect: { kind: site, state: deleted }`")
         .map(|node| expected(sink, node, action.as_ref()))

@@ -75,7 +75,14 @@ impl<'r> Columns<'r> {
                 Type::Texts => Building::List(vec![0], Interner::default()),
             })
             .collect();
-        Self { targets, building, ids: Texts::default(), source_rows: Vec::new(), first_seen: HashMap::new(), rows_seen: 0 }
+        Self {
+            targets,
+            building,
+            ids: Texts::default(),
+            source_rows: Vec::new(),
+            first_seen: HashMap::new(),
+            rows_seen: 0,
+        }
     }
 
     pub(super) fn rows_seen(&self) -> usize {
@@ -125,7 +132,14 @@ impl<'r> Columns<'r> {
     }
 
     /// Adds the value of an attribute to the row.
-    pub(super) fn cell(&mut self, findings: &mut Findings<'_>, line: u32, attribute: usize, cell: Cell<'_>, span: impl FnOnce() -> Span) {
+    pub(super) fn cell(
+        &mut self,
+        findings: &mut Findings<'_>,
+        line: u32,
+        attribute: usize,
+        cell: Cell<'_>,
+        span: impl FnOnce() -> Span,
+    ) {
         let Some(building) = self.building.get_mut(attribute) else { return };
         if let Err(fact) = push(building, cell) {
             let declared = &self.targets.attributes[attribute];

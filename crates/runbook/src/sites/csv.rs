@@ -37,7 +37,8 @@ pub(super) fn read(findings: &mut Findings<'_>, columns: &mut Columns<'_>) {
         });
         // The reader counts empty lines before a record to the record.
         let blank = body.get(start..).map_or(0, |rest| rest.len() - rest.trim_start_matches(['\n', '\r']).len());
-        let line = line + u32::try_from(body.get(start..start + blank).unwrap_or_default().matches('\n').count()).unwrap_or(0);
+        let line =
+            line + u32::try_from(body.get(start..start + blank).unwrap_or_default().matches('\n').count()).unwrap_or(0);
         let start = start + blank;
         let field = |ix: usize| {
             let span = field_span(body, start, ix);
@@ -74,7 +75,11 @@ fn header(
     let mut attributes = vec![None; names.len()];
     for (ix, name) in record.iter().enumerate() {
         let name = name.trim();
-        let slot = if name == "id" { Some(&mut id) } else { names.iter().position(|known| *known == name).map(|at| &mut attributes[at]) };
+        let slot = if name == "id" {
+            Some(&mut id)
+        } else {
+            names.iter().position(|known| *known == name).map(|at| &mut attributes[at])
+        };
         match slot {
             Some(slot @ None) => *slot = Some(ix),
             Some(Some(_)) => findings.error(
@@ -89,7 +94,10 @@ fn header(
                 || format!("the column `{}` is not declared", words::short(name)),
                 || {
                     let known = std::iter::once("id").chain(names.iter().copied());
-                    format!("declare it in `targets.attributes` or remove it; {}", words::suggest(name, "columns", known))
+                    format!(
+                        "declare it in `targets.attributes` or remove it; {}",
+                        words::suggest(name, "columns", known)
+                    )
                 },
             ),
         }

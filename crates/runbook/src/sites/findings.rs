@@ -16,7 +16,13 @@ impl<'a> Findings<'a> {
         Self { text, found: Vec::new(), count: 0 }
     }
 
-    pub(super) fn error(&mut self, code: Code, span: Span, message: impl FnOnce() -> String, hint: impl FnOnce() -> String) {
+    pub(super) fn error(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl FnOnce() -> String,
+        hint: impl FnOnce() -> String,
+    ) {
         self.error2(code, span, None, message, hint);
     }
 

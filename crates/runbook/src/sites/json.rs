@@ -172,7 +172,11 @@ fn object(
             scan.take(b':', "a colon is missing")?;
             let span = scan.value()?;
             let value = parse(scan.text, span)?;
-            let slot = if key == "id" { Some(&mut id) } else { names.iter().position(|name| *name == key).map(|at| &mut cells[at]) };
+            let slot = if key == "id" {
+                Some(&mut id)
+            } else {
+                names.iter().position(|name| *name == key).map(|at| &mut cells[at])
+            };
             match slot {
                 Some(slot @ None) => *slot = Some((value, span)),
                 Some(Some(_)) => findings.error(
@@ -187,7 +191,10 @@ fn object(
                     || format!("row {row}: the attribute `{}` is not declared", words::short(&key)),
                     || {
                         let known = std::iter::once("id").chain(names.iter().copied());
-                        format!("declare it in `targets.attributes` or remove it; {}", words::suggest(&key, "attributes", known))
+                        format!(
+                            "declare it in `targets.attributes` or remove it; {}",
+                            words::suggest(&key, "attributes", known)
+                        )
                     },
                 ),
             }
@@ -200,11 +207,21 @@ fn object(
     match &id {
         Some((Json::String(id), span)) => columns.row(findings, row, (id, *span)),
         Some((_, span)) => {
-            findings.error(codes::SITES_VALUE, *span, || format!("row {row}: the id is not a text"), || "put the id in quotes".into());
+            findings.error(
+                codes::SITES_VALUE,
+                *span,
+                || format!("row {row}: the id is not a text"),
+                || "put the id in quotes".into(),
+            );
             columns.row(findings, row, ("?", *span));
         }
         None => {
-            findings.error(codes::SITES_MISSING, here, || format!("row {row} has no `id`"), || "add `\"id\": \"...\"`".into());
+            findings.error(
+                codes::SITES_MISSING,
+                here,
+                || format!("row {row} has no `id`"),
+                || "add `\"id\": \"...\"`".into(),
+            );
         }
     }
     for (attribute, cell) in cells.iter().enumerate() {

@@ -1,0 +1,152 @@
+//! The engine's port to expressions, from a stored plan alone.
+
+use std::fmt;
+
+use engine::{EvalError, Evaluator, KeyIx, Outputs, Plan, PlanSpec, Scope, SiteIx, StepIx, Target};
+use serde_json::Value as Json;
+
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::evaluate::shape::Failed;
+use crate::evaluate::{Programs, Spot};
+use crate::source::Span;
+
+/// Evaluates the expressions of one plan; each is compiled once, when this is made.
+#[derive(Debug)]
+pub struct PlanEvaluator {
+    programs: Programs,
+}
+
+impl PlanEvaluator {
+    /// Compiles the expressions of a plan.
+    ///
+    /// # Errors
+    /// If the plan holds an expression that this version cannot compile.
+    pub fn new(plan: &Plan) -> Result<Self, Vec<Diagnostic>> {
+        let spec = plan.spec();
+        match Programs::new(spec) {
+            Ok(programs) => Ok(Self { programs }),
+            Err(broken) => Err(broken
+                .into_iter()
+                .map(|broken| {
+                    let step = spec.steps.get(broken.step);
+                    let mut diagnostic = Diagnostic::error(
+                        codes::EXPR_SYNTAX,
+                        format!(
+                            "step `{}`: {} in `{}`",
+                            step.map_or("?", |step| &step.name),
+                            broken.failed.fact,
+                            broken.failed.expression
+                        ),
+                        "the plan was written by another version: plan again with this one",
+                    );
+                    diagnostic.push_label(Span::default(), step.map(|step| step.place).unwrap_or_default(), "");
+                    diagnostic
+                })
+                .collect()),
+        }
+    }
+
+    fn fail(&self, spec: &PlanSpec, step: StepIx, key: KeyIx, failed: &Failed) -> EvalError {
+        let place = self.programs.place(spec, step.ix(), &failed.expression);
+        let name = spec.steps.get(step.ix()).map_or("?", |step| &step.name);
+        EvalError {
+            code: codes::PLAN_EXPR.id.to_owned(),
+            message: format!(
+                "{}:{}:{}: step `{name}`{}: `{}`: {}",
+                spec.origin.runbook_file,
+                place.line,
+                place.column,
+                key_words(spec, step, key),
+                failed.expression,
+                failed.fact
+            ),
+            hint: hint(failed),
+        }
+    }
+}
+
+/// What to do about an expression that failed.
+pub(crate) fn hint(failed: &Failed) -> String {
+    if failed.fact.contains("not there") && failed.expression.contains("steps.") {
+        "the step may have been skipped or degraded: test it with `steps.NAME.outputs is defined`, or give a value with `| default('...')`".into()
+    } else if failed.fact.contains("not there") {
+        "check the spelling, or give a value with `| default('...')`".into()
+    } else {
+        "change the expression, or the data it reads".into()
+    }
+}
+
+/// Names the key of a step for people, with a leading comma; empty for the run.
+pub(crate) fn key_words(spec: &PlanSpec, step: StepIx, key: KeyIx) -> String {
+    match spec.steps.get(step.ix()).map(|step| step.scope) {
+        Some(Scope::Site) => {
+            let row = spec.sites.source_rows.get(key.ix()).copied().unwrap_or_default();
+            format!(", site `{}` (row {row} of {})", spec.sites.id(SiteIx(key.0)), spec.origin.sites_file)
+        }
+        Some(Scope::Batch) => format!(", batch {}", key.0 + 1),
+        Some(Scope::Group(group)) => spec.groups.get(group.ix()).map_or_else(String::new, |group| {
+            format!(", {} `{}`", group.name, group.keys.dictionary.get(key.ix()).map_or("?", String::as_str))
+        }),
+        Some(Scope::Run) | None => String::new(),
+    }
+}
+
+fn spot<'a>(spec: &'a PlanSpec, step: StepIx, key: KeyIx, outputs: &'a dyn Outputs) -> Spot<'a> {
+    let scope = spec.steps.get(step.ix()).map_or(Scope::Run, |step| step.scope);
+    Spot { spec, scope, key: key.0, item: None, outputs: Some(outputs) }
+}
+
+impl Evaluator for PlanEvaluator {
+    fn condition(&self, plan: &Plan, step: StepIx, key: KeyIx, outputs: &dyn Outputs) -> Result<bool, EvalError> {
+        let spec = plan.spec();
+        let Some(condition) = self.programs.steps.get(step.ix()).and_then(|step| step.condition.as_ref()) else {
+            return Ok(true);
+        };
+        let failed = |fact: String| self.fail(spec, step, key, &Failed { expression: condition.text.clone(), fact });
+        match self.programs.scene.evaluate(condition, spot(spec, step, key, outputs)) {
+            Ok(Json::Bool(value)) => Ok(value),
+            Ok(other) => Err(failed(format!("`if` gave {}, not a boolean", kind(&other)))),
+            Err(fact) => Err(failed(fact)),
+        }
+    }
+
+    fn items(&self, plan: &Plan, step: StepIx, key: KeyIx, outputs: &dyn Outputs) -> Result<Vec<String>, EvalError> {
+        let spec = plan.spec();
+        let Some(for_each) = self.programs.steps.get(step.ix()).and_then(|step| step.for_each.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let failed = |fact: String| self.fail(spec, step, key, &Failed { expression: for_each.text.clone(), fact });
+        match self.programs.scene.evaluate(for_each, spot(spec, step, key, outputs)) {
+            Ok(Json::Array(items)) => Ok(items.iter().map(Json::to_string).collect()),
+            Ok(other) => Err(failed(format!("`for_each` gave {}, not a list", kind(&other)))),
+            Err(fact) => Err(failed(fact)),
+        }
+    }
+
+    fn with(&self, plan: &Plan, target: Target<'_>, outputs: &dyn Outputs) -> Result<Json, EvalError> {
+        let spec = plan.spec();
+        let Some(program) = self.programs.steps.get(target.step.ix()) else { return Ok(Json::Null) };
+        let fail = |failed: &Failed| self.fail(spec, target.step, target.key, failed);
+        let item: Option<Json> = match target.item {
+            None => None,
+            Some(text) => Some(serde_json::from_str(text).map_err(|_| {
+                fail(&Failed { expression: "item".into(), fact: "the recorded item is no JSON".into() })
+            })?),
+        };
+        let spot = Spot { item: item.as_ref(), ..spot(spec, target.step, target.key, outputs) };
+        program.with.fill(&self.programs.scene, spot).map_err(|failed| fail(&failed))
+    }
+}
+
+/// Names the kind of a value for people.
+pub(crate) fn kind(value: &Json) -> impl fmt::Display {
+    match value {
+        Json::Null => "nothing",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "a map",
+    }
+}

@@ -1,0 +1,99 @@
+//! Runbook + sites + estate + inputs -> a plan with no choice left open.
+
+mod batches;
+mod decide;
+mod groups;
+mod inputs;
+mod order;
+mod points;
+mod probe;
+mod steps;
+
+use std::collections::BTreeMap;
+
+use engine::{Origin, PLAN_FORMAT, PlanSpec};
+
+use crate::codes;
+use crate::diagnostic::{self, Diagnostic, Text};
+use crate::estate::Estate;
+use crate::evaluate::Programs;
+use crate::model::Runbook;
+use crate::sites::SiteList;
+use crate::source::Span;
+
+/// Most sites of a plan.
+const MAX_SITES: usize = 10_000_000;
+
+/// Resolves everything that can be known before a run; overrides are texts by the names of inputs.
+///
+/// # Errors
+/// If an input is missing or wrong, a secret or variable is not in the estate, an expression fails for a site, or a
+/// site would lose more data than allowed; each names step, site and row.
+pub fn plan(
+    runbook: &Runbook,
+    estate: &Estate,
+    list: &SiteList,
+    overrides: &BTreeMap<String, String>,
+) -> Result<PlanSpec, Vec<Diagnostic>> {
+    let text = Text::new(&runbook.source);
+    let mut found = Vec::new();
+    if list.is_empty() || list.len() > MAX_SITES {
+        found.push(
+            Diagnostic::error(
+                codes::PLAN_LIMIT,
+                format!("the list has {} sites", list.len()),
+                format!("give 1 to {MAX_SITES} sites"),
+            )
+            .at(&text, Span::default(), ""),
+        );
+        return Err(found);
+    }
+    let inputs = inputs::resolve(runbook, overrides, &text, &mut found);
+    let sites = order::sorted(&runbook.targets, &list.sites);
+    let batches = batches::cut(&runbook.batches, sites.len());
+    let mut spec = PlanSpec {
+        format: PLAN_FORMAT,
+        origin: Origin {
+            runbook: runbook.name.clone(),
+            runbook_file: runbook.source.name.clone(),
+            runbook_text: runbook.source.text.clone(),
+            sites_file: list.name.clone(),
+            estate: estate.name.clone(),
+        },
+        sites,
+        groups: Vec::new(),
+        batches,
+        pools: runbook.pools.iter().map(|pool| pool.spec.clone()).collect(),
+        steps: Vec::new(),
+        items: Vec::new(),
+        inputs: inputs.to_string(),
+        estate: estate.to_json().to_string(),
+        objectives: runbook.objectives,
+    };
+    if diagnostic::has_errors(&found) {
+        return Err(found);
+    }
+    groups::fill(runbook, &mut spec, &text, &mut found);
+    if diagnostic::has_errors(&found) {
+        return Err(found);
+    }
+    points::fill(runbook, &mut spec, &text, &mut found);
+    steps::fill(runbook, &mut spec);
+    match Programs::new(&spec) {
+        Ok(programs) => {
+            decide::decide(runbook, &mut spec, &programs, &text, &mut found);
+            probe::probe(runbook, &spec, &programs, &text, &mut found);
+        }
+        Err(broken) => found.extend(broken.into_iter().map(|broken| {
+            let place = runbook.steps.get(broken.step).map(|step| step.span).unwrap_or_default();
+            Diagnostic::error(
+                codes::EXPR_SYNTAX,
+                format!("{} in `{}`", broken.failed.fact, broken.failed.expression),
+                "check the runbook again",
+            )
+            .at(&text, place, "")
+        })),
+    }
+    let found = diagnostic::in_order(found);
+    if diagnostic::has_errors(&found) { Err(found) } else { Ok(spec) }
+}

@@ -1,0 +1,5 @@
+//! The front end, through its public API only.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod fixture;
+mod plan;
