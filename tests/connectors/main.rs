@@ -5,6 +5,7 @@ mod catalogue;
 mod check;
 mod exec;
 mod http;
+mod lab_shards;
 mod objects;
 mod recover;
 mod restore;
