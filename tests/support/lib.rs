@@ -3,6 +3,7 @@
 
 pub mod checks;
 pub mod plans;
+pub mod process;
 pub mod random;
 pub mod sim;
 pub mod world;

@@ -73,20 +73,24 @@ enum Reply {
 }
 
 /// Conditions and items that look random but are a function of step and key, as expressions over outputs are.
-struct Oracle;
+#[derive(Debug)]
+pub struct Oracle {
+    /// Whether some expressions give no value.
+    pub fails: bool,
+}
 
 impl Evaluator for Oracle {
     fn condition(&self, _: &Plan, step: StepIx, key: KeyIx, _: &dyn Outputs) -> Result<bool, EvalError> {
         match Random::new(u64::from(step.0) << 32 | u64::from(key.0)).between(0, 9) {
-            0 => Err(EvalError { code: "sim".into(), message: "no value".into(), hint: String::new() }),
-            1..=3 => Ok(false),
+            0 if self.fails => Err(EvalError { code: "sim".into(), message: "no value".into(), hint: String::new() }),
+            0..=3 => Ok(false),
             _ => Ok(true),
         }
     }
 
     fn items(&self, _: &Plan, step: StepIx, key: KeyIx, _: &dyn Outputs) -> Result<Vec<String>, EvalError> {
         let count = Random::new(u64::from(step.0) << 33 | u64::from(key.0)).between(0, 4);
-        if count == 4 {
+        if count == 4 && self.fails {
             return Err(EvalError { code: "sim".into(), message: "no list".into(), hint: String::new() });
         }
         Ok((0..count).map(|item| item.to_string()).collect())
@@ -128,7 +132,7 @@ pub fn run(seed: u64) -> Result<Trace, String> {
     };
     sim.input(Input::Open { actor: "sim".into() })?;
     sim.adopt()?;
-    sim.to_rest()?;
+    sim.rest()?;
     sim.checker.at_rest(&sim.run, &sim.world)?;
     sim.replays()?;
     Ok(Trace {
@@ -154,7 +158,7 @@ fn tell(run: &Run, record: &Record) {
 }
 
 impl Sim {
-    fn to_rest(&mut self) -> Result<(), String> {
+    fn rest(&mut self) -> Result<(), String> {
         // Once this many turns are over faults stop, and the run must come to rest within as many again.
         const CALM: u32 = 3_000;
         for turn in 0..CALM * 4 {
@@ -337,7 +341,7 @@ impl Sim {
     }
 
     fn input(&mut self, input: Input) -> Result<(), String> {
-        let events = match self.run.decide(self.now, input.clone(), &Oracle) {
+        let events = match self.run.decide(self.now, input.clone(), &Oracle { fails: true }) {
             Ok(events) => events,
             Err(rejection) => {
                 return match input {

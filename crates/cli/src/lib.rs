@@ -1,1 +1,61 @@
-//! See crates/README.md.
+//! The command line of `reinstate`, and the only place where the parts are put together.
+//!
+//! Architecture invariant: nothing depends on this crate. It holds wiring, words and exit codes; what is true of a run
+//! is decided in the engine, what is said of it in the report.
+
+mod args;
+mod bench;
+mod commands;
+mod execute;
+mod exit;
+mod failure;
+mod files;
+mod out;
+mod planning;
+mod progress;
+mod secrets;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Parses the arguments, carries the command out and returns its exit code.
+#[must_use]
+pub fn main_impl() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; everything else is bad input.
+            let exit = if error.use_stderr() { exit::Exit::BadInput } else { exit::Exit::Done };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    out::choose_color(cli.color);
+    start_log(&cli.log, cli.json);
+    // One TLS provider for the process; a second call would only say that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out::failure(&failure::Failure::trouble("runtime", &error, "check the limits of this process"), cli.json);
+            return exit::Exit::Trouble.into();
+        }
+    };
+    let json = cli.json;
+    match runtime.block_on(commands::carry_out(cli)) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            out::failure(&failure, json);
+            failure.exit.into()
+        }
+    }
+}
+
+fn start_log(directives: &str, json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_new(directives).unwrap_or_default();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber can only come from a test harness, which then keeps its own.
+    let _ = if json { builder.json().try_init() } else { builder.try_init() };
+}

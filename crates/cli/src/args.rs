@@ -1,0 +1,404 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const ABOUT: &str = "Put many deleted sites back, under their original IDs, from a YAML runbook";
+
+const LONG_ABOUT: &str = "\
+Put many deleted sites back, under their original IDs, from a YAML runbook.
+
+A runbook says which steps bring one site back and in which order; a list says which sites. `reinstate` restores them in
+parallel, batch by batch, and records every step in a journal, so that a run that was killed goes on where it was.
+
+  reinstate demo                                        see it work, in a lab on this machine
+  reinstate init restore.yaml                           start a runbook
+  reinstate check restore.yaml --sites sites.csv        find every mistake before anything starts
+  reinstate plan restore.yaml --sites sites.csv --estate estate.yaml
+  reinstate run  restore.yaml --sites sites.csv --estate estate.yaml --plan HASH
+  reinstate resume NAME                                 go on after a crash, a kill or Ctrl-C
+  reinstate status NAME; reinstate why NAME SITE; reinstate report NAME --format html --output report.html";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done: succeeded, or clean
+  1  could not do it: store, network, defect (the message says which)
+  2  bad input: arguments, runbook, site list, estate
+  3  the run ended with exceptions: some sites did not return cleanly
+  4  the run failed, was aborted or cancelled
+  5  the run waits for an operator
+  6  stopped by a signal; `reinstate resume` goes on
+  7  somebody else drives this run
+  8  differences were found (`lab diff`)";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "reinstate", version, about = ABOUT, long_about = LONG_ABOUT, after_long_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Colour of text for people
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    /// Print one JSON object (or one per line) instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error: error, warn, info, debug or trace, or directives such as `store=debug`
+    #[arg(long, global = true, env = "REINSTATE_LOG", default_value = "warn")]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented runbook to start from
+    Init(Init),
+    /// Find every mistake of a runbook, a site list and an estate; changes nothing
+    Check(Check),
+    /// Draw the steps of a runbook
+    Graph(Graph),
+    /// Print the JSON Schema of runbooks, for editors
+    Schema,
+    /// Show what a run would do, with its hash; changes nothing
+    Plan(PlanCommand),
+    /// Restore the sites
+    Run(RunCommand),
+    /// Go on with a run that was interrupted
+    Resume(Resume),
+    /// Show how far a run is
+    Status(OfRun),
+    /// List runs, newest first
+    Runs(Stored),
+    /// List the sites of a run with their states
+    Sites(SitesOf),
+    /// Say what a site or a step waits for
+    Why(Why),
+    /// Print the events of a run
+    Logs(Logs),
+    /// Report on a run: outcome, batches, times, exceptions
+    Report(ReportCommand),
+    /// Let a paused run go on (take it up with `resume` afterwards)
+    Continue(Verb),
+    /// Cancel a run that nobody drives: nothing new starts, it ends as cancelled
+    Cancel(Verb),
+    /// Rule on a unit that waits for an operator
+    Rule(Rule),
+    /// Build, damage, serve and compare a model estate
+    #[command(subcommand)]
+    Lab(Lab),
+    /// Delete 883 sites in a lab and bring them back
+    Demo(Demo),
+    /// Measure
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// File to write; refuses to overwrite one
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The runbook
+    pub(crate) runbook: PathBuf,
+    /// Site list, CSV or JSON; `-` for standard input
+    #[arg(long)]
+    pub(crate) sites: Option<PathBuf>,
+    /// Estate file
+    #[arg(long)]
+    pub(crate) estate: Option<PathBuf>,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = FindingFormat::Text)]
+    pub(crate) format: FindingFormat,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingFormat {
+    /// Excerpts for people.
+    Text,
+    /// A JSON array.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// The runbook
+    pub(crate) runbook: PathBuf,
+    /// Form of the drawing
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub(crate) format: GraphFormat,
+}
+
+/// Form of a drawing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Layers of steps.
+    Text,
+    /// Mermaid flowchart.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
+}
+
+/// What a plan is made of.
+#[derive(Debug, Args)]
+pub(crate) struct Planned {
+    /// The runbook
+    pub(crate) runbook: PathBuf,
+    /// Site list, CSV or JSON; `-` for standard input
+    #[arg(long)]
+    pub(crate) sites: PathBuf,
+    /// Estate file: connections, variables, secret references
+    #[arg(long)]
+    pub(crate) estate: PathBuf,
+    /// Value of an input of the runbook; may be repeated
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    pub(crate) inputs: Vec<String>,
+}
+
+/// Where runs are recorded.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Stored {
+    /// Where runs are recorded
+    #[arg(long, env = "REINSTATE_STORE", default_value = "sqlite:reinstate.db", value_name = "sqlite:PATH")]
+    pub(crate) store: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanCommand {
+    #[command(flatten)]
+    pub(crate) planned: Planned,
+    #[command(flatten)]
+    pub(crate) stored: Stored,
+    /// Name for the run (not needed to plan)
+    #[arg(long)]
+    pub(crate) run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunCommand {
+    #[command(flatten)]
+    pub(crate) planned: Planned,
+    #[command(flatten)]
+    pub(crate) stored: Stored,
+    /// Name of the run; by default the runbook's name and the time
+    #[arg(long)]
+    pub(crate) run: Option<String>,
+    /// Hash of the plan that was looked at (`reinstate plan`); refuses if anything changed since
+    #[arg(long, value_name = "HASH", conflicts_with = "yes")]
+    pub(crate) plan: Option<String>,
+    /// Run without having looked at the plan
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// Name of the run
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) stored: Stored,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfRun {
+    /// Name of the run
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) stored: Stored,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SitesOf {
+    #[command(flatten)]
+    pub(crate) of: OfRun,
+    /// Only sites in this state: waiting, restoring, returned, degraded, quarantined
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Name of the run
+    pub(crate) name: String,
+    /// ID of a site, or name of a step
+    pub(crate) subject: String,
+    #[command(flatten)]
+    pub(crate) stored: Stored,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(crate) of: OfRun,
+    /// Only events of this site
+    #[arg(long)]
+    pub(crate) site: Option<String>,
+    /// Only events of this step
+    #[arg(long)]
+    pub(crate) step: Option<String>,
+    /// Only the last N events
+    #[arg(long, value_name = "N")]
+    pub(crate) tail: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportCommand {
+    #[command(flatten)]
+    pub(crate) of: OfRun,
+    /// Form of the report (`--json` is short for json)
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// File to write instead of standard output
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+    /// One page with plots, without the network.
+    Html,
+    /// One test case a site, for CI.
+    Junit,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verb {
+    #[command(flatten)]
+    pub(crate) of: OfRun,
+    /// Why, for the journal
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rule {
+    #[command(flatten)]
+    pub(crate) verb: Verb,
+    /// The unit as `why` names it: STEP/KEY or STEP/KEY/ITEM
+    #[arg(long)]
+    pub(crate) unit: String,
+    /// What is true of it
+    #[arg(long, value_enum)]
+    pub(crate) ruling: RulingArg,
+}
+
+/// What an operator says of a unit in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RulingArg {
+    /// It had its effect.
+    Done,
+    /// It had none: apply it again.
+    Again,
+    /// Give it up: the sites it covers are quarantined.
+    GiveUp,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lab {
+    /// Build a model estate in a new folder
+    Build {
+        /// Folder; must not exist or be empty
+        dir: PathBuf,
+        /// What its shards are
+        #[arg(long, value_enum, default_value_t = Backend::Sqlite)]
+        backend: Backend,
+        /// Sites
+        #[arg(long, default_value_t = 2000)]
+        sites: u32,
+        /// Shards
+        #[arg(long, default_value_t = 8)]
+        shards: u32,
+        /// Seed of everything in it
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Delete sites from every store, as on 5 April 2022, and write DIR/sites.csv
+    Damage {
+        /// Folder of the lab
+        dir: PathBuf,
+        /// Sites to delete
+        #[arg(long, default_value_t = 883)]
+        sites: u32,
+    },
+    /// Run the estate's services on loopback until stopped
+    Serve {
+        /// Folder of the lab
+        dir: PathBuf,
+        /// Keep other tenants writing meanwhile
+        #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+        live_writes: bool,
+    },
+    /// Compare the estate with the truth, row for row and object for object
+    Diff {
+        /// Folder of the lab
+        dir: PathBuf,
+    },
+}
+
+/// What the lab's shards are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// SQLite files.
+    Sqlite,
+    /// PostgreSQL clusters (a later version).
+    Postgres,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Sites of the lab
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) sites: u32,
+    /// Sites deleted and restored
+    #[arg(long, default_value_t = 883)]
+    pub(crate) damaged: u32,
+    /// Shards
+    #[arg(long, default_value_t = 8)]
+    pub(crate) shards: u32,
+    /// Seed of the lab
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Folder to keep everything in; by default a temporary one, of which the report is kept
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Durable steps a second of a 30-step layered runbook of `noop`
+    Engine {
+        /// Sites
+        #[arg(long, default_value_t = 883)]
+        sites: u32,
+        /// Kind of store: sqlite
+        #[arg(long, default_value = "sqlite")]
+        store: String,
+        /// Folder for the store's file; by default a temporary one beside the current folder
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+}

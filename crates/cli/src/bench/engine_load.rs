@@ -1,0 +1,236 @@
+//! The engine's workload: S sites, each a layered graph of 30 `noop` steps, every start and outcome durable before it
+//! is acted on. It answers: how many steps a second can the orchestrator itself sustain, and what does one cost?
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use engine::{
+    ActionUse, Backoff, Batches, Event, ForEach, Need, Objectives, OnExceeded, OnFailure, Origin, PLAN_FORMAT, Place,
+    Plan, PlanSpec, Record, Retry, Run, Scope, SiteIx, Sites, StepIx, StepSpec, Texts, When, Work,
+};
+use runtime::{Clock, Drive, DriveEnd, Journal, Launcher, Settings, SystemClock};
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::bench::process;
+use crate::execute::holder;
+use crate::failure::Failure;
+use crate::secrets::References;
+
+/// Steps in each layer; each needs every step of the layer before.
+const LAYERS: [usize; 9] = [1, 4, 3, 6, 4, 6, 3, 2, 1];
+
+/// Seconds for which the anchor writes, before and after the run.
+const ANCHOR_S: f64 = 1.0;
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct EngineFigures {
+    pub(crate) sites: u32,
+    pub(crate) steps: u32,
+    pub(crate) wall_s: f64,
+    pub(crate) steps_per_s: f64,
+    pub(crate) anchor_rows_per_s: f64,
+    pub(crate) commits: u64,
+    pub(crate) peak_rss_mb: f64,
+    pub(crate) rss_bytes_per_unit: f64,
+    pub(crate) journal_bytes_per_step: f64,
+    pub(crate) resume_s: f64,
+    pub(crate) cpu_us_per_step: f64,
+}
+
+/// Runs the workload on a store in `dir` and measures.
+pub(crate) async fn measure_engine(dir: &Path, sites: u32) -> Result<EngineFigures, Failure> {
+    let before_anchor = anchor(dir).await?;
+    let path = dir.join("engine.db");
+    let address = format!("sqlite:{}", path.display());
+    let journal = store::open(&address).await?;
+    let plan = plan(sites)?;
+    runtime::open(&*journal, "load", &plan, SystemClock.now()).await?;
+    let base = process::rss().unwrap_or(0);
+    let cpu = cpu_s();
+    let begun = Instant::now();
+    let commits = drive(&journal, "load").await?;
+    let wall_s = begun.elapsed().as_secs_f64();
+    let cpu = cpu_s() - cpu;
+    let peak = process::peak_rss().unwrap_or(0);
+    let bytes = group_bytes(&journal, "load").await?;
+    cut_short(&journal, &plan).await?;
+    let begun = Instant::now();
+    drive(&journal, "cut").await?;
+    let resume_s = begun.elapsed().as_secs_f64();
+    drop(journal);
+    let after_anchor = anchor(dir).await?;
+    let steps = plan.unit_count();
+    Ok(EngineFigures {
+        sites,
+        steps,
+        wall_s,
+        steps_per_s: f64::from(steps) / wall_s,
+        anchor_rows_per_s: f64::midpoint(before_anchor, after_anchor),
+        commits,
+        peak_rss_mb: peak as f64 / 1e6,
+        rss_bytes_per_unit: peak.saturating_sub(base) as f64 / f64::from(steps),
+        journal_bytes_per_step: bytes as f64 / f64::from(steps),
+        resume_s,
+        cpu_us_per_step: cpu * 1e6 / f64::from(steps),
+    })
+}
+
+async fn anchor(dir: &Path) -> Result<f64, Failure> {
+    Ok(store::anchor(&dir.join("anchor.db"), 100, ANCHOR_S).await?)
+}
+
+async fn drive(journal: &Arc<dyn Journal>, name: &str) -> Result<u64, Failure> {
+    let settings = Settings::default();
+    let holder = holder();
+    let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
+    let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
+    let plan = recovered.run.plan().clone();
+    let evaluator = crate::planning::evaluator(&plan)?;
+    let launcher =
+        Launcher::new(connectors::all(&connectors::Settings::default()), Arc::new(References::of_plan(&plan)));
+    let mut commits = 0;
+    let mut count = |_: &Run, _: &[Record]| commits += 1;
+    let (_control, control) = mpsc::channel(1);
+    let drive = Drive {
+        journal: &**journal,
+        lease: lease.clone(),
+        holder: holder.name,
+        evaluator: &evaluator,
+        launcher: &launcher,
+        clock: &SystemClock,
+        observer: &mut count,
+        control,
+        stop: CancellationToken::new(),
+        settings,
+    };
+    let (end, run) = runtime::drive(drive, recovered, "bench").await?;
+    journal.release(&lease).await?;
+    if end != DriveEnd::Ended(engine::RunEnd::Succeeded) || run.tally().returned != plan.site_count() {
+        return Err(Failure::input("bench-run", format!("the run ended as {end:?}"), "report this defect"));
+    }
+    Ok(commits)
+}
+
+async fn group_bytes(journal: &Arc<dyn Journal>, name: &str) -> Result<u64, Failure> {
+    let (mut bytes, mut next) = (0, 0);
+    loop {
+        let groups = journal.load(name, next, 256).await?;
+        let Some(last) = groups.last() else { return Ok(bytes) };
+        next = last.seq + 1;
+        bytes += groups.iter().map(|group| group.bytes.len() as u64).sum::<u64>();
+    }
+}
+
+/// Copies the finished run as one that was killed before the last step of its last site.
+async fn cut_short(journal: &Arc<dyn Journal>, plan: &Arc<Plan>) -> Result<(), Failure> {
+    let last = plan.unit_count() - 1;
+    let site = SiteIx(plan.site_count() - 1);
+    let kept = |event: &Event| match event {
+        Event::Started { unit, .. } | Event::Succeeded { unit, .. } => unit.0 != last,
+        Event::SiteEnded { site: ended, .. } => *ended != site,
+        Event::BatchSettled { .. } | Event::Ended { .. } => false,
+        _ => true,
+    };
+    runtime::open(&**journal, "cut", plan, SystemClock.now()).await?;
+    let lease = journal.acquire("cut", &holder(), 60_000).await?;
+    let (mut next, mut to) = (0, 0);
+    loop {
+        let groups = journal.load("load", next, 256).await?;
+        let Some(newest) = groups.last() else { break };
+        next = newest.seq + 1;
+        for group in &groups {
+            let records = engine::decode_group(&group.bytes)
+                .map_err(|error| Failure::trouble("bench-group", &error, "report this defect"))?;
+            let mut writer = engine::GroupWriter::default();
+            records.iter().filter(|record| kept(&record.event)).for_each(|record| writer.push(record));
+            to = journal.append(&lease, to, &writer.finish()).await?.next;
+        }
+    }
+    journal.release(&lease).await?;
+    Ok(())
+}
+
+fn plan(sites: u32) -> Result<Arc<Plan>, Failure> {
+    let ids: Vec<String> = (0..sites).map(|site| format!("site-{site:08}")).collect();
+    let spec = PlanSpec {
+        format: PLAN_FORMAT,
+        origin: Origin { runbook: "bench-engine".to_owned(), ..Origin::default() },
+        sites: Sites {
+            ids: ids.iter().map(String::as_str).collect::<Texts>(),
+            source_rows: (2..sites + 2).collect(),
+            columns: vec![],
+            restore_points: vec![],
+        },
+        groups: vec![],
+        batches: Batches {
+            ends: vec![sites],
+            max_failures: vec![0],
+            on_exceeded: OnExceeded::Pause,
+            soak_ms: 0,
+            gate: None,
+        },
+        pools: vec![],
+        steps: steps(),
+        items: vec![],
+        inputs: "{}".to_owned(),
+        estate: "{}".to_owned(),
+        objectives: Objectives::default(),
+    };
+    Plan::new(spec).map_err(|error| Failure::trouble("bench-plan", &error, "report this defect"))
+}
+
+fn steps() -> Vec<StepSpec> {
+    let mut steps = Vec::new();
+    let mut before = 0..0;
+    for (layer, &width) in LAYERS.iter().enumerate() {
+        let first = steps.len();
+        for ix in 0..width {
+            let needs = before.clone().map(|step: usize| Need { step: StepIx::from(step), require_all: false });
+            steps.push(step(format!("l{layer}s{ix}"), needs.collect()));
+        }
+        before = first..steps.len();
+    }
+    steps
+}
+
+fn step(name: String, needs: Vec<Need>) -> StepSpec {
+    let noop = ActionUse {
+        uses: "noop@1".to_owned(),
+        with: "{}".to_owned(),
+        expect: String::new(),
+        idempotent: true,
+        has_probe: true,
+    };
+    StepSpec {
+        name,
+        place: Place::default(),
+        scope: Scope::Site,
+        needs,
+        reads: vec![],
+        work: Work::Action(noop),
+        pools: vec![],
+        timeout_ms: 60_000,
+        retry: Retry { attempts: 3, backoff: Backoff::Exponential, delay_ms: 1_000, max_delay_ms: 60_000 },
+        on_failure: OnFailure::Quarantine,
+        front_load: false,
+        finally: false,
+        when: When::Always,
+        for_each: ForEach::Once,
+        expect_ms: (0, 0),
+        keeps_outputs: false,
+        undo: None,
+    }
+}
+
+/// CPU time of this process so far, in seconds; 0 where the system does not say.
+fn cpu_s() -> f64 {
+    // Fields 14 and 15 of /proc/self/stat, user and system time in ticks of 1/100 s (proc(5)).
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: f64 = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / 100.0
+}

@@ -1,0 +1,6 @@
+//! Measuring: workloads and figures.
+
+mod engine_load;
+mod process;
+
+pub(crate) use engine_load::measure_engine;

@@ -1,0 +1,96 @@
+//! Commands for those who write runbooks: `init`, `check`, `graph`, `schema`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use crate::args::{Check, Graph, GraphFormat, Init};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out;
+use crate::planning::{self, Findings};
+
+/// Writes a commented runbook and, beside it, the schema that its first line names.
+pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
+    let stem = args.file.file_stem().map_or_else(|| "restore".into(), |stem| stem.to_string_lossy().into_owned());
+    create(&args.file, stem.as_bytes())?;
+    let schema = args.file.with_file_name("runbook-v1.schema.json");
+    if !schema.exists() {
+        let text = schema_text()?;
+        create(&schema, text.as_bytes())?;
+    }
+    out::answer(&format!("wrote {}; `reinstate check {0}` finds its mistakes", args.file.display()));
+    Ok(Exit::Done)
+}
+
+fn create(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
+    let trouble = |error: std::io::Error| {
+        Failure::input(
+            "file-unwritable",
+            format!("cannot write {}: {error}", path.display()),
+            "name a new file in a folder that can be written; nothing is overwritten",
+        )
+    };
+    let mut file = std::fs::File::create_new(path).map_err(trouble)?;
+    file.write_all(bytes).map_err(trouble)
+}
+
+/// Finds every mistake.
+pub(crate) fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
+    let mut findings = Findings::new(args.format, json);
+    let runbook = planning::read_runbook(&args.runbook, &mut findings)?;
+    let estate = match &args.estate {
+        Some(path) => planning::read_estate(path, &mut findings)?,
+        None => None,
+    };
+    let list = match (&args.sites, &runbook) {
+        (Some(path), Some(runbook)) => planning::read_sites(path, runbook, &mut findings)?,
+        _ => None,
+    };
+    let mut sites = None;
+    if let (Some(runbook), Some(estate), Some(list)) = (&runbook, &estate, &list) {
+        sites = Some(list.len());
+        planning::plan_of(runbook, estate, list, &BTreeMap::new(), &mut findings)?;
+    }
+    let errors = findings.errors();
+    let quiet = json || args.format != crate::args::FindingFormat::Text;
+    findings.finish();
+    if errors > 0 {
+        if !quiet {
+            out::note(&format!("{errors} error{} found; nothing was changed", if errors == 1 { "" } else { "s" }));
+        }
+        return Ok(Exit::BadInput);
+    }
+    if !quiet {
+        let with = sites.map_or_else(String::new, |sites| format!(" for {sites} sites"));
+        out::answer(&format!("{}: no errors{with}", args.runbook.display()));
+    }
+    Ok(Exit::Done)
+}
+
+/// Draws the steps.
+pub(crate) fn graph(args: &Graph) -> Result<Exit, Failure> {
+    let mut findings = Findings::new(crate::args::FindingFormat::Text, false);
+    let Some(runbook) = planning::read_runbook(&args.runbook, &mut findings)? else {
+        return Ok(Exit::BadInput);
+    };
+    let steps = runbook.outline().map(|step| (step.name, step.scope, step.needs));
+    let drawing = report::Drawing::of_steps(runbook.name(), steps);
+    out::answer(&match args.format {
+        GraphFormat::Text => drawing.to_text(),
+        GraphFormat::Mermaid => drawing.to_mermaid(),
+        GraphFormat::Dot => drawing.to_dot(),
+        GraphFormat::Svg => drawing.to_svg(),
+    });
+    Ok(Exit::Done)
+}
+
+/// Prints the JSON Schema.
+pub(crate) fn schema() -> Result<Exit, Failure> {
+    out::answer(&schema_text()?);
+    Ok(Exit::Done)
+}
+
+fn schema_text() -> Result<String, Failure> {
+    let schema = serde_json::json!({});
+    serde_json::to_string_pretty(&schema).map_err(|error| Failure::trouble("schema", &error, "report this defect"))
+}

@@ -1,0 +1,155 @@
+//! `demo`: the incident and its repair, in a lab on this machine.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use engine::RunEnd;
+use report::Report;
+use runtime::{Clock, DriveEnd, SystemClock};
+use serde_json::json;
+
+use crate::args::{Demo, FindingFormat};
+use crate::commands::{lab as lab_command, report as report_command};
+use crate::execute::drive_run;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::planning::{self, Findings};
+use crate::progress::Progress;
+use crate::{out, signals};
+
+/// The runbook that users copy is the one that the demo runs.
+const RUNBOOK: &str = include_str!("../../../../runbooks/restoration-2.yaml");
+
+/// Builds, damages, restores and compares.
+pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
+    let place = Place::new(args.dir.as_deref())?;
+    let dir = place.path();
+    let tell = |text: &str| {
+        if !json {
+            out::note(text);
+        }
+    };
+    tell(&format!("building a lab of {} sites on {} shards in {}", args.sites, args.shards, dir.display()));
+    let lab_dir = dir.join("lab");
+    let options = lab::BuildOptions {
+        sites: args.sites as usize,
+        shards: args.shards as usize,
+        seed: args.seed,
+        ..Default::default()
+    };
+    lab::build(&lab_dir, &options).await.map_err(|error| lab_command::trouble(&error))?;
+    tell(&format!("deleting {} sites from every store, one after another", args.damaged));
+    let damage = lab::DamageOptions { sites: args.damaged as usize };
+    lab::damage(&lab_dir, &damage).await.map_err(|error| lab_command::trouble(&error))?;
+    let served =
+        lab::serve(&lab_dir, &lab::ServeOptions::default()).await.map_err(|error| lab_command::trouble(&error))?;
+    tell("restoring them with restoration-2.yaml while other tenants go on writing");
+    let begun = Instant::now();
+    let restored = restore(dir, &lab_dir, json).await;
+    let wall_s = begun.elapsed().as_secs_f64();
+    served.shutdown().await;
+    let (end, report) = restored?;
+    tell("comparing every store with the truth, row for row and object for object");
+    let diff = lab::diff(&lab_dir).await.map_err(|error| lab_command::trouble(&error))?;
+    let page = place.report_path();
+    report_command::write(&page, &report::render_html(&report))?;
+    if json {
+        out::json(&summary(&report, &diff, wall_s, &page));
+    } else {
+        let tally = &report.sites_by_state;
+        out::answer(&format!(
+            "{} of {} sites returned in {wall_s:.1} s ({:.0} sites/h), {} quarantined\n{}\nreport: {}",
+            tally.returned,
+            tally.given,
+            f64::from(tally.returned) / wall_s * 3_600.0,
+            tally.quarantined,
+            lab_command::diff_text(&diff),
+            page.display(),
+        ));
+    }
+    Ok(match end {
+        DriveEnd::Ended(RunEnd::Succeeded) if diff.clean => Exit::Done,
+        DriveEnd::Ended(RunEnd::Succeeded) => Exit::Differs,
+        end => Exit::of_drive(end),
+    })
+}
+
+async fn restore(dir: &Path, lab_dir: &Path, json: bool) -> Result<(DriveEnd, Report), Failure> {
+    let mut findings = Findings::new(FindingFormat::Text, false);
+    let runbook_path = dir.join("restoration-2.yaml");
+    report_command::write(&runbook_path, RUNBOOK)?;
+    let planned = crate::args::Planned {
+        runbook: runbook_path,
+        sites: lab_dir.join("sites.csv"),
+        estate: lab_dir.join("estate.yaml"),
+        inputs: vec![],
+    };
+    let Some(plan) = planning::resolve(&planned, &Default::default(), &mut findings)? else {
+        return Err(Failure::input("demo-plan", "the demo's runbook does not fit this lab", "report this defect"));
+    };
+    let journal = store::open(&format!("sqlite:{}", dir.join("runs.db").display())).await?;
+    runtime::open(&*journal, "demo", &plan, SystemClock.now()).await?;
+    let mut progress = Progress::new(json, json || !out::on_terminal());
+    let (end, _) = drive_run(&journal, "demo", &mut progress, signals::stop_token()).await?;
+    let report = report_command::fold(&*journal, "demo").await?;
+    Ok((end, report))
+}
+
+fn summary(report: &Report, diff: &lab::Diff, wall_s: f64, page: &Path) -> serde_json::Value {
+    let batches: Vec<_> = report
+        .batches
+        .iter()
+        .map(|batch| json!({ "sites": batch.sites, "wall_s": batch.wall_s, "sites_per_hour": batch.sites_per_hour }))
+        .collect();
+    json!({
+        "sites": report.sites_by_state.given,
+        "returned": report.sites_by_state.returned,
+        "degraded": report.sites_by_state.degraded,
+        "quarantined": report.sites_by_state.quarantined,
+        "wall_s": wall_s,
+        "units": report.units.total,
+        "batches": batches,
+        "bystanders_changed": diff.bystanders_changed,
+        "diff": {
+            "clean": diff.clean, "sites_equal": diff.sites_equal, "sites_different": diff.sites_different,
+            "effects_applied_twice": diff.effects_applied_twice,
+        },
+        "report": page,
+    })
+}
+
+/// Where the demo works: the folder it was given, or a temporary one of which only the report is kept.
+enum Place {
+    Given(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Place {
+    fn new(dir: Option<&Path>) -> Result<Self, Failure> {
+        let trouble = |error: std::io::Error| Failure::trouble("demo-dir", &error, "name a folder with --dir");
+        match dir {
+            Some(dir) => {
+                std::fs::create_dir_all(dir).map_err(trouble)?;
+                Ok(Self::Given(dir.to_owned()))
+            }
+            None => Ok(Self::Temporary(tempfile::Builder::new().prefix("reinstate-demo-").tempdir().map_err(trouble)?)),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(dir) => dir,
+            Self::Temporary(dir) => dir.path(),
+        }
+    }
+
+    fn report_path(&self) -> PathBuf {
+        match self {
+            Self::Given(dir) => dir.join("report.html"),
+            Self::Temporary(_) => {
+                let now = SystemClock.now();
+                std::env::temp_dir().join(format!("reinstate-demo-report-{now}.html"))
+            }
+        }
+    }
+}

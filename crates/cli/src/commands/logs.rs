@@ -1,0 +1,122 @@
+//! `logs`: the events of a run, as they lie in the journal.
+
+use std::collections::VecDeque;
+
+use engine::{Event, Mode, Record, Run, SiteIx, UnitIx};
+use serde_json::{Value, json};
+
+use crate::args::Logs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out;
+use crate::progress::what_follows;
+
+/// Prints events, oldest first.
+pub(crate) async fn logs(args: &Logs, json: bool) -> Result<Exit, Failure> {
+    let journal = store::open(&args.of.stored.store).await?;
+    let mut kept: VecDeque<String> = VecDeque::new();
+    let most = args.tail.unwrap_or(usize::MAX);
+    runtime::recover(&*journal, &args.of.name, |run, record| {
+        if !wanted(run, record, args) {
+            return;
+        }
+        kept.push_back(if json { event_json(run, record).to_string() } else { event_text(run, record) });
+        if kept.len() > most {
+            kept.pop_front();
+        }
+    })
+    .await?;
+    out::answer(&kept.into_iter().collect::<Vec<_>>().join("\n"));
+    Ok(Exit::Done)
+}
+
+fn wanted(run: &Run, record: &Record, args: &Logs) -> bool {
+    let by_site = args.site.as_ref().is_none_or(|site| sites_of(run, &record.event).iter().any(|id| id == site));
+    let by_step = args.step.as_ref().is_none_or(|step| {
+        subject(run, &record.event).is_some_and(|subject| subject.split('/').next() == Some(step.as_str()))
+    });
+    by_site && by_step
+}
+
+/// The IDs of the sites that an event is about, for events about one site or a unit of it.
+fn sites_of(run: &Run, event: &Event) -> Vec<String> {
+    let id = |site: SiteIx| run.plan().spec().sites.id(site).to_owned();
+    match (event, unit_of(event)) {
+        (Event::SiteEnded { site, .. }, _) => vec![id(*site)],
+        (_, Some(unit)) => run.covers(unit, usize::MAX).into_iter().map(id).collect(),
+        _ => vec![],
+    }
+}
+
+fn unit_of(event: &Event) -> Option<UnitIx> {
+    match event {
+        Event::Started { unit, .. }
+        | Event::Succeeded { unit, .. }
+        | Event::Refused { unit, .. }
+        | Event::InDoubt { unit, .. }
+        | Event::Ruled { unit, .. } => Some(*unit),
+        _ => None,
+    }
+}
+
+/// What an event is about: a unit, a node, a site or a batch.
+fn subject(run: &Run, event: &Event) -> Option<String> {
+    let plan = run.plan();
+    match event {
+        Event::Decided { node, .. } | Event::Expanded { node, .. } | Event::Unevaluable { node, .. } => {
+            let (step, key) = plan.node_at(*node);
+            Some(format!("{}/{}", plan.step(step).name, plan.key_name(plan.step(step).scope, key)))
+        }
+        Event::SiteEnded { site, .. } => Some(plan.spec().sites.id(*site).to_owned()),
+        Event::BatchOpened { batch } | Event::BatchSettled { batch } | Event::BudgetExceeded { batch } => {
+            Some(format!("batch {}", batch.0 + 1))
+        }
+        event => unit_of(event).map(|unit| run.unit_name(unit)),
+    }
+}
+
+fn detail(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Opened { actor, plan } => format!("by {actor}, plan {plan}"),
+        Event::Adopted { epoch, holder } => format!("by {holder}, epoch {epoch}"),
+        Event::Started { attempt, mode: Mode::Apply, .. } => format!("attempt {attempt}"),
+        Event::Started { attempt, mode: Mode::Probe, .. } => format!("attempt {attempt}, a probe"),
+        Event::Refused { failure, then, .. } | Event::InDoubt { failure, then, .. } => {
+            format!("[{}] {}; {}", failure.code, failure.message, what_follows(*then))
+        }
+        Event::Unevaluable { failure, .. } => format!("[{}] {}", failure.code, failure.message),
+        Event::Decided { runs, .. } => if *runs { "runs" } else { "skipped" }.to_owned(),
+        Event::Expanded { items, .. } => format!("{} items", items.len()),
+        Event::SiteEnded { end, .. } => format!("{end:?}").to_lowercase(),
+        Event::Ended { end } => format!("{end:?}"),
+        Event::Paused { actor, reason } | Event::Continued { actor, reason } | Event::Cancelled { actor, reason } => {
+            format!("by {actor}: {reason}")
+        }
+        Event::Ruled { ruling, actor, reason, .. } => format!("{ruling:?} by {actor}: {reason}"),
+        Event::Clock
+        | Event::Succeeded { .. }
+        | Event::BatchOpened { .. }
+        | Event::BatchSettled { .. }
+        | Event::BudgetExceeded { .. } => return None,
+    })
+}
+
+fn time(at: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(at).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+fn event_text(run: &Run, record: &Record) -> String {
+    let subject = subject(run, &record.event).unwrap_or_default();
+    let detail = detail(&record.event).unwrap_or_default();
+    format!("{} {:<15} {subject} {detail}", time(record.at), record.event.name()).trim_end().to_owned()
+}
+
+/// An event as JSON, with names instead of numbers.
+pub(crate) fn event_json(run: &Run, record: &Record) -> Value {
+    json!({
+        "at": time(record.at),
+        "event": record.event.name(),
+        "subject": subject(run, &record.event),
+        "detail": detail(&record.event),
+    })
+}

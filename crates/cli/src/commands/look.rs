@@ -1,0 +1,115 @@
+//! Commands that look at a run: `status`, `runs`, `sites`, `why`. None takes the lease; all read the journal.
+
+use engine::Status;
+use runtime::{Clock, Journal, Recovered, SystemClock};
+use serde_json::json;
+
+use crate::args::{OfRun, SitesOf, Stored, Why};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out;
+
+async fn recovered(name: &str, stored: &Stored) -> Result<(Recovered, Option<String>), Failure> {
+    let journal = store::open(&stored.store).await?;
+    let recovered = runtime::recover(&*journal, name, |_, _| {}).await?;
+    let held = holder_of(&*journal, name).await?;
+    Ok((recovered, held))
+}
+
+async fn holder_of(journal: &dyn Journal, name: &str) -> Result<Option<String>, Failure> {
+    Ok(journal.list().await?.into_iter().find(|summary| summary.head.run == name).and_then(|summary| summary.held_by))
+}
+
+/// Shows how far a run is.
+pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
+    let (recovered, held) = recovered(&args.name, &args.stored).await?;
+    let run = &recovered.run;
+    let tally = run.tally();
+    let status = run.status();
+    if json {
+        out::json(&json!({
+            "run": args.name, "plan": run.plan().hash(), "status": format!("{status:?}"), "driven_by": held,
+            "sites": run.plan().site_count(), "waiting": tally.waiting, "restoring": tally.restoring,
+            "returned": tally.returned, "degraded": tally.degraded, "quarantined": tally.quarantined,
+            "in_flight": run.in_flight(), "ready": run.ready_units(),
+            "for_operator": run.for_operator().map(|unit| run.unit_name(unit)).collect::<Vec<_>>(),
+        }));
+    } else {
+        out::answer(&report::status_line(run, SystemClock.now()));
+        match (&held, &status) {
+            (Some(holder), _) => out::answer(&format!("driven by {holder}")),
+            (None, Status::Ended(_)) => {}
+            (None, _) => out::answer(&format!(
+                "nobody drives it: `reinstate resume {} --store {}` goes on",
+                args.name, args.stored.store
+            )),
+        }
+    }
+    Ok(match status {
+        Status::Ended(end) => Exit::of_run(end),
+        _ => Exit::Done,
+    })
+}
+
+/// Lists the runs of a store.
+pub(crate) async fn runs(args: &Stored, json: bool) -> Result<Exit, Failure> {
+    let journal = store::open(&args.store).await?;
+    let list = journal.list().await?;
+    if json {
+        let list: Vec<_> = list
+            .iter()
+            .map(|summary| {
+                json!({
+                    "run": summary.head.run, "plan": summary.head.plan_hash, "created_at": summary.head.created_at,
+                    "groups": summary.groups, "driven_by": summary.held_by,
+                })
+            })
+            .collect();
+        out::json(&list);
+        return Ok(Exit::Done);
+    }
+    let lines: Vec<String> = list
+        .iter()
+        .map(|summary| {
+            let created = chrono::DateTime::from_timestamp_millis(summary.head.created_at).unwrap_or_default();
+            let held = summary.held_by.as_ref().map_or_else(String::new, |holder| format!("  driven by {holder}"));
+            format!("{:<40} {}{held}", summary.head.run, created.format("%Y-%m-%d %H:%M:%SZ"))
+        })
+        .collect();
+    out::answer(&lines.join("\n"));
+    Ok(Exit::Done)
+}
+
+/// Lists the sites of a run.
+pub(crate) async fn sites(args: &SitesOf, json: bool) -> Result<Exit, Failure> {
+    let (recovered, _) = recovered(&args.of.name, &args.of.stored).await?;
+    let views = report::sites(&recovered.run)
+        .filter(|view| args.state.as_ref().is_none_or(|state| view.state == state.as_str()));
+    let mut lines = Vec::new();
+    for view in views {
+        lines.push(if json {
+            serde_json::to_string(&view).map_err(|error| Failure::trouble("json", &error, "report this defect"))?
+        } else {
+            let what = view.out_by.clone().unwrap_or_else(|| view.steps.join(", "));
+            format!(
+                "{:<38} batch {:<3} {:<12} {:>3}/{:<3} {what}",
+                view.id, view.batch, view.state, view.settled, view.of
+            )
+        });
+    }
+    out::answer(&lines.join("\n"));
+    Ok(Exit::Done)
+}
+
+/// Says what a site or step waits for.
+pub(crate) async fn why(args: &Why, json: bool) -> Result<Exit, Failure> {
+    let (recovered, _) = recovered(&args.name, &args.stored).await?;
+    let reasons = report::why(&recovered.run, &args.subject, SystemClock.now())
+        .map_err(|error| Failure::input("why-subject", error.to_string(), "give a site's ID or a step's name"))?;
+    if json {
+        out::json(&reasons);
+    } else {
+        out::answer(&reasons.join("\n"));
+    }
+    Ok(Exit::Done)
+}

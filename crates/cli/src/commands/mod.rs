@@ -1,0 +1,42 @@
+//! The commands, one file each.
+
+mod author;
+mod bench;
+mod demo;
+mod lab;
+pub(crate) mod logs;
+mod look;
+mod plan;
+mod report;
+mod run;
+mod verbs;
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Carries a command out.
+pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
+    let json = cli.json;
+    match cli.command {
+        Command::Init(args) => author::init(&args),
+        Command::Check(args) => author::check(&args, json),
+        Command::Graph(args) => author::graph(&args),
+        Command::Schema => author::schema(),
+        Command::Plan(args) => plan::plan(&args, json),
+        Command::Run(args) => run::run(args, json).await,
+        Command::Resume(args) => run::resume(args, json).await,
+        Command::Status(args) => look::status(&args, json).await,
+        Command::Runs(args) => look::runs(&args, json).await,
+        Command::Sites(args) => look::sites(&args, json).await,
+        Command::Why(args) => look::why(&args, json).await,
+        Command::Logs(args) => logs::logs(&args, json).await,
+        Command::Report(args) => report::report(&args, json).await,
+        Command::Continue(args) => verbs::go_on(args, json).await,
+        Command::Cancel(args) => verbs::cancel(args, json).await,
+        Command::Rule(args) => verbs::rule(args, json).await,
+        Command::Lab(args) => lab::lab(args, json).await,
+        Command::Demo(args) => demo::demo(args, json).await,
+        Command::Bench(args) => bench::bench(args, json).await,
+    }
+}

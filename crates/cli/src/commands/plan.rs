@@ -1,0 +1,176 @@
+//! `plan`: what a run would do.
+
+use engine::{Plan, Scope, StepIx};
+use serde_json::{Value, json};
+
+use crate::args::PlanCommand;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{out, planning};
+
+/// Shows the plan.
+pub(crate) fn plan(args: &PlanCommand, json: bool) -> Result<Exit, Failure> {
+    let plan = match planning::plan(&args.planned, json)? {
+        Ok(plan) => plan,
+        Err(exit) => return Ok(exit),
+    };
+    let view = view(&plan);
+    if json {
+        out::json(&view);
+    } else {
+        out::answer(&text(&plan, &view));
+    }
+    Ok(Exit::Done)
+}
+
+/// The plan as data.
+fn view(plan: &Plan) -> Value {
+    let spec = plan.spec();
+    let batches: Vec<Value> = (0..plan.batch_count())
+        .map(|ix| {
+            let batch = engine::BatchIx::from(ix as usize);
+            json!({ "sites": plan.batch_sites(batch).len(), "max_failures": spec.batches.max_failures[batch.ix()] })
+        })
+        .collect();
+    let steps: Vec<Value> = plan
+        .steps()
+        .map(|step| {
+            let held: Vec<&str> =
+                plan.step(step).pools.iter().map(|held| spec.pools[held.pool.ix()].name.as_str()).collect();
+            json!({
+                "name": plan.step(step).name,
+                "scope": scope(plan, plan.step(step).scope),
+                "uses": plan.action(step).map(|action| action.uses.as_str()),
+                "units": units(plan, step),
+                "pools": held,
+                "front_load": plan.step(step).front_load,
+            })
+        })
+        .collect();
+    json!({
+        "hash": plan.hash(),
+        "runbook": spec.origin.runbook,
+        "estate": spec.origin.estate,
+        "sites": plan.site_count(),
+        "units": plan.unit_count(),
+        "batches": batches,
+        "steps": steps,
+        "longest_path": longest_path(plan),
+        "data_loss_s": loss(plan),
+        "no_undo": "every effect of this runbook is final: `undo` is not executed by this version",
+    })
+}
+
+fn scope(plan: &Plan, scope: Scope) -> String {
+    match scope {
+        Scope::Run => "run".to_owned(),
+        Scope::Batch => "batch".to_owned(),
+        Scope::Site => "site".to_owned(),
+        Scope::Group(group) => plan.spec().groups[group.ix()].name.clone(),
+    }
+}
+
+fn units(plan: &Plan, step: StepIx) -> u32 {
+    let keys = plan.key_count(plan.step(step).scope);
+    (0..keys)
+        .map(engine::KeyIx)
+        .filter(|&key| plan.planned_to_run(step, key))
+        .map(|key| {
+            let units = plan.planned_units(plan.node(step, key));
+            units.end - units.start
+        })
+        .sum()
+}
+
+/// Names of the steps on the longest way through the runbook, by number of steps.
+fn longest_path(plan: &Plan) -> Vec<&str> {
+    let count = plan.spec().steps.len();
+    let mut length = vec![0_usize; count];
+    let mut before: Vec<Option<usize>> = vec![None; count];
+    // Relaxing as often as there are steps settles any acyclic graph, whatever the order of the steps.
+    for _ in 0..count {
+        let mut changed = false;
+        for step in plan.steps() {
+            for need in &plan.step(step).needs {
+                if length[need.step.ix()] + 1 > length[step.ix()] {
+                    length[step.ix()] = length[need.step.ix()] + 1;
+                    before[step.ix()] = Some(need.step.ix());
+                    changed = true;
+                }
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    let mut at = (0..count).max_by_key(|&step| length[step]);
+    let mut path = Vec::new();
+    while let Some(step) = at {
+        path.push(plan.spec().steps[step].name.as_str());
+        at = before[step];
+    }
+    path.reverse();
+    path
+}
+
+/// Data loss of the sites in seconds: median and worst, where deletion times are known.
+fn loss(plan: &Plan) -> Option<Value> {
+    let spec = plan.spec();
+    let column = spec.sites.column("deleted_at")?;
+    let engine::Values::Timestamp(deleted) = &column.values else { return None };
+    let mut losses: Vec<i64> =
+        deleted.iter().zip(&spec.sites.restore_points).map(|(deleted, point)| deleted - point).collect();
+    losses.sort_unstable();
+    let worst = *losses.last()?;
+    Some(json!({ "median": losses[losses.len() / 2] / 1_000, "worst": worst / 1_000 }))
+}
+
+fn text(plan: &Plan, view: &Value) -> String {
+    let spec = plan.spec();
+    let mut text = format!(
+        "{} on estate {}: {} sites, {} steps, {} units\n\nbatches",
+        spec.origin.runbook,
+        spec.origin.estate,
+        plan.site_count(),
+        spec.steps.len(),
+        plan.unit_count(),
+    );
+    for ix in 0..plan.batch_count() {
+        let batch = engine::BatchIx::from(ix as usize);
+        let failures = spec.batches.max_failures[batch.ix()];
+        text.push_str(&format!(
+            "\n  {:>3}  {:>7} sites, stops at more than {failures} failed",
+            ix + 1,
+            plan.batch_sites(batch).len()
+        ));
+    }
+    text.push_str("\n\nsteps");
+    for step in plan.steps() {
+        let spec_of = plan.step(step);
+        let held: Vec<String> = spec_of
+            .pools
+            .iter()
+            .map(|held| {
+                let pool = &spec.pools[held.pool.ix()];
+                let size = pool.slots.map_or_else(String::new, |slots| format!("={slots}"));
+                format!("{}{size}", pool.name)
+            })
+            .collect();
+        text.push_str(&format!(
+            "\n  {:<24} {:<8} {:>8} units  {:<22} {}{}",
+            spec_of.name,
+            scope(plan, spec_of.scope),
+            units(plan, step),
+            plan.action(step).map_or("approval", |action| action.uses.as_str()),
+            held.join(", "),
+            if spec_of.front_load { " (front-loaded)" } else { "" },
+        ));
+    }
+    text.push_str(&format!("\n\nlongest path  {}", longest_path(plan).join(" > ")));
+    if let Some(loss) = view.get("data_loss_s").filter(|loss| !loss.is_null()) {
+        text.push_str(&format!("\ndata loss     median {} s, worst {} s", loss["median"], loss["worst"]));
+    }
+    text.push_str("\nundo          none: every effect is final in this version");
+    text.push_str(&format!("\nhash          {}\n\nrun it with   --plan {}", plan.hash(), &plan.hash()[..16]));
+    text
+}

@@ -1,0 +1,136 @@
+//! `run` and `resume`.
+
+use std::sync::Arc;
+
+use engine::{Plan, Run, Status};
+use runtime::{Clock, DriveEnd, Journal, SystemClock};
+use serde_json::json;
+
+use crate::args::{Resume, RunCommand};
+use crate::execute::drive_run;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::{out, planning, signals};
+
+/// Plans, records and drives a run.
+pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
+    let plan = match planning::plan(&args.planned, json)? {
+        Ok(plan) => plan,
+        Err(exit) => return Ok(exit),
+    };
+    agreed(&args, &plan)?;
+    let journal = store::open(&args.stored.store).await?;
+    let now = SystemClock.now();
+    let name = args.run.unwrap_or_else(|| default_name(&plan, now));
+    name_is_usable(&name)?;
+    runtime::open(&*journal, &name, &plan, now).await?;
+    go(&journal, &name, &args.stored.store, json).await
+}
+
+/// Goes on with a run.
+pub(crate) async fn resume(args: Resume, json: bool) -> Result<Exit, Failure> {
+    let journal = store::open(&args.stored.store).await?;
+    go(&journal, &args.name, &args.stored.store, json).await
+}
+
+/// A run changes the estate, so somebody must have seen its plan or said that they need not.
+fn agreed(args: &RunCommand, plan: &Plan) -> Result<(), Failure> {
+    match &args.plan {
+        Some(hash) if hash.len() >= 8 && plan.hash().starts_with(hash.as_str()) => Ok(()),
+        Some(hash) => Err(Failure::input(
+            "plan-changed",
+            format!("the plan is now {}, not {hash}: runbook, sites, estate or inputs changed", plan.hash()),
+            "look at the new plan with `reinstate plan`, and give its hash (at least 8 characters)",
+        )),
+        None if args.yes => Ok(()),
+        None => Err(Failure::input(
+            "plan-not-agreed",
+            format!("this would change {} sites", plan.site_count()),
+            format!("look at `reinstate plan`, then give `--plan {}`, or `--yes` to do without", &plan.hash()[..16]),
+        )),
+    }
+}
+
+fn default_name(plan: &Plan, now: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_millis(now).unwrap_or_default();
+    format!("{}-{}", plan.spec().origin.runbook, time.format("%Y%m%dT%H%M%SZ"))
+}
+
+/// Names stand in idempotency keys, file names and commands.
+fn name_is_usable(name: &str) -> Result<(), Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 100 || !name.chars().all(plain) || name.starts_with(['-', '.']) {
+        return Err(Failure::input(
+            "run-name",
+            format!("`{}` cannot be the name of a run", name.escape_debug()),
+            "use 1 to 100 letters, digits, `-`, `_` and `.`, starting with a letter or digit",
+        ));
+    }
+    Ok(())
+}
+
+async fn go(journal: &Arc<dyn Journal>, name: &str, store: &str, json: bool) -> Result<Exit, Failure> {
+    let mut progress = Progress::new(json, false);
+    let stop = signals::stop_token();
+    if !json {
+        out::note(&format!("run {name}: if it is interrupted, `reinstate resume {name} --store {store}` goes on"));
+    }
+    let (end, run) = drive_run(journal, name, &mut progress, stop).await?;
+    tell(&run, name, store, end, json);
+    Ok(Exit::of_drive(end))
+}
+
+/// Says how it went, and what can be done next.
+fn tell(run: &Run, name: &str, store: &str, end: DriveEnd, json: bool) {
+    let tally = run.tally();
+    let plan = run.plan();
+    let seconds = run.opened_at().map_or(0, |from| run.now() - from) as f64 / 1_000.0;
+    let next = next_move(run, name, store, end);
+    if json {
+        out::json(&json!({
+            "run": name, "plan": plan.hash(), "end": word(end), "sites": plan.site_count(),
+            "returned": tally.returned, "degraded": tally.degraded, "quarantined": tally.quarantined,
+            "not_restored": tally.waiting + tally.restoring, "wall_s": seconds, "next": next,
+        }));
+        return;
+    }
+    out::answer(&format!(
+        "run {name} {}: {} of {} sites returned, {} degraded, {} quarantined, {} not restored, in {seconds:.1} s",
+        word(end),
+        tally.returned,
+        plan.site_count(),
+        tally.degraded,
+        tally.quarantined,
+        tally.waiting + tally.restoring,
+    ));
+    if let Some(next) = next {
+        out::answer(&format!("  next: {next}"));
+    }
+}
+
+fn next_move(run: &Run, name: &str, store: &str, end: DriveEnd) -> Option<String> {
+    match end {
+        DriveEnd::Ended(engine::RunEnd::Succeeded) => None,
+        DriveEnd::Ended(_) => Some(format!("reinstate report {name} --store {store}")),
+        DriveEnd::Stopped => Some(format!("reinstate resume {name} --store {store}")),
+        DriveEnd::WaitsForOperator => Some(match run.status() {
+            Status::Paused { actor, reason } => format!(
+                "paused by {actor}: {reason}; look at `reinstate report {name} --store {store}`, then `reinstate \
+                 continue {name} --reason ... --store {store}` and `reinstate resume {name} --store {store}`"
+            ),
+            _ => format!("units are in doubt: `reinstate report {name} --store {store}` names them"),
+        }),
+    }
+}
+
+fn word(end: DriveEnd) -> &'static str {
+    match end {
+        DriveEnd::Ended(engine::RunEnd::Succeeded) => "succeeded",
+        DriveEnd::Ended(engine::RunEnd::SucceededWithExceptions) => "succeeded with exceptions",
+        DriveEnd::Ended(engine::RunEnd::Failed) => "failed",
+        DriveEnd::Ended(engine::RunEnd::Cancelled) => "cancelled",
+        DriveEnd::WaitsForOperator => "waits for an operator",
+        DriveEnd::Stopped => "was stopped",
+    }
+}

@@ -1,0 +1,75 @@
+//! Driving a run in this process: lease, fold, drive, release.
+
+use std::sync::Arc;
+
+use engine::Run;
+use runtime::{Drive, DriveEnd, Holder, Journal, Launcher, Settings, SystemClock};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::secrets::References;
+
+/// Drives a stored run until it ends, waits or is stopped.
+pub(crate) async fn drive_run(
+    journal: &Arc<dyn Journal>,
+    name: &str,
+    progress: &mut Progress,
+    stop: CancellationToken,
+) -> Result<(DriveEnd, Run), Failure> {
+    let settings = Settings::default();
+    let holder = holder();
+    let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
+    let result = drive_held(journal, name, &holder, lease.clone(), progress, stop, settings).await;
+    // A lease that cannot be given back expires by itself.
+    let _ = journal.release(&lease).await;
+    result
+}
+
+async fn drive_held(
+    journal: &Arc<dyn Journal>,
+    name: &str,
+    holder: &Holder,
+    lease: runtime::Lease,
+    progress: &mut Progress,
+    stop: CancellationToken,
+    settings: Settings,
+) -> Result<(DriveEnd, Run), Failure> {
+    let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
+    let plan = recovered.run.plan().clone();
+    let evaluator = crate::planning::evaluator(&plan)?;
+    let launcher =
+        Launcher::new(connectors::all(&connectors::Settings::default()), Arc::new(References::of_plan(&plan)));
+    let (_control, control) = mpsc::channel(1);
+    progress.begin(&recovered.run);
+    let drive = Drive {
+        journal: &**journal,
+        lease,
+        holder: holder.name.clone(),
+        evaluator: &evaluator,
+        launcher: &launcher,
+        clock: &SystemClock,
+        observer: progress,
+        control,
+        stop,
+        settings,
+    };
+    let driven = runtime::drive(drive, recovered, &actor()).await;
+    progress.finish();
+    Ok(driven?)
+}
+
+/// Who drives: this process.
+pub(crate) fn holder() -> Holder {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "host".into(), |name| name.trim().to_owned());
+    let pid = std::process::id();
+    let since = chrono::Utc::now().format("%H:%M:%SZ");
+    Holder { name: format!("{host} pid {pid} since {since}"), pid, host }
+}
+
+/// Who asks: the user of this process.
+pub(crate) fn actor() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "operator".to_owned())
+}

@@ -1,0 +1,75 @@
+//! Why a command could not do its work, for people: code, fact, cause, hint.
+
+use runtime::{DriveError, JournalError, RecoverError};
+
+use crate::exit::Exit;
+
+/// A failure on its way to standard error.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit, code, message: message.into(), hint: hint.into() }
+    }
+
+    /// Bad arguments or files.
+    pub(crate) fn input(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Exit::BadInput, code, message, hint)
+    }
+
+    /// A trouble of the machine or of ours, with its chain of causes.
+    pub(crate) fn trouble(code: &'static str, error: &dyn std::error::Error, hint: impl Into<String>) -> Self {
+        Self::new(Exit::Trouble, code, chain(error), hint)
+    }
+}
+
+/// Joins an error and its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let exit = match &error {
+            JournalError::Held { .. } | JournalError::Fenced { .. } => Exit::Held,
+            JournalError::NoSuchRun(_) | JournalError::Exists(_) => Exit::BadInput,
+            _ => Exit::Trouble,
+        };
+        Self::new(exit, error.code(), chain(&error), error.hint())
+    }
+}
+
+impl From<RecoverError> for Failure {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Journal(error) => error.into(),
+            error => Self::trouble(
+                "run.unreadable",
+                &error,
+                "use the version that wrote the run, or restore the store's file from a copy",
+            ),
+        }
+    }
+}
+
+impl From<DriveError> for Failure {
+    fn from(error: DriveError) -> Self {
+        match error {
+            DriveError::Journal(error) => error.into(),
+            error => Self::trouble("run.defect", &error, "this is a defect; the journal is intact: report it"),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! From files to a plan: runbook, sites, estate and inputs, with every finding shown before anything starts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use engine::Plan;
+use runbook::{Diagnostic, Estate, PlanEvaluator, Runbook, SiteList, Source};
+
+use crate::args::{FindingFormat, Planned};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{files, out};
+
+/// Findings with the source that they are about.
+pub(crate) struct Findings {
+    form: FindingFormat,
+    json: Vec<serde_json::Value>,
+    errors: usize,
+}
+
+impl Findings {
+    /// Starts with no finding.
+    pub(crate) fn new(form: FindingFormat, json: bool) -> Self {
+        Self { form: if json { FindingFormat::Json } else { form }, json: Vec::new(), errors: 0 }
+    }
+
+    /// Shows findings about a source.
+    pub(crate) fn tell(&mut self, diagnostics: &[Diagnostic], source: &Source) {
+        self.errors += diagnostics.iter().filter(|found| found.severity == runbook::Severity::Error).count();
+        if diagnostics.is_empty() {
+            return;
+        }
+        match self.form {
+            FindingFormat::Text => {
+                out::note(runbook::render_text(diagnostics, source, out::notes_colored()).trim_end())
+            }
+            FindingFormat::Github => out::answer(&runbook::render_github(diagnostics, source)),
+            FindingFormat::Json => {
+                let text = runbook::render_json(diagnostics, source);
+                self.json.extend(serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Number of errors.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Ends the showing: as JSON, all findings are one array on standard output.
+    pub(crate) fn finish(self) {
+        if self.form == FindingFormat::Json {
+            out::json(&self.json);
+        }
+    }
+}
+
+/// Reads and checks a runbook.
+pub(crate) fn read_runbook(path: &Path, findings: &mut Findings) -> Result<Option<Runbook>, Failure> {
+    let source = match files::source(path, "the runbook")? {
+        Ok(source) => source,
+        Err(found) => {
+            findings.tell(&[*found], &Source::new(path.display().to_string(), ""));
+            return Ok(None);
+        }
+    };
+    let checked = runbook::check(&source, &connectors::catalogue());
+    findings.tell(&checked.diagnostics, &source);
+    Ok(checked.runbook)
+}
+
+/// Reads an estate file.
+pub(crate) fn read_estate(path: &Path, findings: &mut Findings) -> Result<Option<Estate>, Failure> {
+    let source = match files::source(path, "the estate file")? {
+        Ok(source) => source,
+        Err(found) => {
+            findings.tell(&[*found], &Source::new(path.display().to_string(), ""));
+            return Ok(None);
+        }
+    };
+    let (estate, found) = Estate::parse(&source);
+    findings.tell(&found, &source);
+    Ok(estate)
+}
+
+/// Reads a site list and checks it against the runbook's targets.
+pub(crate) fn read_sites(path: &Path, runbook: &Runbook, findings: &mut Findings) -> Result<Option<SiteList>, Failure> {
+    let source = match files::sites(path)? {
+        Ok(source) => source,
+        Err(found) => {
+            findings.tell(&[*found], &Source::new(path.display().to_string(), ""));
+            return Ok(None);
+        }
+    };
+    let (list, found) = SiteList::parse(&source, runbook::Format::guess(&source.text), runbook);
+    findings.tell(&found, &source);
+    Ok(list)
+}
+
+/// Makes the plan, or shows every reason why there is none.
+pub(crate) fn plan(planned: &Planned, json: bool) -> Result<Result<Arc<Plan>, Exit>, Failure> {
+    let inputs = overrides(&planned.inputs)?;
+    let mut findings = Findings::new(FindingFormat::Text, json);
+    let plan = resolve(planned, &inputs, &mut findings)?;
+    match plan {
+        Some(plan) if findings.errors() == 0 => Ok(Ok(plan)),
+        _ => {
+            findings.finish();
+            Ok(Err(Exit::BadInput))
+        }
+    }
+}
+
+/// Reads everything and resolves the plan; `None` if something was found, which has been shown then.
+pub(crate) fn resolve(
+    planned: &Planned,
+    inputs: &BTreeMap<String, String>,
+    findings: &mut Findings,
+) -> Result<Option<Arc<Plan>>, Failure> {
+    let runbook = read_runbook(&planned.runbook, findings)?;
+    let estate = read_estate(&planned.estate, findings)?;
+    let Some(runbook) = runbook else { return Ok(None) };
+    let list = read_sites(&planned.sites, &runbook, findings)?;
+    let (Some(estate), Some(list)) = (estate, list) else { return Ok(None) };
+    plan_of(&runbook, &estate, &list, inputs, findings)
+}
+
+/// Resolves a plan from parts that were read without an error.
+pub(crate) fn plan_of(
+    runbook: &Runbook,
+    estate: &Estate,
+    list: &SiteList,
+    inputs: &BTreeMap<String, String>,
+    findings: &mut Findings,
+) -> Result<Option<Arc<Plan>>, Failure> {
+    match runbook::plan(runbook, estate, list, inputs) {
+        Ok(spec) => Plan::new(spec).map(Some).map_err(|error| {
+            Failure::input(
+                "plan-refused",
+                crate::failure::chain(&error),
+                "change the runbook so that the engine can execute it",
+            )
+        }),
+        Err(found) => {
+            findings.tell(&found, runbook.source());
+            Ok(None)
+        }
+    }
+}
+
+fn overrides(inputs: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    inputs
+        .iter()
+        .map(|input| {
+            let (name, value) = input.split_once('=').ok_or_else(|| {
+                Failure::input("input-form", format!("`--input {input}` has no `=`"), "write --input NAME=VALUE")
+            })?;
+            Ok((name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+/// Compiles the expressions of a stored plan.
+pub(crate) fn evaluator(plan: &Plan) -> Result<PlanEvaluator, Failure> {
+    PlanEvaluator::new(plan).map_err(|found| {
+        let first = found.first().map_or_else(String::new, |found| found.message.clone());
+        Failure::input(
+            "plan-expressions",
+            format!("an expression of the stored plan cannot be compiled: {first}"),
+            "resume with the version that made the plan",
+        )
+    })
+}

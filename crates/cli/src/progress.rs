@@ -1,0 +1,146 @@
+//! What is shown while a run goes on: bars on a terminal, a line per event of note elsewhere.
+
+use std::time::Duration;
+
+use engine::{Event, Record, Run, SiteEnd, Status};
+use indicatif::{ProgressBar, ProgressStyle};
+use runtime::Observer;
+
+use crate::out;
+
+/// Shows a run's progress on standard error.
+pub(crate) struct Progress {
+    form: Form,
+    from: Option<i64>,
+}
+
+enum Form {
+    Silent,
+    Lines,
+    Events,
+    Bar(Box<ProgressBar>),
+}
+
+impl Progress {
+    /// Chooses the form: nothing, JSON lines, text lines, or a bar on a terminal.
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        let form = match (quiet, json, out::on_terminal()) {
+            (true, _, _) => Form::Silent,
+            (false, true, _) => Form::Events,
+            (false, false, true) => Form::Bar(Box::new(ProgressBar::hidden())),
+            (false, false, false) => Form::Lines,
+        };
+        Self { form, from: None }
+    }
+
+    /// Starts to show a run as it was recovered.
+    pub(crate) fn begin(&mut self, run: &Run) {
+        self.from = run.opened_at();
+        if let Form::Bar(bar) = &mut self.form {
+            **bar = ProgressBar::new(u64::from(run.plan().site_count()));
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} sites {msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+    }
+
+    /// Ends the showing.
+    pub(crate) fn finish(&self) {
+        if let Form::Bar(bar) = &self.form {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn bar(&self, run: &Run, bar: &ProgressBar) {
+        let tally = run.tally();
+        bar.set_position(u64::from(tally.returned + tally.degraded + tally.quarantined + tally.other));
+        let batches = (0..run.plan().batch_count()).map(|ix| run.batch_times(engine::BatchIx::from(ix as usize)));
+        let open = batches.filter(|(opened, _)| opened.is_some()).count();
+        let minutes = run.opened_at().map_or(0, |from| run.now() - from) as f64 / 60_000.0;
+        let back = f64::from(tally.returned + tally.degraded);
+        let rate = if minutes > 0.0 { format!(", {:.0} sites/h", back / minutes * 60.0) } else { String::new() };
+        let left = f64::from(tally.waiting + tally.restoring);
+        let forecast =
+            if back >= 10.0 { format!(", about {:.0} s left", left * minutes * 60.0 / back) } else { String::new() };
+        bar.set_message(format!(
+            "batch {open}/{}, {} quarantined, {} in flight{rate}{forecast}",
+            run.plan().batch_count(),
+            tally.quarantined,
+            run.in_flight(),
+        ));
+    }
+}
+
+impl Observer for Progress {
+    fn committed(&mut self, run: &Run, records: &[Record]) {
+        let from = *self.from.get_or_insert_with(|| run.opened_at().unwrap_or(run.now()));
+        match &self.form {
+            Form::Silent => {}
+            Form::Bar(bar) => self.bar(run, bar),
+            Form::Lines => {
+                for line in records.iter().filter_map(|record| line(run, record, from)) {
+                    out::note(&line);
+                }
+            }
+            Form::Events => {
+                for record in records {
+                    out::note(&crate::commands::logs::event_json(run, record).to_string());
+                }
+            }
+        }
+    }
+}
+
+/// One line for an event of note; starts and successes of single units are left to `logs`.
+fn line(run: &Run, record: &Record, from: i64) -> Option<String> {
+    let plan = run.plan();
+    let text = match &record.event {
+        Event::BatchOpened { batch } => {
+            format!("batch {} opens: {} sites", batch.0 + 1, plan.batch_sites(*batch).len())
+        }
+        Event::BatchSettled { batch } => {
+            format!("batch {} is settled, {} out", batch.0 + 1, run.batch_failures(*batch))
+        }
+        Event::SiteEnded { site, end: SiteEnd::Returned } => {
+            let tally = run.tally();
+            format!("site {} returned ({}/{})", plan.spec().sites.id(*site), tally.returned, plan.site_count())
+        }
+        Event::SiteEnded { site, end } => format!("site {} {end:?}", plan.spec().sites.id(*site)).to_lowercase(),
+        Event::Refused { unit, failure, then } => {
+            format!("{} refused [{}]: {}; {}", run.unit_name(*unit), failure.code, failure.message, what_follows(*then))
+        }
+        Event::InDoubt { unit, failure, then } => {
+            format!(
+                "{} in doubt [{}]: {}; {}",
+                run.unit_name(*unit),
+                failure.code,
+                failure.message,
+                what_follows(*then)
+            )
+        }
+        Event::BudgetExceeded { batch } => format!("batch {} exceeded its failure budget", batch.0 + 1),
+        Event::Paused { actor, reason } => format!("paused by {actor}: {reason}"),
+        Event::Continued { actor, reason } => format!("continued by {actor}: {reason}"),
+        Event::Cancelled { actor, reason } => format!("cancelled by {actor}: {reason}"),
+        Event::Adopted { epoch, .. } if *epoch > 1 => {
+            "taken up again: attempts that were in flight are checked first".to_owned()
+        }
+        Event::Ended { .. } => match run.status() {
+            Status::Ended(end) => format!("ended: {end:?}"),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(format!("{:>9.3}s {text}", (record.at - from) as f64 / 1_000.0))
+}
+
+/// What comes after an attempt without success, in words.
+pub(crate) fn what_follows(then: engine::Then) -> &'static str {
+    match then {
+        engine::Then::ApplyAt(_) => "tried again later",
+        engine::Then::ProbeAt(_) => "the target is asked",
+        engine::Then::GiveUp => "given up",
+        engine::Then::Park => "waits for an operator",
+    }
+}
