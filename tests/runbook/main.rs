@@ -1,5 +1,9 @@
 //! The front end, through its public API only.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod check;
 mod fixture;
+mod hostile;
+mod malformed;
 mod plan;
+mod thousand;

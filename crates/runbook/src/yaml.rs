@@ -173,25 +173,26 @@ fn broken(text: &Text<'_>, error: &Error) -> Diagnostic {
     let message = plain_message(error);
     let low = message.to_lowercase();
     let span = error.location().map_or_else(Span::default, |location| span_of(&location, &text.source.text));
-    let (code, hint) = if low.contains("anchor") || low.contains("alias") {
-        (codes::YAML_FEATURE, "anchors and aliases are not part of the language; write the value where it is used")
+    let near = text.source.slice(Span::new(span.start.saturating_sub(1), span.end + 1));
+    // The parser's own words are kept for plain syntax errors only; what we refuse on purpose is said in ours.
+    let (code, own, hint) = if low.contains("anchor") || low.contains("alias") {
+        (codes::YAML_FEATURE, "anchors and aliases are not part of the language", "write the value where it is used")
     } else if low.contains("merge") {
-        (codes::YAML_FEATURE, "merge keys are not part of the language; write the keys where they are used")
+        (codes::YAML_FEATURE, "merge keys are not part of the language", "write the keys where they are used")
     } else if low.contains("tag") {
-        (codes::YAML_FEATURE, "tags are not part of the language; write the plain value")
-    } else if low.contains("depth") || low.contains("nesting") || low.contains("recursion") {
-        (codes::TOO_DEEP, "write it flatter; at most 64 levels are read")
-    } else if low.contains("budget") || low.contains("limit") {
-        (codes::TOO_LARGE, "the document is larger than any runbook needs; split it")
+        (codes::YAML_FEATURE, "tags are not part of the language", "write the plain value")
     } else if low.contains("document") {
-        (codes::YAML_FEATURE, "a file holds one document; remove the `---` or split the file")
-    } else if text.source.slice(Span::new(span.start.saturating_sub(1), span.end + 1)).contains('\t')
-        || low.contains("tab")
-    {
-        (codes::YAML_SYNTAX, "indent with spaces; YAML does not allow tabs there")
+        (codes::YAML_FEATURE, "a file holds one document, this one holds several", "remove the `---` or split the file")
+    } else if low.contains("depth") || low.contains("nesting") || low.contains("recursion") {
+        (codes::TOO_DEEP, "the document is nested too deeply", "write it flatter; at most 64 levels are read")
+    } else if low.contains("budget") || low.contains("limit") {
+        (codes::TOO_LARGE, "the document is larger than any runbook needs", "split it")
+    } else if low.contains("tab") || near.contains('\t') {
+        (codes::YAML_SYNTAX, "", "indent with spaces; YAML does not allow tabs there")
     } else {
-        (codes::YAML_SYNTAX, "check indentation, colons, quotes and brackets at this place")
+        (codes::YAML_SYNTAX, "", "check indentation, colons, quotes and brackets at this place")
     };
+    let message = if own.is_empty() { message } else { own.to_owned() };
     Diagnostic::error(code, message, hint).at(text, span, "here")
 }
 

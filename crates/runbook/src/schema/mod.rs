@@ -1,0 +1,63 @@
+//! The JSON Schema of the language, for editors and for `reinstate schema`.
+
+mod actions;
+mod types;
+
+use engine::ActionSpec;
+use serde_json::{Value as Json, json};
+
+/// Returns the JSON Schema of a runbook; `with` is typed for each action of the catalogue.
+#[must_use]
+pub fn json_schema(catalogue: &[ActionSpec]) -> Json {
+    let mut schema = schemars::schema_for!(types::Runbook).to_value();
+    let uses: Vec<&str> = catalogue.iter().map(|action| action.uses.as_str()).collect();
+    for name in ["Step", "Undo", "Verify"] {
+        if let Some(step) = schema.pointer_mut(&format!("/$defs/{name}")).and_then(Json::as_object_mut) {
+            if let Some(field) = step.get_mut("properties").and_then(|all| all.get_mut("uses")) {
+                *field = json!({ "description": "Name and version of an action.", "enum": uses });
+            }
+            step.insert("allOf".into(), catalogue.iter().map(actions::branch).collect());
+        }
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::keys;
+
+    /// The schema and the reader must know the same keys.
+    #[test]
+    fn schema_has_the_keys_that_are_read() {
+        let schema = json_schema(&[]);
+        let keys_of = |pointer: &str| -> Vec<String> {
+            let found = schema.pointer(pointer).and_then(|at| at.get("properties")).and_then(Json::as_object);
+            let mut keys: Vec<String> = found.into_iter().flatten().map(|(key, _)| key.clone()).collect();
+            keys.sort();
+            keys
+        };
+        let tables: &[(&str, &[&str])] = &[
+            ("", keys::RUNBOOK),
+            ("/$defs/Input", keys::INPUT),
+            ("/$defs/Targets", keys::TARGETS),
+            ("/$defs/Verify", keys::VERIFY),
+            ("/$defs/RestorePoint", keys::RESTORE_POINT),
+            ("/$defs/Objectives", keys::OBJECTIVES),
+            ("/$defs/Pool", keys::POOL),
+            ("/$defs/Batches", keys::BATCHES),
+            ("/$defs/Gate", keys::GATE),
+            ("/$defs/Approval", keys::APPROVAL),
+            ("/$defs/Defaults", keys::DEFAULTS),
+            ("/$defs/Retry", keys::RETRY),
+            ("/$defs/Step", keys::STEP),
+            ("/$defs/NeedMap", keys::NEED),
+            ("/$defs/Undo", keys::UNDO),
+        ];
+        for (pointer, known) in tables {
+            let mut known: Vec<String> = known.iter().map(|key| (*key).to_owned()).collect();
+            known.sort();
+            assert_eq!(keys_of(pointer), known, "{pointer}");
+        }
+    }
+}
