@@ -90,11 +90,3 @@ async fn bring_back(sites: usize, shards: usize, deleted: usize) -> BTreeMap<&'s
 async fn a_small_lab_comes_back() {
     bring_back(60, 2, 25).await;
 }
-
-/// The size of the incident; prints what it took.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
-#[allow(clippy::print_stdout)]
-async fn the_whole_lab_comes_back() {
-    println!("{:?}", bring_back(2_000, 8, 883).await);
-}

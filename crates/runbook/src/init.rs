@@ -1,5 +1,8 @@
 //! What `init` writes: a runbook to start from.
 
+/// Name of the schema's file, which the first line of a runbook refers to.
+pub const SCHEMA_FILE: &str = "runbook-v1.schema.json";
+
 /// Returns a commented runbook of that name; characters that a name cannot have become `-`.
 #[must_use]
 pub fn init_template(name: &str) -> String {
@@ -8,10 +11,10 @@ pub fn init_template(name: &str) -> String {
     if !crate::words::is_name(&clean) {
         clean = "my-restore".into();
     }
-    TEMPLATE.replace("NAME", &clean)
+    TEMPLATE.replace("NAME", &clean).replace("SCHEMA", SCHEMA_FILE)
 }
 
-const TEMPLATE: &str = r#"# yaml-language-server: $schema=./runbook-v1.schema.json
+const TEMPLATE: &str = r#"# yaml-language-server: $schema=./SCHEMA
 #
 # Purpose:        say what this restores, and when to use it.
 # Preconditions:  what must be true before it is run.

@@ -27,7 +27,7 @@ pub use check::{Checked, check};
 pub use diagnostic::{Diagnostic, Label, Severity, Text, has_errors};
 pub use estate::Estate;
 pub use evaluate::{PlanEvaluator, secret_marker};
-pub use init::init_template;
+pub use init::{SCHEMA_FILE, init_template};
 pub use model::{Outline, Runbook, Type};
 pub use plan::plan;
 pub use render::{render_github, render_json, render_text};

@@ -12,8 +12,8 @@ use crate::planning::{self, Findings};
 /// Writes a commented runbook and, beside it, the schema that its first line names.
 pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
     let stem = args.file.file_stem().map_or_else(|| "restore".into(), |stem| stem.to_string_lossy().into_owned());
-    create(&args.file, stem.as_bytes())?;
-    let schema = args.file.with_file_name("runbook-v1.schema.json");
+    create(&args.file, runbook::init_template(&stem).as_bytes())?;
+    let schema = args.file.with_file_name(runbook::SCHEMA_FILE);
     if !schema.exists() {
         let text = schema_text()?;
         create(&schema, text.as_bytes())?;
@@ -91,6 +91,6 @@ pub(crate) fn schema() -> Result<Exit, Failure> {
 }
 
 fn schema_text() -> Result<String, Failure> {
-    let schema = serde_json::json!({});
+    let schema = runbook::json_schema(&connectors::catalogue());
     serde_json::to_string_pretty(&schema).map_err(|error| Failure::trouble("schema", &error, "report this defect"))
 }

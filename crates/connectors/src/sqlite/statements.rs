@@ -73,7 +73,12 @@ impl Statements<'_> {
 
     /// Inserts, parents first. With `missing`, rows that are there already are left out.
     pub(super) fn insert(&self, missing: bool) -> String {
-        let mut parts = vec!["PRAGMA defer_foreign_keys = ON".to_owned()];
+        let mut parts = Vec::new();
+        // Setting the pragma makes SQLite compile every statement of the connection anew (OP_Expire), which costs more
+        // than a small tenant's rows; a table that refers to itself is checked at the end of its one statement anyway.
+        if self.closes_a_cycle() {
+            parts.push("PRAGMA defer_foreign_keys = ON".to_owned());
+        }
         parts.extend(self.each(|_, table| {
             let columns: Vec<String> = table.writable().map(|column| name(&column.name)).collect();
             let picked: Vec<String> = columns.iter().map(|column| format!("s.{column}")).collect();
@@ -95,6 +100,14 @@ impl Statements<'_> {
             )]
         }));
         parts.join("; ")
+    }
+
+    /// Whether some table is inserted before a parent of its.
+    fn closes_a_cycle(&self) -> bool {
+        self.tables.iter().enumerate().any(|(ix, table)| {
+            let later = &self.tables[ix + 1..];
+            table.foreign_keys.iter().any(|key| later.iter().any(|other| other.name.eq_ignore_ascii_case(&key.parent)))
+        })
     }
 
     /// Rows of the tenant in the live file whose parent is missing.
