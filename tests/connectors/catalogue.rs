@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use runtime::engine::Idempotent;
+use runtime::engine::Holds;
 use serde_json::{Value, json};
 
 use crate::world::{World, call, done};
@@ -35,7 +35,7 @@ fn every_action_is_listed_once_with_schemas() {
         }
     }
     let exec = catalogue.iter().find(|action| action.uses == "exec/run@1").unwrap();
-    assert_eq!(exec.idempotent, Idempotent::WhenInput("idempotent".to_owned()));
+    assert_eq!(exec.idempotent, Holds::WhenInput("idempotent".to_owned()));
     assert_eq!(exec.input["properties"]["idempotent"]["type"], "boolean");
 }
 

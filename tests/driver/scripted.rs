@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use engine::{ActionSpec, Event, Idempotent, Millis, Outcome};
+use engine::{ActionSpec, Event, Holds, Millis, Outcome};
 use runtime::{
     Appended, Call, Clock, Connector, Holder, Journal, JournalError, Lease, MemoryJournal, Probed, RunHead, RunSummary,
     SecretSource, StoredGroup,
@@ -132,8 +132,8 @@ impl Connector for Scripted {
             summary: "counts effects".into(),
             input: serde_json::json!({}),
             output: serde_json::json!({}),
-            idempotent: Idempotent::Always,
-            has_probe: true,
+            idempotent: Holds::Always,
+            has_probe: Holds::Always,
             has_undo: false,
             read_only: false,
         }]

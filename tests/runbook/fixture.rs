@@ -1,16 +1,16 @@
 //! A catalogue, a runbook, an estate and a list of sites that fit together.
 
-use engine::{ActionSpec, Idempotent};
+use engine::{ActionSpec, Holds};
 use serde_json::{Value, json};
 
-fn action(uses: &str, input: Value, output: Value, idempotent: Idempotent) -> ActionSpec {
+fn action(uses: &str, input: Value, output: Value, idempotent: Holds) -> ActionSpec {
     ActionSpec {
         uses: uses.into(),
         summary: format!("does {uses}"),
         input,
         output,
         idempotent,
-        has_probe: false,
+        has_probe: Holds::Never,
         has_undo: false,
         read_only: false,
     }
@@ -24,7 +24,7 @@ pub fn catalogue() -> Vec<ActionSpec> {
             "noop@1",
             json!({"type": "object", "properties": {}, "additionalProperties": false}),
             json!({"type": "object"}),
-            Idempotent::Always,
+            Holds::Always,
         ),
         ActionSpec {
             read_only: true,
@@ -32,7 +32,7 @@ pub fn catalogue() -> Vec<ActionSpec> {
                 "catalogue/lookup@1",
                 json!({"type": "object", "properties": {"id": {"type": "string"}}, "additionalProperties": false}),
                 json!({"type": "object", "properties": {"kind": {"type": "string"}, "state": {"type": "string"}}}),
-                Idempotent::Always,
+                Holds::Always,
             )
         },
         action(
@@ -54,34 +54,34 @@ pub fn catalogue() -> Vec<ActionSpec> {
                 "$defs": {"Poll": {"anyOf": [{"type": "object", "properties": {"every": {"type": "string"}}, "required": ["every"], "additionalProperties": false}, {"type": "null"}]}}
             }),
             json!({"type": "object", "properties": {"status": {"type": "integer"}, "body": {}, "url": {"type": "string"}}}),
-            Idempotent::WhenInput("idempotent".into()),
+            Holds::WhenInput("idempotent".into()),
         ),
         action(
             "postgres/recover@1",
             json!({"type": "object", "properties": {"backup": {"type": "string"}, "at": {"type": "string"}}, "required": ["backup", "at"], "additionalProperties": false}),
             json!({"type": "object", "properties": {"url": {"type": "string"}, "tables": {"type": "array"}}}),
-            Idempotent::Always,
+            Holds::Always,
         ),
         action(
             "postgres/restore@1",
             json!({"type": "object", "properties": {"from": {"type": "string"}, "to": {"type": "string"}, "schema": {"type": "string"}, "tenant": {"type": "string"}}, "required": ["from", "to", "tenant"], "additionalProperties": false}),
             json!({"type": "object", "properties": {"rows": {"type": "integer"}}}),
-            Idempotent::Always,
+            Holds::Always,
         ),
-        action("identity/sync@1", open.clone(), open.clone(), Idempotent::Always),
+        action("identity/sync@1", open.clone(), open.clone(), Holds::Always),
         action(
             "objects/copy@1",
             open.clone(),
             json!({"type": "object", "properties": {"objects": {"type": "integer"}, "moved": {"type": "boolean"}, "names": {"type": "array"}}}),
-            Idempotent::Always,
+            Holds::Always,
         ),
         action(
             "exec/run@1",
             json!({"type": "object", "properties": {"command": {"type": "array", "items": {"type": "string"}}, "env": {"type": "object", "additionalProperties": {"type": "string"}}}, "required": ["command"], "additionalProperties": false}),
             open.clone(),
-            Idempotent::Never,
+            Holds::Never,
         ),
-        action("check/site@1", open.clone(), open, Idempotent::Always),
+        action("check/site@1", open.clone(), open, Holds::Always),
     ]
 }
 

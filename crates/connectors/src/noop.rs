@@ -1,7 +1,7 @@
 //! `noop@1`: nothing, quickly.
 
 use async_trait::async_trait;
-use runtime::engine::{ActionSpec, Outcome};
+use runtime::engine::{ActionSpec, Holds, Outcome};
 use runtime::{Call, Connector, Probed};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub(crate) struct Noop;
 impl Connector for Noop {
     fn actions(&self) -> Vec<ActionSpec> {
         let noop = action::<Anything, Anything>("noop@1", "does nothing and answers with the outputs it was given");
-        vec![ActionSpec { has_probe: true, read_only: true, ..noop }]
+        vec![ActionSpec { has_probe: Holds::Always, read_only: true, ..noop }]
     }
 
     async fn apply(&self, call: Call) -> Outcome {

@@ -1,6 +1,6 @@
 //! Entries of the catalogue from the types that read the inputs.
 
-use runtime::engine::{ActionSpec, Idempotent};
+use runtime::engine::{ActionSpec, Holds};
 use schemars::{JsonSchema, SchemaGenerator};
 
 /// Starts the entry of an action that is always idempotent, changes the estate and can neither probe nor undo.
@@ -10,8 +10,8 @@ pub(crate) fn action<I: JsonSchema, O: JsonSchema>(uses: &str, summary: &str) ->
         summary: summary.to_owned(),
         input: SchemaGenerator::default().into_root_schema_for::<I>().to_value(),
         output: SchemaGenerator::default().into_root_schema_for::<O>().to_value(),
-        idempotent: Idempotent::Always,
-        has_probe: false,
+        idempotent: Holds::Always,
+        has_probe: Holds::Never,
         has_undo: false,
         read_only: false,
     }

@@ -13,23 +13,23 @@ pub struct ActionSpec {
     pub input: serde_json::Value,
     /// JSON Schema of the outputs.
     pub output: serde_json::Value,
-    /// Whether applying it twice with the same key has the effect once.
-    pub idempotent: Idempotent,
-    /// Whether it can tell whether an attempt had its effect.
-    pub has_probe: bool,
+    /// When applying it twice with the same key has the effect once.
+    pub idempotent: Holds,
+    /// When it can tell whether an attempt had its effect.
+    pub has_probe: Holds,
     /// Whether it can take its effect back.
     pub has_undo: bool,
     /// Whether it changes nothing in the estate.
     pub read_only: bool,
 }
 
-/// When an action is idempotent.
+/// When a property of an action holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Idempotent {
+pub enum Holds {
     /// Whatever its inputs.
     Always,
     /// Never.
     Never,
-    /// If this boolean input is `true`.
+    /// If this input is given, and is not `false`.
     WhenInput(String),
 }

@@ -14,7 +14,7 @@ mod plan;
 mod run;
 mod sites;
 
-pub use catalogue::{ActionSpec, Idempotent};
+pub use catalogue::{ActionSpec, Holds};
 pub use codec::{GROUP_FORMAT, GroupError, GroupWriter, decode_group};
 pub use evaluator::{EvalError, Evaluator, Outputs, Target};
 pub use event::{Event, Failure, Mode, Record, Ruling, RunEnd, SiteEnd, Then};

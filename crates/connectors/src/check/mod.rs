@@ -7,7 +7,7 @@ mod subset;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use runtime::engine::{ActionSpec, Outcome};
+use runtime::engine::{ActionSpec, Holds, Outcome};
 use runtime::{Call, Connector, Probed};
 pub(crate) use subset::difference;
 
@@ -41,7 +41,7 @@ impl Connector for Check {
         let http =
             action::<http::CheckHttp, http::Seen>("check/http@1", "gets a page and compares its status and body");
         let sql = action::<sql::CheckSql, sql::Rows>("check/sql@1", "queries a database and compares the rows");
-        [http, sql].map(|spec| ActionSpec { read_only: true, has_probe: true, ..spec }).into()
+        [http, sql].map(|spec| ActionSpec { read_only: true, has_probe: Holds::Always, ..spec }).into()
     }
 
     async fn apply(&self, call: Call) -> Outcome {

@@ -5,7 +5,7 @@ mod input;
 mod run;
 
 use async_trait::async_trait;
-use runtime::engine::{ActionSpec, Idempotent, Outcome};
+use runtime::engine::{ActionSpec, Holds, Outcome};
 use runtime::{Call, Connector, Probed};
 
 use crate::answer::outcome;
@@ -21,7 +21,11 @@ impl Connector for Exec {
             "exec/run@1",
             "runs one command, without a shell, in a process group that ends with it",
         );
-        vec![ActionSpec { idempotent: Idempotent::WhenInput("idempotent".to_owned()), has_probe: true, ..run }]
+        vec![ActionSpec {
+            idempotent: Holds::WhenInput("idempotent".to_owned()),
+            has_probe: Holds::WhenInput("probe".to_owned()),
+            ..run
+        }]
     }
 
     async fn apply(&self, call: Call) -> Outcome {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 pub(crate) use file::{Place, database, read_only};
 pub(crate) use quote::sql;
-use runtime::engine::{ActionSpec, Outcome};
+use runtime::engine::{ActionSpec, Holds, Outcome};
 use runtime::{Call, Connector, Probed};
 
 use crate::Settings;
@@ -72,7 +72,7 @@ impl Connector for Sqlite {
                 "sqlite/recover@1",
                 "makes a database file as it was at a point in time, from a full backup and its log",
             ),
-            ActionSpec { has_probe: true, ..restore },
+            ActionSpec { has_probe: Holds::Always, ..restore },
             ActionSpec { read_only: true, ..verify },
             ActionSpec { read_only: true, ..bystanders },
         ]

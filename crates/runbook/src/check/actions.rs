@@ -1,6 +1,6 @@
 //! `with` against the action's own schema, and what an action's nature allows.
 
-use engine::{ActionSpec, Idempotent};
+use engine::{ActionSpec, Holds};
 use serde_json::Value as Json;
 
 use crate::check::schema;
@@ -29,16 +29,17 @@ pub(crate) fn check(sink: &mut Sink<'_>, runbook: &Runbook) {
 
 /// Says whether applying an action twice with these inputs has the effect once.
 pub(crate) fn idempotent(action: &ActionSpec, with: Option<&Node>) -> bool {
-    match &action.idempotent {
-        Idempotent::Always => true,
-        Idempotent::Never => action.read_only,
-        Idempotent::WhenInput(name) => {
-            action.read_only
-                || matches!(
-                    with.map(|node| &node.value),
-                    Some(Value::Map(entries)) if entries.iter().any(|entry| entry.key == *name && entry.value.value == Value::Bool(true))
-                )
-        }
+    action.read_only || holds(&action.idempotent, with)
+}
+
+/// Says whether a property of an action holds for these inputs.
+pub(crate) fn holds(property: &Holds, with: Option<&Node>) -> bool {
+    match (property, with.map(|node| &node.value)) {
+        (Holds::Always, _) => true,
+        (Holds::WhenInput(name), Some(Value::Map(entries))) => entries
+            .iter()
+            .any(|entry| entry.key == *name && !matches!(entry.value.value, Value::Bool(false) | Value::Null)),
+        (Holds::WhenInput(_) | Holds::Never, _) => false,
     }
 }
 
@@ -47,7 +48,7 @@ fn retry(sink: &mut Sink<'_>, step: &Step, action: &ActionSpec) {
         return;
     }
     let hint = match &action.idempotent {
-        Idempotent::WhenInput(name) => {
+        Holds::WhenInput(name) => {
             format!("set `with.{name}: true` if applying it twice is safe, or `retry: {{ attempts: 1 }}` on this step")
         }
         _ => "set `retry: { attempts: 1 }` on this step".to_owned(),

@@ -16,7 +16,7 @@ use crate::model::Runbook;
 use crate::source::Source;
 use crate::yaml;
 
-pub(crate) use actions::idempotent;
+pub(crate) use actions::{holds, idempotent};
 pub(crate) use graph::Ancestors;
 pub(crate) use secrets::{has_password, is_secret_word};
 

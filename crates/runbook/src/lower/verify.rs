@@ -1,6 +1,6 @@
 //! `targets.verify`: two steps of its own, so that nothing changes before every ID was looked at.
 
-use engine::{ActionSpec, Idempotent, OnFailure, Retry, Scope};
+use engine::{ActionSpec, Holds, OnFailure, Retry, Scope};
 
 use crate::codes;
 use crate::fields::Sink;
@@ -29,7 +29,7 @@ pub(crate) fn steps(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry) -> Ve
         .need(sink, "expect", "say what the look-up must give: `expect: { kind: site, state: deleted }`")
         .map(|node| expected(sink, node, action.as_ref()))
         .unwrap_or_default();
-    let safe = action.as_ref().is_some_and(|action| action.read_only || action.idempotent == Idempotent::Always);
+    let safe = action.as_ref().is_some_and(|action| action.read_only || action.idempotent == Holds::Always);
     let base = Step {
         name: NAMES[0].into(),
         span: entry.key_span,
@@ -73,8 +73,8 @@ fn noop(scene: &Scene<'_>) -> ActionSpec {
         summary: "does nothing".into(),
         input: serde_json::json!({}),
         output: serde_json::json!({}),
-        idempotent: Idempotent::Always,
-        has_probe: false,
+        idempotent: Holds::Always,
+        has_probe: Holds::Never,
         has_undo: false,
         read_only: true,
     })

@@ -21,7 +21,7 @@ fn step_of(step: &Step, keeps_outputs: bool) -> StepSpec {
             with: inputs(step.with.as_ref()),
             expect: step.expect.clone(),
             idempotent: check::idempotent(action, step.with.as_ref()),
-            has_probe: action.has_probe,
+            has_probe: check::holds(&action.has_probe, step.with.as_ref()),
         }),
         (None, Some(approval)) => Work::Approval(approval.clone()),
         // A checked runbook has one of the two in every step.
@@ -59,7 +59,7 @@ fn step_of(step: &Step, keeps_outputs: bool) -> StepSpec {
             with: inputs(undo.with.as_ref()),
             expect: String::new(),
             idempotent: check::idempotent(&undo.action, undo.with.as_ref()),
-            has_probe: undo.action.has_probe,
+            has_probe: check::holds(&undo.action.has_probe, undo.with.as_ref()),
         }),
     }
 }
