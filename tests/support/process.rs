@@ -111,12 +111,19 @@ impl ServedLab {
     }
 }
 
-impl Drop for ServedLab {
-    fn drop(&mut self) {
-        if let Some(server) = &mut self.server {
+impl ServedLab {
+    /// Stops the services: nobody writes any more.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
             let _ = server.kill();
             let _ = server.wait();
         }
+    }
+}
+
+impl Drop for ServedLab {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

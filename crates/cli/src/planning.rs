@@ -38,7 +38,8 @@ impl Findings {
             FindingFormat::Github => out::answer(&runbook::render_github(diagnostics, source)),
             FindingFormat::Json => {
                 let text = runbook::render_json(diagnostics, source);
-                self.json.extend(serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap_or_default());
+                // One entry a file, so that each finding keeps the file that it is about.
+                self.json.push(serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)));
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::out;
 pub(crate) struct Progress {
     form: Form,
     from: Option<i64>,
+    returned: u32,
 }
 
 enum Form {
@@ -30,12 +31,13 @@ impl Progress {
             (false, false, true) => Form::Bar(Box::new(ProgressBar::hidden())),
             (false, false, false) => Form::Lines,
         };
-        Self { form, from: None }
+        Self { form, from: None, returned: 0 }
     }
 
     /// Starts to show a run as it was recovered.
     pub(crate) fn begin(&mut self, run: &Run) {
         self.from = run.opened_at();
+        self.returned = run.tally().returned;
         if let Form::Bar(bar) = &mut self.form {
             **bar = ProgressBar::new(u64::from(run.plan().site_count()));
             if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} sites {msg} {elapsed}") {
@@ -79,8 +81,12 @@ impl Observer for Progress {
             Form::Silent => {}
             Form::Bar(bar) => self.bar(run, bar),
             Form::Lines => {
-                for line in records.iter().filter_map(|record| line(run, record, from)) {
-                    out::note(&line);
+                for record in records {
+                    // The run may be ahead of these records, so its own count would tell the future.
+                    self.returned += u32::from(matches!(record.event, Event::SiteEnded { end: SiteEnd::Returned, .. }));
+                    if let Some(line) = line(run, record, from, self.returned) {
+                        out::note(&line);
+                    }
                 }
             }
             Form::Events => {
@@ -93,7 +99,7 @@ impl Observer for Progress {
 }
 
 /// One line for an event of note; starts and successes of single units are left to `logs`.
-fn line(run: &Run, record: &Record, from: i64) -> Option<String> {
+fn line(run: &Run, record: &Record, from: i64, returned: u32) -> Option<String> {
     let plan = run.plan();
     let text = match &record.event {
         Event::BatchOpened { batch } => {
@@ -103,8 +109,7 @@ fn line(run: &Run, record: &Record, from: i64) -> Option<String> {
             format!("batch {} is settled, {} out", batch.0 + 1, run.batch_failures(*batch))
         }
         Event::SiteEnded { site, end: SiteEnd::Returned } => {
-            let tally = run.tally();
-            format!("site {} returned ({}/{})", plan.spec().sites.id(*site), tally.returned, plan.site_count())
+            format!("site {} returned ({returned}/{})", plan.spec().sites.id(*site), plan.site_count())
         }
         Event::SiteEnded { site, end } => format!("site {} {end:?}", plan.spec().sites.id(*site)).to_lowercase(),
         Event::Refused { unit, failure, then } => {

@@ -68,11 +68,20 @@ pub(crate) fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
 }
 
 /// Draws the steps.
-pub(crate) fn graph(args: &Graph) -> Result<Exit, Failure> {
-    let mut findings = Findings::new(crate::args::FindingFormat::Text, false);
+pub(crate) fn graph(args: &Graph, json: bool) -> Result<Exit, Failure> {
+    let mut findings = Findings::new(crate::args::FindingFormat::Text, json);
     let Some(runbook) = planning::read_runbook(&args.runbook, &mut findings)? else {
+        findings.finish();
         return Ok(Exit::BadInput);
     };
+    if json {
+        let steps: Vec<_> = runbook
+            .outline()
+            .map(|step| serde_json::json!({ "name": step.name, "scope": step.scope, "needs": step.needs }))
+            .collect();
+        out::json(&serde_json::json!({ "runbook": runbook.name(), "steps": steps }));
+        return Ok(Exit::Done);
+    }
     let steps = runbook.outline().map(|step| (step.name, step.scope, step.needs));
     let drawing = report::Drawing::of_steps(runbook.name(), steps);
     out::answer(&match args.format {

@@ -16,7 +16,7 @@ pub(crate) async fn logs(args: &Logs, json: bool) -> Result<Exit, Failure> {
     let journal = store::open(&args.of.stored.store).await?;
     let mut kept: VecDeque<String> = VecDeque::new();
     let most = args.tail.unwrap_or(usize::MAX);
-    runtime::recover(&*journal, &args.of.name, |run, record| {
+    let recovered = runtime::recover(&*journal, &args.of.name, |run, record| {
         if !wanted(run, record, args) {
             return;
         }
@@ -26,8 +26,29 @@ pub(crate) async fn logs(args: &Logs, json: bool) -> Result<Exit, Failure> {
         }
     })
     .await?;
+    known(recovered.run.plan(), args)?;
     out::answer(&kept.into_iter().collect::<Vec<_>>().join("\n"));
     Ok(Exit::Done)
+}
+
+/// Refuses names that the run does not have: they must not look like "nothing happened".
+fn known(plan: &engine::Plan, args: &Logs) -> Result<(), Failure> {
+    if let Some(site) = args.site.as_ref().filter(|site| !plan.spec().sites.ids.iter().any(|id| id == site.as_str())) {
+        return Err(Failure::input(
+            "logs-site",
+            format!("the run has no site `{}`", site.escape_debug()),
+            format!("`reinstate sites {}` lists them", args.of.name),
+        ));
+    }
+    if let Some(step) = args.step.as_ref().filter(|step| !plan.spec().steps.iter().any(|one| one.name == **step)) {
+        let names: Vec<&str> = plan.spec().steps.iter().take(50).map(|step| step.name.as_str()).collect();
+        return Err(Failure::input(
+            "logs-step",
+            format!("the run has no step `{}`", step.escape_debug()),
+            format!("its steps are {}", names.join(", ")),
+        ));
+    }
+    Ok(())
 }
 
 fn wanted(run: &Run, record: &Record, args: &Logs) -> bool {

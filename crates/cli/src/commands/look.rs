@@ -5,6 +5,7 @@ use runtime::{Clock, Journal, Recovered, SystemClock};
 use serde_json::json;
 
 use crate::args::{OfRun, SitesOf, Stored, Why};
+use crate::commands::run::rule_hint;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
@@ -39,6 +40,10 @@ pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
         match (&held, &status) {
             (Some(holder), _) => out::answer(&format!("driven by {holder}")),
             (None, Status::Ended(_)) => {}
+            // Resuming would find nothing that it may do.
+            (None, _) if run.in_flight() == 0 && run.ready_units() == 0 && run.for_operator().next().is_some() => {
+                out::answer(&rule_hint(run, &args.name, &args.stored.store));
+            }
             (None, _) => out::answer(&format!(
                 "nobody drives it: `reinstate resume {} --store {}` goes on",
                 args.name, args.stored.store
@@ -80,8 +85,18 @@ pub(crate) async fn runs(args: &Stored, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What `sites --state` knows; a misspelt state must not look like "there are none".
+const STATES: [&str; 7] = ["waiting", "restoring", "returned", "degraded", "quarantined", "undone", "excluded"];
+
 /// Lists the sites of a run.
 pub(crate) async fn sites(args: &SitesOf, json: bool) -> Result<Exit, Failure> {
+    if let Some(state) = args.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
+        return Err(Failure::input(
+            "sites-state",
+            format!("`{}` is no state of a site", state.escape_debug()),
+            format!("use one of {}", STATES.join(", ")),
+        ));
+    }
     let (recovered, _) = recovered(&args.of.name, &args.of.stored).await?;
     let views = report::sites(&recovered.run)
         .filter(|view| args.state.as_ref().is_none_or(|state| view.state == state.as_str()));

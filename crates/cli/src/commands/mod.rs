@@ -21,7 +21,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Init(args) => author::init(&args),
         Command::Check(args) => author::check(&args, json),
-        Command::Graph(args) => author::graph(&args),
+        Command::Graph(args) => author::graph(&args, json),
         Command::Schema => author::schema(),
         Command::Plan(args) => plan::plan(&args, json),
         Command::Run(args) => run::run(args, json).await,

@@ -119,9 +119,24 @@ fn next_move(run: &Run, name: &str, store: &str, end: DriveEnd) -> Option<String
                 "paused by {actor}: {reason}; look at `reinstate report {name} --store {store}`, then `reinstate \
                  continue {name} --reason ... --store {store}` and `reinstate resume {name} --store {store}`"
             ),
-            _ => format!("units are in doubt: `reinstate report {name} --store {store}` names them"),
+            _ => rule_hint(run, name, store),
         }),
     }
+}
+
+/// What an operator types for the units that wait for a ruling, with the first of them as the example.
+pub(crate) fn rule_hint(run: &Run, name: &str, store: &str) -> String {
+    let mut waiting = run.for_operator();
+    let first = waiting.next().map_or_else(String::new, |unit| run.unit_name(unit));
+    let more = match waiting.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{first}{more} wait for a ruling (`reinstate report {name} --store {store}` names them): `reinstate rule {name} \
+         --unit {first} --ruling done|again|give-up --reason ... --store {store}`, then `reinstate resume {name} --store \
+         {store}`"
+    )
 }
 
 fn word(end: DriveEnd) -> &'static str {

@@ -1,0 +1,78 @@
+//! Writing runbooks: `init`, `schema`, `check`, `graph`.
+
+use crate::place::{Place, fed, holds, runbook};
+use reinstate_tests::process::shipped;
+
+#[test]
+fn graphs_come_in_four_forms() {
+    let place = Place::new();
+    let runbook = shipped("restoration-2.yaml").display().to_string();
+    for (form, starts) in [("text", ""), ("mermaid", "flowchart"), ("dot", "digraph"), ("svg", "<svg")] {
+        let drawn = place.said(&["graph", &runbook, "--format", form], 0).out;
+        assert!(drawn.contains(starts), "{form}: {drawn}");
+        for step in ["recover", "catalogue", "check_edge", "bystanders"] {
+            assert!(drawn.contains(step), "{form} lacks {step}");
+        }
+    }
+    place.write("bad.yaml", "schema: runbook/v1\nnom: x\n");
+    holds(&place.said(&["graph", "bad.yaml"], 2).err, &["bad.yaml:2:1", "hint:"]);
+}
+
+#[test]
+fn check_tells_everything_at_once_in_the_form_asked_for() {
+    let place = Place::new();
+    place.write("bad.yaml", runbook("bad", "pols: {}\n", "  a: { uses: noop@1, needs: b }\n  c: { uses: nop@1 }\n"));
+    let text = place.said(&["check", "bad.yaml"], 2);
+    holds(
+        &text.err,
+        &["bad.yaml:4:1", "bad.yaml:7:", "bad.yaml:8:", "hint:", "pools", "noop@1", "nothing was changed"],
+    );
+    assert_eq!(text.out, "");
+    let json = place.said(&["check", "bad.yaml", "--format", "json"], 2).json();
+    assert_eq!((&json[0]["file"], &json[0]["errors"]), (&"bad.yaml".into(), &3.into()), "{json}");
+    assert_eq!(json[0]["diagnostics"].as_array().unwrap().len(), 3);
+    assert_eq!(json, place.said(&["check", "bad.yaml", "--json"], 2).json());
+    let github = place.said(&["check", "bad.yaml", "--format", "github"], 2).out;
+    holds(&github, &["::error file=bad.yaml,line=4"]);
+
+    place.write("good.yaml", runbook("good", "", "  a: { uses: noop@1 }\n"));
+    let all = ["check", "good.yaml", "--sites", "sites.csv", "--estate", "estate.yaml"];
+    holds(&place.said(&all, 0).out, &["good.yaml: no errors for 4 sites"]);
+    assert_eq!(place.said(&["check", "good.yaml", "--json"], 0).json(), serde_json::json!([]));
+    let stdin = fed(&mut place.command(&["check", "good.yaml", "--sites", "-"]), b"id,shard\ns1,a\nx2,b\n");
+    assert_eq!(stdin.status.code(), Some(2));
+    holds(&stdin.err, &["<stdin>:3:1", "hint:"]);
+    let json = fed(&mut place.command(&["check", "good.yaml", "--sites", "-"]), br#"[{"id": "s1", "shard": "a"}]"#);
+    assert_eq!(json.status.code(), Some(0), "{json:?}");
+}
+
+#[test]
+fn what_this_version_cannot_do_is_refused_by_name() {
+    let place = Place::new();
+    let step = "  a: { uses: noop@1 }\n";
+    for (name, text) in [
+        ("finally", format!("{}finally:\n  z: {{ scope: run, uses: noop@1 }}\n", runbook("r", "", step))),
+        ("remap", runbook("r", "ids: remap\n", step)),
+        (
+            "approval",
+            runbook(
+                "r",
+                "",
+                &format!("{step}  b: {{ needs: a, approval: {{ from: [x], timeout: 1h, on_timeout: reject }} }}\n"),
+            ),
+        ),
+        ("undo", runbook("r", "", "  a: { uses: noop@1, undo: { uses: noop@1 } }\n")),
+        (
+            "gate",
+            runbook(
+                "r",
+                "batches: { sizes: [rest], gate: { approval: { from: [x], timeout: 1h, on_timeout: reject } } }\n",
+                step,
+            ),
+        ),
+    ] {
+        place.write("r.yaml", text);
+        let said = place.said(&["plan", "r.yaml", "--sites", "sites.csv", "--estate", "estate.yaml"], 2);
+        holds(&said.err, &["r.yaml:", name, "hint:"]);
+    }
+}

@@ -1,0 +1,14 @@
+//! The real binary, as somebody types it: exit codes, words, and what is never said.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod agreed;
+mod author;
+mod drivers;
+mod look;
+mod malformed;
+mod place;
+mod readme;
+mod secrets;
+mod shapes;
+mod truth;
+mod wrong_targets;
