@@ -97,6 +97,18 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// Reports keys that are given twice in a tree of free form, at every depth.
+    pub(crate) fn unique(&mut self, node: &Node, what: &str) {
+        match &node.value {
+            Value::Map(entries) => {
+                self.duplicates(entries, what);
+                entries.iter().for_each(|entry| self.unique(&entry.value, what));
+            }
+            Value::List(items) => items.iter().for_each(|item| self.unique(item, what)),
+            _ => {}
+        }
+    }
+
     /// Reads a text.
     pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {

@@ -68,6 +68,7 @@ fn with(sink: &mut Sink<'_>, action: &ActionSpec, node: Option<&Node>, place: Sp
         sink.wrong(node, "`with`", "a map", "write one line `input: value` for each input");
         return;
     }
+    sink.unique(node, "`with`");
     let what = format!("`{}`", action.uses);
     value(sink, &what, (&action.input, &action.input), node, 0);
 }
