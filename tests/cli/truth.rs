@@ -112,3 +112,23 @@ fn a_step_killed_half_way_is_never_guessed_and_a_ruling_decides() {
     let quarantined = place.said(&["sites", "r", "--state", "quarantined"], 0).out;
     assert!(quarantined.starts_with("s3 ") && quarantined.lines().count() == 1, "{quarantined}");
 }
+
+#[test]
+fn a_site_whose_steps_were_cancelled_for_another_sites_failure_has_not_returned() {
+    let place = Place::new();
+    let more = "batches: { sizes: [rest], max_failures: [4] }\n";
+    let steps = "  work: { uses: exec/run@1, with: { command: [sh, -c, \"test \\\"$1\\\" != s3\", sh, \"${{ site.id }}\"], \
+                 failure_means: refused } }\n  together: { scope: shard, needs: { step: work, require: all }, uses: noop@1 \
+                 }\n  last: { needs: together, uses: noop@1 }\n";
+    let text =
+        runbook("r", more, steps).replace("shard: string } }", "shard: string }, scopes: { shard: site.shard } }");
+    place.write("r.yaml", text);
+    let said = place.run("r.yaml", "r", 3);
+    holds(&said.out, &["2 of 4 sites returned"]);
+    let report = place.said(&["report", "r", "--json"], 0).json();
+    assert_eq!(report["sites_by_state"]["returned"], 2, "s4 shares the shard of s3");
+    let sites = place.said(&["sites", "r"], 0).out;
+    let s4 = sites.lines().find(|line| line.starts_with("s4 ")).unwrap();
+    holds(s4, &["quarantined", "last/s4"]);
+    holds(&place.said(&["report", "r"], 0).out, &["s4", "2 quarantined"]);
+}

@@ -61,12 +61,13 @@ async fn an_id_of_an_app_or_of_a_live_site_changes_nothing_and_is_named_with_its
         let said = expect(run.args(["--run", name, "--yes", "--store", &store]), 4);
         let place = format!("sites.csv:{row}");
         holds(&said.err, &[&id, &place, why]);
-        holds(&said.out, &["failed", "1 quarantined"]);
+        holds(&said.out, &["failed", "0 of 9 sites returned", "1 quarantined", "8 not restored"]);
         let of_run = |command: &str, code: i32| {
             expect(reinstate(BINARY).args([command, name, "--store", &store, "--json"]), code).json()
         };
         let report = of_run("report", 0);
         assert_eq!(report["sites_by_state"]["given"], 9);
+        assert_eq!(report["sites_by_state"]["returned"], 0, "nothing was done, so nothing came back");
         let named = report["exceptions"].as_array().unwrap().iter().find(|one| one["site"] == id.as_str()).unwrap();
         assert_eq!(named["row"], row);
         holds(named["message"].as_str().unwrap(), &[&id, &place, why]);

@@ -121,6 +121,11 @@ impl Run {
             let batch = self.plan.batch_of(site).ix();
             failures[batch] += u32::from(row.out_by != u32::MAX);
             open[batch] += u32::from(row.end.is_none());
+            let cancelled = |&step: &_| self.node_state(self.plan.node(step, KeyIx(site.0))) == NodeState::Cancelled;
+            let back = matches!(row.end, Some(crate::event::SiteEnd::Returned | crate::event::SiteEnd::Degraded));
+            if back && site_steps.iter().any(cancelled) {
+                return Err(format!("site {} is back although a step of it did not run", site.0));
+            }
             if row.end.is_some() && row.open > 0 {
                 return Err(format!("site {} ended with open steps", site.0));
             }

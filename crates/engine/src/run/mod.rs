@@ -98,7 +98,7 @@ impl Run {
                 Scope::Run | Scope::Group(_) => {}
             }
         }
-        let site = SiteRow { out_by: u32::MAX, open: open_of_site, degraded: false, end: None };
+        let site = SiteRow { out_by: u32::MAX, open: open_of_site, degraded: false, cut_off: false, end: None };
         let batches = (0..plan.batch_count())
             .map(|batch| {
                 let sites = plan.batch_sites(BatchIx::from(batch as usize));

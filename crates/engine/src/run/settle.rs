@@ -167,6 +167,23 @@ impl Run {
         }
     }
 
+    /// A step of a site that is in will not run: the site does not come back whole. In a run that goes on it is out; in
+    /// one that is being ended it stays unfinished, since nothing of its own failed.
+    fn cut_off(&mut self, site: SiteIx, node: NodeIx) {
+        if self.sites[site.ix()].out_by != u32::MAX {
+            return;
+        }
+        self.sites[site.ix()].cut_off = true;
+        if !self.is_ending() {
+            let (step, key) = self.plan.node_at(node);
+            self.put_out(node, step, key);
+        }
+    }
+
+    fn is_ending(&self) -> bool {
+        matches!(self.halt, Some(Halt::Aborting | Halt::Cancelling))
+    }
+
     /// Cancels what a site that is out has not started.
     fn cancel_site(&mut self, site: SiteIx, cause: NodeIx) {
         let plan = self.plan.clone();
@@ -280,6 +297,9 @@ impl Run {
         match self.plan.step(step).scope {
             Scope::Site => {
                 self.sites[key.ix()].open -= 1;
+                if state == NodeState::Cancelled {
+                    self.cut_off(SiteIx(key.0), node);
+                }
                 self.close_if_done(SiteIx(key.0));
             }
             Scope::Batch => self.batches[key.ix()].open_nodes -= 1,
@@ -314,6 +334,9 @@ impl Run {
         let row = self.sites[site.ix()];
         let opened = self.batches[self.plan.batch_of(site).ix()].opened_at.is_some();
         let out = row.out_by != u32::MAX;
+        if row.cut_off && !out {
+            return;
+        }
         if row.open == 0 && (opened || out) && row.end != Some(self.end_of(site)) {
             self.to_close.insert(site);
         }

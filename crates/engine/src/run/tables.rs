@@ -186,6 +186,8 @@ pub(crate) struct SiteRow {
     /// Site steps that are not settled.
     pub(crate) open: u16,
     pub(crate) degraded: bool,
+    /// A step of it will not run although it is in.
+    pub(crate) cut_off: bool,
     pub(crate) end: Option<SiteEnd>,
 }
 
