@@ -80,6 +80,11 @@ async fn an_id_of_an_app_or_of_a_live_site_changes_nothing_and_is_named_with_its
     assert_eq!(restored, "0", "nothing was undeleted");
     let deleted = first(&catalogue, "select cast(count(*) as text) from sites where state = 'deleted'").await;
     assert_eq!(deleted, "8");
+    // Other tenants go on writing all the while.
+    for _ in 0..5 {
+        let diff = lab.diff();
+        assert_eq!(diff["bystanders_changed"], 0, "{diff:#}");
+    }
     lab.stop();
     let diff = lab.diff();
     assert_eq!(diff["sites_equal"], 0, "{diff:#}");

@@ -19,7 +19,7 @@ use crate::search::{self, Documents};
 use crate::sql::{self, Mode, StoreError};
 use crate::value::{Row, Value};
 pub(crate) use objects::digest;
-use truth::Truth;
+use truth::{Truth, snapshot};
 
 /// At most this many differences are listed; all are counted.
 const LISTED: usize = 200;
@@ -86,7 +86,8 @@ type Expectations = HashMap<String, Expect>;
 /// Compares a lab with the truth: each damaged site with its state at the restore point that the
 /// catalogue recorded, everything else with its state now.
 ///
-/// Reads only. While a server writes or a restore runs, differences may be reported that are gone a moment later.
+/// Reads only, each store in one snapshot: other tenants may go on writing. While a restore runs, differences between
+/// stores may be reported that are gone a moment later.
 ///
 /// # Errors
 /// [`DiffError`] if the folder is no lab or a store cannot be read; a wrong or absent row is never an error.
@@ -108,9 +109,10 @@ pub async fn diff(dir: &Path) -> Result<Diff, DiffError> {
             let live = layout.store(&name);
             let mut truth = Truth::new(&SHARD, &name, &expectations);
             truth.load_base(&layout.base(&name)).await?;
-            truth.load_log(&live).await?;
+            let mut conn = snapshot(&live).await?;
+            truth.load_log(&mut conn, &live).await?;
             let documents = search::documents(truth.rows_of(|site| expectations.contains_key(site)));
-            Ok((truth.compare(&live).await?, documents))
+            Ok((truth.compare(conn, &live).await?, documents))
         });
     }
     let mut documents = Documents::new();
@@ -209,7 +211,8 @@ async fn service(
 ) -> Result<Vec<Difference>, StoreError> {
     let live = layout.store(schema.name);
     let mut truth = Truth::new(schema, schema.name, expectations);
-    truth.load_log(&live).await?;
+    let mut conn = snapshot(&live).await?;
+    truth.load_log(&mut conn, &live).await?;
     if schema.name == "search" {
         truth.replace(&segments(sites, expectations, documents));
     }
@@ -217,7 +220,7 @@ async fn service(
     if schema.name == "media" {
         found.extend(objects::compare(layout, &truth.rows(0), sites, expectations)?);
     }
-    found.extend(truth.compare(&live).await?);
+    found.extend(truth.compare(conn, &live).await?);
     let mut conn = sql::open(&live, Mode::Read).await?;
     let records = records(&mut conn, schema.name, expectations).await.map_err(StoreError::sql(&live))?;
     found.extend(records);

@@ -94,11 +94,9 @@ impl<'a> Truth<'a> {
     }
 
     /// Replays the log in the store: to the restore point for restored sites, to its end for all others.
-    pub(super) async fn load_log(&mut self, path: &Path) -> Result<(), StoreError> {
+    pub(super) async fn load_log(&mut self, conn: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
         const SQL: &str = "SELECT at, site, changes, seq FROM lab_log WHERE site IS NOT NULL ORDER BY seq";
-        let mut conn = sql::open(path, Mode::Read).await?;
-        let entries = sql::rows(&mut conn, SQL, &[]).await.map_err(StoreError::sql(path))?;
-        conn.close().await.map_err(StoreError::sql(path))?;
+        let entries = sql::rows(conn, SQL, &[]).await.map_err(StoreError::sql(path))?;
         for entry in entries {
             let [Value::Int(at), Value::Text(site), Value::Text(changes), Value::Int(seq)] = entry.as_slice() else {
                 continue;
@@ -162,9 +160,12 @@ impl<'a> Truth<'a> {
         })
     }
 
-    /// Compares with the live file, which is read in one snapshot per table.
-    pub(super) async fn compare(mut self, path: &Path) -> Result<Vec<Difference>, StoreError> {
-        let mut conn = sql::open(path, Mode::Read).await?;
+    /// Compares with the live file, as the snapshot that the log was read in has it.
+    pub(super) async fn compare(
+        mut self,
+        mut conn: SqliteConnection,
+        path: &Path,
+    ) -> Result<Vec<Difference>, StoreError> {
         let mut owners = Owners::new(self.schema);
         let mut out = Vec::new();
         for (position, table) in self.schema.tables.iter().enumerate() {
@@ -198,6 +199,14 @@ impl<'a> Truth<'a> {
             what,
         }
     }
+}
+
+/// Opens a live file in a snapshot of its own: what is written from now on is not seen, neither in the log nor in the
+/// rows, so that other tenants may go on writing meanwhile.
+pub(super) async fn snapshot(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let mut conn = sql::open(path, Mode::Read).await?;
+    sql::script(&mut conn, "BEGIN".to_owned()).await.map_err(StoreError::sql(path))?;
+    Ok(conn)
 }
 
 async fn scan(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<Row>, sqlx::Error> {
