@@ -27,11 +27,7 @@ fn no_library_panics_on_what_it_meets() {
 }
 
 /// Pauses between two looks at a condition, where what is watched gives no signal; how many, and what is watched.
-const PAUSES: &[(&str, usize, &str)] = &[
-    ("crates/lab/tests/estate/http.rs", 1, "a log file that other tenants grow"),
-    ("crates/lab/tests/estate/support.rs", 2, "a service that says `later` over HTTP"),
-    ("tests/connectors/exec.rs", 1, "processes that end"),
-];
+const PAUSES: &[(&str, usize, &str)] = &[("tests/connectors/exec.rs", 1, "processes that end")];
 
 #[test]
 fn no_test_waits_for_the_wall_clock() {
