@@ -112,3 +112,17 @@ async fn dropped_in_the_middle_it_goes_on() {
     done(&world.apply(call("objects/copy@1", stores.with(json!({})))).await);
     assert_eq!(done(&world.apply(call("objects/verify@1", stores.with(json!({})))).await)["objects"], 54);
 }
+
+#[tokio::test]
+async fn what_a_killed_writer_left_is_swept_away() {
+    let (world, stores) = (World::new(), Stores::new());
+    // As the folder's store leaves it: one object half written, one whole but its staging name not yet removed.
+    stores.write("to", "s1/a.txt#1", b"o");
+    stores.write("to", "s1/empty", b"");
+    stores.write("to", "s1/empty#1", b"");
+    stores.write("to", "s1/empty#2", b"");
+    done(&world.apply(call("objects/copy@1", stores.with(json!({})))).await);
+    for left in ["s1/a.txt#1", "s1/empty#1", "s1/empty#2"] {
+        assert!(!stores.path("to", left).exists(), "{left} is left");
+    }
+}

@@ -20,6 +20,7 @@ pub(super) async fn apply(call: &Call, concurrency: usize) -> Result<Value, Trou
     let from = Place::open(&input.from, &input.prefix, false)?;
     let to = Place::open(&input.to, input.to_prefix.as_deref().unwrap_or(&input.prefix), true)?;
     let (source, target) = (list(&from).await?, list(&to).await?);
+    to.sweep(source.keys())?;
 
     let (mut sum, mut missing, mut differing) = (Sum::default(), Vec::new(), Vec::new());
     let mut looks = stream::iter(source.clone().into_iter().map(|(name, size)| {

@@ -16,6 +16,8 @@ pub(super) struct Place {
     pub(super) prefix: Path,
     /// For messages.
     pub(super) shown: String,
+    /// The same store, if it is a folder of this machine.
+    local: Option<Arc<LocalFileSystem>>,
 }
 
 impl Place {
@@ -43,7 +45,8 @@ impl Place {
                         .hint("does the folder exist on this machine?")
                 })?;
                 // Done means that it survives power loss.
-                Ok(Self { store: Arc::new(store.with_fsync(make)), prefix, shown: url.to_owned() })
+                let store = Arc::new(store.with_fsync(make));
+                Ok(Self { store: store.clone(), prefix, shown: url.to_owned(), local: Some(store) })
             }
             other => Err(wrong(format!("scheme {other} is not supported; file is"))),
         }
@@ -53,5 +56,23 @@ impl Place {
     pub(super) fn at(&self, name: &str) -> Result<Path, Trouble> {
         let whole = if self.prefix.as_ref().is_empty() { name.to_owned() } else { format!("{}/{name}", self.prefix) };
         Path::parse(&whole).map_err(|error| Trouble::never("objects.invalid", format!("{whole}: {error}")))
+    }
+
+    /// Removes what killed writers of these objects left beside them: a folder's store writes `NAME#1`, `NAME#2`, ...
+    /// and renames or links it when it is whole. A writer that still runs fails, which only makes its attempt fail.
+    pub(super) fn sweep<'a>(&self, names: impl Iterator<Item = &'a String>) -> Result<(), Trouble> {
+        let Some(local) = &self.local else { return Ok(()) };
+        for name in names {
+            let at = self.at(name)?;
+            let Ok(file) = local.path_to_filesystem(&at) else { continue };
+            for number in 1_u32.. {
+                let mut staged = file.clone().into_os_string();
+                staged.push(format!("#{number}"));
+                if std::fs::remove_file(&staged).is_err() {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 }
