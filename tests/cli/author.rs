@@ -4,6 +4,33 @@ use crate::place::{Place, fed, holds, runbook};
 use reinstate_tests::process::shipped;
 
 #[test]
+fn what_init_writes_is_clean_and_never_overwrites() {
+    let place = Place::new();
+    holds(&place.said(&["init", "restore.yaml"], 0).out, &["restore.yaml", "reinstate check"]);
+    let written = std::fs::read_to_string(place.path("restore.yaml")).unwrap();
+    holds(&written, &["yaml-language-server: $schema=", "schema: runbook/v1"]);
+    let checked = place.said(&["check", "restore.yaml"], 0);
+    holds(&checked.out, &["no errors"]);
+    assert_eq!(checked.err, "", "nothing at all to say");
+    let schema = std::fs::read_to_string(place.path("runbook-v1.schema.json")).unwrap();
+    assert_eq!(schema.trim(), place.said(&["schema"], 0).out.trim());
+    holds(&place.said(&["init", "restore.yaml"], 2).err, &["restore.yaml", "hint:"]);
+    assert_eq!(written, std::fs::read_to_string(place.path("restore.yaml")).unwrap());
+    holds(&place.said(&["init", "no/folder/r.yaml"], 2).err, &["no/folder/r.yaml", "hint:"]);
+    let _ = place.said(&["graph", "restore.yaml"], 0);
+}
+
+#[test]
+fn the_schema_is_a_schema_that_knows_the_language() {
+    let schema = Place::new().said(&["schema"], 0).json();
+    assert!(schema["$schema"].is_string(), "{schema}");
+    let properties = schema["properties"].as_object().unwrap();
+    for key in ["schema", "name", "targets", "pools", "batches", "defaults", "steps", "restore_point", "objectives"] {
+        assert!(properties.contains_key(key), "{key}");
+    }
+}
+
+#[test]
 fn graphs_come_in_four_forms() {
     let place = Place::new();
     let runbook = shipped("restoration-2.yaml").display().to_string();
