@@ -46,6 +46,7 @@ fn runbooks() -> Vec<(&'static str, Vec<u8>)> {
         ("closed brackets", [b"[".repeat(100_000), b"]".repeat(100_000)].concat()),
         ("braces", b"{a: ".repeat(100_000)),
         ("dashes", b"- ".repeat(100_000)),
+        ("deep", (0..200).map(|level| format!("{}a:\n", " ".repeat(level))).collect::<String>().into_bytes()),
         ("quotes", b"\"".repeat(99_999)),
         ("alias bomb", bomb.into_bytes()),
         ("alias to itself", b"a: &a [*a]\n".to_vec()),

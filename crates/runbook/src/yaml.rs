@@ -12,8 +12,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Text};
 use crate::source::{Lines, MAX_TEXT, Span};
 
-/// Deepest nesting of a document.
-pub(crate) const MAX_DEPTH: usize = 64;
+/// Deepest nesting of a document; the parser needs up to 35 kB of stack a level, and a thread may have 2 MB.
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -184,7 +184,7 @@ fn broken(text: &Text<'_>, error: &Error) -> Diagnostic {
     } else if low.contains("document") {
         (codes::YAML_FEATURE, "a file holds one document, this one holds several", "remove the `---` or split the file")
     } else if low.contains("depth") || low.contains("nesting") || low.contains("recursion") {
-        (codes::TOO_DEEP, "the document is nested too deeply", "write it flatter; at most 64 levels are read")
+        (codes::TOO_DEEP, "the document is nested too deeply", "write it flatter; at most 32 levels are read")
     } else if low.contains("budget") || low.contains("limit") {
         (codes::TOO_LARGE, "the document is larger than any runbook needs", "split it")
     } else if low.contains("tab") || near.contains('\t') {
