@@ -112,7 +112,7 @@ impl Scripted {
         let mut durable = false;
         runtime::recover(&*self.journal, "run", |run, record| {
             if let Event::Started { unit, attempt, .. } = record.event {
-                let key = format!("run/{}", run.unit_name(unit));
+                let key = format!("run/{}", run.unit_key(unit));
                 durable |= u64::from(attempt) == call.token && key == call.key;
             }
         })

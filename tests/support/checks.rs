@@ -68,7 +68,8 @@ impl Checker {
 
     fn start(&mut self, run: &Run, unit: UnitIx, mode: Mode) -> Result<(), String> {
         let plan = run.plan().clone();
-        if !matches!(run.status(), Status::Running) {
+        let asks = mode == Mode::Probe && matches!(run.status(), Status::Aborting | Status::Cancelling);
+        if !asks && !matches!(run.status(), Status::Running) {
             return Err(format!("unit {} starts while {:?}", unit.0, run.status()));
         }
         if mode == Mode::Apply && self.succeeded.contains(&unit) {

@@ -171,6 +171,8 @@ pub enum Then {
     GiveUp,
     /// It waits for the operator.
     Park,
+    /// No further attempt, because its site is out or the run is ending: cancelled, not failed.
+    Drop,
 }
 
 /// Why an attempt did not succeed.
@@ -187,7 +189,7 @@ pub struct Failure {
 /// How a site ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SiteEnd {
-    /// Every step succeeded or was skipped.
+    /// Every step of the site succeeded or was skipped.
     Returned,
     /// Back, but some step was degraded.
     Degraded,
@@ -206,7 +208,7 @@ pub enum RunEnd {
     Succeeded,
     /// Ended by itself with sites or steps that did not succeed.
     SucceededWithExceptions,
-    /// Aborted, or no site returned.
+    /// Aborted, or there were sites and none is back.
     Failed,
     /// An operator cancelled it.
     Cancelled,

@@ -6,6 +6,7 @@
 use crate::ids::StepIx;
 use crate::plan::graph::{self, covers};
 use crate::plan::spec::{ForEach, NO_KEY, OnFailure, PLAN_FORMAT, PlanSpec, Scope, StepSpec, When, Work};
+use crate::sites::{Interned, Values};
 
 /// Why a plan was not admitted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +72,22 @@ fn admit_sites(spec: &PlanSpec) -> Result<(), PlanError> {
     malformed(spec.sites.source_rows.len() != sites, || "source rows do not match the sites".to_owned())?;
     let points = spec.sites.restore_points.len();
     malformed(points != 0 && points != sites, || "restore points do not match the sites".to_owned())?;
+    malformed(spec.groups.len() > usize::from(u16::MAX), || "more than 65535 groups".to_owned())?;
+    malformed(repeats(spec.sites.ids.iter()), || "a site is listed twice".to_owned())?;
+    malformed(repeats(spec.steps.iter().map(|step| step.name.as_str())), || "two steps have one name".to_owned())?;
+    for column in &spec.sites.columns {
+        malformed(!is_whole(&column.values, sites), || format!("attribute {} does not match the sites", column.name))?;
+    }
     for group in &spec.groups {
+        let mut used = vec![false; group.keys.dictionary.len()];
+        for &row in group.keys.rows.iter().filter(|&&row| row != NO_KEY) {
+            if let Some(used) = used.get_mut(row as usize) {
+                *used = true;
+            }
+        }
+        malformed(used.contains(&false), || format!("group {} has a key without a site", group.name))?;
+        let names = group.keys.dictionary.iter().map(String::as_str);
+        malformed(repeats(names), || format!("group {} lists a key twice", group.name))?;
         let keys = group.keys.dictionary.len();
         malformed(group.keys.rows.len() != sites, || format!("group {} does not match the sites", group.name))?;
         let outside = group.keys.rows.iter().any(|&row| row != NO_KEY && row as usize >= keys);
@@ -80,6 +96,30 @@ fn admit_sites(spec: &PlanSpec) -> Result<(), PlanError> {
         malformed(points != 0 && points != keys, || format!("restore points of group {} do not match", group.name))?;
     }
     Ok(())
+}
+
+/// Whether some text comes twice: names stand in idempotency keys.
+fn repeats<'a>(mut texts: impl Iterator<Item = &'a str>) -> bool {
+    let mut seen = std::collections::BTreeSet::new();
+    !texts.all(|text| seen.insert(text))
+}
+
+/// Whether a column has a value for each site.
+fn is_whole(values: &Values, sites: usize) -> bool {
+    let interned = |texts: &Interned| texts.rows.iter().all(|&row| (row as usize) < texts.dictionary.len());
+    match values {
+        Values::Text(texts) => texts.rows.len() == sites && interned(texts),
+        Values::Integer(values) | Values::Timestamp(values) => values.len() == sites,
+        Values::Number(values) => values.len() == sites,
+        Values::Boolean(values) => values.len() == sites,
+        Values::List { offsets, items } => {
+            offsets.len() == sites + 1
+                && offsets.first() == Some(&0)
+                && offsets.windows(2).all(|pair| pair[0] <= pair[1])
+                && offsets.last().is_some_and(|&last| last as usize <= items.rows.len())
+                && interned(items)
+        }
+    }
 }
 
 fn admit_batches(spec: &PlanSpec) -> Result<(), PlanError> {
@@ -115,6 +155,10 @@ fn admit_step(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
     let name = &step.name;
     let known = |other: StepIx| other.ix() < spec.steps.len();
     malformed(!step.needs.iter().all(|need| known(need.step)), || format!("step {name} needs an unknown step"))?;
+    let itself = step.needs.iter().any(|need| spec.steps.get(need.step.ix()).is_some_and(|other| other.name == *name));
+    if itself {
+        return Err(PlanError::Cycle(vec![name.clone(), name.clone()]));
+    }
     malformed(!step.reads.iter().all(|&read| known(read)), || format!("step {name} reads an unknown step"))?;
     malformed(step.timeout_ms == 0, || format!("step {name} has no time-out"))?;
     malformed(step.retry.attempts == 0, || format!("step {name} allows no attempt"))?;

@@ -302,7 +302,9 @@ impl Plan {
             .filter_map(|use_| {
                 let per = self.spec.pools[use_.pool.ix()].per.unwrap_or(Scope::Run);
                 let key = self.covering_key(spec.scope, key, per)?;
-                Some((self.pool_base[use_.pool.ix()] + key.0, use_.slots))
+                // A pool that only limits the rate has no slots to hold.
+                let slots = self.spec.pools[use_.pool.ix()].slots.map_or(0, |_| use_.slots);
+                Some((self.pool_base[use_.pool.ix()] + key.0, slots))
             })
             .collect()
     }

@@ -4,7 +4,7 @@ use crate::event::{Event, Failure, Mode, Record, Ruling, RunEnd, SiteEnd, Then};
 use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, UnitIx};
 use crate::input::Misfit;
 use crate::plan::OnExceeded;
-use crate::run::tables::{Flight, NodeState, UnitState};
+use crate::run::tables::{Flight, UnitState};
 use crate::run::{Halt, Run};
 
 impl Run {
@@ -42,59 +42,17 @@ impl Run {
             Event::Paused { actor, reason } => {
                 self.halt = Some(Halt::Paused { actor: actor.clone(), reason: reason.clone() });
             }
-            Event::Continued { .. } => self.halt = None,
+            Event::Continued { .. } => {
+                self.halt = None;
+                // The budgets hold again from here: a further failure is noticed.
+                self.batches.iter_mut().for_each(|batch| batch.noted = false);
+            }
             Event::Cancelled { .. } => self.halt = Some(Halt::Cancelling),
             Event::Ended { end } => self.end = Some(*end),
             Event::Ruled { unit, ruling, .. } => self.rule(*unit, *ruling),
         }
         self.propagate();
         Ok(())
-    }
-
-    /// Checks that an event refers to what exists, in the state in which it can happen.
-    fn fits(&self, event: &Event) -> Result<(), Misfit> {
-        let why = match event {
-            Event::Opened { plan, .. } if self.opened_at.is_some() || **plan != *self.plan.hash() => {
-                "it opens another plan, or opens twice".to_owned()
-            }
-            Event::Started { unit, .. } => match self.unit_state(*unit) {
-                Some(UnitState::Ready) => return Ok(()),
-                state => format!("unit {} is {state:?}", unit.0),
-            },
-            Event::Succeeded { unit, .. } | Event::Refused { unit, .. } | Event::InDoubt { unit, .. } => {
-                match self.unit_state(*unit) {
-                    Some(UnitState::Running) => return Ok(()),
-                    state => format!("unit {} is {state:?}", unit.0),
-                }
-            }
-            Event::Ruled { unit, .. } => match self.unit_state(*unit) {
-                Some(state) if state.waits_for_operator() => return Ok(()),
-                state => format!("unit {} is {state:?}", unit.0),
-            },
-            Event::Decided { node, .. } | Event::Expanded { node, .. } | Event::Unevaluable { node, .. } => {
-                match self.nodes.get(node.ix()).map(|row| row.state) {
-                    Some(NodeState::Undecided) => return Ok(()),
-                    state => format!("node {} is {state:?}", node.0),
-                }
-            }
-            Event::BatchOpened { batch } | Event::BatchSettled { batch } | Event::BudgetExceeded { batch } => {
-                if batch.ix() < self.batches.len() {
-                    return Ok(());
-                }
-                format!("there is no batch {}", batch.0)
-            }
-            Event::SiteEnded { site, .. } if site.ix() >= self.sites.len() => format!("there is no site {}", site.0),
-            Event::Opened { .. } => return Ok(()),
-            _ if self.opened_at.is_none() => "the run is not open".to_owned(),
-            Event::Adopted { .. }
-            | Event::Clock
-            | Event::SiteEnded { .. }
-            | Event::Paused { .. }
-            | Event::Continued { .. }
-            | Event::Cancelled { .. }
-            | Event::Ended { .. } => return Ok(()),
-        };
-        Err(Misfit { event: event.name(), why })
     }
 
     /// A new driver: whatever was in flight may or may not have had its effect.
@@ -135,6 +93,7 @@ impl Run {
     fn start(&mut self, unit: UnitIx, attempt: u32, mode: Mode, at: Millis) {
         let (step, key) = self.step_key(unit);
         self.ready.start(&self.plan, step, key, unit);
+        self.to_probe.remove(&unit);
         let row = &mut self.units[unit.ix()];
         row.state = UnitState::Running;
         row.attempts = attempt;
@@ -183,6 +142,7 @@ impl Run {
             Then::ProbeAt(due) => self.back_off(unit, due, Mode::Probe),
             Then::GiveUp => self.give_up(unit),
             Then::Park => self.park(unit),
+            Then::Drop => self.settle_unit(unit, UnitState::Cancelled),
         }
     }
 
@@ -194,6 +154,7 @@ impl Run {
             return;
         }
         row.state = UnitState::Backoff;
+        self.list_probe(unit);
         self.backoff.insert((due, unit));
         self.due.insert(unit, due);
     }
@@ -245,8 +206,9 @@ impl Run {
         self.over_budget.remove(&batch);
         self.batches[batch.ix()].noted = true;
         match self.plan.spec().batches.on_exceeded {
-            OnExceeded::Abort => self.halt = Some(Halt::Aborting),
-            OnExceeded::Pause if self.halt.is_none() => {
+            OnExceeded::Abort => self.abort(),
+            // Also over an operator's pause: whoever continues must see why it would have paused.
+            OnExceeded::Pause if !self.is_ending() => {
                 let reason = format!("batch {} has more quarantined sites than its budget", batch.0 + 1);
                 self.halt = Some(Halt::Paused { actor: "failure budget".into(), reason: reason.into() });
             }

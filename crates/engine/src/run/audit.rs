@@ -91,6 +91,14 @@ impl Run {
                 return Err(format!("unit {ix} is {:?}, in flight: {}", row.state, self.flights.contains_key(&unit)));
             }
         }
+        let to_probe: BTreeSet<UnitIx> = (0..self.units.len())
+            .map(UnitIx::from)
+            .filter(|unit| matches!(self.units[unit.ix()].state, UnitState::Ready | UnitState::Backoff))
+            .filter(|unit| self.units[unit.ix()].next_mode() == crate::event::Mode::Probe)
+            .collect();
+        if to_probe != self.to_probe {
+            return Err("the list of units to probe differs".to_owned());
+        }
         let due: BTreeSet<UnitIx> = self.due.keys().copied().collect();
         let listed: BTreeSet<UnitIx> = self.backoff.iter().map(|&(_, unit)| unit).collect();
         if ready != self.ready.len() {

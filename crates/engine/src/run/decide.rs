@@ -5,7 +5,7 @@ use crate::event::{Event, Failure, Mode, RunEnd, Then};
 use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::input::{Advice, Command, Input, Outcome, Rejection};
 use crate::plan::{Backoff, ForEach, Retry, When};
-use crate::run::tables::{DECIDED, Flight, UnitState};
+use crate::run::tables::{DECIDED, FAILED, Flight, UnitState};
 use crate::run::{Halt, Run};
 
 /// Site ends decided at once; a bound on the size of one answer.
@@ -49,7 +49,9 @@ impl Run {
             (Command::Pause, Some(_)) => return Err(Rejection::NotNow("the run is not running")),
             (Command::Continue, Some(Halt::Paused { .. })) => Event::Continued { actor, reason },
             (Command::Continue, _) => return Err(Rejection::NotNow("the run is not paused")),
-            (Command::Cancel, Some(Halt::Cancelling)) => return Err(Rejection::NotNow("the run is being cancelled")),
+            (Command::Cancel, Some(Halt::Aborting | Halt::Cancelling)) => {
+                return Err(Rejection::NotNow("the run is ending already"));
+            }
             (Command::Cancel, _) => Event::Cancelled { actor, reason },
             (Command::Rule { unit, ruling }, _) => match self.unit_state(*unit) {
                 None => return Err(Rejection::NoSuchUnit(unit.0)),
@@ -87,7 +89,21 @@ impl Run {
                 return vec![Event::Started { unit, attempt: row.attempts + 1, mode: row.next_mode() }];
             }
         }
+        if self.is_ending()
+            && let Some(event) = self.next_probe()
+        {
+            return vec![event];
+        }
         self.finish().map(|end| Event::Ended { end }).into_iter().collect()
+    }
+
+    /// While the run is ending, units in doubt are still asked, so that their truth is known.
+    fn next_probe(&self) -> Option<Event> {
+        let unit = self.to_probe.iter().copied().find(|&unit| {
+            let (step, key) = self.step_key(unit);
+            self.unit_state(unit) == Some(UnitState::Ready) && self.ready.held_by(&self.plan, step, key).is_none()
+        })?;
+        Some(Event::Started { unit, attempt: self.units[unit.ix()].attempts + 1, mode: Mode::Probe })
     }
 
     fn close(&self, site: SiteIx) -> Event {
@@ -171,7 +187,7 @@ impl Run {
     /// What follows an attempt that surely changed nothing, or a probe that found nothing there.
     fn after_refusal(&self, at: Millis, unit: UnitIx, step: StepIx, mode: Mode, advice: Advice) -> Then {
         let retry = self.plan.step(step).retry;
-        let failures = self.units[unit.ix()].failures + u16::from(mode == Mode::Apply);
+        let failures = self.units[unit.ix()].failures.saturating_add(u16::from(mode == Mode::Apply));
         let wait = self.delay(retry, unit, failures.max(1));
         let wait = match advice {
             Advice::Retry => wait,
@@ -180,8 +196,11 @@ impl Run {
             Advice::Never if mode == Mode::Apply => return Then::GiveUp,
             Advice::Never => wait,
         };
-        if failures >= retry.attempts || self.is_over_for(unit) {
+        if failures >= retry.attempts {
             return Then::GiveUp;
+        }
+        if self.is_over_for(unit) {
+            return Then::Drop;
         }
         Then::ApplyAt(at.saturating_add(Millis::try_from(wait).unwrap_or(Millis::MAX)))
     }
@@ -189,7 +208,7 @@ impl Run {
     /// What follows an attempt whose effect is not known: probe it, apply it again if that is safe, else ask.
     fn after_doubt(&self, at: Millis, unit: UnitIx, step: StepIx, mode: Mode) -> Then {
         let retry = self.plan.step(step).retry;
-        let failures = self.units[unit.ix()].failures + 1;
+        let failures = self.units[unit.ix()].failures.saturating_add(1);
         let wait = Millis::try_from(self.delay(retry, unit, failures)).unwrap_or(Millis::MAX);
         let due = at.saturating_add(wait);
         let Some(action) = self.plan.action(step) else { return Then::Park };
@@ -197,16 +216,18 @@ impl Run {
             Mode::Apply if action.has_probe => Then::ProbeAt(due),
             Mode::Probe if failures < retry.attempts.saturating_mul(2) => Then::ProbeAt(due),
             Mode::Apply | Mode::Probe if !action.idempotent => Then::Park,
-            Mode::Apply | Mode::Probe if failures >= retry.attempts || self.is_over_for(unit) => Then::GiveUp,
+            Mode::Apply | Mode::Probe if failures >= retry.attempts => Then::GiveUp,
+            Mode::Apply | Mode::Probe if self.is_over_for(unit) => Then::Drop,
             Mode::Apply | Mode::Probe => Then::ApplyAt(due),
         }
     }
 
-    /// Whether nothing more is to be applied for the unit's site.
+    /// Whether nothing more is to be applied for the unit: its site is out, its node failed, or the run is ending.
     fn is_over_for(&self, unit: UnitIx) -> bool {
         let (step, key) = self.step_key(unit);
+        let failed = self.nodes[self.plan.node(step, key).ix()].marks & FAILED != 0;
         let out = self.plan.step(step).scope == crate::plan::Scope::Site && self.sites[key.ix()].out_by != u32::MAX;
-        out || matches!(self.halt, Some(Halt::Aborting | Halt::Cancelling))
+        out || failed || self.is_ending()
     }
 
     /// Delay before the next attempt in milliseconds: the policy's, times a factor from 1/2 to 1 that is derived from
@@ -229,7 +250,7 @@ impl Run {
         if !self.flights.is_empty() {
             return None;
         }
-        let halted = matches!(self.halt, Some(Halt::Aborting | Halt::Cancelling));
+        let halted = self.is_ending() && self.to_probe.is_empty();
         let all = self.settled_nodes as usize == self.nodes.len() && self.settled_batches == self.batches.len();
         (halted || all).then(|| self.end_now())
     }

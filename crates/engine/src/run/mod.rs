@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod decide;
+mod fits;
 mod ready;
 mod settle;
 mod tables;
@@ -53,6 +54,8 @@ pub struct Run {
     to_close: BTreeSet<SiteIx>,
     over_budget: BTreeSet<BatchIx>,
     waiting_for_operator: BTreeSet<UnitIx>,
+    /// Units whose next call is a probe, ready or backing off: asked even while the run is ending.
+    to_probe: BTreeSet<UnitIx>,
     settled_nodes: u32,
     /// Batches settle in order, so this is also the batch that is open or opens next.
     settled_batches: usize,
@@ -128,6 +131,7 @@ impl Run {
             to_close: BTreeSet::new(),
             over_budget: BTreeSet::new(),
             waiting_for_operator: BTreeSet::new(),
+            to_probe: BTreeSet::new(),
             settled_nodes: 0,
             settled_batches: 0,
             flawed_nodes: 0,

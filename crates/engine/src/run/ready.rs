@@ -266,7 +266,13 @@ impl Ready {
                 self.time(at);
             }
         }
-        if matches!(was, LanePlace::Open(_)) && !matches!(now, LanePlace::Open(_)) {
+        // Its claim was for the unit that is gone: a lane that waits may come before what is left of this one.
+        let passes_on = match (was, now) {
+            (LanePlace::Open(before), LanePlace::Open(after)) => after > before,
+            (LanePlace::Open(_), LanePlace::At(..) | LanePlace::Nowhere) => true,
+            (LanePlace::At(..) | LanePlace::Nowhere, _) => false,
+        };
+        if passes_on {
             let holds = self.lanes[lane as usize].holds.clone();
             for &(at, _) in &holds {
                 self.wake(at);

@@ -85,6 +85,7 @@ impl Run {
     pub(super) fn make_ready(&mut self, unit: UnitIx) {
         let (step, key) = self.step_key(unit);
         self.units[unit.ix()].state = UnitState::Ready;
+        self.list_probe(unit);
         self.ready.push(&self.plan, step, key, unit);
     }
 
@@ -102,7 +103,7 @@ impl Run {
                 self.pause_for(step, key);
             }
             OnFailure::Abort => {
-                self.halt = Some(Halt::Aborting);
+                self.abort();
                 self.fail_unit(unit, step, key);
             }
             // A plan with `undo` is not admitted by this version; its safe reading is to keep the site out.
@@ -139,7 +140,7 @@ impl Run {
                 self.settle(node, NodeState::Degraded);
                 return;
             }
-            OnFailure::Abort => self.halt = Some(Halt::Aborting),
+            OnFailure::Abort => self.abort(),
             OnFailure::Pause => self.pause_for(step, key),
             OnFailure::Quarantine | OnFailure::Undo => {}
         }
@@ -180,8 +181,16 @@ impl Run {
         }
     }
 
-    fn is_ending(&self) -> bool {
+    /// Whether the run is being aborted or cancelled.
+    pub(super) fn is_ending(&self) -> bool {
         matches!(self.halt, Some(Halt::Aborting | Halt::Cancelling))
+    }
+
+    /// Starts to end the run as failed, unless it is ending already.
+    pub(super) fn abort(&mut self) {
+        if !self.is_ending() {
+            self.halt = Some(Halt::Aborting);
+        }
     }
 
     /// Cancels what a site that is out has not started.
@@ -219,8 +228,20 @@ impl Run {
         }
     }
 
+    /// Keeps the list of units to probe: in it while ready or backing off before a probe.
+    pub(super) fn list_probe(&mut self, unit: UnitIx) {
+        let row = self.units[unit.ix()];
+        let waits = matches!(row.state, UnitState::Ready | UnitState::Backoff);
+        if waits && row.next_mode() == crate::event::Mode::Probe {
+            self.to_probe.insert(unit);
+        } else {
+            self.to_probe.remove(&unit);
+        }
+    }
+
     /// Takes a unit out of the index that it is in.
     pub(super) fn unlist(&mut self, unit: UnitIx) {
+        self.to_probe.remove(&unit);
         let (step, key) = self.step_key(unit);
         match self.units[unit.ix()].state {
             UnitState::Ready => self.ready.remove(&self.plan, step, key, unit),

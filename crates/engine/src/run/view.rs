@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::evaluator::{Outputs, Target};
 use crate::event::{Failure, Mode, RunEnd, SiteEnd};
 use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
-use crate::plan::{Plan, Scope};
+use crate::plan::{ForEach, Plan, Scope};
 use crate::run::tables::{Flight, NodeState, UnitState};
 use crate::run::{Halt, Run};
 
@@ -280,7 +280,7 @@ impl Run {
         Some(Target { step, key, unit, item })
     }
 
-    /// Pool instances that have been used, busiest pools first as the plan lists them.
+    /// Use of every pool instance, in the plan's order.
     #[must_use]
     pub fn pools(&self) -> Vec<PoolUsage> {
         (0..self.plan.pool_instances())
@@ -352,7 +352,21 @@ impl Run {
             .collect()
     }
 
-    /// Stable idempotency key of a unit within its run: step, key and item.
+    /// Stable idempotency key of a unit within its run: step, key and number of the item, each escaped so that no two
+    /// units share one.
+    #[must_use]
+    pub fn unit_key(&self, unit: UnitIx) -> String {
+        let Some((node, item)) = self.unit_at(unit) else { return String::new() };
+        let (step, key) = self.plan.node_at(node);
+        let spec = self.plan.step(step);
+        let key = escaped(&self.plan.key_name(spec.scope, key));
+        match spec.for_each {
+            ForEach::Once => format!("{}/{key}", escaped(&spec.name)),
+            ForEach::Planned { .. } | ForEach::Later(_) => format!("{}/{key}/{item}", escaped(&spec.name)),
+        }
+    }
+
+    /// Name of a unit for people: step, key and item.
     #[must_use]
     pub fn unit_name(&self, unit: UnitIx) -> String {
         let Some((node, item)) = self.unit_at(unit) else { return String::new() };
@@ -381,6 +395,11 @@ impl Run {
         let scope: Scope = self.plan.step(step).scope;
         self.plan.sites_of(scope, key).take(limit).collect()
     }
+}
+
+/// Escapes what separates the parts of a key.
+fn escaped(part: &str) -> String {
+    part.replace('%', "%25").replace('/', "%2F")
 }
 
 impl Outputs for Run {

@@ -99,6 +99,9 @@ pub enum DriveError {
     /// The engine refused what the shell had to tell it: a defect.
     #[error("failed to decide")]
     Rejected(#[from] Rejection),
+    /// The plan uses an action that this build does not have; nothing was recorded.
+    #[error("this build has no action {0}")]
+    MissingAction(String),
     /// The engine refused its own event: a defect.
     #[error("failed to apply")]
     Misfit(#[from] Misfit),
@@ -114,6 +117,10 @@ struct Loop<'a> {
     landed: mpsc::UnboundedReceiver<Landed>,
     sender: mpsc::UnboundedSender<Landed>,
     replies: VecDeque<oneshot::Sender<Result<(), Rejection>>>,
+    /// How far the run's time is ahead of the clock, because the clock was set back or the last driver's was ahead.
+    skew: Millis,
+    /// When the lease was last known to be ours.
+    renewed: tokio::time::Instant,
     /// Set once the process is to stop: when patience with running attempts is over.
     patience: Option<Patience>,
 }
@@ -157,10 +164,15 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
         landed,
         sender,
         replies: VecDeque::new(),
+        skew: 0,
+        renewed: tokio::time::Instant::now(),
         patience: None,
     };
     if let Status::Ended(end) = this.run.status() {
         return Ok((DriveEnd::Ended(end), this.run));
+    }
+    if let Some(uses) = this.drive.launcher.missing(this.run.plan()) {
+        return Err(DriveError::MissingAction(uses));
     }
     let result = this.go(actor).await;
     this.drive.launcher.stop(CANCEL_GRACE).await;
@@ -185,7 +197,9 @@ impl<'a> Loop<'a> {
                 return Ok(end);
             }
             let stopping = self.patience.is_some();
-            let wake = if stopping { None } else { self.run.next_wake() };
+            // Without room nothing is decided, so waking up for it would only burn time.
+            let wake = if stopping || !self.has_room() { None } else { self.run.next_wake() };
+            let wake = wake.map(|at| at.saturating_sub(self.skew));
             let patience = self.patience;
             tokio::select! {
                 biased;
@@ -195,7 +209,7 @@ impl<'a> Loop<'a> {
                 () = self.drive.stop.cancelled(), if !stopping => self.begin_stop(),
                 () = run_out(patience) => self.lose_patience(),
                 () = wait(self.drive.clock, wake) => {}
-                _ = renewal.tick() => self.drive.journal.renew(&self.drive.lease, lease_ms).await?,
+                _ = renewal.tick() => self.renew(lease_ms).await?,
             }
         }
     }
@@ -203,14 +217,33 @@ impl<'a> Loop<'a> {
     /// Decides whatever can be decided now.
     fn advance(&mut self) -> Result<(), DriveError> {
         loop {
-            let room = self.run.in_flight() < self.drive.settings.in_flight_max;
-            if !room || self.group.len() >= GROUP_RECORDS_MAX || self.drive.stop.is_cancelled() {
+            if !self.has_room() || self.drive.stop.is_cancelled() {
                 return Ok(());
             }
             if !self.input(Input::Advance)? {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether more may be decided before something lands or is committed.
+    fn has_room(&self) -> bool {
+        self.run.in_flight() < self.drive.settings.in_flight_max && self.group.len() < GROUP_RECORDS_MAX
+    }
+
+    /// Extends the lease. A journal that does not answer is borne with until the lease would have expired.
+    async fn renew(&mut self, lease_ms: u64) -> Result<(), DriveError> {
+        match self.drive.journal.renew(&self.drive.lease, lease_ms).await {
+            Ok(()) => self.renewed = tokio::time::Instant::now(),
+            Err(error @ JournalError::Unavailable { .. }) => {
+                if self.renewed.elapsed() >= Duration::from_millis(lease_ms) {
+                    return Err(error.into());
+                }
+                tracing::warn!(%error, run = self.name, "the lease could not be renewed");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     /// Decides and applies one input; says whether anything came of it.
@@ -227,8 +260,10 @@ impl<'a> Loop<'a> {
     }
 
     /// The time, never before the run's newest event: a clock set back must not undo what has happened.
-    fn now(&self) -> Millis {
-        self.drive.clock.now().max(self.run.now())
+    fn now(&mut self) -> Millis {
+        let clock = self.drive.clock.now();
+        self.skew = self.skew.max(self.run.now().saturating_sub(clock)).max(0);
+        if clock.saturating_add(self.skew) < self.run.now() { self.run.now() } else { clock.saturating_add(self.skew) }
     }
 
     fn begin_commit(&mut self) {

@@ -43,6 +43,15 @@ impl Launcher {
         Self { by_action, secrets, tasks: TaskTracker::new(), cancel: CancellationToken::new() }
     }
 
+    /// Returns an action of a plan that no connector implements.
+    pub(super) fn missing(&self, plan: &engine::Plan) -> Option<String> {
+        plan.steps()
+            .filter_map(|step| plan.action(step))
+            .map(|action| &action.uses)
+            .find(|uses| !self.by_action.contains_key(*uses))
+            .cloned()
+    }
+
     /// Starts an attempt whose start is durable; its outcome arrives on `landed`.
     pub(super) fn launch(
         &self,
@@ -57,6 +66,7 @@ impl Launcher {
         let (call, connector, expect, about) = match prepared {
             Ok(prepared) => prepared,
             Err(outcome) => {
+                let outcome = outcome::as_seen_by(mode, outcome);
                 // The receiver outlives every launch; if it is gone, so is the driver that would listen.
                 let _ = landed.send(Landed { unit, attempt, mode, outcome });
                 return;
@@ -66,7 +76,10 @@ impl Launcher {
         let landed = landed.clone();
         self.tasks.spawn(async move {
             let outcome = attempt_once(call, connector, secrets, mode).await;
-            let outcome = outcome::held_against(outcome, &expect, &about);
+            let outcome = match mode {
+                Mode::Apply => outcome::held_against(outcome, &expect, &about),
+                Mode::Probe => outcome,
+            };
             let _ = landed.send(Landed { unit, attempt, mode, outcome });
         });
     }
@@ -89,7 +102,7 @@ impl Launcher {
         let with = evaluator.with(plan, target, run).map_err(outcome::unevaluable)?;
         let call = Call {
             uses: action.uses.clone(),
-            key: format!("{name}/{}", run.unit_name(unit)),
+            key: format!("{name}/{}", run.unit_key(unit)),
             token: u64::from(attempt),
             with,
             secrets: SecretText::default(),
@@ -133,11 +146,12 @@ async fn attempt_once(
     mode: Mode,
 ) -> Outcome {
     let (uses, timeout, cancel) = (call.uses.clone(), call.timeout, call.cancel.clone());
-    match read_secrets(&call.with, &*secrets).await {
-        Ok(found) => call.secrets = found,
-        Err(outcome) => return outcome,
-    }
+    // Reading secrets is part of the attempt: it may hang or fail like everything outside.
     let work = async {
+        match read_secrets(&call.with, &*secrets).await {
+            Ok(found) => call.secrets = found,
+            Err(outcome) => return outcome::as_seen_by(mode, outcome),
+        }
         match mode {
             Mode::Apply => connector.apply(call).await,
             Mode::Probe => connector.probe(call).await,

@@ -1,10 +1,19 @@
 //! Outcomes that the shell itself gives: time-outs, missing connectors, expectations that do not hold.
 
-use engine::{Advice, EvalError, Failure, Outcome};
+use engine::{Advice, EvalError, Failure, Mode, Outcome};
 use serde_json::Value;
 
 pub(super) fn failure(code: &str, message: String, hint: &str) -> Failure {
     Failure { code: code.into(), message: message.into(), hint: hint.into() }
+}
+
+/// What the shell's own refusal means: an attempt that never reached its connector surely changed nothing, but a probe
+/// that never asked knows nothing.
+pub(super) fn as_seen_by(mode: Mode, outcome: Outcome) -> Outcome {
+    match (mode, outcome) {
+        (Mode::Probe, Outcome::Refused { failure, .. }) => Outcome::Unknown { failure },
+        (_, outcome) => outcome,
+    }
 }
 
 /// The time of an attempt is over: it may or may not have had its effect.

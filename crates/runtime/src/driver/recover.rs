@@ -35,6 +35,16 @@ pub enum RecoverError {
         #[source]
         source: PlanError,
     },
+    /// The stored plan is not the one that the run was created with.
+    #[error("the plan of run {run} has hash {found}, the run was created with {expected}")]
+    PlanHash {
+        /// The run.
+        run: String,
+        /// Hash of the stored plan.
+        found: String,
+        /// Hash stored with the run.
+        expected: String,
+    },
     /// A group cannot be decoded.
     #[error("failed to read group {seq} of run {run}")]
     Group {
@@ -70,6 +80,10 @@ pub async fn recover(
 ) -> Result<Recovered, RecoverError> {
     let (head, plan) = journal.plan(run).await?;
     let plan = Plan::decode(&plan).map_err(|source| RecoverError::Plan { run: run.to_owned(), source })?;
+    if plan.hash() != head.plan_hash {
+        let (found, expected) = (plan.hash().to_owned(), head.plan_hash);
+        return Err(RecoverError::PlanHash { run: run.to_owned(), found, expected });
+    }
     let mut folded = Run::new(plan);
     let mut next = 0;
     loop {
