@@ -147,5 +147,6 @@ pub(crate) fn what_follows(then: engine::Then) -> &'static str {
         engine::Then::ProbeAt(_) => "the target is asked",
         engine::Then::GiveUp => "given up",
         engine::Then::Park => "waits for an operator",
+        engine::Then::Drop => "not tried again, since its site is out or the run is ending",
     }
 }
