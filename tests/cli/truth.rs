@@ -55,7 +55,7 @@ fn an_exceeded_budget_waits_for_an_operator_and_goes_on_when_told() {
     place.write("r.yaml", runbook("r", batches, CHECKED));
     let said = place.run("r.yaml", "r", 5);
     holds(&said.out, &["waits for an operator", "1 quarantined", "1 not restored", "reinstate continue r"]);
-    let status = place.said(&["status", "r"], 0).out;
+    let status = place.said(&["status", "r"], 5).out;
     holds(&status, &["paused by failure budget", "1 waiting"]);
     holds(&place.said(&["why", "r", "s4"], 0).out, &["paused by failure budget"]);
     let again = place.said(&["resume", "r"], 5);
@@ -87,7 +87,7 @@ fn a_step_killed_half_way_is_never_guessed_and_a_ruling_decides() {
     let said = place.said(&["resume", "r"], 5);
     holds(&said.out, &["0 of 4 sites returned", "4 not restored", "reinstate rule r"]);
     let units: Vec<String> = (1..=4).map(|site| format!("slow/s{site}")).collect();
-    let status = place.said(&["status", "r", "--json"], 0).json();
+    let status = place.said(&["status", "r", "--json"], 5).json();
     assert_eq!(status["for_operator"], serde_json::json!(units));
     holds(&place.said(&["why", "r", "s1"], 0).out, &["ruling"]);
     holds(&place.said(&["report", "r"], 0).out, &["slow/s1"]);

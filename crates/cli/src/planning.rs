@@ -12,6 +12,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{files, out};
 
+/// Findings about one file that are shown as text: whoever has more starts with these.
+const SHOWN_MAX: usize = 200;
+
 /// Findings with the source that they are about.
 pub(crate) struct Findings {
     form: FindingFormat,
@@ -33,7 +36,11 @@ impl Findings {
         }
         match self.form {
             FindingFormat::Text => {
-                out::note(runbook::render_text(diagnostics, source, out::notes_colored()).trim_end())
+                let shown = &diagnostics[..diagnostics.len().min(SHOWN_MAX)];
+                out::note(runbook::render_text(shown, source, out::notes_colored()).trim_end());
+                if shown.len() < diagnostics.len() {
+                    out::note(&format!("... and {} more findings; `--json` has them", diagnostics.len() - shown.len()));
+                }
             }
             FindingFormat::Github => out::answer(&runbook::render_github(diagnostics, source)),
             FindingFormat::Json => {

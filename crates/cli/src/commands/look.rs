@@ -1,6 +1,6 @@
 //! Commands that look at a run: `status`, `runs`, `sites`, `why`. None takes the lease; all read the journal.
 
-use engine::Status;
+use engine::{RunEnd, Status};
 use runtime::{Clock, Journal, Recovered, SystemClock};
 use serde_json::json;
 
@@ -29,7 +29,7 @@ pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
     let status = run.status();
     if json {
         out::json(&json!({
-            "run": args.name, "plan": run.plan().hash(), "status": format!("{status:?}"), "driven_by": held,
+            "run": args.name, "plan": run.plan().hash(), "status": word(&status), "driven_by": held,
             "sites": run.plan().site_count(), "waiting": tally.waiting, "restoring": tally.restoring,
             "returned": tally.returned, "degraded": tally.degraded, "quarantined": tally.quarantined,
             "in_flight": run.in_flight(), "ready": run.ready_units(),
@@ -52,8 +52,24 @@ pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
     }
     Ok(match status {
         Status::Ended(end) => Exit::of_run(end),
+        _ if run.is_waiting_for_operator() => Exit::Waits,
         _ => Exit::Done,
     })
+}
+
+/// The status of a run as a word for programs.
+fn word(status: &Status) -> &'static str {
+    match status {
+        Status::New => "new",
+        Status::Running => "running",
+        Status::Paused { .. } => "paused",
+        Status::Aborting => "aborting",
+        Status::Cancelling => "cancelling",
+        Status::Ended(RunEnd::Succeeded) => "succeeded",
+        Status::Ended(RunEnd::SucceededWithExceptions) => "succeeded-with-exceptions",
+        Status::Ended(RunEnd::Failed) => "failed",
+        Status::Ended(RunEnd::Cancelled) => "cancelled",
+    }
 }
 
 /// Lists the runs of a store.

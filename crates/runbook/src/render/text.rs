@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 
+use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Source, Span};
 
@@ -51,6 +52,10 @@ type Excerpt<'a> = (&'a str, usize, Vec<(Span, &'a str)>);
 fn excerpt<'a>(found: &'a Diagnostic, source: &'a Source) -> Option<Excerpt<'a>> {
     let first = found.labels.first()?;
     let text = &source.text;
+    // The lines hold a secret: their place must do.
+    if [codes::LITERAL_SECRET.id, codes::ESTATE_SECRET.id].contains(&found.code) {
+        return None;
+    }
     if text.is_empty() || first.span.start > text.len() {
         return None;
     }
@@ -87,4 +92,19 @@ fn floor(text: &str, mut at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::Estate;
+
+    #[test]
+    fn a_secret_written_into_a_file_is_named_by_its_place_only() {
+        let source = Source::new("estate.yaml", "schema: estate/v1\nname: e\nsecrets:\n  token: hunter2\n");
+        let (_, found) = Estate::parse(&source);
+        let text = render_text(&found, &source, false);
+        assert!(text.contains("estate.yaml:4:10"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 }
