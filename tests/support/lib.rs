@@ -6,4 +6,6 @@ pub mod plans;
 pub mod process;
 pub mod random;
 pub mod sim;
+pub mod truth;
+pub mod verdict;
 pub mod world;

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use engine::{
     Advice, Command, EvalError, Evaluator, Event, Failure, GroupWriter, Input, KeyIx, Millis, Mode, Outcome, Outputs,
-    Plan, Record, Ruling, Run, Status, StepIx, Target, UnitIx, decode_group,
+    Plan, Record, Rejection, Ruling, Run, Status, StepIx, Target, UnitIx, decode_group,
 };
 
 use crate::checks::Checker;
 use crate::plans;
 use crate::random::Random;
+use crate::truth::Truth;
 use crate::world::{self, World};
 
 /// What became of a simulated run.
@@ -42,6 +43,7 @@ struct Sim {
     weather: Weather,
     run: Run,
     checker: Checker,
+    truth: Truth,
     world: World,
     journal: Vec<Vec<u8>>,
     group: Vec<Record>,
@@ -60,6 +62,8 @@ enum Happening {
     Reaches { unit: UnitIx, attempt: u32 },
     /// The attempt's reply reaches the driver of that epoch.
     Replies { epoch: u64, unit: UnitIx, attempt: u32, mode: Mode, outcome: Reply },
+    /// A reply comes once more.
+    Echoes { unit: UnitIx, attempt: u32, mode: Mode },
     /// The operator looks in.
     Operator,
 }
@@ -119,6 +123,7 @@ pub fn run(seed: u64) -> Result<Trace, String> {
         weather,
         run: Run::new(plan),
         checker: Checker::default(),
+        truth: Truth::default(),
         world: World::default(),
         journal: Vec::new(),
         group: Vec::new(),
@@ -278,13 +283,20 @@ impl Sim {
                 Ok(())
             }
             Happening::Replies { epoch, unit, attempt, mode, outcome } => {
-                // A reply to a driver that has died reaches nobody.
-                if epoch != self.epoch {
-                    return Ok(());
+                if self.random.chance(20) {
+                    let after = self.random.between(0, 500) as Millis;
+                    self.push(after, Happening::Echoes { unit, attempt, mode });
                 }
+                // A reply to a driver that has died counts for nothing, even if the next one hears it.
+                if epoch != self.epoch {
+                    return self.is_stale(unit, attempt, mode);
+                }
+                let other = if mode == Mode::Apply { Mode::Probe } else { Mode::Apply };
+                self.is_stale(unit, attempt, other)?;
                 let outcome = self.outcome(unit, attempt, mode, outcome);
                 self.input(Input::Report { unit, attempt, mode, outcome })
             }
+            Happening::Echoes { unit, attempt, mode } => self.is_stale(unit, attempt, mode),
             Happening::Operator => self.interfere(),
         }
     }
@@ -314,15 +326,18 @@ impl Sim {
         self.crashes += 1;
         self.group.clear();
         let mut run = Run::new(self.run.plan().clone());
-        let mut checker = Checker::default();
+        let (mut checker, mut truth) = (Checker::default(), Truth::default());
         for group in &self.journal {
             for record in decode_group(group).map_err(|error| error.to_string())? {
                 checker.before(&run, &record)?;
+                truth.before(&run, &record)?;
                 run.apply(&record).map_err(|error| error.to_string())?;
+                truth.after(&run, &record)?;
             }
         }
         self.run = run;
         self.checker = checker;
+        self.truth = truth;
         self.now += 1_000;
         self.crashed = true;
         if self.run.opened_at().is_none() {
@@ -337,15 +352,33 @@ impl Sim {
         if matches!(self.run.status(), Status::Ended(_)) {
             return Ok(());
         }
-        self.input(input)
+        self.input(input.clone())?;
+        match self.run.decide(self.now, input.clone(), &Oracle { fails: true }) {
+            Err(Rejection::OldEpoch { .. }) => Ok(()),
+            other => Err(format!("{input:?} came twice: {other:?}")),
+        }
+    }
+
+    /// A reply of an attempt that is not in flight changes nothing, whatever it says.
+    fn is_stale(&self, unit: UnitIx, attempt: u32, mode: Mode) -> Result<(), String> {
+        let outcome = Outcome::Done { outputs: Some("{}".into()) };
+        match self.run.decide(self.now, Input::Report { unit, attempt, mode, outcome }, &Oracle { fails: true }) {
+            Err(Rejection::Stale { .. }) => Ok(()),
+            other => Err(format!("a stale reply of attempt {attempt} of unit {} gives {other:?}", unit.0)),
+        }
     }
 
     fn input(&mut self, input: Input) -> Result<(), String> {
+        self.truth.advice = match &input {
+            Input::Report { outcome: Outcome::Refused { retry, .. }, .. } => Some(*retry),
+            Input::Report { .. } => Some(Advice::Retry),
+            _ => None,
+        };
         let events = match self.run.decide(self.now, input.clone(), &Oracle { fails: true }) {
             Ok(events) => events,
             Err(rejection) => {
                 return match input {
-                    Input::Report { .. } | Input::Command { .. } => Ok(()),
+                    Input::Command { .. } => Ok(()),
                     _ => Err(format!("{input:?} was refused: {rejection}")),
                 };
             }
@@ -353,7 +386,9 @@ impl Sim {
         for event in events {
             let record = Record { at: self.now, event };
             self.checker.before(&self.run, &record).map_err(|broken| format!("{broken}, at {record:?}"))?;
+            self.truth.before(&self.run, &record).map_err(|broken| format!("{broken}, at {record:?}"))?;
             self.run.apply(&record).map_err(|error| error.to_string())?;
+            self.truth.after(&self.run, &record).map_err(|broken| format!("{broken}, after {record:?}"))?;
             self.run.audit().map_err(|broken| format!("{broken}, after {record:?}"))?;
             if std::env::var_os("REINSTATE_SIM_SEED").is_some() {
                 tell(&self.run, &record);

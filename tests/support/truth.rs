@@ -1,0 +1,281 @@
+//! The laws of a run, each by the plainest statement over public views: who may start and when, what follows a failure,
+//! what halts a run and what it comes to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::{
+    Advice, Backoff, BatchIx, Evaluator, Event, ForEach, KeyIx, Millis, Mode, OnExceeded, OnFailure, Record, Ruling,
+    Run, RunEnd, Scope, Status, Then, UnitIx, UnitState, Wait, When,
+};
+
+use crate::sim::Oracle;
+use crate::verdict::{self, Fate, Spot, batch_is_over, is_ending, need, out_of};
+
+/// What was seen of a run, apart from its own state.
+#[derive(Clone, Debug, Default)]
+pub struct Truth {
+    /// Advice of the report that is decided; `None` for other inputs and while a journal is read.
+    pub advice: Option<Advice>,
+    settled_at: BTreeMap<BatchIx, Millis>,
+    exceeded: BTreeSet<BatchIx>,
+    /// Sites of a batch that were out when the operator let the run go on over its budget.
+    forgiven: BTreeMap<BatchIx, usize>,
+    ending: Option<RunEnd>,
+    failures: BTreeMap<UnitIx, u32>,
+    due: BTreeMap<UnitIx, Millis>,
+    to_probe: BTreeSet<UnitIx>,
+    starts: BTreeMap<(u16, KeyIx), Vec<Millis>>,
+    flights: Vec<UnitIx>,
+}
+
+impl Truth {
+    /// Checks an event against the run before it.
+    ///
+    /// # Errors
+    /// Names the law that would break.
+    pub fn before(&mut self, run: &Run, record: &Record) -> Result<(), String> {
+        let at = record.at;
+        match &record.event {
+            Event::SiteEnded { site, end } => need(Fate::of(run, *site).end() == *end, "a site's end is not its fate")?,
+            Event::BatchOpened { batch } => self.opens(run, *batch, at)?,
+            Event::BatchSettled { batch } => {
+                need(batch_is_over(run, *batch), "a batch settles before its sites")?;
+                self.settled_at.insert(*batch, at);
+            }
+            Event::BudgetExceeded { batch } => {
+                let most = run.plan().spec().batches.max_failures[batch.ix()] as usize;
+                need(out_of(run, *batch) > most, "a budget is exceeded that holds")?;
+                self.exceeded.insert(*batch);
+                if run.plan().spec().batches.on_exceeded == OnExceeded::Abort {
+                    self.aborts();
+                }
+            }
+            Event::Continued { .. } => {
+                for batch in std::mem::take(&mut self.exceeded) {
+                    self.forgiven.insert(batch, out_of(run, batch));
+                }
+            }
+            Event::Cancelled { .. } => self.ending = self.ending.or(Some(RunEnd::Cancelled)),
+            Event::Adopted { .. } => {
+                self.flights = run.pending().map(|pending| pending.unit).collect();
+                for &unit in &self.flights {
+                    if Spot::of(run, unit)?.action.has_probe {
+                        self.to_probe.insert(unit);
+                    }
+                }
+            }
+            Event::Ruled { unit, .. } => {
+                self.failures.remove(unit);
+                self.due.remove(unit);
+                self.to_probe.remove(unit);
+            }
+            Event::Started { unit, mode, .. } => self.starts(run, &Spot::of(run, *unit)?, *mode, at)?,
+            Event::Succeeded { unit, outputs } => {
+                let kept = Spot::of(run, *unit)?.spec.keeps_outputs;
+                let applied = run.flight(*unit).is_some_and(|flight| flight.mode == Mode::Apply);
+                need(!applied || outputs.is_some() == kept, "outputs are kept that are not read, or lost")?;
+            }
+            Event::Refused { unit, then, .. } => self.falls_short(run, &Spot::of(run, *unit)?, *then, false, at)?,
+            Event::InDoubt { unit, then, .. } => self.falls_short(run, &Spot::of(run, *unit)?, *then, true, at)?,
+            Event::Ended { end } => verdict::check_end(run, *end, self.ending)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Checks the run after an event.
+    ///
+    /// # Errors
+    /// Names the law that is broken.
+    pub fn after(&mut self, run: &Run, record: &Record) -> Result<(), String> {
+        match &record.event {
+            Event::Refused { unit, then: Then::GiveUp, .. } | Event::InDoubt { unit, then: Then::GiveUp, .. } => {
+                self.obeys(run, Spot::of(run, *unit)?.spec.on_failure)
+            }
+            Event::Refused { unit, then: Then::Drop, .. } | Event::InDoubt { unit, then: Then::Drop, .. } => {
+                need(run.unit_state(*unit) == Some(UnitState::Cancelled), "a dropped unit is not cancelled")
+            }
+            Event::Unevaluable { node, .. } => {
+                let step = run.plan().node_at(*node).0;
+                self.obeys(run, run.plan().step(step).on_failure)
+            }
+            Event::BudgetExceeded { .. } => {
+                let by_budget = matches!(run.status(), Status::Paused { actor, .. } if actor == "failure budget");
+                let pauses = run.plan().spec().batches.on_exceeded == OnExceeded::Pause;
+                need(is_ending(run) || (pauses && by_budget), "an exceeded budget does not say that it halts the run")
+            }
+            Event::Continued { .. } => need(run.status() == Status::Running, "the run does not go on"),
+            Event::Started { unit, .. } => {
+                let flight = run.flight(*unit).ok_or("a start without a flight")?;
+                let timeout = Spot::of(run, *unit)?.spec.timeout_ms as Millis;
+                need(flight.deadline == flight.started_at + timeout, "a deadline is not the step's")
+            }
+            Event::Ruled { unit, ruling, .. } => {
+                let follows = match ruling {
+                    Ruling::Done => UnitState::Succeeded,
+                    Ruling::Again => UnitState::Ready,
+                    Ruling::GiveUp => UnitState::Failed,
+                };
+                need(run.unit_state(*unit) == Some(follows), "a ruling is not followed")
+            }
+            Event::Adopted { .. } => {
+                std::mem::take(&mut self.flights).into_iter().try_for_each(|unit| taken_up(run, unit))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn aborts(&mut self) {
+        self.ending = self.ending.or(Some(RunEnd::Failed));
+    }
+
+    /// A failure for good does what its step says to the run.
+    fn obeys(&mut self, run: &Run, on_failure: OnFailure) -> Result<(), String> {
+        match on_failure {
+            OnFailure::Abort => {
+                self.aborts();
+                need(is_ending(run), "a failure that aborts does not")
+            }
+            OnFailure::Pause => need(run.status() != Status::Running, "a failure that pauses does not"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Batches open one after the other, each after the soak of the last and within every budget.
+    fn opens(&self, run: &Run, batch: BatchIx, at: Millis) -> Result<(), String> {
+        self.budgets_hold(run)?;
+        if batch.0 == 0 {
+            return Ok(());
+        }
+        let last = BatchIx(batch.0 - 1);
+        need(batch_is_over(run, last), "two batches are open")?;
+        let since = self.settled_at.get(&last).ok_or("a batch opens before the last is settled")?;
+        need(at >= since + run.plan().spec().batches.soak_ms as Millis, "a batch opens within the soak")
+    }
+
+    /// No batch has more sites out than its budget and what the operator let pass.
+    fn budgets_hold(&self, run: &Run) -> Result<(), String> {
+        for (ix, &most) in run.plan().spec().batches.max_failures.iter().enumerate() {
+            let batch = BatchIx::from(ix);
+            let most = self.forgiven.get(&batch).copied().unwrap_or(0).max(most as usize);
+            need(out_of(run, batch) <= most, "something starts beyond a budget")?;
+        }
+        Ok(())
+    }
+
+    fn starts(&mut self, run: &Run, spot: &Spot<'_>, mode: Mode, at: Millis) -> Result<(), String> {
+        let waited = self.due.remove(&spot.unit).is_none_or(|due| at >= due);
+        need(waited, "a unit starts before its back-off is over")?;
+        let probes = self.to_probe.remove(&spot.unit);
+        need(!probes || mode == Mode::Probe, "a unit in doubt is not probed")?;
+        runs_by_plan(run, spot)?;
+        if !is_ending(run) {
+            self.budgets_hold(run)?;
+            in_turn(run, spot)?;
+        }
+        let goes_on = run.attempts(spot.unit) == 0 && spot.site().is_some_and(|site| Fate::of(run, site).is_out());
+        need(!goes_on, "a site that is out goes on")?;
+        self.rates_hold(run, spot, at)
+    }
+
+    /// Over any stretch of time, no more starts than the rate gives in it plus its burst.
+    fn rates_hold(&mut self, run: &Run, spot: &Spot<'_>, at: Millis) -> Result<(), String> {
+        for held in &spot.spec.pools {
+            let pool = &run.plan().spec().pools[held.pool.ix()];
+            let Some(rate) = pool.rate else { continue };
+            let per = pool.per.unwrap_or(Scope::Run);
+            let key = run.plan().covering_key(spot.spec.scope, spot.key, per).ok_or("no key for a pool")?;
+            let starts = self.starts.entry((held.pool.0, key)).or_default();
+            starts.push(at);
+            let every = (rate.per_ms * 1_000 / u64::from(rate.count)) as i64;
+            for (ix, since) in starts.iter().enumerate() {
+                let over = (starts.len() - ix) as i64 - i64::from(rate.burst);
+                // Times are whole milliseconds, so up to one of them and one interval's rest is rounding.
+                let enough = (at - since) * 1_000 + 1_000 > over * every - every.min(1_000);
+                need(over <= 0 || enough, "a pool is over its rate")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows an attempt that did not succeed is what the step's policy says.
+    fn falls_short(&mut self, run: &Run, spot: &Spot<'_>, then: Then, doubt: bool, at: Millis) -> Result<(), String> {
+        let mode = run.flight(spot.unit).ok_or("a report without a flight")?.mode;
+        let failures = self.failures.entry(spot.unit).or_default();
+        *failures += u32::from(doubt || mode == Mode::Apply);
+        let (failures, most) = (*failures, u32::from(spot.spec.retry.attempts));
+        let never = self.advice.is_none_or(|advice| advice == Advice::Never && mode == Mode::Apply);
+        match then {
+            Then::ApplyAt(_) => {
+                need(failures < most, "more attempts than the step allows")?;
+                need(!spot.is_over(run), "a unit is applied again though it is over")?;
+                let safe = !doubt || spot.action.idempotent;
+                need(safe, "a unit in doubt is applied again though that may act twice")
+            }
+            Then::ProbeAt(_) => need(doubt && spot.action.has_probe, "a unit is probed without doubt or probe"),
+            Then::GiveUp => need(failures >= most || never, "a unit is given up early"),
+            Then::Drop => need(failures < most && spot.is_over(run), "a unit is dropped though it is not over"),
+            Then::Park => need(doubt && !spot.action.idempotent, "the operator is asked without need"),
+        }?;
+        if let Then::ApplyAt(due) | Then::ProbeAt(due) = then {
+            self.due.insert(spot.unit, due);
+            self.waits_by_policy(spot, failures, due - at)?;
+        }
+        if let Then::ProbeAt(_) = then {
+            self.to_probe.insert(spot.unit);
+        }
+        Ok(())
+    }
+
+    /// A back-off is between half and all of what the policy gives, and not below what the target asked for.
+    fn waits_by_policy(&self, spot: &Spot<'_>, failures: u32, wait: Millis) -> Result<(), String> {
+        let Some(advice) = self.advice else { return Ok(()) };
+        let retry = &spot.spec.retry;
+        let doublings = match retry.backoff {
+            Backoff::Constant => 0,
+            Backoff::Exponential => failures.saturating_sub(1).min(20),
+        };
+        let full = (retry.delay_ms << doublings).min(retry.max_delay_ms) as Millis;
+        let asked = if let Advice::RetryAfter(asked) = advice { asked as Millis } else { 0 };
+        let fits = wait >= (full / 2).max(asked) - 1 && wait <= full.max(asked);
+        need(fits, "a back-off is outside the policy")
+    }
+}
+
+/// What runs is planned to, its condition is true, and it has the items that were found.
+fn runs_by_plan(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
+    let (plan, oracle) = (run.plan(), Oracle { fails: true });
+    need(plan.planned_to_run(spot.step, spot.key), "a unit starts that is not planned to run")?;
+    if matches!(spot.spec.when, When::Later(_)) {
+        let runs = oracle.condition(plan, spot.step, spot.key, run);
+        need(runs == Ok(true), "a unit starts whose condition is false")?;
+    }
+    if matches!(spot.spec.for_each, ForEach::Later(_)) {
+        let items = oracle.items(plan, spot.step, spot.key, run).map(|items| items.len());
+        need(items == Ok(run.units_of(spot.node).len()), "a node has other items than were found")?;
+    }
+    Ok(())
+}
+
+/// Of two sites that could both go on, the earlier one does.
+fn in_turn(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
+    let Some(site) = spot.site() else { return Ok(()) };
+    let mut unit = UnitIx(0);
+    while let Some(state) = run.unit_state(unit) {
+        if state == UnitState::Ready {
+            let other = Spot::of(run, unit)?;
+            let earlier = other.site().is_some_and(|other| other < site);
+            need(!(earlier && run.why(other.node) == Some(Wait::Turn)), "a later site goes first")?;
+        }
+        unit = UnitIx(unit.0 + 1);
+    }
+    Ok(())
+}
+
+/// What was in flight when a driver died is in doubt, and asked for where that is safe.
+fn taken_up(run: &Run, unit: UnitIx) -> Result<(), String> {
+    let action = Spot::of(run, unit)?.action;
+    let ready = run.unit_state(unit) == Some(UnitState::Ready);
+    need(ready == (action.has_probe || action.idempotent), "a dead driver's unit is not asked for, or unsafely")?;
+    need(run.in_doubt(unit), "a dead driver's unit is not in doubt")
+}
