@@ -78,7 +78,7 @@ pub fn spec(ids: &[String], shards: usize) -> PlanSpec {
     let sites = ids.len();
     let shard = Scope::Group(GroupIx(0));
     let rows: Vec<u32> = (0..sites).map(|site| (site % shards) as u32).collect();
-    let keys = Interned { dictionary: (0..shards).map(|ix| format!("shard-{ix:02}")).collect(), rows };
+    let keys = Interned { dictionary: (0..shards.min(sites)).map(|ix| format!("shard-{ix:02}")).collect(), rows };
     let deleted: Vec<i64> = (0..sites).map(|site| T0 - 3_600_000 * 9 + site as i64 * 1500).collect();
     let mut steps = vec![
         step("recover", 31, shard, &[]),
