@@ -69,6 +69,11 @@ impl From<DriveError> for Failure {
     fn from(error: DriveError) -> Self {
         match error {
             DriveError::Journal(error) => error.into(),
+            error @ DriveError::MissingAction(_) => Self::trouble(
+                "action-missing",
+                &error,
+                "resume with the version that made the plan; nothing was changed",
+            ),
             error => Self::trouble("run.defect", &error, "this is a defect; the journal is intact: report it"),
         }
     }
