@@ -89,7 +89,7 @@ fn with(
     outputs: &Table,
 ) -> Result<serde_json::Value, EvalError> {
     let evaluator = PlanEvaluator::new(plan).unwrap();
-    let target = Target { step: step(plan.spec(), name).0, key: KeyIx(key), unit: UnitIx(0), item };
+    let target = Target { step: step(plan.spec(), name).0, key: KeyIx(key), unit: UnitIx(0), item, undo: false };
     evaluator.with(plan, target, outputs)
 }
 

@@ -52,6 +52,7 @@ pub fn spec(random: &mut Random) -> PlanSpec {
         inputs: "{}".into(),
         estate: "{}".into(),
         objectives: Objectives::default(),
+        extras: engine::Extras::default(),
     }
 }
 

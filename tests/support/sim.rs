@@ -258,7 +258,7 @@ impl Sim {
             Reply::Truth
         };
         let arrives = match (mode, outcome) {
-            (Mode::Probe, _) | (_, Reply::Refused(_)) => false,
+            (Mode::Probe | Mode::ProbeUndo | Mode::Undo, _) | (_, Reply::Refused(_)) => false,
             // The call may have been lost instead of the reply.
             (Mode::Apply, Reply::Unknown) => self.random.chance(50),
             (Mode::Apply, Reply::Truth) => true,
@@ -305,9 +305,9 @@ impl Sim {
         let failure = Failure { code: "sim".into(), message: "simulated".into(), hint: "".into() };
         match (reply, mode) {
             (Reply::Truth, Mode::Apply) if self.world.count(unit) > 0 => Outcome::Done { outputs: Some("{}".into()) },
-            (Reply::Truth, Mode::Apply) => Outcome::Refused { failure, retry: Advice::Retry },
+            (Reply::Truth, Mode::Apply | Mode::Undo) => Outcome::Refused { failure, retry: Advice::Retry },
             (Reply::Truth, Mode::Probe) if self.world.probe(unit, attempt) => Outcome::Done { outputs: None },
-            (Reply::Truth, Mode::Probe) => Outcome::Refused { failure, retry: Advice::Never },
+            (Reply::Truth, _) => Outcome::Refused { failure, retry: Advice::Never },
             (Reply::Refused(retry), _) => Outcome::Refused { failure, retry },
             (Reply::Unknown, _) => Outcome::Unknown { failure },
         }
@@ -402,7 +402,7 @@ impl Sim {
     /// The operator does something uncalled for.
     fn interfere(&mut self) -> Result<(), String> {
         let command = match self.random.between(0, 9) {
-            0 => Command::Cancel,
+            0 => Command::Cancel { undo: false },
             1..=4 => Command::Pause,
             _ => Command::Continue,
         };

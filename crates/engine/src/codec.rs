@@ -10,7 +10,7 @@ use crate::event::{Event, Record};
 use crate::ids::Millis;
 
 /// Format byte of a group written by this version.
-pub const GROUP_FORMAT: u8 = 1;
+pub const GROUP_FORMAT: u8 = 2;
 
 const CHECK_LEN: usize = 4;
 

@@ -35,6 +35,8 @@ pub struct Target<'a> {
     pub unit: UnitIx,
     /// Its item as JSON text; `None` without `for_each`.
     pub item: Option<&'a str>,
+    /// Whether the `with` of the step's `undo` is wanted.
+    pub undo: bool,
 }
 
 /// Recorded outputs of steps, as expressions see them.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, UnitIx};
+use crate::ids::{BatchIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
 
 /// One event with the time at which it was decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -149,6 +149,165 @@ pub enum Event {
         /// Why, or the evidence.
         reason: Box<str>,
     },
+    /// A person approved a gate; it opens with the last approval that it needs.
+    Approved {
+        /// The gate.
+        gate: Gate,
+        /// Who.
+        actor: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// A person rejected a gate.
+    Rejected {
+        /// The gate.
+        gate: Gate,
+        /// Who.
+        actor: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// Nobody decided on a gate in time: its `on_timeout` applies, which never approves.
+    Lapsed {
+        /// The gate.
+        gate: Gate,
+    },
+    /// What did not succeed is tried again; a run that had ended goes on.
+    Retried {
+        /// What.
+        what: Again,
+        /// Who.
+        actor: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// An operator settled a node, or one item of it, by decree.
+    Overruled {
+        /// The node.
+        node: NodeIx,
+        /// The item; `None` for all that have not succeeded.
+        item: Option<u32>,
+        /// How.
+        how: Decree,
+        /// Who.
+        actor: Box<str>,
+        /// Why, or the evidence.
+        reason: Box<str>,
+    },
+    /// An operator took a site out of the run.
+    TakenOut {
+        /// The site.
+        site: SiteIx,
+        /// How.
+        how: TakeOut,
+        /// Who.
+        actor: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// A site that another run had begun comes into this one.
+    SiteAdopted {
+        /// The site.
+        site: SiteIx,
+        /// Name of the run that it comes from.
+        from: Box<str>,
+        /// Units that may have acted there, with the attempts made: each is asked for here before it is applied.
+        units: Vec<(UnitIx, u32)>,
+        /// Who.
+        actor: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// An operator changed the size of a pool, of each of its instances.
+    PoolSet {
+        /// The pool.
+        pool: PoolIx,
+        /// Slots, at least 1.
+        slots: u32,
+        /// Who.
+        actor: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// What this run may use of an instance of a shared pool changed.
+    Granted {
+        /// Number of the instance among all instances of the plan.
+        instance: u32,
+        /// Slots.
+        slots: u32,
+        /// Number of runs that share it, at least 1; rates are divided by it.
+        sharers: u32,
+    },
+    /// The run is cancelled, and what it did is taken back.
+    Unwinding {
+        /// Who.
+        actor: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// Nothing but `finally` is left to do; the run will end like this unless one of those steps fails.
+    Closing {
+        /// How.
+        end: RunEnd,
+    },
+    /// The plan was replaced for what has not started.
+    Amended {
+        /// The new plan, encoded.
+        plan: Box<[u8]>,
+        /// Who.
+        actor: Box<str>,
+        /// Why.
+        reason: Box<str>,
+    },
+}
+
+/// What waits for a person's approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Gate {
+    /// The whole run, before anything starts.
+    Start,
+    /// A batch.
+    Batch(BatchIx),
+    /// A unit of an approval step.
+    Unit(UnitIx),
+}
+
+/// What is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Again {
+    /// A unit that failed, was degraded or waits, with what was cancelled because of it on its own sites.
+    Unit(UnitIx),
+    /// Everything of a site that did not succeed.
+    Site(SiteIx),
+    /// The same, and everything of the site from a step on, even what succeeded.
+    From(SiteIx, StepIx),
+    /// Every site that is not back, was not taken out by a person and is not undone.
+    Quarantined,
+}
+
+/// How an operator settles a node by decree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decree {
+    /// It is not done: counts as done, shown as degraded. Of an undo: it is not taken back.
+    Skip,
+    /// It was done by hand. Of an undo: it was taken back by hand.
+    Done {
+        /// Its outputs as JSON text, for steps that read them.
+        outputs: Option<Box<str>>,
+    },
+}
+
+/// How an operator takes a site out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TakeOut {
+    /// Out, as if a step of it had failed.
+    Quarantine,
+    /// Out before anything of it has started.
+    Exclude,
+    /// Out, for another run to adopt.
+    Release,
+    /// Out, and what its steps did is taken back.
+    Undo,
 }
 
 /// What an attempt calls.
@@ -158,6 +317,24 @@ pub enum Mode {
     Apply,
     /// The action's probe: did an earlier attempt have its effect?
     Probe,
+    /// The step's undo.
+    Undo,
+    /// The probe of the step's undo.
+    ProbeUndo,
+}
+
+impl Mode {
+    /// Whether it only asks.
+    #[must_use]
+    pub fn is_probe(self) -> bool {
+        matches!(self, Self::Probe | Self::ProbeUndo)
+    }
+
+    /// Whether it takes back.
+    #[must_use]
+    pub fn is_undo(self) -> bool {
+        matches!(self, Self::Undo | Self::ProbeUndo)
+    }
 }
 
 /// What follows an attempt without success.
@@ -199,6 +376,8 @@ pub enum SiteEnd {
     Undone,
     /// Taken out by an operator before it started.
     Excluded,
+    /// Let go by an operator, for another run to adopt.
+    Released,
 }
 
 /// How a run ended.
@@ -249,6 +428,18 @@ impl Event {
             Self::Cancelled { .. } => "cancelled",
             Self::Ended { .. } => "ended",
             Self::Ruled { .. } => "ruled",
+            Self::Approved { .. } => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::Lapsed { .. } => "lapsed",
+            Self::Retried { .. } => "retried",
+            Self::Overruled { .. } => "overruled",
+            Self::TakenOut { .. } => "taken-out",
+            Self::SiteAdopted { .. } => "site-adopted",
+            Self::PoolSet { .. } => "pool-set",
+            Self::Granted { .. } => "granted",
+            Self::Unwinding { .. } => "unwinding",
+            Self::Closing { .. } => "closing",
+            Self::Amended { .. } => "amended",
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What the shell tells the engine.
 
-use crate::event::{Failure, Mode, Ruling};
-use crate::ids::UnitIx;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Again, Decree, Failure, Gate, Mode, Ruling, TakeOut};
+use crate::ids::{NodeIx, PoolIx, SiteIx, UnitIx};
 
 /// Something that happened outside, or the wish to go on.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +42,15 @@ pub enum Input {
         /// What.
         command: Command,
     },
+    /// What this run may use of an instance of a shared pool.
+    Grant {
+        /// Number of the instance, as `Run::shared_pools` gives it.
+        instance: u32,
+        /// Slots.
+        slots: u32,
+        /// Number of runs that share it.
+        sharers: u32,
+    },
 }
 
 /// The outcome of an attempt.
@@ -76,20 +87,75 @@ pub enum Advice {
 }
 
 /// An operator's verb.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Start nothing new.
     Pause,
     /// Go on.
     Continue,
     /// Start nothing new and end once running units have finished.
-    Cancel,
-    /// Rule on a unit that waits for the operator.
+    Cancel {
+        /// Whether what was done is taken back.
+        undo: bool,
+    },
+    /// Rule on a unit that waits for the operator or is in doubt.
     Rule {
         /// The unit.
         unit: UnitIx,
         /// The ruling.
         ruling: Ruling,
+    },
+    /// Approve a gate.
+    Approve {
+        /// The gate.
+        gate: Gate,
+    },
+    /// Reject a gate.
+    Reject {
+        /// The gate.
+        gate: Gate,
+    },
+    /// Try again.
+    Retry {
+        /// What.
+        what: Again,
+    },
+    /// Settle a node by decree.
+    Overrule {
+        /// The node.
+        node: NodeIx,
+        /// The item; `None` for all that have not succeeded.
+        item: Option<u32>,
+        /// How.
+        how: Decree,
+    },
+    /// Take a site out.
+    TakeOut {
+        /// The site.
+        site: SiteIx,
+        /// How.
+        how: TakeOut,
+    },
+    /// Bring a site in that another run had begun.
+    Adopt {
+        /// The site.
+        site: SiteIx,
+        /// The run that it comes from.
+        from: String,
+        /// Units that may have acted there, with the attempts made.
+        units: Vec<(UnitIx, u32)>,
+    },
+    /// Change the size of a pool.
+    SetPool {
+        /// The pool.
+        pool: PoolIx,
+        /// Slots, at least 1.
+        slots: u32,
+    },
+    /// Replace the plan for what has not started.
+    Amend {
+        /// The new plan, encoded.
+        plan: Box<[u8]>,
     },
 }
 
@@ -127,6 +193,26 @@ pub enum Rejection {
     /// The input names something outside the plan.
     #[error("unit {0} is not in the plan")]
     NoSuchUnit(u32),
+    /// The input names something outside the plan.
+    #[error("{0} is not in the plan")]
+    NotInPlan(&'static str),
+    /// Who asked for the run may not approve it.
+    #[error("{0} asked for this run, so somebody else must approve it")]
+    OwnRun(String),
+    /// The actor belongs to no group that may decide.
+    #[error("{actor} is in none of the groups that may decide here: {}", .groups.join(", "))]
+    NotApprover {
+        /// Who.
+        actor: String,
+        /// The groups.
+        groups: Vec<String>,
+    },
+    /// The actor has approved before.
+    #[error("{0} has approved this already; another approver is needed")]
+    ApprovedBefore(String),
+    /// The new plan does not fit what has happened.
+    #[error("the run cannot be amended: {0}")]
+    NotAmendable(String),
 }
 
 /// A record that does not fit the run: the journal is not this plan's, or was written by a newer version.

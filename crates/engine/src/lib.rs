@@ -17,12 +17,13 @@ mod sites;
 pub use catalogue::{ActionSpec, Holds};
 pub use codec::{GROUP_FORMAT, GroupError, GroupWriter, decode_group};
 pub use evaluator::{EvalError, Evaluator, Outputs, Target};
-pub use event::{Event, Failure, Mode, Record, Ruling, RunEnd, SiteEnd, Then};
+pub use event::{Again, Decree, Event, Failure, Gate, Mode, Record, Ruling, RunEnd, SiteEnd, TakeOut, Then};
 pub use ids::{BatchIx, GroupIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
 pub use input::{Advice, Command, Input, Misfit, Outcome, Rejection};
 pub use plan::{
-    ActionUse, Approval, Backoff, Batches, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,
-    Origin, PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
+    ActionUse, Approval, ApproverGroup, Backoff, Batches, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need,
+    Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec,
+    PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
 };
 pub use run::{Flight, NodeState, Pending, PoolUsage, Run, Status, Tally, UnitState, Wait};
 pub use sites::{Column, Interned, Sites, Texts, Values};

@@ -75,6 +75,7 @@ fn of_site(run: &Run, site: SiteIx, now: Millis) -> Vec<String> {
         Some(SiteEnd::Degraded) => lines.push(format!("site {id} is back, degraded; it waits for nothing")),
         Some(SiteEnd::Undone) => lines.push(format!("site {id} is out: what was done was taken back")),
         Some(SiteEnd::Excluded) => lines.push(format!("site {id} was taken out by an operator before it started")),
+        Some(SiteEnd::Released) => lines.push(format!("site {id} was released, for another run to adopt")),
         Some(SiteEnd::Quarantined) | None => {}
     }
     if let Some(node) = run.out_by(site) {

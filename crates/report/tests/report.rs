@@ -156,7 +156,7 @@ fn a_paused_run_says_so_and_why_names_the_cause() {
     assert!(sentences.contains("waits for batch 3, which is not open"), "{sentences}");
     let out = why(run, &ids(30)[2], drive.now).unwrap().join("\n");
     assert!(out.contains("check.mismatch: pages differ; hint: retry later"), "{out}");
-    drive.command(Command::Cancel, "enough");
+    drive.command(Command::Cancel { undo: false }, "enough");
     drive.advance();
     let report = drive.fold.report(drive.now);
     assert_eq!(report.verdict, Verdict::Cancelled);

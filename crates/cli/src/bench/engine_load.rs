@@ -179,6 +179,7 @@ fn plan(sites: u32) -> Result<Arc<Plan>, Failure> {
         inputs: "{}".to_owned(),
         estate: "{}".to_owned(),
         objectives: Objectives::default(),
+        extras: engine::Extras::default(),
     };
     Plan::new(spec).map_err(|error| Failure::trouble("bench-plan", &error, "report this defect"))
 }

@@ -102,6 +102,8 @@ fn detail(event: &Event) -> Option<String> {
         Event::Adopted { epoch, holder } => format!("by {holder}, epoch {epoch}"),
         Event::Started { attempt, mode: Mode::Apply, .. } => format!("attempt {attempt}"),
         Event::Started { attempt, mode: Mode::Probe, .. } => format!("attempt {attempt}, a probe"),
+        Event::Started { attempt, mode: Mode::Undo, .. } => format!("attempt {attempt}, an undo"),
+        Event::Started { attempt, mode: Mode::ProbeUndo, .. } => format!("attempt {attempt}, a probe of the undo"),
         Event::Refused { failure, then, .. } | Event::InDoubt { failure, then, .. } => {
             format!("[{}] {}; {}", failure.code, failure.message, what_follows(*then))
         }
@@ -119,6 +121,21 @@ fn detail(event: &Event) -> Option<String> {
         | Event::BatchOpened { .. }
         | Event::BatchSettled { .. }
         | Event::BudgetExceeded { .. } => return None,
+        Event::Rejected { actor, reason, .. }
+        | Event::Approved { actor, reason, .. }
+        | Event::Retried { actor, reason, .. }
+        | Event::Unwinding { actor, reason }
+        | Event::Amended { actor, reason, .. } => format!("by {actor}: {reason}"),
+        Event::Lapsed { .. } => "nobody decided in time".to_owned(),
+        Event::Overruled { how, actor, reason, .. } => {
+            let how = if *how == engine::Decree::Skip { "skipped" } else { "marked done" };
+            format!("{how} by {actor}: {reason}")
+        }
+        Event::TakenOut { how, actor, reason, .. } => format!("{how:?} by {actor}: {reason}").to_lowercase(),
+        Event::SiteAdopted { from, actor, reason, .. } => format!("from run {from} by {actor}: {reason}"),
+        Event::PoolSet { slots, actor, reason, .. } => format!("{slots} slots, by {actor}: {reason}"),
+        Event::Granted { slots, sharers, .. } => format!("{slots} slots, {sharers} runs share them"),
+        Event::Closing { end } => format!("{end:?}"),
     })
 }
 

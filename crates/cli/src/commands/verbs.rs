@@ -17,7 +17,7 @@ pub(crate) async fn go_on(args: Verb, json: bool) -> Result<Exit, Failure> {
 
 /// Cancels a run.
 pub(crate) async fn cancel(args: Verb, json: bool) -> Result<Exit, Failure> {
-    record(args, json, |_| Ok(Command::Cancel)).await
+    record(args, json, |_| Ok(Command::Cancel { undo: false })).await
 }
 
 /// Rules on a unit that waits for an operator.

@@ -6,7 +6,7 @@ use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx}
 use crate::plan::admit::{PlanError, admit};
 use crate::plan::graph;
 use crate::plan::keys::Keys;
-use crate::plan::spec::{ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
+use crate::plan::spec::{Extras, ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
 
 /// An admitted plan: complete, acyclic, immutable.
 ///
@@ -42,7 +42,12 @@ impl Plan {
     /// If it is not complete and acyclic, or asks for what the engine cannot execute.
     pub fn new(spec: PlanSpec) -> Result<Arc<Self>, PlanError> {
         let bytes = postcard::to_allocvec(&spec).map_err(|_| PlanError::Encoding)?;
-        let hash = blake3::hash(&bytes).to_hex().to_string();
+        Self::of(spec, &bytes)
+    }
+
+    /// Admits a plan whose encoding is known: what an older version wrote keeps the hash of its own bytes.
+    fn of(spec: PlanSpec, bytes: &[u8]) -> Result<Arc<Self>, PlanError> {
+        let hash = blake3::hash(bytes).to_hex().to_string();
         let order = admit(&spec)?;
         let keys = Keys::new(narrow(spec.sites.len()), &spec.batches, &spec.groups);
         let node_base = bases(spec.steps.iter().map(|step| u64::from(keys.len(step.scope))))?;
@@ -67,7 +72,12 @@ impl Plan {
         if format > crate::plan::spec::PLAN_FORMAT {
             return Err(PlanError::NewerFormat { found: format });
         }
-        Self::new(postcard::from_bytes(bytes).map_err(|_| PlanError::Encoding)?)
+        if format >= 2 {
+            return Self::of(postcard::from_bytes(bytes).map_err(|_| PlanError::Encoding)?, bytes);
+        }
+        // Format 1 is a prefix of format 2: what came later is empty.
+        let whole = postcard::to_extend(&Extras::default(), bytes.to_vec()).map_err(|_| PlanError::Encoding)?;
+        Self::of(postcard::from_bytes(&whole).map_err(|_| PlanError::Encoding)?, bytes)
     }
 
     /// Encodes the plan for the journal; the first number is the format.

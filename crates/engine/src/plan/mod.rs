@@ -9,6 +9,7 @@ mod spec;
 pub use admit::PlanError;
 pub use layout::Plan;
 pub use spec::{
-    ActionUse, Approval, Backoff, Batches, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,
-    Origin, PLAN_FORMAT, Place, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
+    ActionUse, Approval, ApproverGroup, Backoff, Batches, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need,
+    Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, PlanSpec, PoolSpec, PoolUse, Rate, Retry,
+    Scope, StepSpec, When, Work,
 };

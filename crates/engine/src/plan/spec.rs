@@ -6,7 +6,7 @@ use crate::ids::{GroupIx, PoolIx, StepIx};
 use crate::sites::{Interned, Sites};
 
 /// Format number of a stored plan; a reader refuses a newer one.
-pub const PLAN_FORMAT: u16 = 1;
+pub const PLAN_FORMAT: u16 = 2;
 
 /// Key number of a site that belongs to no key of a group.
 pub const NO_KEY: u32 = u32::MAX;
@@ -36,6 +36,43 @@ pub struct PlanSpec {
     pub estate: String,
     /// Objectives of the run.
     pub objectives: Objectives,
+    /// What format 2 added. New fields go to the end, so that older plans are a prefix of newer ones.
+    pub extras: Extras,
+}
+
+/// What format 2 added to a plan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Extras {
+    /// Approval that the run waits for before anything starts (a second person, above a size set in the estate file).
+    pub start: Option<Approval>,
+    /// Groups of approvers with their members, from the estate file.
+    pub approvers: Vec<ApproverGroup>,
+    /// Sites of the list that are left out, in the order of the list.
+    pub excluded: Vec<ExcludedSite>,
+    /// One per step: whether its action changes nothing in the estate; empty stands for "none is known to".
+    pub read_only: Vec<bool>,
+    /// Rank of each node in the order of nodes, lower starts first; empty for the engine's own order.
+    pub order: Vec<u32>,
+}
+
+/// A group of people who may approve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApproverGroup {
+    /// Name, as approvals refer to it.
+    pub name: String,
+    /// Names of its members, as actors are named.
+    pub members: Vec<String>,
+}
+
+/// A site of the list that the plan leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcludedSite {
+    /// Its ID.
+    pub id: String,
+    /// Row of the list.
+    pub row: u32,
+    /// Why.
+    pub reason: String,
 }
 
 /// Where a plan came from, for messages and for `run --plan HASH`.

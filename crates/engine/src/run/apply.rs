@@ -50,6 +50,7 @@ impl Run {
             Event::Cancelled { .. } => self.halt = Some(Halt::Cancelling),
             Event::Ended { end } => self.end = Some(*end),
             Event::Ruled { unit, ruling, .. } => self.rule(*unit, *ruling),
+            _ => {}
         }
         self.propagate();
         Ok(())
@@ -251,7 +252,7 @@ impl crate::run::Ended {
             SiteEnd::Returned => &mut self.returned,
             SiteEnd::Degraded => &mut self.degraded,
             SiteEnd::Quarantined => &mut self.quarantined,
-            SiteEnd::Undone | SiteEnd::Excluded => &mut self.other,
+            SiteEnd::Undone | SiteEnd::Excluded | SiteEnd::Released => &mut self.other,
         }
     }
 }

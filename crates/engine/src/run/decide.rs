@@ -40,6 +40,7 @@ impl Run {
             }
             Input::Command { actor, reason, command } => self.command(actor.into(), reason.into(), &command),
             Input::Open { .. } => Err(Rejection::AlreadyOpen),
+            Input::Grant { .. } => Err(Rejection::NotNow("no pool is shared")),
         }
     }
 
@@ -49,10 +50,10 @@ impl Run {
             (Command::Pause, Some(_)) => return Err(Rejection::NotNow("the run is not running")),
             (Command::Continue, Some(Halt::Paused { .. })) => Event::Continued { actor, reason },
             (Command::Continue, _) => return Err(Rejection::NotNow("the run is not paused")),
-            (Command::Cancel, Some(Halt::Aborting | Halt::Cancelling)) => {
+            (Command::Cancel { .. }, Some(Halt::Aborting | Halt::Cancelling)) => {
                 return Err(Rejection::NotNow("the run is ending already"));
             }
-            (Command::Cancel, _) => Event::Cancelled { actor, reason },
+            (Command::Cancel { .. }, _) => Event::Cancelled { actor, reason },
             (Command::Rule { unit, ruling }, _) => match self.unit_state(*unit) {
                 None => return Err(Rejection::NoSuchUnit(unit.0)),
                 Some(state) if state.waits_for_operator() => {
@@ -60,6 +61,7 @@ impl Run {
                 }
                 Some(_) => return Err(Rejection::NotNow("the unit does not wait for a ruling")),
             },
+            _ => return Err(Rejection::NotNow("this version does not do that yet")),
         };
         Ok(vec![event])
     }
@@ -212,13 +214,13 @@ impl Run {
         let wait = Millis::try_from(self.delay(retry, unit, failures)).unwrap_or(Millis::MAX);
         let due = at.saturating_add(wait);
         let Some(action) = self.plan.action(step) else { return Then::Park };
-        match mode {
-            Mode::Apply if action.has_probe => Then::ProbeAt(due),
-            Mode::Probe if failures < retry.attempts.saturating_mul(2) => Then::ProbeAt(due),
-            Mode::Apply | Mode::Probe if !action.idempotent => Then::Park,
-            Mode::Apply | Mode::Probe if failures >= retry.attempts => Then::GiveUp,
-            Mode::Apply | Mode::Probe if self.is_over_for(unit) => Then::Drop,
-            Mode::Apply | Mode::Probe => Then::ApplyAt(due),
+        match mode.is_probe() {
+            false if action.has_probe => Then::ProbeAt(due),
+            true if failures < retry.attempts.saturating_mul(2) => Then::ProbeAt(due),
+            _ if !action.idempotent => Then::Park,
+            _ if failures >= retry.attempts => Then::GiveUp,
+            _ if self.is_over_for(unit) => Then::Drop,
+            _ => Then::ApplyAt(due),
         }
     }
 

@@ -115,9 +115,10 @@ impl UnitRow {
     }
 
     pub(crate) fn set_next_mode(&mut self, mode: Mode) {
-        match mode {
-            Mode::Apply => self.flags &= !PROBE_NEXT,
-            Mode::Probe => self.flags |= PROBE_NEXT,
+        if mode.is_probe() {
+            self.flags |= PROBE_NEXT;
+        } else {
+            self.flags &= !PROBE_NEXT;
         }
     }
 

@@ -277,7 +277,7 @@ impl Run {
             None => self.plan.planned_item(unit),
             Some(grown) => self.grown.get(grown as usize).map(|(_, item)| item.as_ref()),
         };
-        Some(Target { step, key, unit, item })
+        Some(Target { step, key, unit, item, undo: false })
     }
 
     /// Use of every pool instance, in the plan's order.

@@ -155,7 +155,7 @@ impl Fold {
             Event::Cancelled { actor, reason } => {
                 self.moment(at, MomentKind::Cancelled, None, format!("cancelled by {actor}: {reason}"));
             }
-            Event::Clock => {}
+            _ => {}
         }
         self.watch_pause(at);
         Ok(())
@@ -265,7 +265,7 @@ impl Fold {
         let offset = self.since_opening(at);
         match end {
             SiteEnd::Returned | SiteEnd::Degraded => self.back_at.set_first(site.ix(), offset),
-            SiteEnd::Quarantined | SiteEnd::Undone | SiteEnd::Excluded => {
+            SiteEnd::Quarantined | SiteEnd::Undone | SiteEnd::Excluded | SiteEnd::Released => {
                 if self.back_at.clear(site.ix()) {
                     self.fallen.push(site);
                 }

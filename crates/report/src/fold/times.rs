@@ -33,9 +33,9 @@ impl StepTimes {
     pub(super) fn started(&mut self, offset: i64, attempt: u32, mode: Mode, waited: Option<i64>) {
         self.attempts += 1;
         match mode {
-            Mode::Probe => self.probes += 1,
+            Mode::Probe | Mode::ProbeUndo => self.probes += 1,
             Mode::Apply if attempt > 1 => self.retries += 1,
-            Mode::Apply => {}
+            Mode::Apply | Mode::Undo => {}
         }
         if let Some(waited) = waited {
             self.waits.add(waited);

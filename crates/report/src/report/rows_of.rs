@@ -30,6 +30,7 @@ pub(crate) fn site_state(run: &Run, site: SiteIx) -> &'static str {
         Some(SiteEnd::Quarantined) => "quarantined",
         Some(SiteEnd::Undone) => "undone",
         Some(SiteEnd::Excluded) => "excluded",
+        Some(SiteEnd::Released) => "released",
         None if run.batch_times(run.plan().batch_of(site)).0.is_some() => "restoring",
         None => "waiting",
     }
@@ -44,7 +45,7 @@ pub(super) fn tally(run: &Run) -> SiteTally {
             Some(SiteEnd::Degraded) => &mut tally.degraded,
             Some(SiteEnd::Quarantined) => &mut tally.quarantined,
             Some(SiteEnd::Undone) => &mut tally.undone,
-            Some(SiteEnd::Excluded) => &mut tally.excluded,
+            Some(SiteEnd::Excluded | SiteEnd::Released) => &mut tally.excluded,
             None if run.batch_times(run.plan().batch_of(site)).0.is_some() => &mut tally.restoring,
             None => &mut tally.waiting,
         };

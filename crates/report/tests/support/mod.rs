@@ -139,6 +139,7 @@ pub fn spec(ids: &[String], shards: usize) -> PlanSpec {
         inputs: "{}".to_owned(),
         estate: "{}".to_owned(),
         objectives: Objectives { rto_ms: Some(6 * 3_600_000), rpo_ms: Some(3_600_000) },
+        extras: engine::Extras::default(),
     }
 }
 

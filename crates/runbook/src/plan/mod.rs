@@ -69,6 +69,7 @@ pub fn plan(
         inputs: inputs.to_string(),
         estate: estate.to_json().to_string(),
         objectives: runbook.objectives,
+        extras: engine::Extras::default(),
     };
     if diagnostic::has_errors(&found) {
         return Err(found);

@@ -62,7 +62,7 @@ impl Launcher {
         landed: &mpsc::UnboundedSender<Landed>,
     ) {
         let (unit, attempt, mode) = started;
-        let prepared = self.prepare(name, run, evaluator, unit, attempt);
+        let prepared = self.prepare(name, run, evaluator, started);
         let (call, connector, expect, about) = match prepared {
             Ok(prepared) => prepared,
             Err(outcome) => {
@@ -76,10 +76,7 @@ impl Launcher {
         let landed = landed.clone();
         self.tasks.spawn(async move {
             let outcome = attempt_once(call, connector, secrets, mode).await;
-            let outcome = match mode {
-                Mode::Apply => outcome::held_against(outcome, &expect, &about),
-                Mode::Probe => outcome,
-            };
+            let outcome = if mode.is_probe() { outcome } else { outcome::held_against(outcome, &expect, &about) };
             let _ = landed.send(Landed { unit, attempt, mode, outcome });
         });
     }
@@ -90,12 +87,14 @@ impl Launcher {
         name: &str,
         run: &Run,
         evaluator: &dyn Evaluator,
-        unit: UnitIx,
-        attempt: u32,
+        started: (UnitIx, u32, Mode),
     ) -> Result<(Call, Arc<dyn Connector>, String, String), Outcome> {
+        let (unit, attempt, mode) = started;
         let plan = run.plan();
         let Some(target) = run.target(unit) else { return Err(outcome::unknown_action("?")) };
-        let Some(action) = plan.action(target.step) else { return Err(outcome::unknown_action("approval")) };
+        let target = engine::Target { undo: mode.is_undo(), ..target };
+        let action = if mode.is_undo() { plan.step(target.step).undo.as_ref() } else { plan.action(target.step) };
+        let Some(action) = action else { return Err(outcome::unknown_action("approval")) };
         let Some(connector) = self.by_action.get(&action.uses) else {
             return Err(outcome::unknown_action(&action.uses));
         };
@@ -152,10 +151,7 @@ async fn attempt_once(
             Ok(found) => call.secrets = found,
             Err(outcome) => return outcome::as_seen_by(mode, outcome),
         }
-        match mode {
-            Mode::Apply => connector.apply(call).await,
-            Mode::Probe => connector.probe(call).await,
-        }
+        if mode.is_probe() { connector.probe(call).await } else { connector.apply(call).await }
     };
     let guarded = std::panic::AssertUnwindSafe(work).catch_unwind();
     match tokio::time::timeout(timeout, guarded).await {

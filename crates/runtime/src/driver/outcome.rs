@@ -10,9 +10,9 @@ pub(super) fn failure(code: &str, message: String, hint: &str) -> Failure {
 /// What the shell's own refusal means: an attempt that never reached its connector surely changed nothing, but a probe
 /// that never asked knows nothing.
 pub(super) fn as_seen_by(mode: Mode, outcome: Outcome) -> Outcome {
-    match (mode, outcome) {
-        (Mode::Probe, Outcome::Refused { failure, .. }) => Outcome::Unknown { failure },
-        (_, outcome) => outcome,
+    match outcome {
+        Outcome::Refused { failure, .. } if mode.is_probe() => Outcome::Unknown { failure },
+        outcome => outcome,
     }
 }
 
