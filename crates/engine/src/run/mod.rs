@@ -25,7 +25,7 @@ pub use view::{Pending, PoolUsage, Status, Tally, Wait};
 ///
 /// `decide` is pure and may refuse; `apply` is the only mutation; live and recovered runs share every line. Fields
 /// under "derived" are indexes kept by the same `apply`; [`Run::audit`] recomputes them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Run {
     plan: Arc<Plan>,
     opened_at: Option<Millis>,

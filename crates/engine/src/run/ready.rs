@@ -20,7 +20,7 @@ const NO_LANE: u32 = u32::MAX;
 const MICROS: i64 = 1_000;
 
 /// Ready units and the use of pools.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ready {
     now: Millis,
     lanes: Vec<Lane>,
@@ -34,7 +34,7 @@ pub(crate) struct Ready {
     len: u32,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Lane {
     holds: Holds,
     units: BTreeSet<(u64, u32)>,
@@ -49,7 +49,7 @@ enum LanePlace {
     At(u32, u64),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Instance {
     slots: u32,
     rate: Option<Rate>,
