@@ -48,6 +48,7 @@ pub(crate) fn keyed(uses: &str, with: Value, key: &str, token: u64) -> Call {
     Call {
         uses: uses.to_owned(),
         key: key.to_owned(),
+        undoes: None,
         token,
         with,
         secrets: SecretText::new(secrets),

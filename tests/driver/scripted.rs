@@ -134,7 +134,6 @@ impl Connector for Scripted {
             output: serde_json::json!({}),
             idempotent: Holds::Always,
             has_probe: Holds::Always,
-            has_undo: false,
             read_only: false,
         }]
     }

@@ -11,7 +11,6 @@ fn action(uses: &str, input: Value, output: Value, idempotent: Holds) -> ActionS
         output,
         idempotent,
         has_probe: Holds::Never,
-        has_undo: false,
         read_only: false,
     }
 }

@@ -3,7 +3,7 @@
 use runtime::engine::{ActionSpec, Holds};
 use schemars::{JsonSchema, SchemaGenerator};
 
-/// Starts the entry of an action that is always idempotent, changes the estate and can neither probe nor undo.
+/// Starts the entry of an action that is always idempotent, changes the estate and cannot probe.
 pub(crate) fn action<I: JsonSchema, O: JsonSchema>(uses: &str, summary: &str) -> ActionSpec {
     ActionSpec {
         uses: uses.to_owned(),
@@ -12,7 +12,6 @@ pub(crate) fn action<I: JsonSchema, O: JsonSchema>(uses: &str, summary: &str) ->
         output: SchemaGenerator::default().into_root_schema_for::<O>().to_value(),
         idempotent: Holds::Always,
         has_probe: Holds::Never,
-        has_undo: false,
         read_only: false,
     }
 }

@@ -17,8 +17,6 @@ pub struct ActionSpec {
     pub idempotent: Holds,
     /// When it can tell whether an attempt had its effect.
     pub has_probe: Holds,
-    /// Whether it can take its effect back.
-    pub has_undo: bool,
     /// Whether it changes nothing in the estate.
     pub read_only: bool,
 }

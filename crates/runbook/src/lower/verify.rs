@@ -75,7 +75,6 @@ fn noop(scene: &Scene<'_>) -> ActionSpec {
         output: serde_json::json!({}),
         idempotent: Holds::Always,
         has_probe: Holds::Never,
-        has_undo: false,
         read_only: true,
     })
 }

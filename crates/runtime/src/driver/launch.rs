@@ -102,6 +102,7 @@ impl Launcher {
         let call = Call {
             uses: action.uses.clone(),
             key: format!("{name}/{}", run.unit_key(unit)),
+            undoes: None,
             token: u64::from(attempt),
             with,
             secrets: SecretText::default(),

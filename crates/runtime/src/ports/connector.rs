@@ -40,6 +40,9 @@ pub struct Call {
     pub uses: String,
     /// Stable idempotency key, `run/step/key/item`: the same for every attempt of the unit.
     pub key: String,
+    /// Idempotency key of the unit whose effect this call takes back; its own `key` is another one. `None` for every
+    /// call that takes nothing back.
+    pub undoes: Option<String>,
     /// Fencing token: number of the attempt, ascending; a target that can, refuses a lower one than it has seen.
     pub token: u64,
     /// Inputs, resolved; secrets are `SecretText` references `⟦secret:NAME⟧` inside of strings.
