@@ -8,7 +8,6 @@ mod http;
 mod lab_shards;
 mod objects;
 mod recover;
-mod remove;
 mod restore;
 mod restore_edges;
 mod shard;

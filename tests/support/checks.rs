@@ -125,7 +125,9 @@ impl Checker {
     pub fn at_rest(&self, run: &Run, world: &World) -> Result<(), String> {
         let plan = run.plan();
         let tally = run.tally();
-        let sum = tally.waiting + tally.restoring + tally.returned + tally.degraded + tally.quarantined + tally.other;
+        let back = tally.returned + tally.degraded;
+        let out = tally.quarantined + tally.undone + tally.excluded + tally.released;
+        let sum = tally.waiting + tally.restoring + back + out;
         if sum != plan.site_count() {
             return Err(format!("{sum} of {} sites are accounted for", plan.site_count()));
         }

@@ -153,6 +153,8 @@ fn node_is_true(run: &Run, node: NodeIx, ending: bool) -> Result<(), String> {
             let dropped = ending && flaw(UnitState::Cancelled);
             need(dropped || site_is_out(run, node) || is_blocked(run, node), "a node is cancelled without a cause")
         }
+        NodeState::Undone => need(units.contains(&UnitState::Undone), "a node is undone without an undone unit"),
+        NodeState::Undoing => need(ending, "the run ends before an undo"),
         NodeState::Waiting | NodeState::Undecided | NodeState::Active => need(ending, "the run ends before a node"),
     }
 }

@@ -56,7 +56,8 @@ impl Progress {
 
     fn bar(&self, run: &Run, bar: &ProgressBar) {
         let tally = run.tally();
-        bar.set_position(u64::from(tally.returned + tally.degraded + tally.quarantined + tally.other));
+        let left = tally.waiting + tally.restoring;
+        bar.set_position(u64::from(run.plan().site_count() - left));
         let batches = (0..run.plan().batch_count()).map(|ix| run.batch_times(engine::BatchIx::from(ix as usize)));
         let open = batches.filter(|(opened, _)| opened.is_some()).count();
         let minutes = run.opened_at().map_or(0, |from| run.now() - from) as f64 / 60_000.0;

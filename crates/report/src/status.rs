@@ -17,6 +17,8 @@ pub fn status_line(run: &Run, now: Millis) -> String {
         Status::Paused { actor, reason } => format!("paused by {} ({})", plain(&actor), plain(&reason)),
         Status::Aborting => "aborting".to_owned(),
         Status::Cancelling => "cancelling".to_owned(),
+        Status::Unwinding => "taking everything back".to_owned(),
+        Status::Closing => "finishing".to_owned(),
         Status::Ended(RunEnd::Succeeded) => "succeeded".to_owned(),
         Status::Ended(RunEnd::SucceededWithExceptions) => "succeeded with exceptions".to_owned(),
         Status::Ended(RunEnd::Failed) => "failed".to_owned(),
@@ -27,7 +29,9 @@ pub fn status_line(run: &Run, now: Millis) -> String {
     for (number, what) in [
         (tally.degraded, "degraded"),
         (tally.quarantined, "quarantined"),
-        (tally.other, "undone or excluded"),
+        (tally.undone, "undone"),
+        (tally.excluded, "excluded"),
+        (tally.released, "released"),
         (tally.restoring, if over { "left unfinished" } else { "under way" }),
         (tally.waiting, if over { "never started" } else { "waiting" }),
     ] {

@@ -62,6 +62,8 @@ fn of_run(run: &Run) -> Vec<String> {
         Status::Cancelling => {
             vec!["the run is being cancelled; what is in flight finishes, nothing new starts".to_owned()]
         }
+        Status::Unwinding => vec!["the run is being taken back, the last steps first".to_owned()],
+        Status::Closing => vec!["only `finally` is left".to_owned()],
         Status::Ended(_) => vec!["the run has ended; nothing of it goes on".to_owned()],
     }
 }
@@ -214,6 +216,8 @@ fn of_node(run: &Run, node: NodeIx, now: Millis) -> Vec<String> {
             NodeState::Degraded => "is degraded",
             NodeState::Failed => "has failed",
             NodeState::Cancelled => "will not run: a need failed or its site is out",
+            NodeState::Undone => "was taken back",
+            NodeState::Undoing => "is being taken back",
             NodeState::Waiting | NodeState::Undecided | NodeState::Active => "is about to go on",
         };
         lines.push(format!("{name} {state}"));
@@ -253,6 +257,9 @@ fn reason(run: &Run, wait: &Wait, now: Millis) -> String {
             format!("its next attempt in {}, at {}", span(at.saturating_sub(now).max(0)), clock(*at))
         }
         Wait::Operator => "a ruling of an operator: its effect is there, apply it again, or give it up".to_owned(),
+        Wait::Approval(gate) => format!("the approval of {}", run.gate_name(*gate)),
+        Wait::LaterUndo => "later steps to be taken back first".to_owned(),
+        Wait::Finally => "the end of everything else".to_owned(),
         Wait::Halted => "the run to go on".to_owned(),
         Wait::Turn => "its turn; units before it in the order start first".to_owned(),
     }

@@ -65,6 +65,8 @@ fn word(status: &Status) -> &'static str {
         Status::Paused { .. } => "paused",
         Status::Aborting => "aborting",
         Status::Cancelling => "cancelling",
+        Status::Unwinding => "unwinding",
+        Status::Closing => "closing",
         Status::Ended(RunEnd::Succeeded) => "succeeded",
         Status::Ended(RunEnd::SucceededWithExceptions) => "succeeded-with-exceptions",
         Status::Ended(RunEnd::Failed) => "failed",

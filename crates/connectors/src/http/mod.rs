@@ -3,7 +3,6 @@
 mod client;
 mod failure;
 mod input;
-mod probe;
 mod request;
 
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use async_trait::async_trait;
 pub(crate) use client::{Client, Sent, send};
 pub(crate) use failure::{Target, lost, not_sent, unexpected};
 pub(crate) use input::{Method, headers};
-use runtime::engine::{ActionSpec, Failure, Holds, Outcome};
+use runtime::engine::{ActionSpec, Failure, Outcome};
 use runtime::{Call, Connector, Probed};
 
 use crate::answer::outcome;
@@ -32,11 +31,10 @@ impl Http {
 #[async_trait]
 impl Connector for Http {
     fn actions(&self) -> Vec<ActionSpec> {
-        let request = action::<input::Request, input::Response>(
+        vec![action::<input::Request, input::Response>(
             "http/request@1",
             "sends one HTTP request with an idempotency key and polls a long job to its end",
-        );
-        vec![ActionSpec { has_probe: Holds::WhenInput("probe".to_owned()), ..request }]
+        )]
     }
 
     async fn apply(&self, call: Call) -> Outcome {
@@ -44,7 +42,7 @@ impl Connector for Http {
     }
 
     async fn probe(&self, call: Call) -> Probed {
-        outcome(probe::apply(&self.client, &call).await, &call.secrets)
+        no_probe(&call)
     }
 }
 

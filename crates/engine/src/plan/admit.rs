@@ -5,7 +5,7 @@
 
 use crate::ids::StepIx;
 use crate::plan::graph::{self, covers};
-use crate::plan::spec::{ForEach, NO_KEY, OnFailure, PLAN_FORMAT, PlanSpec, Scope, StepSpec, When, Work};
+use crate::plan::spec::{Approval, ForEach, NO_KEY, PLAN_FORMAT, PlanSpec, Scope, StepSpec, When, Work};
 use crate::sites::{Interned, Values};
 
 /// Why a plan was not admitted.
@@ -40,9 +40,6 @@ pub enum PlanError {
         /// The step in between.
         wide: String,
     },
-    /// The engine does not execute this yet.
-    #[error("{0} is not executed by this version")]
-    Unsupported(String),
 }
 
 /// Checks a plan and returns its steps in an order in which each comes after its needs.
@@ -58,6 +55,7 @@ pub(crate) fn admit(spec: &PlanSpec) -> Result<Vec<StepIx>, PlanError> {
     }
     let order = graph::order(spec)
         .map_err(|cycle| PlanError::Cycle(cycle.iter().map(|step| spec.steps[step.ix()].name.clone()).collect()))?;
+    admit_extras(spec)?;
     admit_batch_order(spec, &order)?;
     Ok(order)
 }
@@ -122,6 +120,24 @@ fn is_whole(values: &Values, sites: usize) -> bool {
     }
 }
 
+fn admit_extras(spec: &PlanSpec) -> Result<(), PlanError> {
+    let extras = &spec.extras;
+    let flags = extras.read_only.len();
+    malformed(flags != 0 && flags != spec.steps.len(), || "the read-only steps do not match the steps".to_owned())?;
+    let nodes: u64 = spec.steps.iter().map(|step| keys_of(spec, step.scope) as u64).sum();
+    let ranks = extras.order.len() as u64;
+    malformed(ranks != 0 && ranks != nodes, || "the order does not match the nodes".to_owned())
+}
+
+fn keys_of(spec: &PlanSpec, scope: Scope) -> usize {
+    match scope {
+        Scope::Run => 1,
+        Scope::Batch => spec.batches.ends.len(),
+        Scope::Group(group) => spec.groups[group.ix()].keys.dictionary.len(),
+        Scope::Site => spec.sites.len(),
+    }
+}
+
 fn admit_batches(spec: &PlanSpec) -> Result<(), PlanError> {
     let batches = &spec.batches;
     let ascending = batches.ends.windows(2).all(|pair| pair[0] < pair[1]);
@@ -130,10 +146,7 @@ fn admit_batches(spec: &PlanSpec) -> Result<(), PlanError> {
     malformed(!(ascending && whole && first), || "batches do not divide the sites".to_owned())?;
     malformed(batches.ends.len() >= usize::from(u16::MAX), || "more than 65534 batches".to_owned())?;
     malformed(batches.max_failures.len() != batches.ends.len(), || "budgets do not match the batches".to_owned())?;
-    if batches.gate.is_some() {
-        return Err(PlanError::Unsupported("batches.gate".to_owned()));
-    }
-    Ok(())
+    batches.gate.iter().chain(&spec.extras.start).try_for_each(|approval| admit_approval(spec, approval, "a gate"))
 }
 
 fn admit_pools(spec: &PlanSpec) -> Result<(), PlanError> {
@@ -141,9 +154,8 @@ fn admit_pools(spec: &PlanSpec) -> Result<(), PlanError> {
         malformed(pool.slots == Some(0), || format!("pool {} has no slot", pool.name))?;
         let idle = pool.rate.is_some_and(|rate| rate.count == 0 || rate.per_ms == 0 || rate.burst == 0);
         malformed(idle, || format!("the rate of pool {} never allows a start", pool.name))?;
-        if pool.shared {
-            return Err(PlanError::Unsupported(format!("shared: true of pool {}", pool.name)));
-        }
+        let own = matches!(pool.per, Some(Scope::Site | Scope::Batch | Scope::Run));
+        malformed(pool.shared && own, || format!("pool {} is shared, but per site, batch or run", pool.name))?;
         if let Some(Scope::Group(group)) = pool.per {
             malformed(group.ix() >= spec.groups.len(), || format!("pool {} is per unknown group", pool.name))?;
         }
@@ -165,18 +177,25 @@ fn admit_step(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
     if let Scope::Group(group) = step.scope {
         malformed(group.ix() >= spec.groups.len(), || format!("step {name} has an unknown scope"))?;
     }
-    for (what, asked) in [
-        ("finally", step.finally),
-        ("undo", step.undo.is_some()),
-        ("on_failure: undo", step.on_failure == OnFailure::Undo),
-        ("approval", matches!(step.work, Work::Approval(_))),
-    ] {
-        if asked {
-            return Err(PlanError::Unsupported(format!("{what} of step {name}")));
-        }
+    let across = step.needs.iter().any(|need| spec.steps[need.step.ix()].finally != step.finally);
+    malformed(across, || format!("step {name} and a step that it needs are not both in `finally`"))?;
+    let last = step.finally && (step.undo.is_some() || matches!(step.work, Work::Approval(_)));
+    malformed(last, || format!("step {name} of `finally` has an undo, or is an approval"))?;
+    if let Work::Approval(approval) = &step.work {
+        admit_approval(spec, approval, name)?;
+        let acts = step.undo.is_some() || !step.pools.is_empty() || step.for_each != ForEach::Once;
+        malformed(acts, || format!("approval {name} has an undo, a pool or items"))?;
     }
     admit_holds(spec, step)?;
     admit_choices(spec, step)
+}
+
+/// An approval that nobody could give would only ever lapse.
+fn admit_approval(spec: &PlanSpec, approval: &Approval, name: &str) -> Result<(), PlanError> {
+    let groups = spec.extras.approvers.iter().filter(|group| approval.from.contains(&group.name));
+    let members: std::collections::BTreeSet<&String> = groups.flat_map(|group| &group.members).collect();
+    malformed(approval.min == 0 || approval.timeout_ms == 0, || format!("approval {name} needs nobody, or no time"))?;
+    malformed(members.len() < usize::from(approval.min), || format!("approval {name} has too few approvers"))
 }
 
 fn admit_holds(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
@@ -201,12 +220,7 @@ fn admit_holds(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
 
 fn admit_choices(spec: &PlanSpec, step: &StepSpec) -> Result<(), PlanError> {
     let name = &step.name;
-    let keys = match step.scope {
-        Scope::Run => 1,
-        Scope::Batch => spec.batches.ends.len(),
-        Scope::Group(group) => spec.groups[group.ix()].keys.dictionary.len(),
-        Scope::Site => spec.sites.len(),
-    };
+    let keys = keys_of(spec, step.scope);
     if let When::Planned(bits) = &step.when {
         malformed(bits.len() != keys, || format!("the condition of step {name} does not match its keys"))?;
     }
@@ -233,6 +247,9 @@ fn admit_batch_order(spec: &PlanSpec, order: &[StepIx]) -> Result<(), PlanError>
     let mut wide: Vec<Option<StepIx>> = vec![None; spec.steps.len()];
     for &ix in order {
         let step = &spec.steps[ix.ix()];
+        if step.finally {
+            continue;
+        }
         let batchwise = matches!(step.scope, Scope::Site | Scope::Batch);
         paced[ix.ix()] = !step.front_load && step.scope != Scope::Run;
         for need in &step.needs {

@@ -67,7 +67,8 @@ pub(crate) fn gated(spec: &PlanSpec) -> Vec<bool> {
                 let needed = &spec.steps[need.step.ix()];
                 needed.scope == step.scope && !needed.front_load
             });
-            !step.front_load && !held && !spec.batches.ends.is_empty()
+            // What belongs to `finally` waits for the end of everything else instead.
+            !held && (step.finally || (!step.front_load && !spec.batches.ends.is_empty()))
         })
         .collect()
 }
@@ -95,4 +96,17 @@ pub(crate) fn ranks(spec: &PlanSpec, order: &[StepIx]) -> Vec<u16> {
         ranks[step] = u16::try_from(rank).unwrap_or(u16::MAX);
     }
     ranks
+}
+
+/// For each step, the steps that come after it, directly or through others, in the runbook's order.
+pub(crate) fn descendants(spec: &PlanSpec, order: &[StepIx]) -> Vec<Vec<StepIx>> {
+    let mut after: Vec<std::collections::BTreeSet<StepIx>> = vec![std::collections::BTreeSet::new(); spec.steps.len()];
+    for &step in order.iter().rev() {
+        let own = after[step.ix()].clone();
+        for need in &spec.steps[step.ix()].needs {
+            after[need.step.ix()].insert(step);
+            after[need.step.ix()].extend(own.iter().copied());
+        }
+    }
+    after.into_iter().map(|steps| steps.into_iter().collect()).collect()
 }

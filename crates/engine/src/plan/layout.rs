@@ -21,6 +21,8 @@ pub struct Plan {
     unit_base: Vec<u32>,
     pub(crate) dependents: Vec<Vec<Dependent>>,
     pub(crate) gated: Vec<bool>,
+    descendants: Vec<Vec<StepIx>>,
+    has_finally: bool,
     ranks: Vec<u16>,
     pool_base: Vec<u32>,
 }
@@ -60,7 +62,21 @@ impl Plan {
         let dependents = graph::dependents(&spec);
         let gated = graph::gated(&spec);
         let ranks = graph::ranks(&spec, &order);
-        Ok(Arc::new(Self { spec, hash, keys, node_base, unit_base, dependents, gated, ranks, pool_base }))
+        let descendants = graph::descendants(&spec, &order);
+        let has_finally = spec.steps.iter().any(|step| step.finally);
+        Ok(Arc::new(Self {
+            spec,
+            hash,
+            keys,
+            node_base,
+            unit_base,
+            dependents,
+            gated,
+            descendants,
+            has_finally,
+            ranks,
+            pool_base,
+        }))
     }
 
     /// Decodes and admits a plan as [`Plan::encode`] wrote it.
@@ -283,9 +299,12 @@ impl Plan {
         }
     }
 
-    /// Order in which ready units start, lowest first: shared work by its longest way to the end, then site by site,
+    /// Order in which ready units start, lowest first: the plan's own order if it has one, else shared work by its longest way to the end, then site by site,
     /// within a site the longest way first.
     pub(crate) fn priority(&self, step: StepIx, key: KeyIx) -> u64 {
+        if let Some(&rank) = self.spec.extras.order.get(self.node(step, key).ix()) {
+            return u64::from(rank);
+        }
         let rank = u64::from(self.ranks[step.ix()]);
         match self.step(step).scope {
             Scope::Site => (1 << 63) | (u64::from(key.0) << 16) | rank,
@@ -317,6 +336,36 @@ impl Plan {
                 Some((self.pool_base[use_.pool.ix()] + key.0, slots))
             })
             .collect()
+    }
+
+    /// Steps that are taken back before a step is: all that come after it.
+    pub(crate) fn undone_before(&self, step: StepIx) -> &[StepIx] {
+        &self.descendants[step.ix()]
+    }
+
+    /// Whether a step is another one or comes after it.
+    #[must_use]
+    pub fn is_at_or_after(&self, step: StepIx, other: StepIx) -> bool {
+        step == other || self.descendants[step.ix()].binary_search(&other).is_ok()
+    }
+
+    /// Whether anything runs at the end, however the rest went.
+    #[must_use]
+    pub fn has_finally(&self) -> bool {
+        self.has_finally
+    }
+
+    /// Whether a step's action changes nothing in the estate.
+    #[must_use]
+    pub fn is_read_only(&self, step: StepIx) -> bool {
+        self.spec.extras.read_only.get(step.ix()).copied().unwrap_or(false)
+    }
+
+    /// Most slots of a pool that one attempt takes; 0 if no step uses it.
+    #[must_use]
+    pub fn largest_use(&self, pool: PoolIx) -> u32 {
+        let uses = self.spec.steps.iter().flat_map(|step| &step.pools);
+        uses.filter(|held| held.pool == pool).map(|held| held.slots).max().unwrap_or(0)
     }
 
     /// Whether outputs of a step's units must be kept.

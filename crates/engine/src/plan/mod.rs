@@ -6,6 +6,8 @@ mod keys;
 mod layout;
 mod spec;
 
+pub(crate) use graph::covers;
+
 pub use admit::PlanError;
 pub use layout::Plan;
 pub use spec::{

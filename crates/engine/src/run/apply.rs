@@ -1,9 +1,9 @@
 //! The only mutation of a run: one event, one change. A record that does not fit is refused and changes nothing.
 
-use crate::event::{Event, Failure, Mode, Record, Ruling, RunEnd, SiteEnd, Then};
+use crate::event::{Event, Failure, Mode, Record, Ruling, SiteEnd, Then};
 use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, UnitIx};
 use crate::input::Misfit;
-use crate::plan::OnExceeded;
+use crate::plan::{ActionUse, OnExceeded};
 use crate::run::tables::{Flight, UnitState};
 use crate::run::{Halt, Run};
 
@@ -19,7 +19,7 @@ impl Run {
         self.now = at;
         self.ready.advance(at);
         match &record.event {
-            Event::Opened { .. } => self.open(at),
+            Event::Opened { actor, .. } => self.open(at, actor),
             Event::Adopted { epoch, .. } => self.adopt(*epoch),
             Event::Clock => self.ring(at),
             Event::Started { unit, attempt, mode } => self.start(*unit, *attempt, *mode, at),
@@ -36,6 +36,7 @@ impl Run {
             Event::BatchSettled { batch } => {
                 self.batches[batch.ix()].settled_at = Some(at);
                 self.settled_batches = batch.ix() + 1;
+                self.ask_for_batch(BatchIx(batch.0 + 1));
             }
             Event::BudgetExceeded { batch } => self.exceed(*batch),
             Event::SiteEnded { site, end } => self.end_site(*site, *end),
@@ -44,13 +45,34 @@ impl Run {
             }
             Event::Continued { .. } => {
                 self.halt = None;
+                self.ask_again();
                 // The budgets hold again from here: a further failure is noticed.
                 self.batches.iter_mut().for_each(|batch| batch.noted = false);
             }
             Event::Cancelled { .. } => self.halt = Some(Halt::Cancelling),
             Event::Ended { end } => self.end = Some(*end),
             Event::Ruled { unit, ruling, .. } => self.rule(*unit, *ruling),
-            _ => {}
+            Event::Approved { gate, actor, .. } => self.approve(*gate, actor),
+            Event::Rejected { gate, actor, reason } => self.reject(*gate, format!("rejected by {actor}: {reason}")),
+            Event::Lapsed { gate } => self.lapse(*gate),
+            Event::Retried { what, .. } => self.again(*what),
+            Event::Overruled { node, item, how, .. } => self.decree(*node, *item, how),
+            Event::TakenOut { site, how, .. } => self.take_out(*site, *how),
+            Event::SiteAdopted { site, from, units, .. } => self.adopt_site(*site, from, units),
+            Event::PoolSet { pool, slots, .. } => {
+                self.pool_sizes.insert(*pool, *slots);
+                self.ready.resize(&self.plan, *pool, *slots);
+            }
+            Event::Granted { instance, slots, sharers } => self.ready.grant(*instance, *slots, *sharers),
+            Event::Unwinding { .. } => {
+                self.end = None;
+                self.closing = None;
+                self.unwind = None;
+                self.halt = Some(Halt::Unwinding);
+                self.unwind_if_quiet();
+            }
+            Event::Closing { end } => self.begin_finally(*end),
+            Event::Amended { plan, .. } => self.amend(plan),
         }
         self.propagate();
         Ok(())
@@ -59,23 +81,39 @@ impl Run {
     /// A new driver: whatever was in flight may or may not have had its effect.
     fn adopt(&mut self, epoch: u64) {
         self.epoch = epoch;
+        self.ready.forget_grants();
         let flights = std::mem::take(&mut self.flights);
         for unit in flights.into_keys() {
             let (step, key) = self.step_key(unit);
             self.ready.give_back(&self.plan, step, key);
-            let action = self.plan.action(step);
             let row = &mut self.units[unit.ix()];
             row.set_may_have_acted();
             row.set_in_doubt(true);
-            if action.is_some_and(|action| action.has_probe) {
-                row.set_next_mode(Mode::Probe);
-                self.make_ready(unit);
-            } else if action.is_some_and(|action| action.idempotent) {
-                row.set_next_mode(Mode::Apply);
+            let (has_probe, idempotent) =
+                self.action_of(unit).map_or((false, false), |action| (action.has_probe, action.idempotent));
+            self.units[unit.ix()].set_probe_next(has_probe);
+            if has_probe || idempotent {
                 self.make_ready(unit);
             } else {
                 self.park(unit);
             }
+            self.begin_undo_if_over(unit);
+        }
+        self.unwind_if_quiet();
+    }
+
+    /// The action that a unit's next attempt calls: the step's, or its undo.
+    pub(super) fn action_of(&self, unit: UnitIx) -> Option<&ActionUse> {
+        let (step, _) = self.step_key(unit);
+        if self.units[unit.ix()].is_undoing() { self.plan.step(step).undo.as_ref() } else { self.plan.action(step) }
+    }
+
+    /// Begins what waits for the last attempt of a site, or of the run, to land.
+    fn begin_undo_if_over(&mut self, unit: UnitIx) {
+        if let Some(site) = self.unit_at(unit).and_then(|(node, _)| self.site_of(node))
+            && self.undo_wanted.contains(&site)
+        {
+            self.begin_undo_if_quiet(site);
         }
     }
 
@@ -112,10 +150,16 @@ impl Run {
 
     fn succeed(&mut self, unit: UnitIx, outputs: Option<Box<str>>) {
         self.land(unit);
-        self.done(unit, outputs);
+        if self.units[unit.ix()].is_undoing() {
+            self.undone(unit);
+        } else {
+            self.done(unit, outputs);
+        }
+        self.begin_undo_if_over(unit);
+        self.unwind_if_quiet();
     }
 
-    fn done(&mut self, unit: UnitIx, outputs: Option<Box<str>>) {
+    pub(super) fn done(&mut self, unit: UnitIx, outputs: Option<Box<str>>) {
         let row = &mut self.units[unit.ix()];
         row.set_may_have_acted();
         row.set_in_doubt(false);
@@ -130,26 +174,28 @@ impl Run {
         let mode = self.land(unit);
         let row = &mut self.units[unit.ix()];
         // A probe that finds nothing there settles the doubt and is no failure of the step.
-        if doubt || mode == Mode::Apply {
+        if doubt || !mode.is_probe() {
             row.failures = row.failures.saturating_add(1);
         }
         if doubt {
             row.set_may_have_acted();
         }
-        row.set_in_doubt(doubt || (row.in_doubt() && mode == Mode::Apply));
+        row.set_in_doubt(doubt || (row.in_doubt() && !mode.is_probe()));
         self.failures.insert(unit, Box::new(failure.clone()));
         match then {
-            Then::ApplyAt(due) => self.back_off(unit, due, Mode::Apply),
-            Then::ProbeAt(due) => self.back_off(unit, due, Mode::Probe),
+            Then::ApplyAt(due) => self.back_off(unit, due, false),
+            Then::ProbeAt(due) => self.back_off(unit, due, true),
             Then::GiveUp => self.give_up(unit),
             Then::Park => self.park(unit),
             Then::Drop => self.settle_unit(unit, UnitState::Cancelled),
         }
+        self.begin_undo_if_over(unit);
+        self.unwind_if_quiet();
     }
 
-    fn back_off(&mut self, unit: UnitIx, due: Millis, mode: Mode) {
+    fn back_off(&mut self, unit: UnitIx, due: Millis, probe: bool) {
         let row = &mut self.units[unit.ix()];
-        row.set_next_mode(mode);
+        row.set_probe_next(probe);
         if due <= self.now {
             self.make_ready(unit);
             return;
@@ -160,21 +206,30 @@ impl Run {
         self.due.insert(unit, due);
     }
 
-    fn park(&mut self, unit: UnitIx) {
+    pub(super) fn park(&mut self, unit: UnitIx) {
         self.units[unit.ix()].state = UnitState::Parked;
+        self.list_probe(unit);
         self.waiting_for_operator.insert(unit);
     }
 
     fn rule(&mut self, unit: UnitIx, ruling: Ruling) {
         self.unlist(unit);
         let (step, key) = self.step_key(unit);
+        let undoing = self.units[unit.ix()].is_undoing();
         match ruling {
+            Ruling::Done if undoing => self.undone(unit),
             Ruling::Done => self.done(unit, None),
             Ruling::Again => {
-                self.units[unit.ix()].failures = 0;
-                self.units[unit.ix()].set_next_mode(Mode::Apply);
-                self.make_ready(unit);
+                let row = &mut self.units[unit.ix()];
+                row.failures = 0;
+                row.set_probe_next(false);
+                if self.plan.action(step).is_none() {
+                    self.go(unit);
+                } else {
+                    self.make_ready(unit);
+                }
             }
+            Ruling::GiveUp if undoing => self.leave(unit),
             Ruling::GiveUp => self.fail_unit(unit, step, key),
         }
     }
@@ -226,33 +281,17 @@ impl Run {
         }
         *self.ended_sites.of(end) += 1;
     }
-
-    /// How the run ends once nothing is left to do.
-    pub(super) fn end_now(&self) -> RunEnd {
-        match self.halt {
-            Some(Halt::Cancelling) => RunEnd::Cancelled,
-            Some(Halt::Aborting) => RunEnd::Failed,
-            Some(Halt::Paused { .. }) | None => {
-                let back = self.ended_sites.returned + self.ended_sites.degraded;
-                if back == 0 && !self.sites.is_empty() {
-                    RunEnd::Failed
-                } else if self.flawed_nodes > 0 || self.ended_sites.returned as usize != self.sites.len() {
-                    RunEnd::SucceededWithExceptions
-                } else {
-                    RunEnd::Succeeded
-                }
-            }
-        }
-    }
 }
 
 impl crate::run::Ended {
-    fn of(&mut self, end: SiteEnd) -> &mut u32 {
+    pub(super) fn of(&mut self, end: SiteEnd) -> &mut u32 {
         match end {
             SiteEnd::Returned => &mut self.returned,
             SiteEnd::Degraded => &mut self.degraded,
             SiteEnd::Quarantined => &mut self.quarantined,
-            SiteEnd::Undone | SiteEnd::Excluded | SiteEnd::Released => &mut self.other,
+            SiteEnd::Undone => &mut self.undone,
+            SiteEnd::Excluded => &mut self.excluded,
+            SiteEnd::Released => &mut self.released,
         }
     }
 }

@@ -21,13 +21,14 @@ impl Run {
     }
 
     fn audit_nodes(&self) -> Result<(), String> {
-        let mut settled = 0;
+        let (mut settled, mut work) = (0, 0);
         let mut undecided = BTreeSet::new();
         for node in (0..self.plan.node_count()).map(NodeIx) {
             let row = self.nodes[node.ix()];
             let (step, key) = self.plan.node_at(node);
             let name = || format!("{}/{}", self.plan.step(step).name, key.0);
             settled += u32::from(row.state.is_settled());
+            work += u32::from(row.state.is_settled() && !self.plan.step(step).finally);
             if row.state == NodeState::Undecided {
                 undecided.insert(node);
             }
@@ -44,31 +45,19 @@ impl Run {
                 return Err(format!("node {} counts {} instead of {expected:?}", name(), row.count));
             }
             let needs_settled = self.waits_now(node) == 0;
-            let began = !matches!(row.state, NodeState::Waiting | NodeState::Cancelled);
+            let bound = row.marks & crate::run::tables::DECREED == 0;
+            let began = bound && !row.state.is_settled() && row.state != NodeState::Waiting;
             if began && !needs_settled {
                 return Err(format!("node {} is {:?} before its needs are settled", name(), row.state));
             }
+        }
+        if work != self.settled_work {
+            return Err(format!("{} nodes of the work are settled, {work} recomputed", self.settled_work));
         }
         if settled != self.settled_nodes || undecided != self.undecided {
             return Err(format!("{} nodes are settled, {settled} recomputed", self.settled_nodes));
         }
         Ok(())
-    }
-
-    /// Needs of a node that are not settled, its gate among them.
-    fn waits_now(&self, node: NodeIx) -> u32 {
-        let (step, key) = self.plan.node_at(node);
-        let spec = self.plan.step(step);
-        let gate = self.plan.gated[step.ix()]
-            && self.batches.get(self.plan.gate_of(spec.scope, key).ix()).is_some_and(|batch| batch.opened_at.is_none());
-        let mut waits = u32::from(gate);
-        for need in &spec.needs {
-            let keys = self.plan.keys.shared(spec.scope, key, self.plan.step(need.step).scope);
-            for ix in 0..keys.len() {
-                waits += u32::from(!self.node_state(self.plan.node(need.step, keys.get(ix))).is_settled());
-            }
-        }
-        waits
     }
 
     fn audit_units(&self) -> Result<(), String> {
@@ -94,7 +83,7 @@ impl Run {
         let to_probe: BTreeSet<UnitIx> = (0..self.units.len())
             .map(UnitIx::from)
             .filter(|unit| matches!(self.units[unit.ix()].state, UnitState::Ready | UnitState::Backoff))
-            .filter(|unit| self.units[unit.ix()].next_mode() == crate::event::Mode::Probe)
+            .filter(|unit| self.units[unit.ix()].next_mode() != crate::event::Mode::Apply)
             .collect();
         if to_probe != self.to_probe {
             return Err("the list of units to probe differs".to_owned());
@@ -114,7 +103,8 @@ impl Run {
     }
 
     fn audit_sites(&self) -> Result<(), String> {
-        let site_steps: Vec<_> = self.plan.steps().filter(|&step| self.plan.step(step).scope == Scope::Site).collect();
+        let own = |&step: &_| self.plan.step(step).scope == Scope::Site && !self.plan.step(step).finally;
+        let site_steps: Vec<_> = self.plan.steps().filter(own).collect();
         let mut failures = vec![0; self.batches.len()];
         let mut open = vec![0; self.batches.len()];
         for site in (0..self.plan.site_count()).map(SiteIx) {
@@ -127,7 +117,7 @@ impl Run {
                 return Err(format!("site {} has {} open steps, {unsettled} recomputed", site.0, row.open));
             }
             let batch = self.plan.batch_of(site).ix();
-            failures[batch] += u32::from(row.out_by != u32::MAX);
+            failures[batch] += u32::from(row.is_failure());
             open[batch] += u32::from(row.end.is_none());
             let cancelled = |&step: &_| self.node_state(self.plan.node(step, KeyIx(site.0))) == NodeState::Cancelled;
             let back = matches!(row.end, Some(crate::event::SiteEnd::Returned | crate::event::SiteEnd::Degraded));
@@ -157,7 +147,7 @@ impl Run {
         for instance in 0..self.plan.pool_instances() {
             let (now, slots) = self.ready.usage(instance);
             let expected = used.get(&instance).copied().unwrap_or(0);
-            if now != expected || now > slots {
+            if now != expected || (now > slots && !self.ready.is_resized(instance)) {
                 return Err(format!("pool instance {instance} uses {now} of {slots}, recomputed {expected}"));
             }
         }

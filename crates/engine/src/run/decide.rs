@@ -1,12 +1,12 @@
 //! What follows from an input: pure, and free to refuse.
 
 use crate::evaluator::{EvalError, Evaluator};
-use crate::event::{Event, Failure, Mode, RunEnd, Then};
+use crate::event::{Event, Failure, Mode, Then};
 use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
-use crate::input::{Advice, Command, Input, Outcome, Rejection};
+use crate::input::{Advice, Input, Outcome, Rejection};
 use crate::plan::{Backoff, ForEach, Retry, When};
+use crate::run::Run;
 use crate::run::tables::{DECIDED, FAILED, Flight, UnitState};
-use crate::run::{Halt, Run};
 
 /// Site ends decided at once; a bound on the size of one answer.
 const ENDS_AT_ONCE: usize = 256;
@@ -31,6 +31,9 @@ impl Run {
         match input {
             Input::Advance => Ok(self.advance(at, evaluator)),
             Input::Report { unit, attempt, mode, outcome } => self.report(at, unit, attempt, mode, outcome),
+            Input::Command { actor, reason, command } if self.end.is_none() || Self::reopens(&command) => {
+                self.command(actor.into(), reason.into(), command)
+            }
             _ if self.end.is_some() => Err(Rejection::Ended),
             Input::Adopt { epoch, holder } => {
                 if epoch <= self.epoch {
@@ -38,32 +41,15 @@ impl Run {
                 }
                 Ok(vec![Event::Adopted { epoch, holder: holder.into() }])
             }
-            Input::Command { actor, reason, command } => self.command(actor.into(), reason.into(), &command),
-            Input::Open { .. } => Err(Rejection::AlreadyOpen),
-            Input::Grant { .. } => Err(Rejection::NotNow("no pool is shared")),
-        }
-    }
-
-    fn command(&self, actor: Box<str>, reason: Box<str>, command: &Command) -> Result<Vec<Event>, Rejection> {
-        let event = match (command, &self.halt) {
-            (Command::Pause, None) => Event::Paused { actor, reason },
-            (Command::Pause, Some(_)) => return Err(Rejection::NotNow("the run is not running")),
-            (Command::Continue, Some(Halt::Paused { .. })) => Event::Continued { actor, reason },
-            (Command::Continue, _) => return Err(Rejection::NotNow("the run is not paused")),
-            (Command::Cancel { .. }, Some(Halt::Aborting | Halt::Cancelling)) => {
-                return Err(Rejection::NotNow("the run is ending already"));
-            }
-            (Command::Cancel { .. }, _) => Event::Cancelled { actor, reason },
-            (Command::Rule { unit, ruling }, _) => match self.unit_state(*unit) {
-                None => return Err(Rejection::NoSuchUnit(unit.0)),
-                Some(state) if state.waits_for_operator() => {
-                    Event::Ruled { unit: *unit, ruling: *ruling, actor, reason }
+            Input::Grant { instance, slots, sharers } => {
+                if !self.ready.is_shared(instance) {
+                    return Err(Rejection::NotInPlan("a shared pool of that number"));
                 }
-                Some(_) => return Err(Rejection::NotNow("the unit does not wait for a ruling")),
-            },
-            _ => return Err(Rejection::NotNow("this version does not do that yet")),
-        };
-        Ok(vec![event])
+                let same = self.ready.granted(instance) == (slots, sharers);
+                Ok(if same { Vec::new() } else { vec![Event::Granted { instance, slots, sharers }] })
+            }
+            Input::Command { .. } | Input::Open { .. } => Err(Rejection::AlreadyOpen),
+        }
     }
 
     fn advance(&self, at: Millis, evaluator: &dyn Evaluator) -> Vec<Event> {
@@ -72,6 +58,9 @@ impl Run {
         }
         if self.clock_due().is_some_and(|due| due <= at) {
             return vec![Event::Clock];
+        }
+        if let Some(event) = self.lapsed(at) {
+            return vec![event];
         }
         if !self.to_close.is_empty() {
             return self.to_close.iter().take(ENDS_AT_ONCE).map(|&site| self.close(site)).collect();
@@ -82,7 +71,7 @@ impl Run {
         if let Some(event) = self.next_of_batches(at) {
             return vec![event];
         }
-        if self.halt.is_none() {
+        if !self.starts_nothing() {
             if let Some(&node) = self.undecided.first() {
                 return vec![self.evaluate(node, evaluator)];
             }
@@ -96,16 +85,18 @@ impl Run {
         {
             return vec![event];
         }
-        self.finish().map(|end| Event::Ended { end }).into_iter().collect()
+        self.finish().into_iter().collect()
     }
 
-    /// While the run is ending, units in doubt are still asked, so that their truth is known.
+    /// While the run is ending, units in doubt are still asked, so that their truth is known, and what is being taken
+    /// back is.
     fn next_probe(&self) -> Option<Event> {
         let unit = self.to_probe.iter().copied().find(|&unit| {
             let (step, key) = self.step_key(unit);
             self.unit_state(unit) == Some(UnitState::Ready) && self.ready.held_by(&self.plan, step, key).is_none()
         })?;
-        Some(Event::Started { unit, attempt: self.units[unit.ix()].attempts + 1, mode: Mode::Probe })
+        let row = self.units[unit.ix()];
+        Some(Event::Started { unit, attempt: row.attempts + 1, mode: row.next_mode() })
     }
 
     fn close(&self, site: SiteIx) -> Event {
@@ -122,13 +113,14 @@ impl Run {
             return settled.then_some(Event::BatchSettled { batch });
         }
         let due = self.opens_at()?;
-        (self.halt.is_none() && due <= at).then_some(Event::BatchOpened { batch })
+        let opens = self.halt.is_none() && due <= at && self.batch_is_approved(batch);
+        opens.then_some(Event::BatchOpened { batch })
     }
 
     /// When the next batch may open: at once for the first, after the soak for others; `None` while one is open.
     pub(super) fn opens_at(&self) -> Option<Millis> {
         let current = self.settled_batches;
-        if self.batches.get(current)?.opened_at.is_some() {
+        if self.batches.get(current)?.opened_at.is_some() || !self.begun {
             return None;
         }
         if current == 0 {
@@ -189,13 +181,13 @@ impl Run {
     /// What follows an attempt that surely changed nothing, or a probe that found nothing there.
     fn after_refusal(&self, at: Millis, unit: UnitIx, step: StepIx, mode: Mode, advice: Advice) -> Then {
         let retry = self.plan.step(step).retry;
-        let failures = self.units[unit.ix()].failures.saturating_add(u16::from(mode == Mode::Apply));
+        let failures = self.units[unit.ix()].failures.saturating_add(u16::from(!mode.is_probe()));
         let wait = self.delay(retry, unit, failures.max(1));
         let wait = match advice {
             Advice::Retry => wait,
             Advice::RetryAfter(least) => wait.max(least),
             // "Never" from a probe means "surely not there", which is no reason against applying again.
-            Advice::Never if mode == Mode::Apply => return Then::GiveUp,
+            Advice::Never if !mode.is_probe() => return Then::GiveUp,
             Advice::Never => wait,
         };
         if failures >= retry.attempts {
@@ -213,7 +205,7 @@ impl Run {
         let failures = self.units[unit.ix()].failures.saturating_add(1);
         let wait = Millis::try_from(self.delay(retry, unit, failures)).unwrap_or(Millis::MAX);
         let due = at.saturating_add(wait);
-        let Some(action) = self.plan.action(step) else { return Then::Park };
+        let Some(action) = self.action_of(unit) else { return Then::Park };
         match mode.is_probe() {
             false if action.has_probe => Then::ProbeAt(due),
             true if failures < retry.attempts.saturating_mul(2) => Then::ProbeAt(due),
@@ -228,8 +220,10 @@ impl Run {
     fn is_over_for(&self, unit: UnitIx) -> bool {
         let (step, key) = self.step_key(unit);
         let failed = self.nodes[self.plan.node(step, key).ix()].marks & FAILED != 0;
-        let out = self.plan.step(step).scope == crate::plan::Scope::Site && self.sites[key.ix()].out_by != u32::MAX;
-        out || failed || self.is_ending()
+        let spec = self.plan.step(step);
+        let out = spec.scope == crate::plan::Scope::Site && !spec.finally && self.sites[key.ix()].is_out();
+        let ending = if spec.finally { false } else { self.is_ending() };
+        !self.units[unit.ix()].is_undoing() && (out || failed || ending)
     }
 
     /// Delay before the next attempt in milliseconds: the policy's, times a factor from 1/2 to 1 that is derived from
@@ -245,16 +239,6 @@ impl Run {
         let delay = grown.min(retry.max_delay_ms);
         let jitter = mix(u64::from(unit.0) << 32 | u64::from(self.units[unit.ix()].attempts)) % 512;
         (delay / 1024).saturating_mul(512 + jitter) + (delay % 1024) * (512 + jitter) / 1024
-    }
-
-    /// The end of the run, if nothing is left that could happen by itself.
-    fn finish(&self) -> Option<RunEnd> {
-        if !self.flights.is_empty() {
-            return None;
-        }
-        let halted = self.is_ending() && self.to_probe.is_empty();
-        let all = self.settled_nodes as usize == self.nodes.len() && self.settled_batches == self.batches.len();
-        (halted || all).then(|| self.end_now())
     }
 
     /// Earliest time at which a back-off or a rate is over.

@@ -3,7 +3,7 @@
 
 use crate::event::{Event, Mode};
 use crate::ids::{NodeIx, UnitIx};
-use crate::input::Misfit;
+use crate::input::{Command, Misfit};
 use crate::plan::{ForEach, When};
 use crate::run::tables::{DECIDED, NodeState, UnitState};
 use crate::run::{Halt, Run};
@@ -20,18 +20,43 @@ impl Run {
             let fits = self.opened_at.is_none() && **plan == *self.plan.hash();
             return not(fits, "it opens another plan, or opens twice");
         }
-        if self.opened_at.is_none() || self.end.is_some() {
+        let reopens = match event {
+            Event::Retried { .. } | Event::Unwinding { .. } => true,
+            Event::TakenOut { how, .. } => *how == crate::event::TakeOut::Undo,
+            _ => false,
+        };
+        if self.opened_at.is_none() || (self.end.is_some() && !reopens) {
             return Some("the run is not open, or over".to_owned());
         }
         match event {
             Event::Opened { .. } | Event::Clock | Event::Ended { .. } => None,
+            Event::Closing { .. } => {
+                not(self.closing.is_none() && self.flights.is_empty(), "it is closing, or at work")
+            }
+            Event::Approved { gate, .. } | Event::Rejected { gate, .. } | Event::Lapsed { gate } => {
+                not(self.asks.contains_key(gate), "nothing waits for this approval")
+            }
+            Event::Granted { instance, sharers, .. } => {
+                not(self.ready.is_shared(*instance) && *sharers > 0, "there is no such shared pool")
+            }
+            Event::Retried { .. }
+            | Event::Overruled { .. }
+            | Event::TakenOut { .. }
+            | Event::SiteAdopted { .. }
+            | Event::PoolSet { .. }
+            | Event::Unwinding { .. }
+            | Event::Amended { .. } => self.why_not_verb(event),
             Event::Adopted { epoch, .. } => not(*epoch > self.epoch, "its epoch is not newer"),
             Event::Started { unit, attempt, mode } => self.why_not_start(*unit, *attempt, *mode),
             Event::Succeeded { unit, .. } | Event::Refused { unit, .. } | Event::InDoubt { unit, .. } => {
                 not(self.unit_state(*unit) == Some(UnitState::Running), "the unit is not in flight")
             }
             Event::Ruled { unit, .. } => {
-                let waits = self.unit_state(*unit).is_some_and(UnitState::waits_for_operator);
+                let row = self.units.get(unit.ix());
+                let waits = row.is_some_and(|row| {
+                    let doubtful = row.in_doubt() && matches!(row.state, UnitState::Ready | UnitState::Backoff);
+                    row.state.waits_for_operator() || doubtful
+                });
                 not(waits, "the unit does not wait for a ruling")
             }
             Event::Decided { node, .. } => not(self.is_undecided(*node, false), "the node's condition is not open"),
@@ -60,7 +85,6 @@ impl Run {
             Event::Paused { .. } => not(self.halt.is_none(), "the run is not running"),
             Event::Continued { .. } => not(matches!(self.halt, Some(Halt::Paused { .. })), "the run is not paused"),
             Event::Cancelled { .. } => not(!self.is_ending(), "the run is ending already"),
-            _ => Some("this version does not execute it yet".to_owned()),
         }
     }
 
@@ -72,8 +96,27 @@ impl Run {
         if row.attempts.checked_add(1) != Some(attempt) || row.next_mode() != mode {
             return Some(format!("attempt {attempt} of unit {} is not the next", unit.0));
         }
-        let allowed = self.halt.is_none() || (self.is_ending() && mode == Mode::Probe);
+        let allowed = !self.starts_nothing() || (self.is_ending() && mode != Mode::Apply);
         (!allowed).then(|| "the run starts nothing".to_owned())
+    }
+
+    /// A verb in a journal was admitted once; it must be one that would be again.
+    fn why_not_verb(&self, event: &Event) -> Option<String> {
+        let command = match event {
+            Event::Retried { what, .. } => Command::Retry { what: *what },
+            Event::Overruled { node, item, how, .. } => {
+                Command::Overrule { node: *node, item: *item, how: how.clone() }
+            }
+            Event::TakenOut { site, how, .. } => Command::TakeOut { site: *site, how: *how },
+            Event::SiteAdopted { site, from, units, .. } => {
+                Command::Adopt { site: *site, from: from.to_string(), units: units.clone() }
+            }
+            Event::PoolSet { pool, slots, .. } => Command::SetPool { pool: *pool, slots: *slots },
+            Event::Unwinding { .. } => Command::Cancel { undo: true },
+            Event::Amended { plan, .. } => Command::Amend { plan: plan.clone() },
+            _ => return None,
+        };
+        self.command("".into(), "".into(), command).err().map(|why| why.to_string())
     }
 
     /// Whether a node waits for its condition, or, `items`, for its items.
@@ -81,7 +124,7 @@ impl Run {
         let Some(row) = self.nodes.get(node.ix()) else { return false };
         let step = self.plan.step(self.plan.node_at(node).0);
         let condition_open = matches!(step.when, When::Later(_)) && row.marks & DECIDED == 0;
-        let items_open = !condition_open && matches!(step.for_each, ForEach::Later(_));
+        let items_open = !condition_open && matches!(step.for_each, ForEach::Later(_)) && !self.has_items(node);
         row.state == NodeState::Undecided && if items { items_open } else { condition_open }
     }
 }

@@ -1,25 +1,37 @@
 //! The run: the fold of a journal's events over a plan.
 
+mod again;
+mod amend;
 mod apply;
+mod approve;
 mod audit;
+mod close;
+mod command;
 mod decide;
+mod decree;
 mod fits;
 mod ready;
 mod settle;
 mod tables;
+mod take_out;
+mod undo;
 mod view;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::event::{Failure, RunEnd};
-use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
-use crate::plan::{Plan, Scope};
+use crate::event::{Failure, Gate, RunEnd};
+use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
+use crate::plan::{ForEach, Plan, Scope};
 use ready::Ready;
-use tables::{BatchRow, NodeRow, SiteRow, UnitRow};
+use tables::{Ask, BatchRow, IN, NodeRow, SiteRow, SiteUndo, UnitRow, Unwind};
 
+pub use approve::Request;
+pub use ready::SharedPool;
 pub use tables::{Flight, NodeState, UnitState};
-pub use view::{Pending, PoolUsage, Status, Tally, Wait};
+pub use view::{Pending, PoolUsage, Status, Tally};
+pub use waits::Wait;
 
 /// One execution of a plan, in memory: nothing but the fold of its events.
 ///
@@ -29,9 +41,14 @@ pub use view::{Pending, PoolUsage, Status, Tally, Wait};
 pub struct Run {
     plan: Arc<Plan>,
     opened_at: Option<Millis>,
+    opened_by: Box<str>,
+    /// Whether units may start: at once, or once the whole run is approved.
+    begun: bool,
     now: Millis,
     epoch: u64,
     halt: Option<Halt>,
+    /// How the run will end, once only `finally` is left.
+    closing: Option<RunEnd>,
     end: Option<RunEnd>,
 
     nodes: Vec<NodeRow>,
@@ -45,6 +62,13 @@ pub struct Run {
     /// Units of later `for_each`, numbered from the plan's unit count on.
     grown: Vec<(NodeIx, Box<str>)>,
     grown_of: BTreeMap<NodeIx, (u32, u32)>,
+    asks: BTreeMap<Gate, Ask>,
+    /// How often a unit whose effect was there was begun anew: each time has a key of its own.
+    lives: BTreeMap<UnitIx, u16>,
+    /// Runs from which sites were adopted: what they began keeps its keys.
+    adopted: BTreeMap<SiteIx, Box<str>>,
+    /// Sizes of pools that an operator set.
+    pool_sizes: BTreeMap<crate::ids::PoolIx, u32>,
 
     // Derived.
     ready: Ready,
@@ -57,10 +81,20 @@ pub struct Run {
     /// Units whose next call is a probe, ready or backing off: asked even while the run is ending.
     to_probe: BTreeSet<UnitIx>,
     settled_nodes: u32,
+    /// Of those, the ones that do not belong to `finally`.
+    settled_work: u32,
+    /// Nodes that do not belong to `finally`.
+    work_nodes: u32,
     /// Batches settle in order, so this is also the batch that is open or opens next.
     settled_batches: usize,
     flawed_nodes: u32,
     ended_sites: Ended,
+    asks_due: BTreeSet<(Millis, Gate)>,
+    /// Sites that are to be taken back once nothing of them is in flight.
+    undo_wanted: BTreeSet<SiteIx>,
+    undos: BTreeMap<SiteIx, Unwind>,
+    /// The taking back of the whole run.
+    unwind: Option<Unwind>,
     /// Settled within the current `apply`, not yet counted for dependents; empty between events.
     settled: Vec<NodeIx>,
 }
@@ -71,6 +105,7 @@ enum Halt {
     Paused { actor: Box<str>, reason: Box<str> },
     Aborting,
     Cancelling,
+    Unwinding,
 }
 
 /// Sites by how they ended.
@@ -79,7 +114,9 @@ struct Ended {
     returned: u32,
     degraded: u32,
     quarantined: u32,
-    other: u32,
+    undone: u32,
+    excluded: u32,
+    released: u32,
 }
 
 impl Run {
@@ -89,19 +126,32 @@ impl Run {
         let mut nodes = Vec::with_capacity(plan.node_count() as usize);
         let mut open_of_site = 0_u16;
         let mut batch_nodes = 0_u32;
+        let mut work_nodes = 0_u32;
         for step in plan.steps() {
             let scope = plan.step(step).scope;
             for key in 0..plan.key_count(scope) {
-                let count = plan.initial_waits(step, crate::ids::KeyIx(key));
+                let count = plan.initial_waits(step, KeyIx(key));
                 nodes.push(NodeRow { state: NodeState::Waiting, marks: 0, count });
             }
+            if plan.step(step).finally {
+                continue;
+            }
+            work_nodes += plan.key_count(scope);
             match scope {
                 Scope::Site => open_of_site += 1,
                 Scope::Batch => batch_nodes += 1,
                 Scope::Run | Scope::Group(_) => {}
             }
         }
-        let site = SiteRow { out_by: u32::MAX, open: open_of_site, degraded: false, cut_off: false, end: None };
+        let site = SiteRow {
+            out_by: IN,
+            open: open_of_site,
+            degraded: false,
+            cut_off: false,
+            taken: None,
+            undo: SiteUndo::No,
+            end: None,
+        };
         let batches = (0..plan.batch_count())
             .map(|batch| {
                 let sites = plan.batch_sites(BatchIx::from(batch as usize));
@@ -110,9 +160,12 @@ impl Run {
             .collect();
         Self {
             opened_at: None,
+            opened_by: "".into(),
+            begun: false,
             now: Millis::MIN,
             epoch: 0,
             halt: None,
+            closing: None,
             end: None,
             nodes,
             units: vec![UnitRow::NEW; plan.unit_count() as usize],
@@ -124,6 +177,10 @@ impl Run {
             unevaluable: BTreeMap::new(),
             grown: Vec::new(),
             grown_of: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            adopted: BTreeMap::new(),
+            pool_sizes: BTreeMap::new(),
             ready: Ready::new(&plan),
             backoff: BTreeSet::new(),
             due: BTreeMap::new(),
@@ -133,9 +190,15 @@ impl Run {
             waiting_for_operator: BTreeSet::new(),
             to_probe: BTreeSet::new(),
             settled_nodes: 0,
+            settled_work: 0,
+            work_nodes,
             settled_batches: 0,
             flawed_nodes: 0,
             ended_sites: Ended::default(),
+            asks_due: BTreeSet::new(),
+            undo_wanted: BTreeSet::new(),
+            undos: BTreeMap::new(),
+            unwind: None,
             settled: Vec::new(),
             plan,
         }
@@ -162,8 +225,27 @@ impl Run {
     }
 
     /// Step and key of a unit that is known to exist.
-    fn step_key(&self, unit: UnitIx) -> (StepIx, crate::ids::KeyIx) {
+    fn step_key(&self, unit: UnitIx) -> (StepIx, KeyIx) {
         let (node, _) = self.unit_at(unit).unwrap_or((NodeIx(0), 0));
         self.plan.node_at(node)
+    }
+
+    /// Site of a node of site scope.
+    fn site_of(&self, node: NodeIx) -> Option<SiteIx> {
+        let (step, key) = self.plan.node_at(node);
+        (self.plan.step(step).scope == Scope::Site).then_some(SiteIx(key.0))
+    }
+
+    /// Nodes of a site's own steps, `finally` aside.
+    fn nodes_of_site(&self, site: SiteIx) -> Vec<NodeIx> {
+        let plan = &self.plan;
+        let own = |&step: &StepIx| plan.step(step).scope == Scope::Site && !plan.step(step).finally;
+        plan.steps().filter(own).map(|step| plan.node(step, KeyIx(site.0))).collect()
+    }
+
+    /// Whether the items of a node are known.
+    fn has_items(&self, node: NodeIx) -> bool {
+        let (step, _) = self.plan.node_at(node);
+        !matches!(self.plan.step(step).for_each, ForEach::Later(_)) || self.grown_of.contains_key(&node)
     }
 }

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{KeyIx, Millis, StepIx, UnitIx};
+use crate::ids::{KeyIx, Millis, PoolIx, StepIx, UnitIx};
 use crate::plan::{Plan, Rate};
 
 /// Pool instances and the slots held of each.
@@ -52,6 +52,10 @@ enum LanePlace {
 #[derive(Clone, Debug)]
 struct Instance {
     slots: u32,
+    /// Number of runs among which a shared instance is divided; 0 if it is not shared.
+    sharers: u32,
+    /// Whether its size was changed, so that more may be in use than it has.
+    resized: bool,
     rate: Option<Rate>,
     used: u32,
     /// Theoretical arrival time of the next start under the rate, in microseconds (GCRA, ITU-T I.371).
@@ -64,15 +68,33 @@ impl Instance {
     /// Earliest time at which the rate allows a start.
     fn allowed_at(&self) -> Millis {
         let Some(rate) = self.rate else { return Millis::MIN };
-        let slack = interval_us(rate).saturating_mul(i64::from(rate.burst) - 1);
+        let slack = self.interval_us(rate).saturating_mul(i64::from(rate.burst) - 1);
         let at_us = self.next_us.saturating_sub(slack);
         at_us.div_euclid(MICROS) + i64::from(at_us.rem_euclid(MICROS) != 0)
     }
+
+    /// Time between two starts, in microseconds: this run's share of the rate.
+    fn interval_us(&self, rate: Rate) -> i64 {
+        let period = i64::try_from(rate.per_ms).unwrap_or(i64::MAX).saturating_mul(MICROS);
+        (period / i64::from(rate.count)).max(1).saturating_mul(i64::from(self.sharers.max(1)))
+    }
 }
 
-fn interval_us(rate: Rate) -> i64 {
-    let period = i64::try_from(rate.per_ms).unwrap_or(i64::MAX).saturating_mul(MICROS);
-    (period / i64::from(rate.count)).max(1)
+/// An instance of a shared pool, as this run sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedPool {
+    /// Number of the instance among all instances of the plan.
+    pub instance: u32,
+    /// The pool.
+    pub pool: PoolIx,
+    /// Name of the instance's key; empty if there is one instance in all.
+    pub key: String,
+    /// Slots of the instance over all runs; `u32::MAX` without a limit.
+    pub limit: u32,
+    /// Slots that this run uses.
+    pub used: u32,
+    /// Slots that it could use now: those in use and those of ready units.
+    pub wanted: u32,
 }
 
 impl Ready {
@@ -81,7 +103,10 @@ impl Ready {
             .map(|instance| {
                 let pool = &plan.spec().pools[plan.pool_of(instance).0.ix()];
                 Instance {
-                    slots: pool.slots.unwrap_or(u32::MAX),
+                    // Nothing of a shared pool is ours until it is granted.
+                    slots: if pool.shared { 0 } else { pool.slots.unwrap_or(u32::MAX) },
+                    sharers: u32::from(pool.shared),
+                    resized: pool.shared,
                     rate: pool.rate,
                     used: 0,
                     next_us: i64::MIN / 2,
@@ -166,7 +191,7 @@ impl Ready {
             let instance = &mut self.instances[at as usize];
             instance.used += slots;
             if let Some(rate) = instance.rate {
-                instance.next_us = instance.next_us.max(now_us).saturating_add(interval_us(rate));
+                instance.next_us = instance.next_us.max(now_us).saturating_add(instance.interval_us(rate));
             }
         }
         self.place(lane);
@@ -199,6 +224,78 @@ impl Ready {
         self.settle_front();
     }
 
+    /// Changes the size of every instance of a pool; of a shared one, the grants follow.
+    pub(crate) fn resize(&mut self, plan: &Plan, pool: PoolIx, slots: u32) {
+        for at in 0..plan.pool_instances() {
+            if plan.pool_of(at).0 == pool && self.instances[at as usize].sharers == 0 {
+                self.set_slots(at, slots);
+            }
+        }
+        self.settle_front();
+    }
+
+    /// Sets what this run may use of a shared instance.
+    pub(crate) fn grant(&mut self, at: u32, slots: u32, sharers: u32) {
+        self.instances[at as usize].sharers = sharers.max(1);
+        self.set_slots(at, slots);
+        self.settle_front();
+    }
+
+    /// A new driver has been granted nothing yet.
+    pub(crate) fn forget_grants(&mut self) {
+        for instance in self.instances.iter_mut().filter(|instance| instance.sharers > 0) {
+            (instance.slots, instance.sharers) = (0, 1);
+        }
+        self.settle_front();
+    }
+
+    fn set_slots(&mut self, at: u32, slots: u32) {
+        self.instances[at as usize].slots = slots;
+        self.instances[at as usize].resized = true;
+        self.wake(at);
+    }
+
+    pub(crate) fn is_shared(&self, at: u32) -> bool {
+        self.instances.get(at as usize).is_some_and(|instance| instance.sharers > 0)
+    }
+
+    /// Slots granted of a shared instance, and among how many runs it is divided.
+    pub(crate) fn granted(&self, at: u32) -> (u32, u32) {
+        self.instances.get(at as usize).map_or((0, 0), |instance| (instance.slots, instance.sharers))
+    }
+
+    pub(crate) fn is_resized(&self, at: u32) -> bool {
+        self.instances[at as usize].resized
+    }
+
+    /// Shared instances with what is used and wanted of each.
+    pub(crate) fn shared(&self, plan: &Plan, sizes: &BTreeMap<PoolIx, u32>) -> Vec<SharedPool> {
+        let mut wanted: BTreeMap<u32, u32> = BTreeMap::new();
+        for lane in &self.lanes {
+            let units = u32::try_from(lane.units.len()).unwrap_or(u32::MAX);
+            for &(at, slots) in lane.holds.iter().filter(|&&(at, _)| self.is_shared(at)) {
+                let wanted = wanted.entry(at).or_default();
+                *wanted = wanted.saturating_add(units.saturating_mul(slots.max(1)));
+            }
+        }
+        (0..plan.pool_instances())
+            .filter(|&at| self.is_shared(at))
+            .map(|at| {
+                let (pool, key) = plan.pool_of(at);
+                let spec = &plan.spec().pools[pool.ix()];
+                let used = self.instances[at as usize].used;
+                SharedPool {
+                    instance: at,
+                    pool,
+                    key: spec.per.map_or_else(String::new, |per| plan.key_name(per, key)),
+                    limit: sizes.get(&pool).copied().or(spec.slots).unwrap_or(u32::MAX),
+                    used,
+                    wanted: used.saturating_add(wanted.get(&at).copied().unwrap_or(0)),
+                }
+            })
+            .collect()
+    }
+
     fn lane(&mut self, plan: &Plan, step: StepIx, key: KeyIx) -> u32 {
         let row = &mut self.lane_of[step.ix()];
         let slot = if row.len() == 1 { 0 } else { key.ix() };
@@ -223,7 +320,7 @@ impl Ready {
 
     fn fits(&self, at: u32, slots: u32) -> bool {
         let instance = &self.instances[at as usize];
-        instance.used.saturating_add(slots) <= instance.slots && instance.allowed_at() <= self.now
+        instance.slots > 0 && instance.used.saturating_add(slots) <= instance.slots && instance.allowed_at() <= self.now
     }
 
     fn blocker(&self, lane: u32) -> Option<u32> {

@@ -1,15 +1,26 @@
 //! How the end of one thing lets others start: units settle nodes, nodes let their dependents go, failures put sites
 //! out. Each step is a constant number of moves per unit of the run, spread over its events.
 
+use crate::event::{Mode, SiteEnd, TakeOut};
 use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::plan::{ForEach, OnFailure, Scope, When};
-use crate::run::tables::{BLOCKED, CANCELLED, DEGRADED, FAILED, NodeState, UnitState};
+use crate::run::tables::{BLOCKED, BY_OPERATOR, CANCELLED, DECIDED, DEGRADED, FAILED, NodeState, SiteUndo, UnitState};
 use crate::run::{Halt, Run};
 
 impl Run {
-    /// Lets the nodes go that wait for nothing: front-loaded ones, and those whose needs have no key.
-    pub(super) fn open(&mut self, at: Millis) {
+    /// Lets the run go, unless it waits for approval as a whole.
+    pub(super) fn open(&mut self, at: Millis, actor: &str) {
         self.opened_at = Some(at);
+        self.opened_by = actor.into();
+        match self.plan.spec().extras.start {
+            Some(_) => self.ask(crate::event::Gate::Start),
+            None => self.begin(),
+        }
+    }
+
+    /// Lets the nodes go that wait for nothing: front-loaded ones, and those whose needs have no key.
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
         for node in (0..self.plan.node_count()).map(NodeIx) {
             if self.nodes[node.ix()].count == 0 && self.nodes[node.ix()].state == NodeState::Waiting {
                 self.admit(node);
@@ -21,7 +32,7 @@ impl Run {
     pub(super) fn open_batch(&mut self, batch: BatchIx, at: Millis) {
         self.batches[batch.ix()].opened_at = Some(at);
         let plan = self.plan.clone();
-        for step in plan.steps().filter(|step| plan.gated[step.ix()]) {
+        for step in plan.steps().filter(|step| plan.gated[step.ix()] && !plan.step(*step).finally) {
             let scope = plan.step(step).scope;
             let keys = plan.keys.shared(Scope::Batch, KeyIx(u32::from(batch.0)), scope);
             for ix in 0..keys.len() {
@@ -37,25 +48,27 @@ impl Run {
     }
 
     /// Counts one need of a node as settled.
-    fn satisfy(&mut self, node: NodeIx) {
+    pub(super) fn satisfy(&mut self, node: NodeIx) {
         let row = &mut self.nodes[node.ix()];
         row.count = row.count.saturating_sub(1);
-        if row.count == 0 && row.state == NodeState::Waiting {
+        if row.count == 0 && row.state == NodeState::Waiting && self.begun {
             self.admit(node);
         }
     }
 
     /// A node's needs are all settled: it runs, is decided, is skipped or cancelled.
-    fn admit(&mut self, node: NodeIx) {
+    pub(super) fn admit(&mut self, node: NodeIx) {
         let (step, key) = self.plan.node_at(node);
-        if self.nodes[node.ix()].marks & BLOCKED != 0 {
+        let marks = self.nodes[node.ix()].marks;
+        let spec = self.plan.step(step);
+        let open = matches!(spec.when, When::Later(_)) && marks & DECIDED == 0
+            || matches!(spec.for_each, ForEach::Later(_)) && !self.has_items(node);
+        if marks & BLOCKED != 0 {
             self.settle(node, NodeState::Cancelled);
         } else if !self.plan.planned_to_run(step, key) {
             self.settle(node, NodeState::Skipped);
-        } else if matches!(self.plan.step(step).when, When::Later(_))
-            || matches!(self.plan.step(step).for_each, ForEach::Later(_))
-        {
-            self.nodes[node.ix()].state = NodeState::Undecided;
+        } else if open {
+            self.set_node(node, NodeState::Undecided);
             self.undecided.insert(node);
         } else {
             self.activate(node);
@@ -67,17 +80,41 @@ impl Run {
         self.settle(node, NodeState::Skipped);
     }
 
-    /// Makes the units of a node ready; without units it is skipped.
+    /// Lets the units of a node go that have not succeeded yet; without units it is skipped.
     pub(super) fn activate(&mut self, node: NodeIx) {
         let units = self.units_of(node);
         if units.is_empty() {
             self.settle(node, NodeState::Skipped);
             return;
         }
-        self.nodes[node.ix()].state = NodeState::Active;
-        self.nodes[node.ix()].count = units.end - units.start;
-        for unit in units {
-            self.make_ready(UnitIx(unit));
+        let open = units.clone().filter(|&unit| !self.units[unit as usize].state.is_settled()).count();
+        self.set_node(node, NodeState::Active);
+        self.nodes[node.ix()].count = u32::try_from(open).unwrap_or(u32::MAX);
+        if open == 0 {
+            self.finish_node(node);
+        }
+        for unit in units.map(UnitIx) {
+            if !self.units[unit.ix()].state.is_settled() {
+                self.go(unit);
+            }
+        }
+    }
+
+    /// Lets a unit go: to people if it is an approval, and with care if something of it may be there already.
+    pub(super) fn go(&mut self, unit: UnitIx) {
+        let (step, _) = self.step_key(unit);
+        let in_doubt = self.units[unit.ix()].in_doubt();
+        match self.plan.action(step) {
+            None => {
+                self.units[unit.ix()].state = UnitState::Asked;
+                self.ask(crate::event::Gate::Unit(unit));
+            }
+            Some(action) if in_doubt && action.has_probe => {
+                self.units[unit.ix()].set_probe_next(true);
+                self.make_ready(unit);
+            }
+            Some(action) if in_doubt && !action.idempotent => self.park(unit),
+            Some(_) => self.make_ready(unit),
         }
     }
 
@@ -89,26 +126,38 @@ impl Run {
         self.ready.push(&self.plan, step, key, unit);
     }
 
-    /// Ends a unit that has failed for good, by its step's `on_failure`.
+    /// Ends a unit that has failed for good, by its step's `on_failure`; one whose undo failed is stuck.
     pub(super) fn give_up(&mut self, unit: UnitIx) {
         let (step, key) = self.step_key(unit);
+        if self.units[unit.ix()].is_undoing() {
+            self.stick(unit);
+            return;
+        }
         match self.plan.step(step).on_failure {
             OnFailure::Degrade => {
                 self.mark_degraded(step, key);
                 self.settle_unit(unit, UnitState::Degraded);
             }
-            OnFailure::Pause => {
-                self.units[unit.ix()].state = UnitState::Stuck;
-                self.waiting_for_operator.insert(unit);
+            OnFailure::Pause if !self.plan.step(step).finally => {
+                self.stick(unit);
                 self.pause_for(step, key);
             }
-            OnFailure::Abort => {
+            OnFailure::Abort if !self.plan.step(step).finally => {
                 self.abort();
                 self.fail_unit(unit, step, key);
             }
-            // A plan with `undo` is not admitted by this version; its safe reading is to keep the site out.
-            OnFailure::Quarantine | OnFailure::Undo => self.fail_unit(unit, step, key),
+            OnFailure::Undo => {
+                self.fail_unit(unit, step, key);
+                self.want_undo_of(step, key);
+            }
+            OnFailure::Quarantine | OnFailure::Pause | OnFailure::Abort => self.fail_unit(unit, step, key),
         }
+    }
+
+    fn stick(&mut self, unit: UnitIx) {
+        self.units[unit.ix()].state = UnitState::Stuck;
+        self.list_probe(unit);
+        self.waiting_for_operator.insert(unit);
     }
 
     fn pause_for(&mut self, step: StepIx, key: KeyIx) {
@@ -134,44 +183,60 @@ impl Run {
     pub(super) fn fail_node(&mut self, node: NodeIx) {
         let (step, key) = self.plan.node_at(node);
         self.undecided.remove(&node);
+        let finally = self.plan.step(step).finally;
         match self.plan.step(step).on_failure {
             OnFailure::Degrade => {
                 self.mark_degraded(step, key);
                 self.settle(node, NodeState::Degraded);
                 return;
             }
-            OnFailure::Abort => self.abort(),
-            OnFailure::Pause => self.pause_for(step, key),
-            OnFailure::Quarantine | OnFailure::Undo => {}
+            OnFailure::Abort if !finally => self.abort(),
+            OnFailure::Pause if !finally => self.pause_for(step, key),
+            OnFailure::Undo => {
+                self.settle(node, NodeState::Failed);
+                self.put_out(node, step, key);
+                self.want_undo_of(step, key);
+                return;
+            }
+            OnFailure::Quarantine | OnFailure::Abort | OnFailure::Pause => {}
         }
         self.settle(node, NodeState::Failed);
         self.put_out(node, step, key);
     }
 
-    /// Puts every site that a failed node covers out, unless it is already.
+    /// Puts every site that a failed node covers out, unless it is already. `finally` puts nobody out.
     fn put_out(&mut self, node: NodeIx, step: StepIx, key: KeyIx) {
         let plan = self.plan.clone();
-        let scope = plan.step(step).scope;
-        for site in plan.sites_of(scope, key) {
-            if self.sites[site.ix()].out_by != u32::MAX {
-                continue;
-            }
-            self.sites[site.ix()].out_by = node.0;
-            let batch = plan.batch_of(site);
+        if plan.step(step).finally {
+            return;
+        }
+        for site in plan.sites_of(plan.step(step).scope, key) {
+            self.out_site(site, node.0);
+        }
+    }
+
+    /// Puts a site out, unless it is already: what it has not started is cancelled.
+    pub(super) fn out_site(&mut self, site: SiteIx, by: u32) {
+        if self.sites[site.ix()].is_out() {
+            return;
+        }
+        self.sites[site.ix()].out_by = by;
+        if by != BY_OPERATOR {
+            let batch = self.plan.batch_of(site);
             let row = &mut self.batches[batch.ix()];
             row.failures += 1;
-            if row.failures > plan.spec().batches.max_failures[batch.ix()] && !row.noted {
+            if row.failures > self.plan.spec().batches.max_failures[batch.ix()] && !row.noted {
                 self.over_budget.insert(batch);
             }
-            self.cancel_site(site, node);
-            self.close_if_done(site);
         }
+        self.cancel_site(site, by);
+        self.close_if_done(site);
     }
 
     /// A step of a site that is in will not run: the site does not come back whole. In a run that goes on it is out; in
     /// one that is being ended it stays unfinished, since nothing of its own failed.
     fn cut_off(&mut self, site: SiteIx, node: NodeIx) {
-        if self.sites[site.ix()].out_by != u32::MAX {
+        if self.sites[site.ix()].is_out() {
             return;
         }
         self.sites[site.ix()].cut_off = true;
@@ -181,9 +246,9 @@ impl Run {
         }
     }
 
-    /// Whether the run is being aborted or cancelled.
+    /// Whether the run is being aborted, cancelled or unwound.
     pub(super) fn is_ending(&self) -> bool {
-        matches!(self.halt, Some(Halt::Aborting | Halt::Cancelling))
+        matches!(self.halt, Some(Halt::Aborting | Halt::Cancelling | Halt::Unwinding))
     }
 
     /// Starts to end the run as failed, unless it is ending already.
@@ -194,11 +259,9 @@ impl Run {
     }
 
     /// Cancels what a site that is out has not started.
-    fn cancel_site(&mut self, site: SiteIx, cause: NodeIx) {
-        let plan = self.plan.clone();
-        for step in plan.steps().filter(|&step| plan.step(step).scope == Scope::Site) {
-            let node = plan.node(step, KeyIx(site.0));
-            if node == cause {
+    fn cancel_site(&mut self, site: SiteIx, cause: u32) {
+        for node in self.nodes_of_site(site) {
+            if node.0 == cause {
                 continue;
             }
             match self.nodes[node.ix()].state {
@@ -211,7 +274,9 @@ impl Run {
                 | NodeState::Skipped
                 | NodeState::Degraded
                 | NodeState::Failed
-                | NodeState::Cancelled => {}
+                | NodeState::Cancelled
+                | NodeState::Undoing
+                | NodeState::Undone => {}
             }
         }
     }
@@ -220,19 +285,20 @@ impl Run {
     fn cancel_rest(&mut self, node: NodeIx) {
         for unit in self.units_of(node).map(UnitIx) {
             let row = self.units[unit.ix()];
-            let waits = matches!(row.state, UnitState::Ready | UnitState::Backoff);
-            if waits && row.next_mode() == crate::event::Mode::Apply {
+            let waits = matches!(row.state, UnitState::Ready | UnitState::Backoff | UnitState::Asked);
+            if waits && row.next_mode() == Mode::Apply {
                 self.unlist(unit);
                 self.settle_unit(unit, UnitState::Cancelled);
             }
         }
     }
 
-    /// Keeps the list of units to probe: in it while ready or backing off before a probe.
+    /// Keeps the list of units that go on even while the run is ending: in it while ready or backing off before a
+    /// probe or an undo.
     pub(super) fn list_probe(&mut self, unit: UnitIx) {
         let row = self.units[unit.ix()];
         let waits = matches!(row.state, UnitState::Ready | UnitState::Backoff);
-        if waits && row.next_mode() == crate::event::Mode::Probe {
+        if waits && row.next_mode() != Mode::Apply {
             self.to_probe.insert(unit);
         } else {
             self.to_probe.remove(&unit);
@@ -250,6 +316,7 @@ impl Run {
                     self.backoff.remove(&(due, unit));
                 }
             }
+            UnitState::Asked => self.unask(crate::event::Gate::Unit(unit)),
             UnitState::Parked | UnitState::Stuck => {
                 self.waiting_for_operator.remove(&unit);
             }
@@ -258,12 +325,16 @@ impl Run {
             | UnitState::Succeeded
             | UnitState::Degraded
             | UnitState::Failed
-            | UnitState::Cancelled => {}
+            | UnitState::Cancelled
+            | UnitState::Undone => {}
         }
     }
 
-    fn mark_degraded(&mut self, step: StepIx, key: KeyIx) {
+    pub(super) fn mark_degraded(&mut self, step: StepIx, key: KeyIx) {
         let plan = self.plan.clone();
+        if plan.step(step).finally {
+            return;
+        }
         for site in plan.sites_of(plan.step(step).scope, key) {
             self.sites[site.ix()].degraded = true;
             self.close_if_done(site);
@@ -277,14 +348,7 @@ impl Run {
         match state {
             UnitState::Degraded => self.nodes[node.ix()].marks |= DEGRADED,
             UnitState::Cancelled => self.nodes[node.ix()].marks |= CANCELLED,
-            UnitState::Waiting
-            | UnitState::Ready
-            | UnitState::Running
-            | UnitState::Backoff
-            | UnitState::Parked
-            | UnitState::Stuck
-            | UnitState::Succeeded
-            | UnitState::Failed => {}
+            _ => {}
         }
         self.count_unit(node);
     }
@@ -292,14 +356,18 @@ impl Run {
     fn count_unit(&mut self, node: NodeIx) {
         let row = &mut self.nodes[node.ix()];
         row.count = row.count.saturating_sub(1);
-        if row.count > 0 || row.state != NodeState::Active {
-            return;
+        if row.count == 0 && row.state == NodeState::Active {
+            self.finish_node(node);
         }
-        let state = if row.marks & FAILED != 0 {
+    }
+
+    fn finish_node(&mut self, node: NodeIx) {
+        let marks = self.nodes[node.ix()].marks;
+        let state = if marks & FAILED != 0 {
             NodeState::Failed
-        } else if row.marks & CANCELLED != 0 {
+        } else if marks & CANCELLED != 0 {
             NodeState::Cancelled
-        } else if row.marks & DEGRADED != 0 {
+        } else if marks & DEGRADED != 0 {
             NodeState::Degraded
         } else {
             NodeState::Succeeded
@@ -307,24 +375,45 @@ impl Run {
         self.settle(node, state);
     }
 
-    /// Ends a node; `propagate` then counts it for everyone who waits for it.
-    fn settle(&mut self, node: NodeIx, state: NodeState) {
-        let (step, key) = self.plan.node_at(node);
-        self.nodes[node.ix()].state = state;
-        self.settled_nodes += 1;
-        if !matches!(state, NodeState::Succeeded | NodeState::Skipped) {
-            self.flawed_nodes += 1;
+    /// Moves a node to a state and keeps every count that depends on it.
+    pub(super) fn set_node(&mut self, node: NodeIx, state: NodeState) {
+        let before = std::mem::replace(&mut self.nodes[node.ix()].state, state);
+        let flawed = |state: NodeState| {
+            u32::from(state.is_settled() && !matches!(state, NodeState::Succeeded | NodeState::Skipped))
+        };
+        self.flawed_nodes = self.flawed_nodes + flawed(state) - flawed(before);
+        if before.is_settled() == state.is_settled() {
+            return;
         }
-        match self.plan.step(step).scope {
-            Scope::Site => {
-                self.sites[key.ix()].open -= 1;
-                if state == NodeState::Cancelled {
-                    self.cut_off(SiteIx(key.0), node);
-                }
-                self.close_if_done(SiteIx(key.0));
+        let settles = state.is_settled();
+        let count = |of: &mut u32| if settles { *of += 1 } else { *of -= 1 };
+        count(&mut self.settled_nodes);
+        let (step, key) = self.plan.node_at(node);
+        let spec = self.plan.step(step);
+        if spec.finally {
+            return;
+        }
+        count(&mut self.settled_work);
+        match (spec.scope, settles) {
+            (Scope::Site, true) => self.sites[key.ix()].open -= 1,
+            (Scope::Site, false) => self.sites[key.ix()].open += 1,
+            (Scope::Batch, true) => self.batches[key.ix()].open_nodes -= 1,
+            (Scope::Batch, false) => self.batches[key.ix()].open_nodes += 1,
+            (Scope::Run | Scope::Group(_), _) => {}
+        }
+    }
+
+    /// Ends a node; `propagate` then counts it for everyone who waits for it.
+    pub(super) fn settle(&mut self, node: NodeIx, state: NodeState) {
+        self.set_node(node, state);
+        let (step, _) = self.plan.node_at(node);
+        if let Some(site) = self.site_of(node)
+            && !self.plan.step(step).finally
+        {
+            if state == NodeState::Cancelled {
+                self.cut_off(site, node);
             }
-            Scope::Batch => self.batches[key.ix()].open_nodes -= 1,
-            Scope::Run | Scope::Group(_) => {}
+            self.close_if_done(site);
         }
         self.settled.push(node);
     }
@@ -351,27 +440,28 @@ impl Run {
     }
 
     /// Lists a site whose end can be decided, or whose end changed.
-    fn close_if_done(&mut self, site: SiteIx) {
+    pub(super) fn close_if_done(&mut self, site: SiteIx) {
         let row = self.sites[site.ix()];
         let opened = self.batches[self.plan.batch_of(site).ix()].opened_at.is_some();
-        let out = row.out_by != u32::MAX;
-        if row.cut_off && !out {
+        let undoing = matches!(row.undo, SiteUndo::Wanted | SiteUndo::Running);
+        if undoing || (row.cut_off && !row.is_out()) {
             return;
         }
-        if row.open == 0 && (opened || out) && row.end != Some(self.end_of(site)) {
+        if row.open == 0 && (opened || row.is_out()) && row.end != Some(self.end_of(site)) {
             self.to_close.insert(site);
         }
     }
 
     /// How a site that has nothing left to do ends.
-    pub(super) fn end_of(&self, site: SiteIx) -> crate::event::SiteEnd {
+    pub(super) fn end_of(&self, site: SiteIx) -> SiteEnd {
         let row = self.sites[site.ix()];
-        if row.out_by != u32::MAX {
-            crate::event::SiteEnd::Quarantined
-        } else if row.degraded {
-            crate::event::SiteEnd::Degraded
-        } else {
-            crate::event::SiteEnd::Returned
+        match (row.is_out(), row.taken, row.undo) {
+            (true, Some(TakeOut::Exclude), _) => SiteEnd::Excluded,
+            (true, Some(TakeOut::Release), _) => SiteEnd::Released,
+            (true, _, SiteUndo::Clean) => SiteEnd::Undone,
+            (true, _, _) => SiteEnd::Quarantined,
+            (false, _, _) if row.degraded => SiteEnd::Degraded,
+            (false, _, _) => SiteEnd::Returned,
         }
     }
 }

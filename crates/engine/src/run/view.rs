@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::evaluator::{Outputs, Target};
-use crate::event::{Failure, Mode, RunEnd, SiteEnd};
+use crate::event::{Failure, Mode, RunEnd, SiteEnd, TakeOut};
 use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
 use crate::plan::{ForEach, Plan, Scope};
-use crate::run::tables::{Flight, NodeState, UnitState};
-use crate::run::{Halt, Run};
+use crate::run::tables::{Flight, NodeState, SiteUndo};
+use crate::run::{Halt, Run, SharedPool};
 
 /// An attempt that should be in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,10 @@ pub enum Status {
     Aborting,
     /// It is being cancelled; running units finish.
     Cancelling,
+    /// It is being cancelled, and what was done is taken back.
+    Unwinding,
+    /// Only `finally` is left.
+    Closing,
     /// It is over.
     Ended(RunEnd),
 }
@@ -53,36 +57,12 @@ pub struct Tally {
     pub degraded: u32,
     /// Ended as quarantined.
     pub quarantined: u32,
-    /// Ended as undone or excluded.
-    pub other: u32,
-}
-
-/// Why a node or unit does not go on by itself right now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Its batch is not open.
-    Batch(BatchIx),
-    /// Needs that are not settled: step, and how many of its nodes.
-    Needs(Vec<(StepIx, u32)>),
-    /// The first pool without room, with the instance's key, slots used and slots in all.
-    Pool {
-        /// The pool.
-        pool: PoolIx,
-        /// The key of the instance.
-        key: KeyIx,
-        /// Slots in use.
-        used: u32,
-        /// Slots in all.
-        slots: u32,
-    },
-    /// The time of its next attempt.
-    Until(Millis),
-    /// A ruling of an operator.
-    Operator,
-    /// The run is paused or ending.
-    Halted,
-    /// Units before it in the order.
-    Turn,
+    /// Ended as undone.
+    pub undone: u32,
+    /// Ended as excluded.
+    pub excluded: u32,
+    /// Ended as released.
+    pub released: u32,
 }
 
 /// Use of a pool instance.
@@ -134,7 +114,14 @@ impl Run {
         if self.end.is_some() {
             return None;
         }
-        let batch = if self.halt.is_none() { self.opens_at() } else { None };
+        self.work_wake().into_iter().chain(self.lapse_due()).min()
+    }
+
+    /// Time at which something may go on by itself, without anybody.
+    fn work_wake(&self) -> Option<Millis> {
+        let next = BatchIx::from(self.settled_batches);
+        let opens = self.halt.is_none() && self.batch_is_approved(next);
+        let batch = if opens { self.opens_at() } else { None };
         self.clock_due().into_iter().chain(batch).min()
     }
 
@@ -146,12 +133,16 @@ impl Run {
         }
         match (&self.halt, self.opened_at) {
             (_, None) => Status::New,
+            (None | Some(Halt::Aborting | Halt::Cancelling | Halt::Unwinding), _) if self.closing.is_some() => {
+                Status::Closing
+            }
             (None, _) => Status::Running,
             (Some(Halt::Paused { actor, reason }), _) => {
                 Status::Paused { actor: actor.to_string(), reason: reason.to_string() }
             }
             (Some(Halt::Aborting), _) => Status::Aborting,
             (Some(Halt::Cancelling), _) => Status::Cancelling,
+            (Some(Halt::Unwinding), _) => Status::Unwinding,
         }
     }
 
@@ -162,7 +153,7 @@ impl Run {
             && self.opened_at.is_some()
             && self.flights.is_empty()
             && (matches!(self.halt, Some(Halt::Paused { .. }))
-                || (self.next_wake().is_none() && !self.waiting_for_operator.is_empty()))
+                || (self.work_wake().is_none() && !(self.waiting_for_operator.is_empty() && self.asks.is_empty())))
     }
 
     /// Units that wait for a ruling.
@@ -203,8 +194,44 @@ impl Run {
     /// Node whose failure put a site out.
     #[must_use]
     pub fn out_by(&self, site: SiteIx) -> Option<NodeIx> {
-        let out_by = self.sites[site.ix()].out_by;
-        (out_by != u32::MAX).then_some(NodeIx(out_by))
+        let row = self.sites[site.ix()];
+        row.is_failure().then_some(NodeIx(row.out_by))
+    }
+
+    /// How a person took a site out.
+    #[must_use]
+    pub fn taken_out(&self, site: SiteIx) -> Option<TakeOut> {
+        self.sites[site.ix()].taken
+    }
+
+    /// Whether what a site's steps did is being taken back, or waits to be.
+    #[must_use]
+    pub fn is_undoing(&self, site: SiteIx) -> bool {
+        matches!(self.sites[site.ix()].undo, SiteUndo::Wanted | SiteUndo::Running)
+    }
+
+    /// Run from which a site was adopted.
+    #[must_use]
+    pub fn adopted_from(&self, site: SiteIx) -> Option<&str> {
+        self.adopted.get(&site).map(AsRef::as_ref)
+    }
+
+    /// Run under whose name the keys of a unit stand, if it is not this one: that from which its site was adopted.
+    #[must_use]
+    pub fn key_run(&self, unit: UnitIx) -> Option<&str> {
+        self.unit_at(unit).and_then(|(node, _)| self.site_of(node)).and_then(|site| self.adopted_from(site))
+    }
+
+    /// Who opened the run.
+    #[must_use]
+    pub fn opened_by(&self) -> &str {
+        &self.opened_by
+    }
+
+    /// Shared pools with what this run uses and wants of each instance.
+    #[must_use]
+    pub fn shared_pools(&self) -> Vec<SharedPool> {
+        if self.end.is_some() { Vec::new() } else { self.ready.shared(&self.plan, &self.pool_sizes) }
     }
 
     /// When a batch opened and when it was settled.
@@ -234,7 +261,9 @@ impl Run {
             returned: ended.returned,
             degraded: ended.degraded,
             quarantined: ended.quarantined,
-            other: ended.other,
+            undone: ended.undone,
+            excluded: ended.excluded,
+            released: ended.released,
         }
     }
 
@@ -292,77 +321,21 @@ impl Run {
             .collect()
     }
 
-    /// Why a node that is not settled does not go on; `None` if it is settled or something of it is in flight.
-    #[must_use]
-    pub fn why(&self, node: NodeIx) -> Option<Wait> {
-        let (step, key) = self.plan.node_at(node);
-        let row = self.nodes[node.ix()];
-        match row.state {
-            NodeState::Waiting => {
-                let needs = self.open_needs(step, key);
-                if needs.is_empty() {
-                    Some(Wait::Batch(self.plan.gate_of(self.plan.step(step).scope, key)))
-                } else {
-                    Some(Wait::Needs(needs))
-                }
-            }
-            NodeState::Undecided => Some(if self.halt.is_some() { Wait::Halted } else { Wait::Turn }),
-            NodeState::Active => self.units_of(node).find_map(|unit| self.why_unit(UnitIx(unit), step, key)),
-            NodeState::Succeeded
-            | NodeState::Skipped
-            | NodeState::Degraded
-            | NodeState::Failed
-            | NodeState::Cancelled => None,
-        }
-    }
-
-    fn why_unit(&self, unit: UnitIx, step: StepIx, key: KeyIx) -> Option<Wait> {
-        match self.units[unit.ix()].state {
-            UnitState::Parked | UnitState::Stuck => Some(Wait::Operator),
-            UnitState::Backoff => self.due.get(&unit).copied().map(Wait::Until),
-            UnitState::Ready if self.halt.is_some() => Some(Wait::Halted),
-            UnitState::Ready => Some(match self.ready.held_by(&self.plan, step, key) {
-                Some(instance) => {
-                    let (pool, key) = self.plan.pool_of(instance);
-                    let (used, slots) = self.ready.usage(instance);
-                    Wait::Pool { pool, key, used, slots }
-                }
-                None => Wait::Turn,
-            }),
-            UnitState::Waiting
-            | UnitState::Running
-            | UnitState::Succeeded
-            | UnitState::Degraded
-            | UnitState::Failed
-            | UnitState::Cancelled => None,
-        }
-    }
-
-    fn open_needs(&self, step: StepIx, key: KeyIx) -> Vec<(StepIx, u32)> {
-        let spec = self.plan.step(step);
-        spec.needs
-            .iter()
-            .filter_map(|need| {
-                let keys = self.plan.keys.shared(spec.scope, key, self.plan.step(need.step).scope);
-                let open = (0..keys.len())
-                    .filter(|&ix| !self.node_state(self.plan.node(need.step, keys.get(ix))).is_settled())
-                    .count();
-                (open > 0).then(|| (need.step, u32::try_from(open).unwrap_or(u32::MAX)))
-            })
-            .collect()
-    }
-
     /// Stable idempotency key of a unit within its run: step, key and number of the item, each escaped so that no two
-    /// units share one.
+    /// units share one. A unit whose effect was taken back, or that an operator has begun anew, gets a new one.
     #[must_use]
     pub fn unit_key(&self, unit: UnitIx) -> String {
         let Some((node, item)) = self.unit_at(unit) else { return String::new() };
         let (step, key) = self.plan.node_at(node);
         let spec = self.plan.step(step);
         let key = escaped(&self.plan.key_name(spec.scope, key));
+        let again = match self.lives.get(&unit) {
+            None => String::new(),
+            Some(life) => format!("/again-{life}"),
+        };
         match spec.for_each {
-            ForEach::Once => format!("{}/{key}", escaped(&spec.name)),
-            ForEach::Planned { .. } | ForEach::Later(_) => format!("{}/{key}/{item}", escaped(&spec.name)),
+            ForEach::Once => format!("{}/{key}{again}", escaped(&spec.name)),
+            ForEach::Planned { .. } | ForEach::Later(_) => format!("{}/{key}/{item}{again}", escaped(&spec.name)),
         }
     }
 
@@ -405,7 +378,7 @@ fn escaped(part: &str) -> String {
 impl Outputs for Run {
     fn of(&self, step: StepIx, key: KeyIx) -> Vec<Option<&str>> {
         let node = self.plan.node(step, key);
-        if !matches!(self.nodes[node.ix()].state, NodeState::Succeeded | NodeState::Degraded) {
+        if !matches!(self.nodes[node.ix()].state, NodeState::Succeeded | NodeState::Degraded | NodeState::Undoing) {
             return Vec::new();
         }
         self.units_of(node).map(|unit| self.outputs.get(&UnitIx(unit)).map(AsRef::as_ref)).collect()

@@ -90,10 +90,10 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
 fn verdict(status: &Status, sites: SiteTally) -> Verdict {
     match status {
         Status::New => Verdict::New,
-        Status::Running => Verdict::Running,
+        Status::Running | Status::Closing => Verdict::Running,
         Status::Paused { .. } => Verdict::Paused,
         Status::Aborting => Verdict::Aborting,
-        Status::Cancelling => Verdict::Cancelling,
+        Status::Cancelling | Status::Unwinding => Verdict::Cancelling,
         Status::Ended(RunEnd::Succeeded) if sites.returned == sites.given => Verdict::Succeeded,
         Status::Ended(RunEnd::Succeeded | RunEnd::SucceededWithExceptions) => Verdict::SucceededWithExceptions,
         Status::Ended(RunEnd::Failed) => Verdict::Failed,

@@ -112,11 +112,11 @@ pub(crate) fn units_of_step(run: &Run, step: StepIx) -> UnitTally {
                 (UnitState::Ready, _) => &mut tally.ready,
                 (UnitState::Running, _) => &mut tally.running,
                 (UnitState::Backoff, _) => &mut tally.backoff,
-                (UnitState::Parked | UnitState::Stuck, _) => &mut tally.for_operator,
+                (UnitState::Parked | UnitState::Stuck | UnitState::Asked, _) => &mut tally.for_operator,
                 (UnitState::Succeeded, _) => &mut tally.succeeded,
                 (UnitState::Degraded, _) => &mut tally.degraded,
                 (UnitState::Failed, _) => &mut tally.failed,
-                (UnitState::Cancelled, _) => &mut tally.cancelled,
+                (UnitState::Cancelled | UnitState::Undone, _) => &mut tally.cancelled,
             } += 1;
         }
     }

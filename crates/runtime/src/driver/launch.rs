@@ -46,7 +46,7 @@ impl Launcher {
     /// Returns an action of a plan that no connector implements.
     pub(super) fn missing(&self, plan: &engine::Plan) -> Option<String> {
         plan.steps()
-            .filter_map(|step| plan.action(step))
+            .flat_map(|step| plan.action(step).into_iter().chain(plan.step(step).undo.as_ref()))
             .map(|action| &action.uses)
             .find(|uses| !self.by_action.contains_key(*uses))
             .cloned()
@@ -99,10 +99,12 @@ impl Launcher {
             return Err(outcome::unknown_action(&action.uses));
         };
         let with = evaluator.with(plan, target, run).map_err(outcome::unevaluable)?;
+        // What another run began and this one adopted keeps its keys, so that targets know it again.
+        let key = format!("{}/{}", run.key_run(unit).unwrap_or(name), run.unit_key(unit));
         let call = Call {
             uses: action.uses.clone(),
-            key: format!("{name}/{}", run.unit_key(unit)),
-            undoes: None,
+            key: if mode.is_undo() { format!("{key}/undo") } else { key.clone() },
+            undoes: mode.is_undo().then_some(key),
             token: u64::from(attempt),
             with,
             secrets: SecretText::default(),

@@ -1,0 +1,319 @@
+//! Trying again: what did not succeed goes back to the start, what had succeeded stays, and whoever waits for it waits
+//! again. The cost is that of what goes back, and of recounting who waits for it.
+
+use std::collections::BTreeSet;
+
+use crate::event::{Again, TakeOut};
+use crate::ids::{KeyIx, NodeIx, SiteIx, StepIx, UnitIx};
+use crate::plan::Scope;
+use crate::run::Run;
+use crate::run::tables::{BLOCKED, DECIDED, IN, NodeState, SiteUndo, UnitState};
+
+/// What goes back to the start.
+#[derive(Debug, Default)]
+struct Reset {
+    sites: BTreeSet<SiteIx>,
+    /// Nodes, and whether even what succeeded of them goes back.
+    nodes: std::collections::BTreeMap<NodeIx, bool>,
+}
+
+impl Run {
+    /// Tries again. Units that wait for an operator go on at once, the rest by way of their nodes.
+    pub(super) fn again(&mut self, what: Again) {
+        self.reopen();
+        if let Again::Unit(unit) = what
+            && self.units[unit.ix()].state == UnitState::Stuck
+        {
+            self.go_on(unit);
+            return;
+        }
+        let reset = self.reset_of(what);
+        for &site in &reset.sites {
+            self.bring_in(site);
+            for node in self.nodes_of_site(site) {
+                if self.nodes[node.ix()].state == NodeState::Active && !reset.nodes.contains_key(&node) {
+                    for unit in self.units_of(node).map(UnitIx) {
+                        if self.units[unit.ix()].state == UnitState::Stuck {
+                            self.go_on(unit);
+                        }
+                    }
+                }
+            }
+        }
+        self.go_back(&reset);
+    }
+
+    /// A unit that failed for good and waits is tried again with all its attempts.
+    pub(super) fn go_on(&mut self, unit: UnitIx) {
+        self.unlist(unit);
+        self.units[unit.ix()].failures = 0;
+        self.units[unit.ix()].set_probe_next(false);
+        if self.units[unit.ix()].is_undoing() { self.make_ready(unit) } else { self.go(unit) }
+    }
+
+    /// Sets nodes back, recounts who waits for them and lets go what waits for nothing.
+    fn go_back(&mut self, reset: &Reset) {
+        let mut recount: BTreeSet<NodeIx> = BTreeSet::new();
+        for (&node, &whole) in &reset.nodes {
+            self.reset_node(node, whole);
+            recount.insert(node);
+            recount.extend(
+                self.dependents_of(node).into_iter().filter(|d| self.nodes[d.ix()].state == NodeState::Waiting),
+            );
+        }
+        for &node in &recount {
+            self.nodes[node.ix()].count = self.waits_now(node);
+            if self.is_blocked(node) {
+                self.nodes[node.ix()].marks |= BLOCKED;
+            } else {
+                self.nodes[node.ix()].marks &= !BLOCKED;
+            }
+        }
+        for &site in &reset.sites {
+            self.sites[site.ix()].degraded = self.is_degraded(site);
+        }
+        for node in recount {
+            let row = self.nodes[node.ix()];
+            if row.count == 0 && row.state == NodeState::Waiting {
+                self.admit(node);
+            }
+        }
+        for &site in &reset.sites {
+            self.close_if_done(site);
+        }
+    }
+
+    fn reset_of(&self, what: Again) -> Reset {
+        let mut reset = Reset::default();
+        match what {
+            Again::Site(site) => self.reset_site(&mut reset, site),
+            Again::From(site, step) => {
+                self.reset_site(&mut reset, site);
+                for node in self.nodes_of_site(site) {
+                    let (other, _) = self.plan.node_at(node);
+                    if self.plan.is_at_or_after(step, other) && self.nodes[node.ix()].state != NodeState::Waiting {
+                        reset.nodes.insert(node, true);
+                    }
+                }
+            }
+            Again::Unit(unit) => match self.unit_at(unit) {
+                None => {}
+                Some((node, _)) => match self.site_of(node) {
+                    Some(site) => self.reset_site(&mut reset, site),
+                    None => {
+                        reset.nodes.insert(node, false);
+                        let by_it = |&site: &SiteIx| self.sites[site.ix()].out_by == node.0;
+                        let sites: Vec<SiteIx> = (0..self.plan.site_count()).map(SiteIx).filter(by_it).collect();
+                        sites.into_iter().for_each(|site| self.reset_site(&mut reset, site));
+                    }
+                },
+            },
+            Again::Quarantined => {
+                for site in (0..self.plan.site_count()).map(SiteIx) {
+                    let row = self.sites[site.ix()];
+                    if row.is_out() && row.taken.is_none() && row.undo == SiteUndo::No {
+                        self.reset_site(&mut reset, site);
+                    }
+                }
+            }
+        }
+        self.reset_upwards(&mut reset);
+        self.reset_downwards(&mut reset);
+        reset
+    }
+
+    /// Everything of a site that did not succeed.
+    fn reset_site(&self, reset: &mut Reset, site: SiteIx) {
+        reset.sites.insert(site);
+        for node in self.nodes_of_site(site) {
+            let state = self.nodes[node.ix()].state;
+            if state.is_settled() && !matches!(state, NodeState::Succeeded | NodeState::Skipped) {
+                reset.nodes.entry(node).or_insert(false);
+            }
+        }
+    }
+
+    /// What these nodes need and what did not succeed either, at wider scopes.
+    fn reset_upwards(&self, reset: &mut Reset) {
+        let mut todo: Vec<NodeIx> = reset.nodes.keys().copied().collect();
+        while let Some(node) = todo.pop() {
+            let (step, key) = self.plan.node_at(node);
+            let spec = self.plan.step(step);
+            for need in &spec.needs {
+                let scope = self.plan.step(need.step).scope;
+                if scope == Scope::Site {
+                    continue;
+                }
+                let keys = self.plan.keys.shared(spec.scope, key, scope);
+                for ix in 0..keys.len() {
+                    let needed = self.plan.node(need.step, keys.get(ix));
+                    let state = self.nodes[needed.ix()].state;
+                    if state.is_settled() && !state.is_satisfied() && reset.nodes.insert(needed, false).is_none() {
+                        todo.push(needed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What has come after these nodes without them: wider steps run once more, since what they said did not cover what
+    /// comes now; nodes that were about to start wait again.
+    fn reset_downwards(&self, reset: &mut Reset) {
+        let mut todo: Vec<NodeIx> = reset.nodes.keys().copied().collect();
+        while let Some(node) = todo.pop() {
+            for dependent in self.dependents_of(node) {
+                let state = self.nodes[dependent.ix()].state;
+                let wide = self.site_of(dependent).is_none();
+                let back = match state {
+                    NodeState::Undecided => true,
+                    NodeState::Active => !self.has_begun(dependent),
+                    state => wide && state.is_settled(),
+                };
+                if back && !reset.nodes.contains_key(&dependent) {
+                    reset.nodes.insert(dependent, wide && state.is_settled());
+                    todo.push(dependent);
+                }
+            }
+        }
+    }
+
+    /// A step at a wider scope that is at work on what comes after something that is to be tried again.
+    pub(super) fn at_work_after(&self, what: Again) -> Option<StepIx> {
+        let reset = self.reset_of(what);
+        reset.nodes.keys().flat_map(|&node| self.dependents_of(node)).find_map(|dependent| {
+            let active = self.nodes[dependent.ix()].state == NodeState::Active && self.has_begun(dependent);
+            let wide = self.site_of(dependent).is_none();
+            (active && wide && !reset.nodes.contains_key(&dependent)).then(|| self.plan.node_at(dependent).0)
+        })
+    }
+
+    /// Nodes that need a node, `finally` aside.
+    fn dependents_of(&self, node: NodeIx) -> Vec<NodeIx> {
+        let (step, key) = self.plan.node_at(node);
+        let scope = self.plan.step(step).scope;
+        let mut nodes = Vec::new();
+        for dependent in &self.plan.dependents[step.ix()] {
+            let keys = self.plan.keys.shared(scope, key, self.plan.step(dependent.step).scope);
+            nodes.extend((0..keys.len()).map(|ix| self.plan.node(dependent.step, keys.get(ix))));
+        }
+        nodes
+    }
+
+    /// Whether some unit of a node was tried in its present life.
+    fn has_begun(&self, node: NodeIx) -> bool {
+        self.units_of(node).any(|unit| {
+            let row = self.units[unit as usize];
+            row.state == UnitState::Running || row.state.is_settled() || row.may_have_acted() || row.failures > 0
+        })
+    }
+
+    /// Sets a node back to waiting; `whole`: with what had succeeded, under new keys. Its count is for the caller.
+    pub(super) fn reset_node(&mut self, node: NodeIx, whole: bool) {
+        self.undecided.remove(&node);
+        self.unevaluable.remove(&node);
+        for unit in self.units_of(node).map(UnitIx) {
+            let row = self.units[unit.ix()];
+            if row.state == UnitState::Succeeded && !whole {
+                continue;
+            }
+            self.unlist(unit);
+            if row.state == UnitState::Succeeded {
+                *self.lives.entry(unit).or_default() += 1;
+                self.outputs.remove(&unit);
+            }
+            self.units[unit.ix()].again();
+        }
+        self.nodes[node.ix()].marks &= DECIDED;
+        self.set_node(node, NodeState::Waiting);
+    }
+
+    /// Takes a site in again.
+    pub(super) fn bring_in(&mut self, site: SiteIx) {
+        self.reopen_site(site);
+        let batch = self.plan.batch_of(site);
+        if self.sites[site.ix()].is_failure() {
+            let row = &mut self.batches[batch.ix()];
+            row.failures -= 1;
+            if row.failures <= self.plan.spec().batches.max_failures[batch.ix()] {
+                self.over_budget.remove(&batch);
+            }
+        }
+        self.undo_wanted.remove(&site);
+        let row = &mut self.sites[site.ix()];
+        row.out_by = IN;
+        row.cut_off = false;
+        row.taken = None;
+        row.undo = SiteUndo::No;
+    }
+
+    /// Whether a need of a node is settled in a way that keeps the node from running.
+    fn is_blocked(&self, node: NodeIx) -> bool {
+        let (step, key) = self.plan.node_at(node);
+        let spec = self.plan.step(step);
+        spec.needs.iter().any(|need| {
+            let scope = self.plan.step(need.step).scope;
+            let blocks = need.require_all || crate::plan::covers(scope, spec.scope);
+            let keys = self.plan.keys.shared(spec.scope, key, scope);
+            blocks
+                && (0..keys.len()).any(|ix| {
+                    let state = self.nodes[self.plan.node(need.step, keys.get(ix)).ix()].state;
+                    state.is_settled() && !state.is_satisfied()
+                })
+        })
+    }
+
+    fn is_degraded(&self, site: SiteIx) -> bool {
+        self.plan.steps().filter(|&step| !self.plan.step(step).finally).any(|step| {
+            let scope = self.plan.step(step).scope;
+            self.plan.covering_key(Scope::Site, KeyIx(site.0), scope).is_some_and(|key| {
+                let node = self.plan.node(step, key);
+                self.nodes[node.ix()].state == NodeState::Degraded
+                    || self.units_of(node).any(|unit| self.units[unit as usize].state == UnitState::Degraded)
+            })
+        })
+    }
+
+    /// A site that another run had begun comes in: what may have acted there is asked for before it is applied.
+    pub(super) fn adopt_site(&mut self, site: SiteIx, from: &str, units: &[(UnitIx, u32)]) {
+        let mut reset = Reset::default();
+        self.reset_site(&mut reset, site);
+        self.reset_upwards(&mut reset);
+        self.reset_downwards(&mut reset);
+        self.bring_in(site);
+        self.adopted.insert(site, from.into());
+        for &(unit, attempts) in units {
+            let row = &mut self.units[unit.ix()];
+            row.attempts = row.attempts.max(attempts);
+            row.set_may_have_acted();
+            row.set_in_doubt(true);
+        }
+        self.go_back(&reset);
+    }
+
+    /// Whether a site can be tried again, and if not, why.
+    pub(super) fn why_not_again(&self, site: SiteIx) -> Option<&'static str> {
+        let row = self.sites[site.ix()];
+        if matches!(row.undo, SiteUndo::Wanted | SiteUndo::Running) {
+            return Some("the site is being taken back; retry when that has ended");
+        }
+        if row.taken == Some(TakeOut::Release) {
+            return Some("the site was released; `adopt` brings it back");
+        }
+        let busy = self
+            .nodes_of_site(site)
+            .iter()
+            .any(|&node| self.units_of(node).any(|unit| self.units[unit as usize].state == UnitState::Running));
+        if row.is_out() && busy {
+            return Some("an attempt of the site is still in flight; retry when it has landed");
+        }
+        let open = |node: &NodeIx| {
+            let state = self.nodes[node.ix()].state;
+            let flawed = state.is_settled() && !matches!(state, NodeState::Succeeded | NodeState::Skipped);
+            flawed || self.units_of(*node).any(|unit| self.units[unit as usize].state == UnitState::Stuck)
+        };
+        if !row.is_out() && !self.nodes_of_site(site).iter().any(open) {
+            return Some("nothing of the site has failed");
+        }
+        None
+    }
+}
