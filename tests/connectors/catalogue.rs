@@ -20,7 +20,10 @@ fn every_action_is_listed_once_with_schemas() {
         "exec/run@1",
         "objects/copy@1",
         "objects/verify@1",
+        "objects/remove@1",
         "sqlite/recover@1",
+        "sqlite/remove@1",
+        "sqlite/drop-recovered@1",
         "sqlite/restore@1",
         "sqlite/verify@1",
         "sqlite/bystanders@1",
@@ -37,6 +40,9 @@ fn every_action_is_listed_once_with_schemas() {
     let exec = catalogue.iter().find(|action| action.uses == "exec/run@1").unwrap();
     assert_eq!(exec.idempotent, Holds::WhenInput("idempotent".to_owned()));
     assert_eq!(exec.input["properties"]["idempotent"]["type"], "boolean");
+    let request = catalogue.iter().find(|action| action.uses == "http/request@1").unwrap();
+    assert_eq!(request.has_probe, Holds::WhenInput("probe".to_owned()));
+    assert!(request.input["properties"]["probe"].is_object());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use runtime::engine::Advice;
 use serde_json::{Value, json};
 
-use crate::world::{World, call, done, keyed, refused, unknown};
+use crate::world::{World, call, done, keyed, refused, undoing, unknown};
 
 fn shell(script: &str) -> Value {
     json!({ "command": ["sh", "-c", script], "grace": "50ms" })
@@ -55,6 +55,18 @@ async fn outputs_come_from_the_last_line() {
     let outputs = done(&world.apply(keyed("exec/run@1", stdin, "k", 1)).await);
     assert_eq!(outputs, json!({ "key": "k", "token": 1, "with": null, "exit": 0 }));
     assert_eq!(done(&world.apply(call("exec/run@1", shell("echo text"))).await), json!({ "exit": 0 }));
+}
+
+#[tokio::test]
+async fn an_undo_is_told_what_it_takes_back() {
+    let world = World::new();
+    let script = "read line; echo \"{\\\"stdin\\\": $line, \\\"env\\\": \\\"$REINSTATE_UNDOES\\\"}\"";
+    let outputs = done(&world.apply(undoing("exec/run@1", shell(script), "r/apps/s/", 1)).await);
+    let stdin = json!({ "key": "r/apps/s//undo", "token": 1, "undoes": "r/apps/s/", "with": null });
+    assert_eq!(outputs, json!({ "stdin": stdin, "env": "r/apps/s/", "exit": 0 }));
+    let outputs =
+        done(&world.apply(call("exec/run@1", shell("echo \"{\\\"set\\\": \\\"${REINSTATE_UNDOES-no}\\\"}\""))).await);
+    assert_eq!(outputs["set"], "no");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use runtime::engine::{Advice, Outcome};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::world::{CANARY, World, call, done, keyed, refused, unknown};
+use crate::world::{CANARY, World, call, done, keyed, refused, undoing, unknown};
 
 /// What the service saw.
 #[derive(Default)]
@@ -134,8 +134,12 @@ async fn statuses_say_what_is_known() {
     refused(&ask("POST", "409").await, "http.status", Advice::Never);
     refused(&ask("POST", "408").await, "http.status", Advice::Retry);
     refused(&ask("POST", "425").await, "http.status", Advice::Retry);
-    refused(&ask("POST", "429").await, "http.busy", Advice::Retry);
-    refused(&ask("POST", "503").await, "http.busy", Advice::Retry);
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        unknown(&ask(method, "429").await, "http.busy");
+        unknown(&ask(method, "503").await, "http.busy");
+    }
+    refused(&ask("GET", "429").await, "http.busy", Advice::Retry);
+    refused(&ask("GET", "503").await, "http.busy", Advice::Retry);
     refused(&ask("GET", "500").await, "http.status", Advice::Retry);
     refused(&ask("HEAD", "502").await, "http.status", Advice::Retry);
     let outcome = ask("DELETE", "500").await;
@@ -145,6 +149,49 @@ async fn statuses_say_what_is_known() {
             && message.ends_with("/status/500 answered 500: you said Bearer k"),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn a_probe_reads_the_effect_off_the_state() {
+    let (world, service) = (World::new(), Service::start().await);
+    let look = async |probe: Value| {
+        let mut with = post(&service, "effect");
+        with["headers"] = json!({ "Authorization": "⟦secret:canary⟧" });
+        with["probe"] = probe;
+        with["outputs"] = json!({ "job": "/id" });
+        world.probe(call("http/request@1", with)).await
+    };
+    let page = |path: &str| format!("{}/{path}", service.url);
+    let there = look(json!({ "url": page("effect"), "expect": { "tags": ["a"] } })).await;
+    assert_eq!(done(&there), json!({ "status": 200, "job": 7 }), "outputs as the request would have given");
+    assert!(service.seen.lock().unwrap().calls.iter().all(|(method, ..)| method == Method::GET));
+    let outcome = look(json!({ "url": page("effect"), "expect": { "id": 8 } })).await;
+    assert!(refused(&outcome, "http.not_done", Advice::Retry).ends_with("/id: expected 8, found 7"));
+    refused(&look(json!({ "url": page("status/404"), "expect": {} })).await, "http.not_done", Advice::Retry);
+    refused(&look(json!({ "url": page("effect"), "expect_status": [404] })).await, "http.not_done", Advice::Retry);
+    // The state is what was wanted, but it does not hold the outputs: nobody may guess them.
+    unknown(&look(json!({ "url": page("status/404"), "expect_status": [404] })).await, "http.output_missing");
+    for status in ["202", "401", "409", "429", "500", "503"] {
+        let outcome =
+            look(json!({ "url": page(&format!("status/{status}")), "expect_status": [200], "expect": {} })).await;
+        assert!(matches!(outcome, Outcome::Unknown { .. }), "{status}: {outcome:?}");
+        assert!(!format!("{outcome:?}").contains("canary-7d1f"), "{outcome:?}");
+    }
+    unknown(&look(json!({ "url": page("effect") })).await, "inputs");
+    unknown(&look(json!({ "url": "http://127.0.0.1:1/x", "expect": {} })).await, "http.probe");
+    unknown(&world.probe(call("http/request@1", post(&service, "effect"))).await, "no_probe");
+}
+
+#[tokio::test]
+async fn an_undo_says_which_key_it_takes_back() {
+    let (world, service) = (World::new(), Service::start().await);
+    done(&world.apply(undoing("http/request@1", post(&service, "effect"), "r/s/k/i", 1)).await);
+    done(&world.apply(call("http/request@1", post(&service, "effect"))).await);
+    let seen = service.seen.lock().unwrap();
+    let header = |call: usize, name: &str| seen.calls[call].2.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(header(0, "idempotency-key").as_deref(), Some("r/s/k/i/undo"));
+    assert_eq!(header(0, "idempotency-undoes").as_deref(), Some("r/s/k/i"));
+    assert_eq!(header(1, "idempotency-undoes"), None);
 }
 
 #[tokio::test]
@@ -163,7 +210,7 @@ async fn retry_after_is_seconds_or_a_date() {
         "{outcome:?}"
     );
     let outcome = world.apply(call("http/request@1", post(&service, "busy/503/soon"))).await;
-    refused(&outcome, "http.busy", Advice::Retry);
+    unknown(&outcome, "http.busy");
 }
 
 #[tokio::test]

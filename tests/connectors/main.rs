@@ -8,6 +8,7 @@ mod http;
 mod lab_shards;
 mod objects;
 mod recover;
+mod remove;
 mod restore;
 mod restore_edges;
 mod shard;

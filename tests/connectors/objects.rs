@@ -126,3 +126,75 @@ async fn what_a_killed_writer_left_is_swept_away() {
         assert!(!stores.path("to", left).exists(), "{left} is left");
     }
 }
+
+/// Every file and folder below the target, sorted.
+fn tree(stores: &Stores) -> Vec<String> {
+    fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            found.push(entry.path().strip_prefix(root).unwrap().display().to_string());
+            walk(&entry.path(), root, found);
+        }
+    }
+    let (root, mut found) = (stores.path("to", ""), Vec::new());
+    walk(&root, &root, &mut found);
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn a_copy_is_taken_back_and_can_be_made_again() {
+    let (world, stores) = (World::new(), Stores::new());
+    stores.write("to", "s10/c", b"other");
+    let before = tree(&stores);
+    let remove = || call("objects/remove@1", stores.with(json!({})));
+    // What was never copied.
+    assert_eq!(done(&world.apply(remove()).await), json!({ "objects": 0, "bytes": 0, "kept": 0 }));
+    let first = done(&world.apply(call("objects/copy@1", stores.with(json!({})))).await);
+    let removed = done(&world.apply(remove()).await);
+    assert_eq!(removed, json!({ "objects": 4, "bytes": 9 * 1024 * 1024 + 6, "kept": 0 }));
+    assert_eq!(tree(&stores), before, "no folder is left, no other prefix was touched");
+    assert_eq!(done(&world.apply(remove()).await)["objects"], 0);
+    assert_eq!(done(&world.apply(call("objects/copy@1", stores.with(json!({})))).await)["hash"], first["hash"]);
+    let elsewhere = stores.with(json!({ "to_prefix": "a/b/c" }));
+    done(&world.apply(call("objects/copy@1", elsewhere.clone())).await);
+    assert_eq!(done(&world.apply(call("objects/remove@1", elsewhere)).await)["objects"], 4);
+    assert!(!stores.path("to", "a").exists(), "folders above the prefix that hold nothing go too");
+    assert!(stores.path("to", "s1/big").exists());
+}
+
+#[tokio::test]
+async fn what_the_copy_did_not_put_there_is_named_before_the_first_one_goes() {
+    let (world, stores) = (World::new(), Stores::new());
+    done(&world.apply(call("objects/copy@1", stores.with(json!({})))).await);
+    stores.write("to", "s1/a.txt", b"ONE");
+    stores.write("to", "s1/newer", b"x");
+    let before = tree(&stores);
+    let outcome = world.apply(call("objects/remove@1", stores.with(json!({})))).await;
+    let message = refused(&outcome, "objects.changed", Advice::Never);
+    assert!(message.ends_with("a.txt (content differs), newer (only at the target)"), "{message}");
+    assert_eq!(tree(&stores), before);
+    let kept = done(&world.apply(call("objects/remove@1", stores.with(json!({ "if_changed": "keep" })))).await);
+    assert_eq!((&kept["objects"], &kept["kept"]), (&json!(3), &json!(2)));
+    assert_eq!(tree(&stores), ["s1", "s1/a.txt", "s1/newer"]);
+    let all = done(&world.apply(call("objects/remove@1", stores.with(json!({ "if_changed": "remove" })))).await);
+    assert_eq!((&all["objects"], &all["kept"]), (&json!(2), &json!(0)));
+    assert!(tree(&stores).is_empty());
+    for prefix in ["", "/"] {
+        let outcome = world.apply(call("objects/remove@1", stores.with(json!({ "prefix": prefix })))).await;
+        refused(&outcome, "objects.invalid", Advice::Never);
+    }
+}
+
+#[tokio::test]
+async fn a_removal_dropped_in_the_middle_goes_on() {
+    let (world, stores) = (World::new(), Stores::new());
+    for number in 0..50 {
+        stores.write("from", &format!("s1/many/{number}"), &vec![number; 10_000]);
+    }
+    for polls in [1, 5, 20, 60, 200] {
+        done(&world.apply(call("objects/copy@1", stores.with(json!({})))).await);
+        crate::world::dropped_after(polls, world.apply(call("objects/remove@1", stores.with(json!({}))))).await;
+        done(&world.apply(call("objects/remove@1", stores.with(json!({})))).await);
+        assert!(tree(&stores).is_empty(), "after {polls} polls: {:?}", tree(&stores));
+    }
+}

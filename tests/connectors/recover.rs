@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::shard::{dump, open, run, scalar};
-use crate::world::{World, call, done, dropped_after, keyed, refused};
+use crate::world::{World, call, done, dropped_after, keyed, refused, undoing};
 
 const SCHEMA: &str = "
 create table plans (id integer primary key);
@@ -185,4 +185,39 @@ async fn dropped_in_the_middle_no_half_file_looks_whole() {
         assert_eq!(again, whole);
         assert_eq!(dump(&file(&whole)).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_recovered_file_is_dropped_and_nothing_else() {
+    let (world, backup) = (World::new(), Backup::usual().await);
+    let drop_it = |second: u32, token: u64| undoing("sqlite/drop-recovered@1", backup.with(second), "k", token);
+    // Nothing was recovered yet, not even the folder is there.
+    assert_eq!(done(&world.apply(drop_it(30, 1)).await)["removed"], false);
+    assert!(!backup.folder.path().join("recovered").exists());
+    let first = done(&world.apply(keyed("sqlite/recover@1", backup.with(30), "k", 1)).await);
+    let other = done(&world.apply(keyed("sqlite/recover@1", backup.with(40), "other", 1)).await);
+    let expected = dump(&file(&first)).await;
+    // What a killed attempt of this unit, and one of another, left behind.
+    let folder = file(&first).parent().unwrap().to_owned();
+    let scratch = |key: &str| {
+        let own = blake3::hash(key.as_bytes()).to_hex();
+        let name = file(&first).file_name().unwrap().to_str().unwrap().to_owned();
+        folder.join(format!(".{name}.{}.7.part", &own[..12]))
+    };
+    std::fs::write(scratch("k"), "half").unwrap();
+    std::fs::write(scratch("another"), "half").unwrap();
+    let dropped = done(&world.apply(drop_it(30, 1)).await);
+    assert_eq!(dropped, json!({ "path": first["path"], "removed": true }));
+    assert_eq!(done(&world.apply(drop_it(30, 2)).await)["removed"], false);
+    assert!(!file(&first).exists() && !scratch("k").exists());
+    assert!(file(&other).exists() && scratch("another").exists());
+    let again = done(&world.apply(keyed("sqlite/recover@1", backup.with(30), "k2", 1)).await);
+    assert_eq!((&again, &dump(&file(&again)).await), (&first, &expected));
+    // A file of somebody else under that name stays.
+    std::fs::remove_file(file(&first)).unwrap();
+    run(&mut open(&file(&first)).await, "create table precious (a)").await;
+    refused(&world.apply(drop_it(30, 3)).await, "sqlite.damaged", Advice::Never);
+    std::fs::write(file(&first), "no database at all, but long enough to be read as one".repeat(40)).unwrap();
+    refused(&world.apply(drop_it(30, 4)).await, "sqlite.damaged", Advice::Never);
+    assert!(file(&first).exists());
 }

@@ -57,6 +57,11 @@ pub(crate) fn keyed(uses: &str, with: Value, key: &str, token: u64) -> Call {
     }
 }
 
+/// A call that takes back what the unit `undoes` did.
+pub(crate) fn undoing(uses: &str, with: Value, undoes: &str, token: u64) -> Call {
+    Call { undoes: Some(undoes.to_owned()), ..keyed(uses, with, &format!("{undoes}/undo"), token) }
+}
+
 #[track_caller]
 pub(crate) fn done(outcome: &Outcome) -> Value {
     match outcome {

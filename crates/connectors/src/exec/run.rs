@@ -68,6 +68,9 @@ async fn execute(call: &Call, run: &Run, command: &[String], name: &str) -> Resu
     let mut process = Command::new(program);
     process.args(args).envs(&run.env);
     process.env("REINSTATE_KEY", &call.key).env("REINSTATE_TOKEN", call.token.to_string());
+    if let Some(undoes) = &call.undoes {
+        process.env("REINSTATE_UNDOES", undoes);
+    }
     let inputs = run.inputs.to_string();
     if inputs.len() <= ENV_CAP {
         process.env("REINSTATE_INPUTS", inputs);
@@ -80,7 +83,11 @@ async fn execute(call: &Call, run: &Run, command: &[String], name: &str) -> Resu
         Trouble::never("exec.spawn", format!("{name} cannot be started: {error}"))
             .hint("give the full path, and check that the file is executable")
     })?;
-    let stdin = json!({ "key": call.key, "token": call.token, "with": run.inputs }).to_string();
+    let mut stdin = json!({ "key": call.key, "token": call.token, "with": run.inputs });
+    if let Some(undoes) = &call.undoes {
+        stdin["undoes"] = undoes.as_str().into();
+    }
+    let stdin = stdin.to_string();
     let (mut input, output, error) = group.pipes();
     let feed = async {
         if let Some(pipe) = &mut input {

@@ -63,7 +63,11 @@ pub(crate) fn unexpected(target: &Target, answer: &Answer, secrets: &SecretText)
     match status {
         429 | 503 => match retry_after(answer) {
             Some(pause) => Trouble::retry_after("http.busy", message, pause),
-            None => Trouble::retry("http.busy", message),
+            None => {
+                let trouble = Trouble::retry("http.busy", message);
+                // Only who says when to come back has surely not begun; a gateway says 503 of a request it passed on, too.
+                if target.method.mutates() { trouble.in_doubt() } else { trouble }
+            }
         },
         408 | 425 => Trouble::retry("http.status", message),
         300..=399 => Trouble::never("http.redirect", message).hint("write the address that the service redirects to"),

@@ -33,6 +33,21 @@ pub(crate) struct Request {
     /// How a long job is followed.
     #[serde(default)]
     pub(crate) poll: Poll,
+    /// How to see by the service's state whether the effect is there.
+    pub(crate) probe: Option<Probe>,
+}
+
+/// A page that shows whether the effect is there; it gets the headers of the request.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Probe {
+    /// Absolute URL.
+    pub(crate) url: String,
+    /// Statuses that mean that it is there; default 2xx.
+    #[serde(default)]
+    pub(crate) expect_status: Vec<Status>,
+    /// What the body must hold as well: every key given must be there and equal.
+    pub(crate) expect: Option<Value>,
 }
 
 /// Methods of HTTP that a step may use.

@@ -3,6 +3,7 @@
 mod client;
 mod failure;
 mod input;
+mod probe;
 mod request;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 pub(crate) use client::{Client, Sent, send};
 pub(crate) use failure::{Target, lost, not_sent, unexpected};
 pub(crate) use input::{Method, headers};
-use runtime::engine::{ActionSpec, Failure, Outcome};
+use runtime::engine::{ActionSpec, Failure, Holds, Outcome};
 use runtime::{Call, Connector, Probed};
 
 use crate::answer::outcome;
@@ -31,10 +32,11 @@ impl Http {
 #[async_trait]
 impl Connector for Http {
     fn actions(&self) -> Vec<ActionSpec> {
-        vec![action::<input::Request, input::Response>(
+        let request = action::<input::Request, input::Response>(
             "http/request@1",
             "sends one HTTP request with an idempotency key and polls a long job to its end",
-        )]
+        );
+        vec![ActionSpec { has_probe: Holds::WhenInput("probe".to_owned()), ..request }]
     }
 
     async fn apply(&self, call: Call) -> Outcome {
@@ -42,7 +44,7 @@ impl Connector for Http {
     }
 
     async fn probe(&self, call: Call) -> Probed {
-        no_probe(&call)
+        outcome(probe::apply(&self.client, &call).await, &call.secrets)
     }
 }
 

@@ -40,11 +40,11 @@ async fn follow(client: &Client, call: &Call, request: &Request, target: &Target
     let wanted = expected(&request.expect_status)?;
     let poll = Pace::new(&request.poll)?;
     let mut headers = headers(&request.headers, &call.secrets)?;
-    let key = HeaderValue::from_str(&call.key).map_err(|_| {
-        Trouble::never("http.invalid", "the unit's key has characters that an HTTP header cannot carry")
-    })?;
-    headers.insert(HeaderName::from_static("idempotency-key"), key);
+    headers.insert(HeaderName::from_static("idempotency-key"), unit_key(&call.key)?);
     headers.insert(HeaderName::from_static("reinstate-token"), HeaderValue::from(call.token));
+    if let Some(undoes) = &call.undoes {
+        headers.insert(HeaderName::from_static("idempotency-undoes"), unit_key(undoes)?);
+    }
     let url = Url::parse(&reveal(&request.url, &call.secrets)?)
         .map_err(|error| Trouble::never("http.invalid", format!("{target}: not a URL: {error}")))?;
     let (url, answer) = first(client, url, &headers, request, target).await?;
@@ -69,6 +69,11 @@ async fn follow(client: &Client, call: &Call, request: &Request, target: &Target
         answer
     };
     outputs(request, target, &last)
+}
+
+fn unit_key(key: &str) -> Result<HeaderValue, Trouble> {
+    HeaderValue::from_str(key)
+        .map_err(|_| Trouble::never("http.invalid", "the unit's key has characters that an HTTP header cannot carry"))
 }
 
 /// Sends the request; redirects are followed inside of the origin only, and never as another method.
@@ -183,7 +188,8 @@ fn holds(answer: &Answer, wanted: Option<&Value>, call: &Call) -> bool {
     wanted.is_some_and(|wanted| answer.json().is_some_and(|body| difference(wanted, &body, &call.secrets).is_none()))
 }
 
-fn outputs(request: &Request, target: &Target, answer: &Answer) -> Result<Value, Trouble> {
+/// Makes the outputs out of the last answer.
+pub(super) fn outputs(request: &Request, target: &Target, answer: &Answer) -> Result<Value, Trouble> {
     let mut outputs = Map::new();
     outputs.insert("status".to_owned(), answer.status.into());
     let Some(selected) = &request.outputs else {

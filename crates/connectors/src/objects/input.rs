@@ -61,6 +61,48 @@ pub(crate) enum Extra {
     Allow,
 }
 
+/// Inputs of `objects/remove@1`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Remove {
+    /// Store that was copied from, `file:///folder`; must exist.
+    pub(crate) from: String,
+    /// Store that was copied to, `file:///folder`.
+    pub(crate) to: String,
+    /// Whole path segments below both stores; not empty: nobody empties a whole store by a missing ID.
+    pub(crate) prefix: String,
+    /// Prefix at the target, if it is another one; not empty.
+    pub(crate) to_prefix: Option<String>,
+    /// What happens to objects below the prefix that the copy did not put there.
+    #[serde(default)]
+    pub(crate) if_changed: IfChanged,
+}
+
+/// What happens to objects that differ from their source or have none.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IfChanged {
+    /// Nothing is removed at all.
+    #[default]
+    Fail,
+    /// They stay, the others go.
+    Keep,
+    /// They go as well.
+    Remove,
+}
+
+/// Outputs of `objects/remove@1`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct Removed {
+    /// Objects removed by this attempt.
+    objects: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// Objects that stay below the prefix.
+    kept: u64,
+}
+
 /// Outputs of `objects/copy@1`.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]

@@ -1,10 +1,11 @@
-//! `objects/*`: copies and compares prefixes of object stores. The local file system now; other stores are one more
+//! `objects/*`: copies, compares and empties prefixes of object stores. The local file system now; other stores are one more
 //! arm in `place`.
 
 mod copy;
 mod input;
 mod listing;
 mod place;
+mod remove;
 mod verify;
 
 use async_trait::async_trait;
@@ -27,10 +28,11 @@ impl Objects {
     }
 
     async fn act(&self, call: &Call) -> Outcome {
-        let copies = call.uses == "objects/copy@1";
+        let writes = call.uses != "objects/verify@1";
         let work = async {
             match call.uses.as_str() {
                 "objects/copy@1" => copy::apply(call, self.concurrency).await,
+                "objects/remove@1" => remove::apply(call, self.concurrency).await,
                 "objects/verify@1" => verify::apply(call, self.concurrency).await,
                 other => Err(Trouble::never("uses", format!("{other} is not an action of this connector"))),
             }
@@ -43,7 +45,7 @@ impl Objects {
             }
             () = call.cancel.cancelled() => Trouble::retry("objects.cancelled", "cancelled"),
         };
-        outcome(Err(if copies { stopped.in_doubt() } else { stopped }), &call.secrets)
+        outcome(Err(if writes { stopped.in_doubt() } else { stopped }), &call.secrets)
     }
 }
 
@@ -58,6 +60,10 @@ impl Connector for Objects {
             action::<input::Copy, input::Copied>(
                 "objects/copy@1",
                 "copies the objects below a prefix that are missing at the target; never overwrites one that differs",
+            ),
+            action::<input::Remove, input::Removed>(
+                "objects/remove@1",
+                "takes back a copy: removes the objects below a prefix that equal their source; for `undo`",
             ),
             ActionSpec { read_only: true, ..verify },
         ]

@@ -1,5 +1,6 @@
 //! Stores by URL.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
@@ -17,7 +18,7 @@ pub(super) struct Place {
     /// For messages.
     pub(super) shown: String,
     /// The same store, if it is a folder of this machine.
-    local: Option<Arc<LocalFileSystem>>,
+    local: Option<(Arc<LocalFileSystem>, PathBuf)>,
 }
 
 impl Place {
@@ -46,7 +47,7 @@ impl Place {
                 })?;
                 // Done means that it survives power loss.
                 let store = Arc::new(store.with_fsync(make));
-                Ok(Self { store: store.clone(), prefix, shown: url.to_owned(), local: Some(store) })
+                Ok(Self { store: store.clone(), prefix, shown: url.to_owned(), local: Some((store, folder)) })
             }
             other => Err(wrong(format!("scheme {other} is not supported; file is"))),
         }
@@ -61,7 +62,7 @@ impl Place {
     /// Removes what killed writers of these objects left beside them: a folder's store writes `NAME#1`, `NAME#2`, ...
     /// and renames or links it when it is whole. A writer that still runs fails, which only makes its attempt fail.
     pub(super) fn sweep<'a>(&self, names: impl Iterator<Item = &'a String>) -> Result<(), Trouble> {
-        let Some(local) = &self.local else { return Ok(()) };
+        let Some((local, _)) = &self.local else { return Ok(()) };
         for name in names {
             let at = self.at(name)?;
             let Ok(file) = local.path_to_filesystem(&at) else { continue };
@@ -74,5 +75,37 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    /// Removes the folders below the prefix that hold nothing, the prefix's own and those above it too, and makes that
+    /// durable; the store's own folder stays.
+    pub(super) fn prune(&self) -> Result<(), Trouble> {
+        let Some((local, root)) = &self.local else { return Ok(()) };
+        let open = |error: std::io::Error| Trouble::retry("objects.failed", format!("{}: {error}", self.shown));
+        let Ok(below) = local.path_to_filesystem(&self.prefix) else { return Ok(()) };
+        prune(&below);
+        let mut folder = below.parent();
+        while let Some(above) = folder.filter(|above| above.starts_with(root) && above != root) {
+            if std::fs::remove_dir(above).is_err() {
+                break;
+            }
+            folder = above.parent();
+        }
+        // What stands now: the nearest folder that is left.
+        let left = below.ancestors().find(|folder| folder.is_dir()).unwrap_or(root);
+        std::fs::File::open(left).and_then(|folder| folder.sync_all()).map_err(open)
+    }
+}
+
+/// Removes a folder and those below it, as far as they are empty.
+fn prune(folder: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            prune(&entry.path());
+        }
+    }
+    // A folder that holds something stays, without what was removed from it.
+    if std::fs::remove_dir(folder).is_err() {
+        let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
     }
 }

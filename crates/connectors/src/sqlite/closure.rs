@@ -127,6 +127,16 @@ impl Closure {
         ancestors
     }
 
+    /// Returns over how many keys a table's rows lead to the tenant: rows are found as long as those nearer are there.
+    pub(super) fn distance(&self, lower: &str) -> usize {
+        match self.ways.get(lower) {
+            Some(Way::Parents(keys)) => {
+                1 + keys.iter().map(|key| self.distance(&key.parent.to_lowercase())).max().unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
     /// Returns the condition under which a row is the tenant's; the tenant is argument 1.
     pub(super) fn condition(&self, schema: &str, table: &str, alias: &str) -> String {
         self.nested(schema, &table.to_lowercase(), alias, 0)

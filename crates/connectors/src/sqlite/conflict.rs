@@ -18,8 +18,8 @@ const NAMED: usize = 8;
 
 /// A way that is free.
 pub(super) struct Clear {
-    /// Rows that are there and equal.
-    pub(super) already: u64,
+    /// Rows that are there and equal: table and hash of each.
+    pub(super) kept: Vec<(usize, u64)>,
     /// The connection's counter of changes before the first write.
     pub(super) changes: u64,
 }
@@ -84,8 +84,9 @@ pub(super) async fn look(
     }
     // A table without a key has its rows counted as owned, every other by key.
     let keyless = |at: usize| plan.tables.get(at).is_some_and(|table| table.differing.is_none());
-    let already = same.len() + owned.iter().filter(|(at, _)| keyless(*at)).count();
-    Ok(Clear { already: already as u64, changes })
+    let mut kept = same;
+    kept.extend(owned.into_iter().filter(|(at, _)| keyless(*at)));
+    Ok(Clear { kept, changes })
 }
 
 /// Names the rows of some tables that differ from, or are not in, the recovered file.

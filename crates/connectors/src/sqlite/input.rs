@@ -138,6 +138,56 @@ pub(crate) struct Restored {
     pub(crate) hash: String,
 }
 
+/// Inputs of `sqlite/remove@1`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Remove {
+    /// Live file.
+    pub(crate) to: String,
+    /// What makes a row the tenant's.
+    pub(crate) root: Root,
+    /// The tenant.
+    pub(crate) tenant: Tenant,
+    /// Globs (`*`, `?`): only these tables of the closure; default all. As the restore has them.
+    #[serde(default)]
+    pub(crate) tables: Vec<String>,
+    /// What happens if the tenant's rows are not as the restore left them.
+    #[serde(default)]
+    pub(crate) if_changed: IfChanged,
+    /// What happens to triggers of the tables.
+    #[serde(default)]
+    pub(crate) triggers: Triggers,
+}
+
+/// What happens if the tenant's rows are not as the restore left them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IfChanged {
+    /// Nothing is removed.
+    #[default]
+    Fail,
+    /// They are removed, changed and added ones too.
+    Remove,
+}
+
+/// Outputs of `sqlite/remove@1`.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Removed {
+    /// Rows that this unit took out; 0 if the restore never was, or was taken back before.
+    pub(crate) rows: u64,
+    /// Rows of each table.
+    pub(crate) tables: BTreeMap<String, u64>,
+}
+
+/// Outputs of `sqlite/drop-recovered@1`.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Dropped {
+    /// The file.
+    pub(crate) path: String,
+    /// Whether it was there.
+    pub(crate) removed: bool,
+}
+
 /// Inputs of `sqlite/verify@1`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -181,12 +231,15 @@ pub(crate) struct Bystanders {
 /// Outputs of `sqlite/bystanders@1`.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Stood {
-    /// Tenants restored.
+    /// Tenants with a restore that was not taken back.
     pub(crate) restored_sites: u64,
     /// Our transactions.
     pub(crate) transactions: u64,
-    /// Rows they wrote.
+    /// Rows they inserted.
     pub(crate) rows: u64,
+    /// Rows they took out again; absent if they took none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) removed: Option<u64>,
     /// Rows they wrote or changed beyond the tenants' own: 0, or the action is refused.
     pub(crate) foreign: u64,
     /// Tenants whose rows were counted again and are more or fewer now; absent without `root`.

@@ -3,6 +3,7 @@
 mod bystanders;
 mod closure;
 mod conflict;
+mod drop_recovered;
 mod file;
 mod input;
 mod ledger;
@@ -11,11 +12,14 @@ mod plan;
 mod pool;
 mod quote;
 mod recover;
+mod removal;
+mod remove;
 mod replay;
 mod restore;
 mod schema;
 mod statements;
 mod tally;
+mod transaction;
 mod verify;
 
 use std::sync::Arc;
@@ -45,6 +49,8 @@ impl Sqlite {
         match call.uses.as_str() {
             "sqlite/recover@1" => recover::apply(call).await,
             "sqlite/restore@1" => restore::apply(&self.pool, call).await,
+            "sqlite/remove@1" => remove::apply(&self.pool, call).await,
+            "sqlite/drop-recovered@1" => drop_recovered::apply(&self.pool, call).await,
             "sqlite/verify@1" => verify::apply(&self.pool, call).await,
             "sqlite/bystanders@1" => bystanders::apply(call).await,
             other => Err(Trouble::never("uses", format!("{other} is not an action of this connector"))),
@@ -58,6 +64,10 @@ impl Connector for Sqlite {
         let restore = action::<input::Restore, input::Restored>(
             "sqlite/restore@1",
             "puts the rows of one tenant from a recovered file back into the live file, in one transaction, IDs kept",
+        );
+        let remove = action::<input::Remove, input::Removed>(
+            "sqlite/remove@1",
+            "takes back one restore: deletes the rows that it put in, in one transaction; for `undo`",
         );
         let verify = action::<input::Verify, input::Verified>(
             "sqlite/verify@1",
@@ -73,6 +83,11 @@ impl Connector for Sqlite {
                 "makes a database file as it was at a point in time, from a full backup and its log",
             ),
             ActionSpec { has_probe: Holds::Always, ..restore },
+            ActionSpec { has_probe: Holds::Always, ..remove },
+            action::<input::Recover, input::Dropped>(
+                "sqlite/drop-recovered@1",
+                "removes the file that sqlite/recover made from the same inputs",
+            ),
             ActionSpec { read_only: true, ..verify },
             ActionSpec { read_only: true, ..bystanders },
         ]
@@ -88,12 +103,14 @@ impl Connector for Sqlite {
             () = call.cancel.cancelled() => Trouble::retry("sqlite.cancelled", "cancelled"),
         };
         // The COMMIT may have been on its way.
-        outcome(Err(if call.uses == "sqlite/restore@1" { stopped.in_doubt() } else { stopped }), &call.secrets)
+        let commits = matches!(call.uses.as_str(), "sqlite/restore@1" | "sqlite/remove@1");
+        outcome(Err(if commits { stopped.in_doubt() } else { stopped }), &call.secrets)
     }
 
     async fn probe(&self, call: Call) -> Probed {
         match call.uses.as_str() {
             "sqlite/restore@1" => outcome(restore::probe(&self.pool, &call).await, &call.secrets),
+            "sqlite/remove@1" => outcome(remove::probe(&self.pool, &call).await, &call.secrets),
             _ => no_probe(&call),
         }
     }

@@ -46,6 +46,11 @@ pub(super) struct Named {
 }
 
 impl Plan {
+    /// Names of the tables, in their order.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.tables.iter().map(|table| table.name.as_str()).collect()
+    }
+
     /// Reads both schemas and compares them.
     ///
     /// # Errors
@@ -90,10 +95,7 @@ impl Plan {
             .into_iter()
             .filter(|trigger| tables.iter().any(|table| table.name.eq_ignore_ascii_case(&trigger.table)))
             .collect();
-        let ledger =
-            "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'reinstate_ledger')";
-        let ledger: bool =
-            sqlx::query_scalar(ledger).persistent(false).fetch_one(&mut *connection).await.map_err(failed)?;
+        let ledger = super::ledger::exists(connection).await.map_err(failed)?;
         let statements = Statements { closure: &closure, tables: &tables, all: &theirs };
         let named = |table: &Table| Named {
             name: table.name.clone(),
@@ -120,7 +122,8 @@ impl Plan {
     }
 }
 
-async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+/// Version of the live schema.
+pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     let text: Arc<str> = "PRAGMA main.schema_version".into();
     sqlx::query(sql(&text)).persistent(false).fetch_one(connection).await?.try_get(0)
 }

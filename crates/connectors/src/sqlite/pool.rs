@@ -12,14 +12,25 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use super::file::{BUSY, Identity, Place, database, open};
 use super::input::Root;
 use super::plan::Plan;
+use super::removal::Removal;
 use crate::answer::Trouble;
 
 /// Plans that are kept; a plan is some ten kilobytes.
 const PLANS: usize = 512;
 
+/// Who sees to it that foreign keys hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Guard {
+    /// SQLite.
+    Keys,
+    /// The caller: SQLite would also carry out `ON DELETE` actions, which write rows that nobody asked for.
+    Caller,
+}
+
 /// The files of a connection.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Pair {
+    guard: Guard,
     live: (Place, Identity),
     from: Option<(Place, Identity)>,
 }
@@ -31,6 +42,7 @@ pub(super) struct Pool {
     idle: Mutex<Vec<(Pair, SqliteConnection)>>,
     keep: usize,
     plans: Mutex<HashMap<PlanKey, Arc<Plan>>>,
+    removals: Mutex<HashMap<PlanKey, Arc<Removal>>>,
     lanes: Mutex<HashMap<Identity, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -42,20 +54,26 @@ pub(super) struct Used {
 
 impl Pool {
     pub(super) fn new(keep: usize) -> Self {
-        Self { idle: Mutex::default(), keep: keep.min(1024), plans: Mutex::default(), lanes: Mutex::default() }
+        Self {
+            idle: Mutex::default(),
+            keep: keep.min(1024),
+            plans: Mutex::default(),
+            removals: Mutex::default(),
+            lanes: Mutex::default(),
+        }
     }
 
     /// Takes an idle connection or opens one.
     ///
     /// # Errors
     /// If a file cannot be opened.
-    pub(super) async fn take(&self, live: &Place, from: Option<&Place>) -> Result<Used, Trouble> {
+    pub(super) async fn take(&self, live: &Place, from: Option<&Place>, guard: Guard) -> Result<Used, Trouble> {
         let live_id = (live.clone(), live.identity()?);
         let from_id = match from {
             Some(from) => Some((from.clone(), from.identity()?)),
             None => None,
         };
-        let pair = Pair { live: live_id, from: from_id };
+        let pair = Pair { guard, live: live_id, from: from_id };
         let found = {
             let mut idle = lock(&self.idle);
             // Names that stand for other files by now are closed on the way.
@@ -70,7 +88,7 @@ impl Pool {
             .filename(live.path())
             .create_if_missing(false)
             .busy_timeout(BUSY)
-            .foreign_keys(true)
+            .foreign_keys(guard == Guard::Keys)
             // Done means that it survives power loss.
             .synchronous(SqliteSynchronous::Full)
             .statement_cache_capacity(128)
@@ -120,6 +138,35 @@ impl Pool {
         }
         plans.insert(key, Arc::clone(&plan));
         Ok(plan)
+    }
+
+    /// Returns the texts that take a tenant's rows out; with `fresh`, they are made again.
+    ///
+    /// # Errors
+    /// See [`Removal::make`].
+    pub(super) async fn removal(
+        &self,
+        used: &mut Used,
+        root: &Root,
+        globs: &[String],
+        fresh: bool,
+    ) -> Result<Arc<Removal>, Trouble> {
+        let key = (used.pair.clone(), root.clone(), globs.to_vec());
+        if !fresh && let Some(removal) = lock(&self.removals).get(&key) {
+            return Ok(Arc::clone(removal));
+        }
+        let removal = Arc::new(Removal::make(&mut used.connection, &used.pair.live.0, root, globs).await?);
+        let mut removals = lock(&self.removals);
+        if removals.len() >= PLANS {
+            removals.clear();
+        }
+        removals.insert(key, Arc::clone(&removal));
+        Ok(removal)
+    }
+
+    /// Closes idle connections to a recovered file that is going away.
+    pub(super) fn forget(&self, from: &Place) {
+        lock(&self.idle).retain(|(pair, _)| pair.from.as_ref().is_none_or(|(place, _)| place != from));
     }
 
     /// Returns the order in which our own writers of a live file take turns: SQLite's own waiting is not fair.

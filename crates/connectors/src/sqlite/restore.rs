@@ -1,6 +1,6 @@
 //! `sqlite/restore@1`: the rows of one tenant back into the live file, in one transaction with their ledger row.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use runtime::Call;
 use serde_json::Value;
@@ -9,31 +9,20 @@ use sqlx::SqliteConnection;
 use super::conflict;
 use super::file::{Place, code, database};
 use super::input::{Restore, Restored, Triggers};
-use super::ledger::{self, NewEntry};
+use super::ledger::{self, Detail, NewEntry};
 use super::plan::Plan;
-use super::pool::Pool;
-use super::quote::{name, sql};
+use super::pool::{Guard, Pool};
+use super::quote::sql;
+use super::schema::Trigger;
 use super::tally::{self, Read};
+use super::transaction::{Came, ROUNDS, begin, commit, disarm, ledger_row, rearm, rollback};
 use crate::answer::{Trouble, revealed};
-
-/// How often the live schema may change under us.
-const ROUNDS: usize = 4;
-
-/// What a transaction came to.
-enum Came {
-    /// It is to be committed.
-    Commit(Restored),
-    /// Nothing was written and nothing has to be.
-    Nothing(Restored),
-    /// The live schema is another than the plan's.
-    SchemaMoved,
-}
 
 /// Restores the rows.
 pub(super) async fn apply(pool: &Pool, call: &Call) -> Result<Value, Trouble> {
     let input: Restore = revealed(&call.with, &call.secrets)?;
     let (live, from) = (Place::new(&input.to), Place::new(&input.from));
-    let mut used = pool.take(&live, Some(&from)).await?;
+    let mut used = pool.take(&live, Some(&from), Guard::Keys).await?;
     for round in 0..ROUNDS {
         let plan = pool.plan(&mut used, &input.root, &input.tables, round > 0).await?;
         // The recovered file stands still: it can be read before the live file is locked.
@@ -75,21 +64,12 @@ pub(super) async fn apply(pool: &Pool, call: &Call) -> Result<Value, Trouble> {
 pub(super) async fn probe(pool: &Pool, call: &Call) -> Result<Value, Trouble> {
     let input: Restore = revealed(&call.with, &call.secrets)?;
     let live = Place::new(&input.to);
-    let mut used = pool.take(&live, None).await?;
-    let lane = pool.lane(&used);
-    let turn = lane.lock().await;
-    begin(&mut used.connection, &live).await?;
-    let looked = async {
-        let there = ledger::exists(&mut used.connection).await?;
-        ledger::look(&mut used.connection, &call.key, there).await
-    };
-    let looked = looked.await.map_err(|error| database(&live, &error).in_doubt());
-    rollback(&mut used.connection, &live).await?;
-    drop(turn);
-    pool.keep(used);
-    match looked?.entry {
+    match ledger_row(pool, &live, &call.key).await? {
         Some(entry) => {
-            serde_json::to_value(entry.restored).map_err(|error| Trouble::unknown("sqlite.failed", error.to_string()))
+            if let Some(by) = &entry.detail.undone_by {
+                return Err(undone(&live, by));
+            }
+            serde_json::to_value(entry.restored()).map_err(|error| Trouble::unknown("sqlite.failed", error.to_string()))
         }
         None => Err(Trouble::retry("sqlite.not_done", format!("{live}: the ledger has no row for this unit"))),
     }
@@ -117,7 +97,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn write(&self, connection: &mut SqliteConnection) -> Result<Came, Trouble> {
+    async fn write(&self, connection: &mut SqliteConnection) -> Result<Came<Restored>, Trouble> {
         let failed = |error: sqlx::Error| database(self.live, &error);
         let token = i64::try_from(self.call.token).unwrap_or(i64::MAX);
         let opening = match ledger::look(connection, &self.call.key, self.plan.ledger).await {
@@ -130,6 +110,9 @@ impl Attempt<'_> {
             return Ok(Came::SchemaMoved);
         }
         if let Some(entry) = opening.entry {
+            if let Some(by) = &entry.detail.undone_by {
+                return Err(undone(self.live, by));
+            }
             if entry.token > token {
                 let message = format!("{}: attempt {token} is stale: the ledger has seen {}", self.live, entry.token);
                 return Err(
@@ -137,42 +120,47 @@ impl Attempt<'_> {
                 );
             }
             if entry.token == token {
-                return Ok(Came::Nothing(entry.restored));
+                return Ok(Came::Nothing(entry.restored()));
             }
             ledger::raise(connection, &self.call.key, token).await.map_err(failed)?;
-            return Ok(Came::Commit(entry.restored));
+            return Ok(Came::Commit(entry.restored()));
         }
-        self.triggers()?;
+        refuse_triggers(self.live, &self.plan.triggers, self.input.triggers)?;
         let clear = conflict::look(connection, self.live, self.plan, &self.input.tenant, self.source).await?;
         let suppress = self.input.triggers == Triggers::Suppress;
         if suppress {
-            for trigger in &self.plan.triggers {
-                run(connection, format!("DROP TRIGGER main.{}", name(&trigger.name))).await.map_err(failed)?;
-            }
+            disarm(connection, &self.plan.triggers).await.map_err(failed)?;
         }
-        let insert = if clear.already == 0 { &self.plan.insert_all } else { &self.plan.insert_missing };
+        let insert = if clear.kept.is_empty() { &self.plan.insert_all } else { &self.plan.insert_missing };
         self.input.tenant.bind(sqlx::query(sql(insert))).execute(&mut *connection).await.map_err(failed)?;
-        let (restored, writes) = self.verify(connection, clear.already, clear.changes).await?;
+        let (restored, writes, hashes) = self.verify(connection, clear.kept.len() as u64, clear.changes).await?;
         if suppress {
-            for trigger in &self.plan.triggers {
-                run(connection, trigger.sql.clone()).await.map_err(failed)?;
-            }
+            rearm(connection, &self.plan.triggers).await.map_err(failed)?;
         }
         let tenant = self.input.tenant.to_string();
-        let entry = NewEntry { key: &self.call.key, token, tenant, restored: &restored, writes };
+        let detail = Detail {
+            tables: restored.tables.clone(),
+            hashes,
+            // If nothing was inserted, nothing can be taken back either.
+            kept: if restored.inserted == 0 {
+                Default::default()
+            } else {
+                tally::named(&clear.kept, &self.plan.names())
+            },
+            ..Detail::default()
+        };
+        let entry = NewEntry {
+            key: &self.call.key,
+            token,
+            tenant,
+            rows: restored.rows,
+            inserted: i64::try_from(restored.inserted).unwrap_or(i64::MAX),
+            writes,
+            hash: &restored.hash,
+            detail: &detail,
+        };
         ledger::write(connection, &entry, self.plan.ledger).await.map_err(failed)?;
         Ok(Came::Commit(restored))
-    }
-
-    /// Triggers write rows that nobody asked for.
-    fn triggers(&self) -> Result<(), Trouble> {
-        if self.plan.triggers.is_empty() || self.input.triggers != Triggers::Refuse {
-            return Ok(());
-        }
-        let names: Vec<String> =
-            self.plan.triggers.iter().map(|trigger| format!("{} on {}", trigger.name, trigger.table)).collect();
-        Err(Trouble::never("sqlite.triggers", format!("{}: would fire: {}", self.live, conflict::listed(&names)))
-            .hint("say `triggers: suppress` or `triggers: fire`"))
     }
 
     /// Compares both sides inside of the transaction, and what was written with what was meant to be.
@@ -181,10 +169,10 @@ impl Attempt<'_> {
         connection: &mut SqliteConnection,
         already: u64,
         before: u64,
-    ) -> Result<(Restored, u64), Trouble> {
+    ) -> Result<(Restored, u64, BTreeMap<String, String>), Trouble> {
         let target = tally::read(connection, &self.plan.target, &self.input.tenant, false).await;
         let target = target.map_err(|error| database(self.live, &error))?;
-        let differences = self.source.tally.differences(&target.tally, self.plan);
+        let differences = self.source.tally.differences(&target.tally, &self.plan.names());
         let wrong = |what: String| {
             Trouble::never("sqlite.mismatch", format!("{}: {}: {what}", self.live, self.input.tenant))
                 .hint("rolled back; the live file does not keep these rows as they were")
@@ -198,35 +186,23 @@ impl Attempt<'_> {
         if writes != inserted && self.input.triggers != Triggers::Fire {
             return Err(wrong(format!("{inserted} rows were to be inserted, but SQLite counted {writes} changes")));
         }
-        let tables = target.tally.by_table(self.plan);
-        Ok((Restored { rows, inserted, already, tables, hash: target.tally.hash() }, writes))
+        let names = self.plan.names();
+        let (tables, hashes) = (target.tally.by_table(&names), target.tally.hashes(&names));
+        Ok((Restored { rows, inserted, already, tables, hash: target.tally.hash() }, writes, hashes))
     }
 }
 
-async fn run(connection: &mut SqliteConnection, text: String) -> Result<(), sqlx::Error> {
-    let text: Arc<str> = text.into();
-    sqlx::query(sql(&text)).persistent(false).execute(connection).await?;
-    Ok(())
-}
-
-async fn begin(connection: &mut SqliteConnection, live: &Place) -> Result<(), Trouble> {
-    sqlx::query("BEGIN IMMEDIATE").execute(connection).await.map_err(|error| database(live, &error))?;
-    Ok(())
-}
-
-async fn rollback(connection: &mut SqliteConnection, live: &Place) -> Result<(), Trouble> {
-    match sqlx::query("ROLLBACK").execute(connection).await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(database(live, &error)),
+/// Triggers write rows that nobody asked for.
+pub(super) fn refuse_triggers(live: &Place, triggers: &[Trigger], wanted: Triggers) -> Result<(), Trouble> {
+    if triggers.is_empty() || wanted != Triggers::Refuse {
+        return Ok(());
     }
+    let names: Vec<String> = triggers.iter().map(|trigger| format!("{} on {}", trigger.name, trigger.table)).collect();
+    Err(Trouble::never("sqlite.triggers", format!("{live}: would fire: {}", conflict::listed(&names)))
+        .hint("say `triggers: suppress` or `triggers: fire`"))
 }
 
-/// Commits; on a plain refusal it rolls back, on anything else it is not known which it was.
-async fn commit(connection: &mut SqliteConnection, live: &Place) -> Result<(), Trouble> {
-    let Err(error) = sqlx::query("COMMIT").execute(&mut *connection).await else { return Ok(()) };
-    let refused = matches!(code(&error), Some(5 | 6 | 19));
-    if refused && rollback(connection, live).await.is_ok() {
-        return Err(database(live, &error));
-    }
-    Err(Trouble::unknown("sqlite.in_doubt", format!("{live}: COMMIT: {error}")).hint("the probe looks into the ledger"))
+fn undone(live: &Place, by: &str) -> Trouble {
+    Trouble::never("sqlite.undone", format!("{live}: this restore was taken back by {by}"))
+        .hint("a restore after its undo needs a key of its own")
 }

@@ -197,12 +197,12 @@ impl Statements<'_> {
     }
 }
 
-fn at(schema: &str, table: &Table) -> String {
+pub(super) fn at(schema: &str, table: &Table) -> String {
     format!("{schema}.{}", name(&table.name))
 }
 
 /// Canonical text of a row: the same for equal rows only, whatever the types of their values.
-fn text(alias: &str, table: &Table) -> String {
+pub(super) fn text(alias: &str, table: &Table) -> String {
     let values: Vec<String> = table.columns.iter().map(|column| value(alias, column)).collect();
     values.join(" || ',' || ")
 }
@@ -244,7 +244,7 @@ fn key_told(table: &Table, alias: &str) -> String {
     told(table, table.key().into_iter().map(|column| column.name.as_str()), alias)
 }
 
-fn orphan_told(table: &Table, key: &ForeignKey, alias: &str) -> String {
+pub(super) fn orphan_told(table: &Table, key: &ForeignKey, alias: &str) -> String {
     let own = told(table, key.pairs.iter().map(|(own, _)| own.as_str()), alias);
     format!("{own} || {}", literal(&format!(" has no row in {}", key.parent)))
 }

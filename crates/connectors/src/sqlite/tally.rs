@@ -1,6 +1,6 @@
 //! Counts and hashes of rows, independent of their order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::TryStreamExt;
@@ -8,7 +8,6 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, ValueRef};
 
 use super::input::Tenant;
-use super::plan::Plan;
 use super::quote::sql;
 use super::statements::CHANGES;
 
@@ -51,20 +50,26 @@ impl Tally {
     }
 
     /// Rows of each table that has any.
-    pub(super) fn by_table(&self, plan: &Plan) -> BTreeMap<String, u64> {
-        let counts = plan.tables.iter().enumerate().map(|(at, table)| (table.name.clone(), self.of(at).0));
+    pub(super) fn by_table(&self, names: &[&str]) -> BTreeMap<String, u64> {
+        let counts = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), self.of(at).0));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
+    /// Sum of hashes of each table that has rows, hexadecimal.
+    pub(super) fn hashes(&self, names: &[&str]) -> BTreeMap<String, String> {
+        let sums = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), self.of(at)));
+        sums.filter(|(_, (count, _))| *count > 0).map(|(name, (_, sum))| (name, format!("{sum:016x}"))).collect()
+    }
+
     /// Tells the tables in which two tallies differ.
-    pub(super) fn differences(&self, other: &Tally, plan: &Plan) -> Vec<String> {
-        let tables = plan.tables.iter().enumerate().filter(|(at, _)| self.of(*at) != other.of(*at));
+    pub(super) fn differences(&self, other: &Tally, names: &[&str]) -> Vec<String> {
+        let tables = names.iter().enumerate().filter(|(at, _)| self.of(*at) != other.of(*at));
         tables
-            .map(|(at, table)| match (self.of(at), other.of(at)) {
+            .map(|(at, name)| match (self.of(at), other.of(at)) {
                 ((ours, _), (theirs, _)) if ours != theirs => {
-                    format!("{}: {ours} rows expected, {theirs} found", table.name)
+                    format!("{}: {ours} rows expected, {theirs} found", name)
                 }
-                ((count, _), _) => format!("{}: content of {count} rows differs", table.name),
+                ((count, _), _) => format!("{}: content of {count} rows differs", name),
             })
             .collect()
     }
@@ -79,6 +84,17 @@ impl Read {
         }
         counted
     }
+}
+
+/// Hashes of rows by the names of their tables, hexadecimal.
+pub(super) fn named(rows: &[(usize, u64)], names: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut named = BTreeMap::<String, BTreeSet<String>>::new();
+    for (at, hash) in rows {
+        if let Some(name) = names.get(*at) {
+            named.entry((*name).to_owned()).or_default().insert(format!("{hash:016x}"));
+        }
+    }
+    named
 }
 
 /// Reads all rows of a query that gives number of table and canonical text.
@@ -112,11 +128,15 @@ pub(super) fn row_hash(row: &SqliteRow, column: usize) -> Result<u64, sqlx::Erro
     if value.is_null() {
         return Ok(0);
     }
-    let text = <&[u8] as sqlx::Decode<'_, sqlx::Sqlite>>::decode(value).map_err(sqlx::Error::Decode)?;
+    Ok(text_hash(<&[u8] as sqlx::Decode<'_, sqlx::Sqlite>>::decode(value).map_err(sqlx::Error::Decode)?))
+}
+
+/// Hashes a canonical text.
+pub(super) fn text_hash(text: &[u8]) -> u64 {
     let hash = blake3::hash(text);
     let mut first = [0; 8];
     first.copy_from_slice(&hash.as_bytes()[..8]);
-    Ok(u64::from_le_bytes(first))
+    u64::from_le_bytes(first)
 }
 
 /// Reads the connection's counter of changes.

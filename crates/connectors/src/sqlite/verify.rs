@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::conflict::{listed, texts};
 use super::file::{Place, database};
 use super::input::{Verified, Verify};
-use super::pool::Pool;
+use super::pool::{Guard, Pool};
 use super::tally;
 use crate::answer::{Trouble, revealed};
 
@@ -14,7 +14,7 @@ use crate::answer::{Trouble, revealed};
 pub(super) async fn apply(pool: &Pool, call: &Call) -> Result<Value, Trouble> {
     let input: Verify = revealed(&call.with, &call.secrets)?;
     let (live, from) = (Place::new(&input.to), Place::new(&input.from));
-    let mut used = pool.take(&live, Some(&from)).await?;
+    let mut used = pool.take(&live, Some(&from), Guard::Keys).await?;
     let failed = |error: sqlx::Error| database(&live, &error);
     let plan = pool.plan(&mut used, &input.root, &input.tables, false).await?;
     sqlx::query("BEGIN").execute(&mut used.connection).await.map_err(failed)?;
@@ -32,7 +32,7 @@ pub(super) async fn apply(pool: &Pool, call: &Call) -> Result<Value, Trouble> {
         pool.keep(used);
     }
     let (source, target, orphans) = compared?;
-    let differences = source.differences(&target, &plan);
+    let differences = source.differences(&target, &plan.names());
     if !differences.is_empty() {
         return Err(Trouble::never("sqlite.differ", format!("{live}: {}: {}", input.tenant, listed(&differences)))
             .hint("restore the tenant, or find out who has changed it since"));
@@ -40,6 +40,6 @@ pub(super) async fn apply(pool: &Pool, call: &Call) -> Result<Value, Trouble> {
     if !orphans.is_empty() {
         return Err(Trouble::never("sqlite.foreign_key", format!("{live}: {}: {}", input.tenant, listed(&orphans))));
     }
-    let verified = Verified { rows: target.rows(), tables: target.by_table(&plan), hash: target.hash() };
+    let verified = Verified { rows: target.rows(), tables: target.by_table(&plan.names()), hash: target.hash() };
     serde_json::to_value(verified).map_err(|error| Trouble::retry("sqlite.failed", error.to_string()))
 }
