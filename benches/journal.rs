@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use runtime::{Holder, Journal, Lease, RunHead};
+use runtime::{Holder, Journal, Lease, RunHead, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -25,7 +25,7 @@ async fn driven(journal: &dyn Journal, run: &str) -> Lease {
 }
 
 /// `writers` runs append `groups` groups of `size` bytes each, one after another within a run.
-async fn appends(journal: &Arc<dyn Journal>, leases: &mut [(Lease, u64)], groups: u64, size: usize) {
+async fn appends(journal: &Arc<dyn Store>, leases: &mut [(Lease, u64)], groups: u64, size: usize) {
     let mut tasks = tokio::task::JoinSet::new();
     for (lease, next) in leases.iter_mut() {
         let (journal, lease, from) = (Arc::clone(journal), lease.clone(), *next);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::Run;
-use runtime::{Drive, DriveEnd, Holder, Journal, Launcher, Settings, SystemClock};
+use runtime::{Drive, DriveEnd, Holder, Launcher, Settings, Store, SystemClock};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ use crate::secrets::References;
 
 /// Drives a stored run until it ends, waits or is stopped.
 pub(crate) async fn drive_run(
-    journal: &Arc<dyn Journal>,
+    journal: &Arc<dyn Store>,
     name: &str,
     progress: &mut Progress,
     stop: CancellationToken,
@@ -28,7 +28,7 @@ pub(crate) async fn drive_run(
 }
 
 async fn drive_held(
-    journal: &Arc<dyn Journal>,
+    journal: &Arc<dyn Store>,
     name: &str,
     holder: &Holder,
     lease: runtime::Lease,

@@ -44,7 +44,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let exit = match &error {
-            JournalError::Held { .. } | JournalError::Fenced { .. } => Exit::Held,
+            JournalError::Held { .. } | JournalError::Fenced { .. } | JournalError::SiteHeld { .. } => Exit::Held,
             JournalError::NoSuchRun(_) | JournalError::Exists(_) | JournalError::Unsupported { .. } => Exit::BadInput,
             _ => Exit::Trouble,
         };

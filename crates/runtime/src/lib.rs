@@ -4,6 +4,7 @@
 
 mod clock;
 mod driver;
+mod fair;
 mod memory;
 mod ports;
 
@@ -12,8 +13,9 @@ pub use driver::{
     Control, Drive, DriveEnd, DriveError, Launcher, Observer, RecoverError, Recovered, Settings, drive, open, recover,
 };
 pub use engine;
+pub use fair::{Party, fair_grant};
 pub use memory::MemoryJournal;
 pub use ports::{
-    Appended, Call, Clock, Connector, Holder, Journal, JournalError, Lease, Probed, RunHead, RunSummary, SecretSource,
-    SecretText, StoredGroup,
+    Appended, Call, Clock, Connector, Fate, Grant, HeldSite, Holder, Journal, JournalError, KEPT_MS, Lease, Mailbox,
+    Posted, Probed, RunHead, RunSummary, SecretSource, SecretText, SharedPools, SiteLocks, Store, StoredGroup, Want,
 };

@@ -1,7 +1,9 @@
-//! Journals that survive power loss: SQLite, embedded in the process (PostgreSQL joins behind the same port).
+//! Stores that survive power loss: journals of runs, and what runs share. SQLite, embedded in the process (PostgreSQL
+//! joins behind the same ports).
 //!
 //! Architecture invariant: a group is opaque here. This crate knows numbers, epochs, bytes and their checksums, not
-//! events; it never looks at the connectors.
+//! events; it never looks at the connectors. Requests and answers of the mailbox are
+//! opaque in the same way.
 
 mod address;
 mod anchor;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use runtime::engine::Millis;
-use runtime::{Journal, JournalError};
+use runtime::{JournalError, Store};
 
 pub use address::Address;
 pub use anchor::anchor;
@@ -23,7 +25,7 @@ pub use sqlite::{FORMAT, SqliteJournal, SqliteOptions};
 ///
 /// # Errors
 /// [`JournalError::Unsupported`] for another kind of address; what [`SqliteJournal::open`] returns.
-pub async fn open(address: &str) -> Result<Arc<dyn Journal>, JournalError> {
+pub async fn open(address: &str) -> Result<Arc<dyn Store>, JournalError> {
     match address.parse::<Address>()? {
         Address::Sqlite(path) => Ok(Arc::new(SqliteJournal::open(&path, SqliteOptions::new(system_now)).await?)),
         Address::Postgres(_) => Err(JournalError::Unsupported("a PostgreSQL address (postgres://...)".to_owned())),

@@ -8,7 +8,7 @@ mod pattern;
 use std::io::{BufRead, Write};
 use std::path::Path;
 
-use runtime::{Holder, Journal, JournalError, Lease, RunHead};
+use runtime::{Holder, Journal, JournalError, Lease, RunHead, SiteLocks};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use store::{SqliteJournal, SqliteOptions};
@@ -27,6 +27,7 @@ async fn main() {
         "hold" => hold(path).await,
         "fill" => fill(path).await,
         "read-only" => read_only(path).await,
+        "create" => create(path).await,
         "new-on-full" => new_on_full(path).await,
         other => panic!("no mode {other}"),
     };
@@ -80,6 +81,18 @@ async fn step(path: &Path) -> Result<(), JournalError> {
     while wait_for_a_line() {
         seq = journal.append(&lease, seq, &pattern::group(seq)).await?.next;
         say(seq);
+    }
+    Ok(())
+}
+
+/// Creates runs with their sites for ever and says how many.
+async fn create(path: &Path) -> Result<(), JournalError> {
+    let journal = open(path).await?;
+    for run in journal.list().await?.len().. {
+        let head = RunHead { run: format!("run {run}"), plan_hash: "hash".to_owned(), created_at: 0 };
+        let sites: Vec<String> = (0..pattern::SITES).map(|site| format!("{run}/{site}")).collect();
+        journal.create_holding(&head, &pattern::group(run as u64), "prod", &sites).await?;
+        say(run + 1);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use store::{SqliteJournal, SqliteOptions};
 
 use crate::reopen::{open, with_groups};
 
-async fn sql(path: &Path, statement: &'static str) {
+pub(crate) async fn sql(path: &Path, statement: &'static str) {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
@@ -89,9 +89,9 @@ async fn a_journal_that_turns_newer_while_open_is_refused() {
     let (journal, lease) = with_groups(&path, 3).await;
     journal.close().await;
     let journal = open(&path).await;
-    sql(&path, "PRAGMA user_version = 2").await;
+    sql(&path, "PRAGMA user_version = 3").await;
     let newer = journal.append(&lease, 3, b"x").await.unwrap_err();
-    assert!(matches!(newer, JournalError::NewerFormat { found: 2, .. }), "{newer}");
+    assert!(matches!(newer, JournalError::NewerFormat { found: 3, .. }), "{newer}");
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
-//! Journals under test, with a clock that only the test moves.
+//! Stores under test, with a clock that only the test moves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use runtime::{Holder, Journal, MemoryJournal, RunHead};
+use runtime::{Holder, Lease, MemoryJournal, RunHead, Store};
 use store::{SqliteJournal, SqliteOptions};
 use tempfile::TempDir;
 
@@ -26,9 +26,9 @@ impl HandClock {
     }
 }
 
-/// A journal and what it stands on.
+/// A store and what it stands on.
 pub(crate) struct Fixture {
-    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) journal: Arc<dyn Store>,
     pub(crate) clock: HandClock,
     _folder: Option<TempDir>,
 }
@@ -53,4 +53,10 @@ pub(crate) fn head(run: &str) -> RunHead {
 /// A holder whose process nobody can look up, so that only time frees its lease.
 pub(crate) fn holder(name: &str) -> Holder {
     Holder { name: name.to_owned(), pid: 0, host: "here".to_owned() }
+}
+
+/// Creates a run and takes its lease.
+pub(crate) async fn driven(store: &dyn Store, run: &str, ttl_ms: u64) -> Lease {
+    store.create(&head(run), b"plan").await.unwrap();
+    store.acquire(run, &holder(run), ttl_ms).await.unwrap()
 }

@@ -1,40 +1,74 @@
-//! The contract of the journal: one suite on every implementation, and what a file on a real disk owes beyond it.
+//! The contract of a store: one suite on every implementation, and what a file on a real disk owes beyond it.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod child_process;
 mod damage;
 mod fixture;
+mod format_1;
+mod mailbox;
 mod model;
 mod pattern;
+mod pools;
+mod pools_law;
 mod processes;
 mod reopen;
 mod scarce;
+mod shared_file;
+mod shared_model;
+mod sites;
 mod suite;
 
-/// Runs each function of the suite on each implementation.
+/// Runs each function of the suites on each implementation.
 macro_rules! contract {
-    ($($name:ident),* $(,)?) => {
+    ($($suite:ident::$name:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $name() { super::suite::$name(super::fixture::memory()).await; })*
+            $(#[tokio::test] async fn $name() { crate::$suite::$name(crate::fixture::memory()).await; })*
         }
         mod sqlite {
-            $(#[tokio::test] async fn $name() { super::suite::$name(super::fixture::sqlite().await).await; })*
+            $(#[tokio::test] async fn $name() { crate::$suite::$name(crate::fixture::sqlite().await).await; })*
         }
     };
 }
 
 contract! {
-    create_then_exists,
-    plan_comes_back_whole,
-    append_then_load,
-    numbers_are_dense,
-    conflict_changes_nothing,
-    stale_epoch_changes_nothing,
-    lease_is_held_until_it_expires,
-    lease_is_renewed_and_released,
-    unknown_runs_are_named,
-    load_pages,
-    list_is_newest_first,
-    many_appenders_to_many_runs,
-    one_of_two_rivals_wins_each_number,
+    suite::create_then_exists,
+    suite::plan_comes_back_whole,
+    suite::append_then_load,
+    suite::numbers_are_dense,
+    suite::conflict_changes_nothing,
+    suite::stale_epoch_changes_nothing,
+    suite::lease_is_held_until_it_expires,
+    suite::lease_is_renewed_and_released,
+    suite::unknown_runs_are_named,
+    suite::load_pages,
+    suite::list_is_newest_first,
+    suite::many_appenders_to_many_runs,
+    suite::one_of_two_rivals_wins_each_number,
+    sites::a_site_is_held_by_one_run,
+    sites::a_refusal_names_the_first_site_its_run_and_how_many_more,
+    sites::holding_again_is_fine,
+    sites::estates_are_apart,
+    sites::a_run_lets_go_of_its_own_sites_only,
+    sites::a_run_is_created_with_its_sites_or_not_at_all,
+    sites::a_hold_outlives_the_lease,
+    sites::sites_of_unknown_runs_are_refused,
+    sites::names_are_kept_to_the_letter,
+    sites::a_hundred_thousand_sites_are_one_step,
+    mailbox::requests_come_in_the_order_of_posting_and_are_answered,
+    mailbox::what_was_taken_comes_again_only_to_who_has_not_seen_it,
+    mailbox::what_a_dead_driver_took_is_lost_and_not_delivered_again,
+    mailbox::a_slow_driver_that_nobody_followed_still_answers,
+    mailbox::an_expired_request_is_not_taken,
+    mailbox::a_withdrawn_request_is_never_taken,
+    mailbox::a_request_is_withdrawn_or_taken_never_both,
+    mailbox::mailboxes_are_apart,
+    mailbox::requests_are_kept_for_a_day_and_numbers_for_ever,
+    pools::one_alone_has_all_and_a_second_waits_for_its_part,
+    pools::who_wants_little_leaves_the_rest,
+    pools::what_is_neither_used_nor_wanted_is_given_back,
+    pools::the_smaller_limit_holds_for_both,
+    pools::whose_lease_is_over_holds_nothing,
+    pools::who_lost_its_lease_gets_nothing,
+    pools::pools_keys_and_estates_are_apart,
+    pools::one_slot_goes_round,
 }

@@ -5,3 +5,7 @@ pub(crate) fn group(seq: u64) -> Vec<u8> {
     let length = seq.wrapping_mul(997) % 3_001;
     (0..length).map(|at| (seq.wrapping_mul(31).wrapping_add(at.wrapping_mul(7)) % 251) as u8).collect()
 }
+
+/// Sites of each run that a process creates until it is killed.
+#[allow(dead_code, reason = "not every program of this folder creates runs")]
+pub(crate) const SITES: usize = 500;

@@ -4,23 +4,33 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::child_process::PROGRAM;
+use crate::format_1;
 
 /// Runs a script with `$child` and an empty folder `$disk`, where it may mount; `None` if this host forbids mounting.
 fn with_mounts(script: &str) -> Option<Vec<String>> {
+    with_mounts_and(script, Path::new("/"))
+}
+
+/// The same, with one more path, `$given`.
+fn with_mounts_and(script: &str, given: &Path) -> Option<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let trial = "mount -t tmpfs -o size=64k tmpfs \"$disk\"";
-    if !unshared(folder.path(), trial)?.status.success() {
+    if !unshared(folder.path(), given, trial)?.status.success() {
         eprintln!("skipped: this host does not let a test mount a file system in a namespace of its own");
         return None;
     }
-    let ran = unshared(folder.path(), &format!("set -e\n{script}"))?;
+    let ran = unshared(folder.path(), given, &format!("set -e\n{script}"))?;
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     Some(String::from_utf8(ran.stdout).unwrap().lines().map(str::to_owned).collect())
 }
 
-fn unshared(disk: &Path, script: &str) -> Option<std::process::Output> {
+fn unshared(disk: &Path, given: &Path, script: &str) -> Option<std::process::Output> {
     let mut command = Command::new("unshare");
-    command.args(["--map-root-user", "--mount", "sh", "-c", script]).env("child", PROGRAM).env("disk", disk);
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c", script])
+        .env("child", PROGRAM)
+        .env("disk", disk)
+        .env("given", given);
     command.output().ok()
 }
 
@@ -60,5 +70,20 @@ fn a_read_only_disk_is_named_and_still_read() {
     if let Some(said) = with_mounts(script) {
         let expected = ["driving", "1", "2", "3", "3", "journal-read-only", "journal-read-only", "driving", "4"];
         assert_eq!(said, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_format_1_on_a_read_only_disk_is_still_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("runs.db");
+    format_1::sample(&old).await;
+    let script = r#"
+        mount -t tmpfs -o size=4m tmpfs "$disk"
+        cp "$given" "$disk/runs.db"
+        mount -o remount,ro "$disk"
+        "$child" read-only "$disk/runs.db""#;
+    if let Some(said) = with_mounts_and(script, &old) {
+        assert_eq!(said, ["5", "journal-read-only", "journal-read-only"]);
     }
 }

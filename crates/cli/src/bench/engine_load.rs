@@ -9,7 +9,7 @@ use engine::{
     ActionUse, Backoff, Batches, Event, ForEach, Need, Objectives, OnExceeded, OnFailure, Origin, PLAN_FORMAT, Place,
     Plan, PlanSpec, Record, Retry, Run, Scope, SiteIx, Sites, StepIx, StepSpec, Texts, When, Work,
 };
-use runtime::{Clock, Drive, DriveEnd, Journal, Launcher, Settings, SystemClock};
+use runtime::{Clock, Drive, DriveEnd, Launcher, Settings, Store, SystemClock};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +83,7 @@ async fn anchor(dir: &Path) -> Result<f64, Failure> {
     Ok(store::anchor(&dir.join("anchor.db"), 100, ANCHOR_S).await?)
 }
 
-async fn drive(journal: &Arc<dyn Journal>, name: &str) -> Result<u64, Failure> {
+async fn drive(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
     let settings = Settings::default();
     let holder = holder();
     let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
@@ -115,7 +115,7 @@ async fn drive(journal: &Arc<dyn Journal>, name: &str) -> Result<u64, Failure> {
     Ok(commits)
 }
 
-async fn group_bytes(journal: &Arc<dyn Journal>, name: &str) -> Result<u64, Failure> {
+async fn group_bytes(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
     let (mut bytes, mut next) = (0, 0);
     loop {
         let groups = journal.load(name, next, 256).await?;
@@ -126,7 +126,7 @@ async fn group_bytes(journal: &Arc<dyn Journal>, name: &str) -> Result<u64, Fail
 }
 
 /// Copies the finished run as one that was killed before the last step of its last site.
-async fn cut_short(journal: &Arc<dyn Journal>, plan: &Arc<Plan>) -> Result<(), Failure> {
+async fn cut_short(journal: &Arc<dyn Store>, plan: &Arc<Plan>) -> Result<(), Failure> {
     let last = plan.unit_count() - 1;
     let site = SiteIx(plan.site_count() - 1);
     let kept = |event: &Event| match event {

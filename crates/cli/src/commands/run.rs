@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Plan, Run, Status};
-use runtime::{Clock, DriveEnd, Journal, SystemClock};
+use runtime::{Clock, DriveEnd, Store, SystemClock};
 use serde_json::json;
 
 use crate::args::{Resume, RunCommand};
@@ -70,7 +70,7 @@ fn name_is_usable(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn go(journal: &Arc<dyn Journal>, name: &str, store: &str, json: bool) -> Result<Exit, Failure> {
+async fn go(journal: &Arc<dyn Store>, name: &str, store: &str, json: bool) -> Result<Exit, Failure> {
     let mut progress = Progress::new(json, false);
     let stop = signals::stop_token();
     if !json {

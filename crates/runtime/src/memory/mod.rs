@@ -1,5 +1,9 @@
 //! In-memory references of the ports: exact, not durable.
 
 mod journal;
+mod mailbox;
+mod pools;
+mod runs;
+mod sites;
 
 pub use journal::MemoryJournal;

@@ -1,5 +1,7 @@
 //! What can be wrong with a journal, in words for people.
 
+use std::borrow::Cow;
+
 /// Why the journal did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -32,6 +34,26 @@ pub enum JournalError {
         run: String,
         /// The expected number.
         expected: u64,
+    },
+    /// Another run holds a site that was asked for.
+    #[error("site {site} is held by run {run}{}", more_held(*.more))]
+    SiteHeld {
+        /// The first of them.
+        site: String,
+        /// The run that holds it.
+        run: String,
+        /// How many more of the sites are held, by this run or others.
+        more: u64,
+    },
+    /// A request is not one that this epoch took, so it cannot answer it.
+    #[error("request {id} was not taken by epoch {epoch} of run {run}")]
+    NotTaken {
+        /// The run.
+        run: String,
+        /// The epoch.
+        epoch: u64,
+        /// Number of the request.
+        id: u64,
     },
     /// The address names no kind of store that this version can open.
     #[error("{0} is not a store that this version can open")]
@@ -74,6 +96,8 @@ impl JournalError {
             Self::Held { .. } => "journal-held",
             Self::Fenced { .. } => "journal-fenced",
             Self::Conflict { .. } => "journal-conflict",
+            Self::SiteHeld { .. } => "journal-site-held",
+            Self::NotTaken { .. } => "journal-not-taken",
             Self::Unsupported(_) => "journal-unsupported",
             Self::NewerFormat { .. } => "journal-newer-format",
             Self::Corrupt(_) => "journal-corrupt",
@@ -85,13 +109,20 @@ impl JournalError {
 
     /// Returns what a person can do about it, as one sentence without a full stop.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::SiteHeld { run, .. } => {
+                return Cow::Owned(format!(
+                    "wait until run {run} has ended, or take these sites off the list; if nobody will go on with run {run}, \
+                     release its sites or adopt them"
+                ));
+            }
             Self::Exists(_) => "choose another name, or resume the run of that name",
             Self::NoSuchRun(_) => "look at the names of the runs in this store with `status`, or name another --store",
             Self::Held { .. } => "stop that process, or wait until its lease expires, then resume",
             Self::Fenced { .. } => "leave the run to the process that took it over; this one must not go on",
             Self::Conflict { .. } => "resume the run: it goes on from what the journal holds",
+            Self::NotTaken { .. } => "leave the request alone: it was withdrawn, or another driver took it",
             Self::Unsupported(_) => "use sqlite:PATH",
             Self::NewerFormat { .. } => "use the newer version of reinstate that wrote it; nothing was changed",
             Self::Corrupt(_) => {
@@ -100,6 +131,13 @@ impl JournalError {
             Self::Full(_) => "free some space there, then resume; all that was acknowledged is kept",
             Self::ReadOnly(_) => "make the file and its folder writable for this user, then resume",
             Self::Unavailable { .. } => "remove the cause, then resume; all that was acknowledged is kept",
-        }
+        })
+    }
+}
+
+fn more_held(more: u64) -> String {
+    match more {
+        0 => String::new(),
+        more => format!("; {more} more of these sites are held as well"),
     }
 }

@@ -7,7 +7,7 @@ use runtime::JournalError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::format::{self, Found};
+use super::format::{self, FORMAT, Found, SHARED_SINCE};
 use super::trouble::{Cause, Trouble};
 
 /// Bytes of a page.
@@ -36,12 +36,17 @@ pub(super) async fn writer(path: &Path, lock_wait: Duration, create: bool) -> Re
     let mut connection = writer_options(path, lock_wait).create_if_missing(create).connect().await.map_err(sql)?;
     // Look first: a file of somebody else is not even switched to WAL.
     match format::inspect(&mut connection).await.map_err(sql)? {
-        Found::Journal => {}
+        Found::Journal(FORMAT) => {}
         Found::Empty => {
             switch_to_wal(&mut connection, path, lock_wait).await?;
             refuse_unless_journal(path, format::make(&mut connection).await.map_err(sql)?)?;
         }
-        other => refuse_unless_journal(path, other)?,
+        Found::Journal(_) => {
+            refuse_unless_journal(path, format::make(&mut connection).await.map_err(sql)?)?;
+        }
+        other => {
+            refuse_unless_journal(path, other)?;
+        }
     }
     let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await.map_err(sql)?;
     let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut connection).await.map_err(sql)?;
@@ -69,9 +74,9 @@ async fn switch_to_wal(connection: &mut SqliteConnection, path: &Path, lock_wait
     }
 }
 
-fn refuse_unless_journal(path: &Path, found: Found) -> Result<(), Trouble> {
+fn refuse_unless_journal(path: &Path, found: Found) -> Result<u32, Trouble> {
     let cause = match found {
-        Found::Journal => return Ok(()),
+        Found::Journal(format) => return Ok(format),
         Found::Newer(format) => Cause::Newer(format),
         Found::Foreign(what) => Cause::Foreign(what),
         Found::Empty => Cause::Foreign("an empty database".to_owned()),
@@ -82,12 +87,14 @@ fn refuse_unless_journal(path: &Path, found: Found) -> Result<(), Trouble> {
 /// A connection for reading; opened when it is first needed, again after trouble.
 pub(super) struct Reader {
     connection: Option<SqliteConnection>,
+    /// Of the file when it was last looked at.
+    format: u32,
     keep: bool,
 }
 
 impl Reader {
     pub(super) fn new() -> Self {
-        Self { connection: None, keep: true }
+        Self { connection: None, format: 0, keep: true }
     }
 
     /// Returns the connection to a file that is surely a journal.
@@ -97,13 +104,31 @@ impl Reader {
         }
         if self.connection.is_none() {
             match self.look(path, wait).await {
-                Ok(found) => refuse_unless_journal(path, found).map_err(Trouble::into_error)?,
+                Ok(found) => {
+                    refuse_unless_journal(path, found).map_err(Trouble::into_error)?;
+                }
                 Err(trouble) => return Err(trouble.into_error()),
             }
         }
         self.connection
             .as_mut()
             .ok_or_else(|| JournalError::Unavailable { context: format!("reading {}", path.display()), source: None })
+    }
+
+    /// Returns the connection if the file has what runs share; `None` if it is of an older format, whose runs share
+    /// nothing. A file is brought forward by the first change to it, not by those who look.
+    pub(super) async fn get_shared(
+        &mut self,
+        path: &Path,
+        wait: Duration,
+    ) -> Result<Option<&mut SqliteConnection>, JournalError> {
+        self.get(path, wait).await?;
+        if self.format < SHARED_SINCE {
+            // Another connection may have brought it forward since.
+            self.connection = None;
+            self.get(path, wait).await?;
+        }
+        Ok(self.connection.as_mut().filter(|_| self.format >= SHARED_SINCE))
     }
 
     /// Opens the file for reading and says what it is. Keeps the connection only if it is a journal.
@@ -120,8 +145,9 @@ impl Reader {
             other => other,
         };
         let (connection, found) = opened?;
-        if found == Found::Journal {
+        if let Found::Journal(format) = found {
             self.connection = Some(connection);
+            self.format = format;
             self.keep = keep;
         } else {
             close(connection).await;

@@ -3,7 +3,10 @@
 use sqlx::{Row, SqliteConnection};
 
 /// Number of the format that this version writes; it reads all up to it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The first format that has what runs share: sites, requests, pools.
+pub(super) const SHARED_SINCE: u32 = 2;
 
 /// `PRAGMA application_id` of a journal: "rein".
 const APPLICATION: i64 = 0x7265_696e;
@@ -15,7 +18,7 @@ pub(super) const PART_BITS: u32 = 20;
 
 // Rows are keyed by one integer, the run's ID above the number, so that each table is one tree without a second index
 // and a group is appended at the end of its run's range.
-const TABLES: &str = "
+const TABLES_1: &str = "
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -44,7 +47,36 @@ const TABLES: &str = "
         bytes BLOB NOT NULL
     ) STRICT;
     PRAGMA application_id = 1919248750;
-    PRAGMA user_version = 1;
+";
+
+// What format 2 added. Nothing of format 1 changed, so a driver of an older version that has the file open goes on.
+const TABLES_2: &str = "
+    CREATE TABLE held_sites (
+        estate TEXT NOT NULL,
+        site TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        PRIMARY KEY (estate, site)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE requests (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: posters keep it
+        run INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL, -- milliseconds since the epoch; the smallest number if it was withdrawn
+        taken_by INTEGER,            -- epoch
+        bytes BLOB NOT NULL,
+        answer BLOB
+    ) STRICT;
+    CREATE INDEX open_requests ON requests (run) WHERE answer IS NULL;
+    CREATE TABLE shares (
+        estate TEXT NOT NULL,
+        pool TEXT NOT NULL,
+        key TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        slots INTEGER NOT NULL,      -- limit of the pool, as the run's plan has it
+        held INTEGER NOT NULL,       -- granted or used, whichever is more
+        want INTEGER NOT NULL,       -- capped at the limit
+        PRIMARY KEY (estate, pool, key, run)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 2;
 ";
 
 /// What a file is.
@@ -52,8 +84,8 @@ const TABLES: &str = "
 pub(super) enum Found {
     /// A database without content, to be made a journal.
     Empty,
-    /// A journal of a format that this version reads.
-    Journal,
+    /// A journal of a format that this version reads, with its number.
+    Journal(u32),
     /// A journal of a newer format.
     Newer(u32),
     /// Something else.
@@ -73,8 +105,8 @@ pub(super) async fn inspect(connection: &mut SqliteConnection) -> Result<Found, 
     let (application, format, objects): (i64, i64, i64) =
         (row.try_get("application")?, row.try_get("format")?, row.try_get("objects")?);
     Ok(match (application, u32::try_from(format)) {
-        (APPLICATION, Ok(1..=FORMAT)) => Found::Journal,
-        (APPLICATION, Ok(newer @ 2..)) => Found::Newer(newer),
+        (APPLICATION, Ok(known @ 1..=FORMAT)) => Found::Journal(known),
+        (APPLICATION, Ok(newer)) if newer > FORMAT => Found::Newer(newer),
         (0, Ok(0)) if objects == 0 => Found::Empty,
         _ => Found::Foreign(format!(
             "a database of another program (application_id {application}, user_version {format}, {objects} objects)"
@@ -82,17 +114,26 @@ pub(super) async fn inspect(connection: &mut SqliteConnection) -> Result<Found, 
     })
 }
 
-/// Makes an empty database a journal; leaves one that another process made in the meantime alone.
+/// Makes an empty database or a journal of an older format one of this format, in one transaction; leaves what another
+/// process made in the meantime alone.
 pub(super) async fn make(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
     let found = inspect(connection).await?;
-    if found == Found::Empty {
-        sqlx::raw_sql(TABLES).execute(&mut *connection).await?;
-        sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
-        return Ok(Found::Journal);
+    match found {
+        Found::Empty => {
+            sqlx::raw_sql(TABLES_1).execute(&mut *connection).await?;
+            sqlx::raw_sql(TABLES_2).execute(&mut *connection).await?;
+        }
+        Found::Journal(1) => {
+            sqlx::raw_sql(TABLES_2).execute(&mut *connection).await?;
+        }
+        found => {
+            sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await?;
+            return Ok(found);
+        }
     }
-    sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await?;
-    Ok(found)
+    sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
+    Ok(Found::Journal(FORMAT))
 }
 
 #[cfg(test)]
@@ -101,9 +142,9 @@ mod tests {
 
     #[test]
     fn the_tables_carry_the_mark_and_the_number() {
-        assert!(TABLES.contains(&format!("application_id = {APPLICATION};")));
-        assert!(TABLES.contains(&format!("user_version = {FORMAT};")));
-        assert!(TABLES.contains(&format!("run << {GROUP_BITS} | seq")));
-        assert!(TABLES.contains(&format!("run << {PART_BITS} | part")));
+        assert!(TABLES_1.contains(&format!("application_id = {APPLICATION};")));
+        assert!(TABLES_2.contains(&format!("user_version = {FORMAT};")));
+        assert!(TABLES_1.contains(&format!("run << {GROUP_BITS} | seq")));
+        assert!(TABLES_1.contains(&format!("run << {PART_BITS} | part")));
     }
 }

@@ -4,6 +4,7 @@ use runtime::engine::Millis;
 use runtime::{Holder, JournalError, Lease};
 use sqlx::{Row, SqliteConnection};
 
+use super::pools;
 use super::process::Born;
 use super::trouble::Failure;
 use super::work::integer;
@@ -48,8 +49,9 @@ pub(super) async fn acquire(
     .bind(i64::from(holder.pid))
     .bind(Born::of(holder.pid).map(|born| born.to_string()))
     .bind(expiry(now, ttl_ms))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    pools::drop_all(connection, id).await?;
     Ok(epoch.unsigned_abs())
 }
 
@@ -78,8 +80,17 @@ pub(super) async fn renew(
 }
 
 pub(super) async fn release(connection: &mut SqliteConnection, lease: &Lease) -> Result<u64, Failure> {
-    set_expiry(connection, lease, Millis::MIN).await?;
+    if set_expiry(connection, lease, Millis::MIN).await? {
+        let run = run_id(connection, &lease.run).await?;
+        pools::drop_all(connection, run).await?;
+    }
     Ok(0)
+}
+
+/// Returns the ID of a run.
+pub(super) async fn run_id(connection: &mut SqliteConnection, run: &str) -> Result<i64, Failure> {
+    let id = sqlx::query_scalar("SELECT id FROM runs WHERE name = $1").bind(run).fetch_optional(connection).await?;
+    Ok(id.ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?)
 }
 
 async fn set_expiry(connection: &mut SqliteConnection, lease: &Lease, at: Millis) -> Result<bool, sqlx::Error> {
@@ -94,21 +105,22 @@ async fn set_expiry(connection: &mut SqliteConnection, lease: &Lease, at: Millis
     Ok(updated.rows_affected() == 1)
 }
 
-/// Refuses unless the run exists and the lease has its newest epoch.
-pub(super) async fn is_newest(connection: &mut SqliteConnection, lease: &Lease) -> Result<(), Failure> {
-    let newest: Option<i64> = sqlx::query_scalar(
-        "SELECT ifnull(l.epoch, 0) FROM runs r LEFT JOIN leases l ON l.run = r.id WHERE r.name = $1",
+/// Refuses unless the run exists and the lease has its newest epoch; gives the ID of the run and when the lease expires.
+pub(super) async fn is_newest(connection: &mut SqliteConnection, lease: &Lease) -> Result<(i64, Millis), Failure> {
+    let newest: Option<(i64, i64, Millis)> = sqlx::query_as(
+        "SELECT r.id, ifnull(l.epoch, 0), ifnull(l.expires_at, 0) \
+         FROM runs r LEFT JOIN leases l ON l.run = r.id WHERE r.name = $1",
     )
     .bind(&lease.run)
     .fetch_optional(connection)
     .await?;
     match newest {
         None => Err(JournalError::NoSuchRun(lease.run.clone()).into()),
-        Some(epoch) if epoch > 0 && epoch.unsigned_abs() == lease.epoch => Ok(()),
+        Some((id, epoch, expires_at)) if epoch > 0 && epoch.unsigned_abs() == lease.epoch => Ok((id, expires_at)),
         Some(_) => Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch }.into()),
     }
 }
 
-fn expiry(now: Millis, ttl_ms: u64) -> Millis {
+pub(super) fn expiry(now: Millis, ttl_ms: u64) -> Millis {
     now.saturating_add(integer(ttl_ms))
 }

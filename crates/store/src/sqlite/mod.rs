@@ -1,4 +1,4 @@
-//! The journal in one SQLite file: one writer task, one row per group, WAL with `synchronous=FULL`.
+//! The store in one SQLite file: one writer task, one row per group, WAL with `synchronous=FULL`.
 //!
 //! Never open the file by other means than SQLite in a process that has the journal open: POSIX drops all locks of a
 //! process on a file when it closes any descriptor of that file.
@@ -8,8 +8,11 @@ mod connect;
 mod format;
 mod lease;
 mod lockers;
+mod mailbox;
+mod pools;
 mod process;
 mod read;
+mod sites;
 mod trouble;
 mod work;
 mod writer;
@@ -30,7 +33,7 @@ pub(crate) use trouble::Trouble;
 use connect::Reader;
 use format::Found;
 use trouble::Failure;
-use work::Work;
+use work::{Done, Work};
 use writer::{Request, Writer};
 
 /// How a SQLite journal is opened.
@@ -55,7 +58,7 @@ impl SqliteOptions {
     }
 }
 
-/// Keeps journals of runs in one SQLite file.
+/// Keeps journals of runs, and what runs share, in one SQLite file.
 ///
 /// Everything that changes goes through one task that owns the only writing connection; what waits there when a commit
 /// ends goes into the next transaction together. Dropping the journal ends the task once it has done what it was given;
@@ -107,7 +110,7 @@ impl SqliteJournal {
     }
 
     /// Hands work to the writer and waits until its transaction is durable.
-    async fn change(&self, work: Work) -> Result<u64, JournalError> {
+    async fn change(&self, work: Work) -> Result<Done, JournalError> {
         let (answer, answered) = oneshot::channel();
         let gone = || JournalError::Unavailable {
             context: format!("the writer of {} has ended with its runtime", self.path.display()),
@@ -132,12 +135,12 @@ impl SqliteJournal {
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn create(&self, head: &RunHead, plan: &[u8]) -> Result<(), JournalError> {
-        self.change(Work::Create { head: head.clone(), plan: plan.to_vec() }).await.map(drop)
+        self.change(Work::Create { head: head.clone(), plan: plan.to_vec(), hold: None }).await.map(drop)
     }
 
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
-        let epoch = self.change(Work::Acquire { run: run.to_owned(), holder: holder.clone(), ttl_ms }).await?;
-        Ok(Lease { run: run.to_owned(), epoch })
+        let done = self.change(Work::Acquire { run: run.to_owned(), holder: holder.clone(), ttl_ms }).await?;
+        Ok(Lease { run: run.to_owned(), epoch: done.number })
     }
 
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError> {
@@ -150,7 +153,7 @@ impl Journal for SqliteJournal {
 
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError> {
         let work = Work::Append { lease: lease.clone(), expected, bytes: group.to_vec() };
-        self.change(work).await.map(|next| Appended { next })
+        self.change(work).await.map(|done| Appended { next: done.number })
     }
 
     async fn plan(&self, run: &str) -> Result<(RunHead, Vec<u8>), JournalError> {

@@ -1,51 +1,101 @@
 //! What the writer does inside of a transaction.
 
 use runtime::engine::Millis;
-use runtime::{Holder, JournalError, Lease, RunHead};
+use runtime::{Grant, Holder, JournalError, Lease, RunHead, Want};
 use sqlx::SqliteConnection;
 
 use super::format::{GROUP_BITS, PART_BITS};
+use super::sites::Named;
 use super::trouble::Failure;
-use super::{checksum, lease};
+use super::{checksum, lease, mailbox, pools, sites};
 
 /// Bytes of a part of a plan.
 const PART: usize = 1 << 20;
 
-/// A change to the journal. Each gives one number: an epoch, the next group's number, or 0.
+/// A change to the store.
 pub(super) enum Work {
-    Create { head: RunHead, plan: Vec<u8> },
+    Create { head: RunHead, plan: Vec<u8>, hold: Option<Named> },
     Acquire { run: String, holder: Holder, ttl_ms: u64 },
     Renew { lease: Lease, ttl_ms: u64 },
     Release { lease: Lease },
     Append { lease: Lease, expected: u64, bytes: Vec<u8> },
+    Hold { run: String, sites: Named },
+    LetGo { run: String, sites: Option<Named> },
+    Post { run: String, bytes: Vec<u8>, ttl_ms: u64 },
+    Take { lease: Lease, after: u64 },
+    Answer { lease: Lease, id: u64, bytes: Vec<u8> },
+    Withdraw { id: u64 },
+    Share { lease: Lease, estate: String, wants: Vec<Want> },
+    Leave { lease: Lease },
+}
+
+/// What a change gives.
+#[derive(Default)]
+pub(super) struct Done {
+    /// An epoch, the next group's number, the number of a request, or how many rows changed.
+    pub(super) number: u64,
+    /// Of shared pools.
+    pub(super) grants: Vec<Grant>,
 }
 
 impl Work {
     /// About how many bytes it writes.
     pub(super) fn weight(&self) -> usize {
         match self {
-            Self::Create { plan, .. } => plan.len(),
-            Self::Append { bytes, .. } => bytes.len(),
-            Self::Acquire { .. } | Self::Renew { .. } | Self::Release { .. } => 128,
+            Self::Create { plan, hold, .. } => plan.len() + hold.as_ref().map_or(0, Named::weight),
+            Self::Append { bytes, .. } | Self::Post { bytes, .. } | Self::Answer { bytes, .. } => bytes.len(),
+            Self::Hold { sites, .. } | Self::LetGo { sites: Some(sites), .. } => sites.weight(),
+            Self::Share { wants, .. } => wants.len() * 64,
+            _ => 128,
         }
     }
 
-    pub(super) async fn execute(&self, connection: &mut SqliteConnection, now: Millis) -> Result<u64, Failure> {
-        match self {
-            Self::Create { head, plan } => create(connection, head, plan).await,
-            Self::Acquire { run, holder, ttl_ms } => lease::acquire(connection, run, holder, now, *ttl_ms).await,
-            Self::Renew { lease, ttl_ms } => lease::renew(connection, lease, now, *ttl_ms).await,
-            Self::Release { lease } => lease::release(connection, lease).await,
-            Self::Append { lease, expected, bytes } => append(connection, lease, *expected, bytes).await,
-        }
+    pub(super) async fn execute(&self, connection: &mut SqliteConnection, now: Millis) -> Result<Done, Failure> {
+        let number = match self {
+            Self::Create { head, plan, hold } => create(connection, head, plan, hold.as_ref()).await?,
+            Self::Acquire { run, holder, ttl_ms } => lease::acquire(connection, run, holder, now, *ttl_ms).await?,
+            Self::Renew { lease, ttl_ms } => lease::renew(connection, lease, now, *ttl_ms).await?,
+            Self::Release { lease } => lease::release(connection, lease).await?,
+            Self::Append { lease, expected, bytes } => append(connection, lease, *expected, bytes).await?,
+            Self::Hold { run, sites } => {
+                let id = lease::run_id(connection, run).await?;
+                sites::free(connection, Some(id), sites).await?;
+                sites::hold(connection, id, sites).await?
+            }
+            Self::LetGo { run, sites } => sites::let_go(connection, run, sites.as_ref()).await?,
+            Self::Post { run, bytes, ttl_ms } => mailbox::post(connection, run, bytes, now, *ttl_ms).await?,
+            Self::Take { lease, after } => mailbox::mark_taken(connection, lease, *after, now).await?,
+            Self::Answer { lease, id, bytes } => mailbox::answer(connection, lease, *id, bytes).await?,
+            Self::Withdraw { id } => mailbox::withdraw(connection, *id).await?,
+            Self::Share { lease, estate, wants } => {
+                let grants = pools::share(connection, lease, estate, wants, now).await?;
+                return Ok(Done { grants, ..Done::default() });
+            }
+            Self::Leave { lease } => pools::leave(connection, lease).await?,
+        };
+        Ok(Done { number, ..Done::default() })
     }
 }
 
-async fn create(connection: &mut SqliteConnection, head: &RunHead, plan: &[u8]) -> Result<u64, Failure> {
+async fn create(
+    connection: &mut SqliteConnection,
+    head: &RunHead,
+    plan: &[u8],
+    hold: Option<&Named>,
+) -> Result<u64, Failure> {
     let parts = plan.len().div_ceil(PART);
     if parts >= 1 << PART_BITS {
         let context = format!("a plan of {} bytes is too large to store", plan.len());
         return Err(JournalError::Unavailable { context, source: None }.into());
+    }
+    if let Some(sites) = hold {
+        // A refusal must come before the first change: it leaves the transaction as it is.
+        match lease::run_id(connection, &head.run).await {
+            Ok(_) => return Err(JournalError::Exists(head.run.clone()).into()),
+            Err(Failure::Refused(_)) => {}
+            Err(sql) => return Err(sql),
+        }
+        sites::free(connection, None, sites).await?;
     }
     let id: Option<i64> = sqlx::query_scalar(
         "INSERT INTO runs (name, plan_hash, created_at, plan_size, checksum) VALUES ($1, $2, $3, $4, $5) \
@@ -67,6 +117,9 @@ async fn create(connection: &mut SqliteConnection, head: &RunHead, plan: &[u8]) 
             .bind(bytes)
             .execute(&mut *connection)
             .await?;
+    }
+    if let Some(sites) = hold {
+        sites::hold(connection, id, sites).await?;
     }
     Ok(0)
 }

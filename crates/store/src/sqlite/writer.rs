@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::trouble::{Cause, Failure, Trouble};
-use super::work::Work;
+use super::work::{Done, Work};
 use super::{SqliteOptions, connect};
 
 /// Requests that may wait.
@@ -24,7 +24,7 @@ const BATCH_BYTES: usize = 8 << 20;
 /// Work for the writer and where its answer goes.
 pub(super) struct Request {
     pub(super) work: Work,
-    pub(super) answer: oneshot::Sender<Result<u64, JournalError>>,
+    pub(super) answer: oneshot::Sender<Result<Done, JournalError>>,
 }
 
 /// Owns the only writing connection of this process.
@@ -108,7 +108,7 @@ impl Writer {
     }
 
     /// Does a batch in one transaction. What is refused leaves the rest alone; no answer leaves before the commit.
-    async fn commit(&mut self, batch: &[Request]) -> Result<Vec<Result<u64, JournalError>>, Trouble> {
+    async fn commit(&mut self, batch: &[Request]) -> Result<Vec<Result<Done, JournalError>>, Trouble> {
         let path = self.path.clone();
         let now = Arc::clone(&self.now);
         let sql = |error| Trouble::new(&path, "writing to", error);

@@ -1,0 +1,131 @@
+//! Random operations on what runs share: SQLite answers as the reference in memory does, whatever comes.
+
+use proptest::prelude::*;
+use runtime::{KEPT_MS, Lease, Store, Want};
+
+use crate::fixture::{Fixture, head, holder, memory, sqlite};
+
+/// One operation; small ranges, so that operations meet.
+#[derive(Clone, Debug)]
+enum Op {
+    Create { run: u8, estate: u8, sites: Vec<u8> },
+    Acquire { run: u8, ttl: u16 },
+    Release { run: u8 },
+    Hold { run: u8, estate: u8, sites: Vec<u8> },
+    LetGo { run: u8, estate: u8, sites: Vec<u8> },
+    LetGoAll { run: u8 },
+    Holders { estate: u8 },
+    Post { run: u8, ttl: u16 },
+    Take { run: u8, stale: bool, after: u8 },
+    Answer { run: u8, stale: bool, id: u8, text: u8 },
+    Fate { id: u8 },
+    Withdraw { id: u8 },
+    Share { run: u8, stale: bool, wants: Vec<(u8, u8, u8, u8)> },
+    Leave { run: u8, stale: bool },
+    Advance { millis: u64 },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (run, estate, ttl, id) = (0..4_u8, 0..2_u8, 0..300_u16, 0..12_u8);
+    let stale = prop_oneof![7 => Just(false), 1 => Just(true)];
+    let sites = proptest::collection::vec(0..8_u8, 0..4);
+    let wants = proptest::collection::btree_map(0..3_u8, (0..6_u8, 0..6_u8, 0..9_u8), 0..4)
+        .prop_map(|wants| wants.into_iter().map(|(key, (limit, used, want))| (key, limit, used, want)).collect());
+    let millis = prop_oneof![6 => 0..200_u64, 2 => Just(10_000), 1 => Just(KEPT_MS)];
+    prop_oneof![
+        2 => (run.clone(), estate.clone(), sites.clone()).prop_map(|(run, estate, sites)| Op::Create { run, estate, sites }),
+        3 => (run.clone(), ttl.clone()).prop_map(|(run, ttl)| Op::Acquire { run, ttl }),
+        1 => run.clone().prop_map(|run| Op::Release { run }),
+        2 => (run.clone(), estate.clone(), sites.clone()).prop_map(|(run, estate, sites)| Op::Hold { run, estate, sites }),
+        1 => (run.clone(), estate.clone(), sites).prop_map(|(run, estate, sites)| Op::LetGo { run, estate, sites }),
+        1 => run.clone().prop_map(|run| Op::LetGoAll { run }),
+        1 => estate.prop_map(|estate| Op::Holders { estate }),
+        3 => (run.clone(), ttl).prop_map(|(run, ttl)| Op::Post { run, ttl }),
+        3 => (run.clone(), stale.clone(), id.clone()).prop_map(|(run, stale, after)| Op::Take { run, stale, after: after / 3 }),
+        3 => (run.clone(), stale.clone(), id.clone(), any::<u8>())
+            .prop_map(|(run, stale, id, text)| Op::Answer { run, stale, id, text }),
+        3 => id.clone().prop_map(|id| Op::Fate { id }),
+        1 => id.prop_map(|id| Op::Withdraw { id }),
+        6 => (run.clone(), stale.clone(), wants).prop_map(|(run, stale, wants)| Op::Share { run, stale, wants }),
+        1 => (run, stale).prop_map(|(run, stale)| Op::Leave { run, stale }),
+        2 => millis.prop_map(|millis| Op::Advance { millis }),
+    ]
+}
+
+fn sites(sites: &[u8]) -> Vec<String> {
+    sites.iter().map(|site| format!("s{site}")).collect()
+}
+
+/// Does an operation and gives the answer as text, errors with all their fields.
+async fn ask(it: &Fixture, epochs: &[u64; 4], op: &Op) -> String {
+    let store: &dyn Store = &*it.journal;
+    let name = |run: u8| format!("run {run}");
+    let lease =
+        |run: u8, stale: bool| Lease { run: name(run), epoch: epochs[run as usize].saturating_sub(stale.into()) };
+    let estate = |estate: u8| ["prod", "drill"][estate as usize];
+    match op {
+        Op::Create { run, estate: at, sites: list } => {
+            format!("{:?}", store.create_holding(&head(&name(*run)), b"plan", estate(*at), &sites(list)).await)
+        }
+        Op::Acquire { run, ttl } => format!("{:?}", store.acquire(&name(*run), &holder("x"), (*ttl).into()).await),
+        Op::Release { run } => format!("{:?}", store.release(&lease(*run, false)).await),
+        Op::Hold { run, estate: at, sites: list } => {
+            format!("{:?}", store.hold_sites(&name(*run), estate(*at), &sites(list)).await)
+        }
+        Op::LetGo { run, estate: at, sites: list } => {
+            format!("{:?}", store.let_go(&name(*run), estate(*at), &sites(list)).await)
+        }
+        Op::LetGoAll { run } => format!("{:?}", store.let_go_all(&name(*run)).await),
+        Op::Holders { estate: at } => {
+            let all: Vec<u8> = (0..8).collect();
+            format!("{:?}", store.holders(estate(*at), &sites(&all)).await)
+        }
+        Op::Post { run, ttl } => format!("{:?}", store.post(&name(*run), &ttl.to_le_bytes(), (*ttl).into()).await),
+        Op::Take { run, stale, after } => format!("{:?}", store.take(&lease(*run, *stale), (*after).into()).await),
+        Op::Answer { run, stale, id, text } => {
+            format!("{:?}", store.answer(&lease(*run, *stale), (*id).into(), &[*text]).await)
+        }
+        Op::Fate { id } => format!("{:?}", store.fate((*id).into()).await),
+        Op::Withdraw { id } => format!("{:?}", store.withdraw((*id).into()).await),
+        Op::Share { run, stale, wants } => {
+            let wants: Vec<Want> = wants
+                .iter()
+                .map(|&(key, limit, used, want)| Want {
+                    pool: "p".to_owned(),
+                    key: key.to_string(),
+                    limit: limit.into(),
+                    used: used.into(),
+                    want: want.into(),
+                })
+                .collect();
+            format!("{:?}", store.share(&lease(*run, *stale), "prod", &wants).await)
+        }
+        Op::Leave { run, stale } => format!("{:?}", store.leave(&lease(*run, *stale)).await),
+        Op::Advance { millis } => {
+            it.clock.advance(i64::try_from(*millis).unwrap());
+            String::new()
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sqlite_shares_as_memory_does(ops in proptest::collection::vec(op(), 1..80)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (reference, tested) = (memory(), sqlite().await);
+            let mut epochs = [0; 4];
+            for op in &ops {
+                let expected = ask(&reference, &epochs, op).await;
+                let answer = ask(&tested, &epochs, op).await;
+                prop_assert_eq!(&expected, &answer, "{:?}", op);
+                if let Op::Acquire { run, .. } = op && expected.starts_with("Ok") {
+                    epochs[*run as usize] += 1;
+                }
+            }
+            Ok(())
+        })?;
+    }
+}
