@@ -3,6 +3,8 @@
 
 mod check;
 mod fixture;
+mod guarded;
+mod guarded_malformed;
 mod hostile;
 mod malformed;
 mod plan;

@@ -24,7 +24,7 @@ fn planned(text: &str, estate: &str, sites: &str, inputs: &[(&str, &str)]) -> Re
     let list = list.unwrap_or_else(|| panic!("{found:?}"));
     let inputs: BTreeMap<String, String> =
         inputs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    runbook::plan(&runbook, &estate, &list, &inputs)
+    runbook::plan(&runbook, &estate, &list, &inputs, &BTreeMap::new())
 }
 
 fn step<'a>(spec: &'a PlanSpec, name: &str) -> (StepIx, &'a engine::StepSpec) {

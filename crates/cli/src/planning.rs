@@ -142,7 +142,7 @@ pub(crate) fn plan_of(
     inputs: &BTreeMap<String, String>,
     findings: &mut Findings,
 ) -> Result<Option<Arc<Plan>>, Failure> {
-    match runbook::plan(runbook, estate, list, inputs) {
+    match runbook::plan(runbook, estate, list, inputs, &BTreeMap::new()) {
         Ok(spec) => Plan::new(spec).map(Some).map_err(|error| {
             Failure::input(
                 "plan-refused",

@@ -11,6 +11,7 @@ mod fold;
 mod graph;
 mod html;
 mod junit;
+mod no_return;
 mod report;
 mod sites;
 mod status;
@@ -22,6 +23,7 @@ pub use fold::{Fold, Histogram, StepTimes};
 pub use graph::{Drawing, GraphNode, Tint};
 pub use html::render_html;
 pub use junit::render_junit;
+pub use no_return::points_of_no_return;
 pub use report::{
     BatchReport, Cause, Distribution, Evidence, ExceptionReport, Forecast, Moment, MomentKind, Objective, PoolReport,
     REPORT_FORMAT, Report, Resume, SharedFailure, SiteReport, SiteTally, StepReport, UnitTally, Verdict, WaitingUnit,

@@ -51,6 +51,9 @@ codes! {
     UNKNOWN_ATTRIBUTE = "RB0308", "an attribute is named that is not declared";
     BATCH_DEADLOCK = "RB0309", "the first batch could never finish";
     WORKLESS = "RB0310", "a step does nothing or two things at once";
+    FINALLY_NEED = "RB0311", "a need crosses between steps and finally";
+    FINALLY_WORD = "RB0312", "a step of finally has what only other steps can have";
+    POOL_SHARED = "RB0313", "a pool is shared between runs but counted per site or batch";
 
     EXPR_SYNTAX = "RB0401", "an expression cannot be parsed";
     EXPR_NAME = "RB0402", "an expression reads a name that does not exist";
@@ -78,6 +81,13 @@ codes! {
     LAPSE_APPROVES = "RB0604", "an approval would pass by time-out";
     NO_APPROVER = "RB0605", "an approval names nobody who may give it";
     RESERVED_STEP = "RB0606", "a step has a name that targets.verify uses";
+    APPROVAL_WORD = "RB0607", "an approval has what only an action can have";
+    APPROVER_TWICE = "RB0608", "an approval names a group twice";
+    UNDO_READ_ONLY = "RB0609", "a step that changes nothing has an undo";
+    UNDO_UNSURE = "RB0610", "an undo can neither be applied again nor asked for";
+    UNDO_NOTHING = "RB0611", "a failure is to be undone where nothing has an undo";
+    UNDO_REMAINS = "RB0612", "a failure is to be undone after effects that nothing takes back";
+    GATE_IDLE = "RB0613", "a gate stands before batches of which there is only one";
 
     SITES_SYNTAX = "RB0701", "the site list cannot be read";
     SITES_COLUMN = "RB0702", "the site list has a column that is not declared";
@@ -93,6 +103,10 @@ codes! {
     PLAN_EXPR = "RB0804", "an expression fails for a site";
     PLAN_LOSS = "RB0805", "a site would lose more data than allowed";
     PLAN_LIMIT = "RB0806", "the plan would be larger than the engine allows";
+    ESTATE_APPROVERS = "RB0807", "a group of approvers of the estate has nobody or somebody twice";
+    UNKNOWN_APPROVERS = "RB0808", "an approval names a group of approvers that the estate does not have";
+    FEW_APPROVERS = "RB0809", "an approval needs more people than its groups have";
+    PLAN_EXCLUDED = "RB0810", "a site is left out that is not in the list";
 
     NOT_EXECUTED = "RB0901", "this version does not execute a part of the language";
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::Approval;
 use serde_json::{Value as Json, json};
 
 use crate::codes;
@@ -19,13 +20,35 @@ pub struct Estate {
     pub name: String,
     /// Whether drills may destroy things in it.
     pub sandbox: bool,
+    /// Groups of people who may approve, by name; each person once.
+    pub approvers: BTreeMap<String, Vec<String>>,
+    /// What a large run has to pass before it starts.
+    pub guard: Option<Guard>,
     /// Variables that expressions read as `estate.NAME`.
     pub variables: serde_json::Map<String, Json>,
     /// References by name: `env:NAME`, `file:PATH` or `command:...`; never values.
     pub secrets: BTreeMap<String, String>,
 }
 
-const ESTATE: &[&str] = &["schema", "name", "sandbox", "variables", "secrets"];
+/// What a run over many sites has to pass before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Number of sites up to which a run starts without more ado.
+    pub sites: u32,
+    /// The approval that a run over more sites waits for.
+    pub approval: Option<Approval>,
+}
+
+impl Guard {
+    /// Says whether a run over so many sites is a large one.
+    #[must_use]
+    pub fn guards(&self, sites: usize) -> bool {
+        sites > self.sites as usize
+    }
+}
+
+const ESTATE: &[&str] = &["schema", "name", "sandbox", "approvers", "guard", "variables", "secrets"];
+const GUARD: &[&str] = &["sites", "approval"];
 
 impl Estate {
     /// Reads an estate file; `None` if there is an error.
@@ -40,6 +63,13 @@ impl Estate {
         let estate = read(&mut sink, &root);
         let found = diagnostic::in_order(sink.found);
         ((!diagnostic::has_errors(&found)).then_some(estate), found)
+    }
+
+    /// Returns the number of sites above which whoever starts a run must type the number back; `None` for no such
+    /// number.
+    #[must_use]
+    pub fn guard_sites(&self) -> Option<u32> {
+        self.guard.as_ref().map(|guard| guard.sites)
     }
 
     /// Returns the form that a plan stores: `{"variables": {...}, "secrets": {"name": "file:..."}}`.
@@ -59,6 +89,8 @@ fn read(sink: &mut Sink<'_>, root: &Node) -> Estate {
         Some(name.to_owned())
     });
     let sandbox = top.get("sandbox").and_then(|node| sink.boolean(node, "`sandbox`")).unwrap_or(false);
+    let approvers = top.get("approvers").map(|node| approvers(sink, node)).unwrap_or_default();
+    let guard = top.get("guard").and_then(|node| guard(sink, node, &approvers));
     let mut variables = serde_json::Map::new();
     if let Some(node) = top.get("variables") {
         for entry in sink.entries(node, "`variables`") {
@@ -77,7 +109,58 @@ fn read(sink: &mut Sink<'_>, root: &Node) -> Estate {
             }
         }
     }
-    Estate { name: name.unwrap_or_default(), sandbox, variables, secrets }
+    Estate { name: name.unwrap_or_default(), sandbox, approvers, guard, variables, secrets }
+}
+
+fn approvers(sink: &mut Sink<'_>, node: &Node) -> BTreeMap<String, Vec<String>> {
+    let mut all = BTreeMap::new();
+    for entry in sink.entries(node, "`approvers`") {
+        sink.name(&entry.key, entry.key_span, "a group of approvers", &[]);
+        let people = sink.texts(&entry.value, "an approver");
+        if people.is_empty() {
+            sink.error(
+                codes::ESTATE_APPROVERS,
+                entry.key_span,
+                format!("the group `{}` has nobody", words::short(&entry.key)),
+                "name its people: `dr-leads: [anna, ben]`",
+            );
+        }
+        let mut names: Vec<String> = Vec::new();
+        for (name, span) in people {
+            if name.trim() != name || name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
+                sink.error(
+                    codes::BAD_NAME,
+                    span,
+                    format!("`{}` is not the name of a person", words::short(name)),
+                    "write the name under which the person uses reinstate, at most 200 bytes",
+                );
+            } else if names.iter().any(|known| known == name) {
+                sink.error(
+                    codes::ESTATE_APPROVERS,
+                    span,
+                    format!("`{}` is in the group `{}` twice", words::short(name), words::short(&entry.key)),
+                    "name each person once",
+                );
+            } else {
+                names.push(name.to_owned());
+            }
+        }
+        all.insert(entry.key.clone(), names);
+    }
+    all
+}
+
+fn guard(sink: &mut Sink<'_>, node: &Node, approvers: &BTreeMap<String, Vec<String>>) -> Option<Guard> {
+    let fields = sink.fields(node, "`guard`", GUARD);
+    let sites = fields
+        .need(sink, "sites", "say up to how many sites a run needs no guard: `sites: 100`")
+        .and_then(|node| sink.integer(node, "`sites`", 0..=10_000_000));
+    let approval = fields.entry("approval").map(|entry| lower::approval::approval(sink, &entry.value, entry.key_span));
+    if let Some(declared) = &approval {
+        let text = sink.text;
+        sink.found.extend(crate::approvers::missing(text, declared, approvers));
+    }
+    Some(Guard { sites: u32::try_from(sites?).ok()?, approval: approval.map(|declared| declared.approval) })
 }
 
 /// Finds duplicate keys inside free-form values.

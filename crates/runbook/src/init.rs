@@ -43,6 +43,8 @@ pools:
 batches:
   sizes: [1, 10%, rest]            # one site first, then more
   max_failures: [0, 2%, 2%]        # a batch with more quarantined sites pauses the run
+  # A person opens each batch after the first; the groups of people stand in the estate under `approvers`:
+  # gate: { approval: { from: [dr-leads], timeout: 4h, on_timeout: reject } }
 
 defaults: { timeout: 10m, retry: { attempts: 3, delay: 1s, max_delay: 1m } }
 
@@ -61,4 +63,24 @@ steps:                             # only `needs` orders them
     needs: restore
     uses: noop@1
     on_failure: quarantine         # this site is out, the others go on
+
+  # An effect that can be taken back, if a later step with `on_failure: undo` fails or somebody asks for it.
+  # catalogue:
+  #   needs: recover
+  #   uses: http/request@1
+  #   with: { method: POST, url: "${{ estate.catalogue }}/sites/${{ site.id }}/undelete" }
+  #   undo:
+  #     uses: http/request@1
+  #     with: { method: POST, url: "${{ estate.catalogue }}/sites/${{ site.id }}/delete" }
+
+  # A decision: who may give it, and what happens if nobody does (`reject` or `pause`, never approve).
+  # customer:
+  #   needs: validate
+  #   approval: { from: [support], min: 1, timeout: 72h, on_timeout: reject }
+
+# What runs when everything else has settled, whatever happened:
+# finally:
+#   announce:
+#     scope: run
+#     uses: noop@1
 "#;

@@ -3,6 +3,7 @@
 //! Architecture invariant: pure. Texts come in, data and diagnostics go out; no files, clock, network or threads.
 //! Actions are known only as data (`engine::ActionSpec`), so no connector is seen from here.
 
+mod approvers;
 mod check;
 pub mod codes;
 mod diagnostic;
@@ -25,7 +26,7 @@ mod yaml;
 
 pub use check::{Checked, check};
 pub use diagnostic::{Diagnostic, Label, Severity, Text, has_errors};
-pub use estate::Estate;
+pub use estate::{Estate, Guard};
 pub use evaluate::{PlanEvaluator, secret_marker};
 pub use init::{SCHEMA_FILE, init_template};
 pub use model::{Outline, Runbook, Type};

@@ -6,7 +6,7 @@ use crate::source::{Source, Span};
 use crate::yaml::Node;
 
 /// A value with its place in the runbook's text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct At<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
@@ -72,6 +72,7 @@ impl Runbook {
             needs: step.needs.iter().map(|need| self.steps[need.step].name.as_str()).collect(),
             place: step.place,
             synthesised: step.synthesised,
+            finally: step.finally,
         })
     }
 
@@ -100,6 +101,8 @@ pub struct Outline<'a> {
     pub place: Place,
     /// Whether it comes from `targets.verify` rather than from `steps`.
     pub synthesised: bool,
+    /// Whether it comes from `finally`.
+    pub finally: bool,
 }
 
 /// The type of an attribute or input.
@@ -204,7 +207,7 @@ pub(crate) struct BatchesDecl {
     pub(crate) max_failures: Vec<Size>,
     pub(crate) on_exceeded: OnExceeded,
     pub(crate) soak_ms: u64,
-    pub(crate) gate: Option<Approval>,
+    pub(crate) gate: Option<ApprovalDecl>,
 }
 
 impl Default for BatchesDecl {
@@ -219,11 +222,13 @@ impl Default for BatchesDecl {
     }
 }
 
-impl BatchesDecl {
-    /// Says whether a list of many sites gives more than one batch.
-    pub(crate) fn several(&self) -> bool {
-        !matches!(self.sizes.first(), None | Some(Size::Rest | Size::Percent(10_000)))
-    }
+/// An approval with its places.
+#[derive(Clone, Debug)]
+pub(crate) struct ApprovalDecl {
+    pub(crate) approval: Approval,
+    pub(crate) span: Span,
+    /// Places of the groups that it names, in its order.
+    pub(crate) groups: Vec<Span>,
 }
 
 #[derive(Clone, Debug)]
@@ -244,12 +249,14 @@ pub(crate) struct Step {
     pub(crate) with: Option<Node>,
     /// Expected outputs, as a JSON object; verify only.
     pub(crate) expect: String,
-    pub(crate) approval: Option<Approval>,
+    pub(crate) approval: Option<ApprovalDecl>,
     pub(crate) undo: Option<Undo>,
     pub(crate) pools: Vec<PoolUse>,
     pub(crate) timeout_ms: u64,
     pub(crate) retry: Retry,
     pub(crate) on_failure: OnFailure,
+    /// Where `on_failure` is said: in the step, in `defaults`, or nowhere and so at the step.
+    pub(crate) on_failure_at: Span,
     pub(crate) front_load: bool,
     pub(crate) finally: bool,
     pub(crate) condition: Option<At<String>>,
@@ -257,11 +264,14 @@ pub(crate) struct Step {
     pub(crate) expect_ms: (u64, u64),
     /// Positions of the steps whose outputs its expressions read.
     pub(crate) reads: Vec<usize>,
+    /// Whether its undo reads the outputs of the step itself.
+    pub(crate) reads_own: bool,
     pub(crate) synthesised: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Undo {
+    pub(crate) span: Span,
     pub(crate) action: ActionSpec,
     pub(crate) with: Option<Node>,
 }

@@ -22,9 +22,14 @@ pub(crate) fn check(sink: &mut Sink<'_>, runbook: &Runbook) {
             retry(sink, step, action);
         }
         if let Some(undo) = &step.undo {
-            with(sink, &undo.action, undo.with.as_ref(), step.span);
+            with(sink, &undo.action, undo.with.as_ref(), undo.span);
         }
     }
+}
+
+/// Says whether a step changes nothing in the estate; a look-up of IDs never does, whatever action it uses.
+pub(crate) fn read_only(step: &Step) -> bool {
+    step.synthesised || step.action.as_ref().is_none_or(|action| action.read_only)
 }
 
 /// Says whether applying an action twice with these inputs has the effect once.
@@ -43,16 +48,20 @@ pub(crate) fn holds(property: &Holds, with: Option<&Node>) -> bool {
     }
 }
 
+/// How an action becomes safe to apply twice, if its inputs can say so.
+pub(super) fn how_to_be_safe(action: &ActionSpec) -> Option<String> {
+    match &action.idempotent {
+        Holds::WhenInput(name) => Some(format!("set `with.{name}: true` if applying it twice is safe")),
+        Holds::Always | Holds::Never => None,
+    }
+}
+
 fn retry(sink: &mut Sink<'_>, step: &Step, action: &ActionSpec) {
     if step.retry.attempts <= 1 || idempotent(action, step.with.as_ref()) {
         return;
     }
-    let hint = match &action.idempotent {
-        Holds::WhenInput(name) => {
-            format!("set `with.{name}: true` if applying it twice is safe, or `retry: {{ attempts: 1 }}` on this step")
-        }
-        _ => "set `retry: { attempts: 1 }` on this step".to_owned(),
-    };
+    let once = "set `retry: { attempts: 1 }` on this step";
+    let hint = how_to_be_safe(action).map_or_else(|| once.to_owned(), |safe| format!("{safe}, or {once}"));
     sink.error(
         codes::RETRY_UNSAFE,
         step.span,

@@ -13,7 +13,7 @@ use crate::yaml::{Node, Value};
 
 /// Checks all expressions and notes which steps read outputs of which.
 pub(crate) fn check(sink: &mut Sink<'_>, runbook: &mut Runbook, ancestors: &Ancestors) {
-    let mut reads: Vec<Vec<usize>> = Vec::new();
+    let mut reads: Vec<(Vec<usize>, bool)> = Vec::new();
     {
         let runbook = &*runbook;
         for group in &runbook.targets.groups {
@@ -39,12 +39,14 @@ pub(crate) fn check(sink: &mut Sink<'_>, runbook: &mut Runbook, ancestors: &Ance
             reads.push(step(sink, runbook, ancestors, ix));
         }
     }
-    for (step, reads) in runbook.steps.iter_mut().zip(reads) {
+    for (step, (reads, own)) in runbook.steps.iter_mut().zip(reads) {
         step.reads = reads;
+        step.reads_own = own;
     }
 }
 
-fn step(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, ix: usize) -> Vec<usize> {
+/// Checks a step; returns the steps that it reads, and whether its undo reads the step itself.
+fn step(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, ix: usize) -> (Vec<usize>, bool) {
     let step = &runbook.steps[ix];
     let mut reads = Vec::new();
     let mut names = Names { runbook, ancestors, spot: Spot::Control, step: Some(ix), item: None };
@@ -81,11 +83,14 @@ fn step(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, ix: usize
     if let Some(undo) = &step.undo
         && let Some(node) = &undo.with
     {
+        names.spot = Spot::Undo;
         with(sink, &names, node, Some(&undo.action.input), &mut reads);
     }
     reads.sort_unstable();
     reads.dedup();
-    reads
+    let own = reads.contains(&ix);
+    reads.retain(|&read| read != ix);
+    (reads, own)
 }
 
 fn wrong_type(sink: &mut Sink<'_>, span: Span, what: &str, wanted: &str, found: &Ty, hint: &str) {

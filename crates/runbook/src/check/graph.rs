@@ -5,6 +5,7 @@ use petgraph::graphmap::DiGraphMap;
 
 use crate::codes;
 use crate::fields::Sink;
+use crate::lower::batches;
 use crate::model::{Runbook, Step};
 
 /// For each step the steps before it, as bits.
@@ -58,7 +59,7 @@ pub(crate) fn check(sink: &mut Sink<'_>, runbook: &Runbook) -> Ancestors {
         }
     };
     let ancestors = Ancestors::of(steps, &order);
-    if runbook.batches.several() {
+    if batches::several(&runbook.batches.sizes) {
         deadlocks(sink, runbook, &ancestors);
     }
     ancestors

@@ -6,6 +6,7 @@ mod graph;
 mod names;
 pub(crate) mod schema;
 mod secrets;
+mod undo;
 
 use engine::ActionSpec;
 
@@ -16,7 +17,7 @@ use crate::model::Runbook;
 use crate::source::Source;
 use crate::yaml;
 
-pub(crate) use actions::{holds, idempotent};
+pub(crate) use actions::{holds, idempotent, read_only};
 pub(crate) use graph::Ancestors;
 pub(crate) use secrets::{has_password, is_secret_word};
 
@@ -45,6 +46,7 @@ pub fn check(source: &Source, catalogue: &[ActionSpec]) -> Checked {
     let ancestors = graph::check(&mut sink, &runbook);
     expressions::check(&mut sink, &mut runbook, &ancestors);
     actions::check(&mut sink, &runbook);
+    undo::check(&mut sink, &runbook, &ancestors);
     let diagnostics = diagnostic::in_order(sink.found);
     Checked { runbook: (!diagnostic::has_errors(&diagnostics)).then_some(runbook), diagnostics }
 }

@@ -4,7 +4,7 @@ use engine::Scope;
 
 use crate::check::{Ancestors, schema};
 use crate::codes::{self, Code};
-use crate::expr::{Path, Ty};
+use crate::expr::{Compiled, Path, Ty};
 use crate::lower::steps_within as within;
 use crate::model::{Runbook, Step, Type};
 use crate::words;
@@ -20,6 +20,8 @@ pub(crate) enum Spot {
     Control,
     /// `with` of a step.
     With,
+    /// `with` of a step's undo: the step itself has run.
+    Undo,
 }
 
 /// What may be read somewhere.
@@ -63,7 +65,7 @@ impl Names<'_> {
         match self.spot {
             Spot::GroupKey => Scope::Site,
             Spot::Margin => Scope::Run,
-            Spot::Control | Spot::With => self.here().map_or(Scope::Run, |step| step.scope),
+            Spot::Control | Spot::With | Spot::Undo => self.here().map_or(Scope::Run, |step| step.scope),
         }
     }
 
@@ -89,7 +91,9 @@ impl Names<'_> {
             },
             "restore_point" => self.restore_point(path),
             "batch" if self.step.is_some() => self.batch(path),
-            "secrets" if self.spot == Spot::With => Ok(if path.names.len() == 1 { Ty::Map } else { Ty::Text }),
+            "secrets" if matches!(self.spot, Spot::With | Spot::Undo) => {
+                Ok(if path.names.len() == 1 { Ty::Map } else { Ty::Text })
+            }
             "secrets" => Err(refuse(
                 codes::EXPR_SECRET,
                 "a secret may be read only inside `with`",
@@ -202,6 +206,12 @@ impl Names<'_> {
         }
     }
 
+    /// Says whether a step has settled before another starts; all of `steps` have before `finally`.
+    fn comes_before(&self, here: usize, there: usize) -> bool {
+        let steps = &self.runbook.steps;
+        self.ancestors.has(here, there) || (steps[here].finally && !steps[there].finally)
+    }
+
     fn output(&self, path: &Path) -> Result<Ty, Refusal> {
         let Some(here) = self.step else { return Err(self.unknown("steps")) };
         let steps = &self.runbook.steps;
@@ -216,7 +226,7 @@ impl Names<'_> {
             let known = steps
                 .iter()
                 .enumerate()
-                .filter(|&(ix, _)| self.ancestors.has(here, ix))
+                .filter(|&(ix, _)| self.comes_before(here, ix))
                 .map(|(_, step)| step.name.as_str());
             return Err(refuse(
                 codes::EXPR_NAME,
@@ -224,18 +234,26 @@ impl Names<'_> {
                 words::suggest(name, "steps before this one", known),
             ));
         };
-        if !self.ancestors.has(here, there) {
+        let own = here == there && self.spot == Spot::Undo;
+        if !own && !self.comes_before(here, there) {
             return Err(refuse(
                 codes::EXPR_ANCESTOR,
                 format!("`{name}` need not have run before `{}`", steps[here].name),
                 if here == there {
-                    "a step cannot read its own outputs".to_owned()
+                    "only the `undo` of a step can read the step's own outputs".to_owned()
                 } else {
                     format!("add `{name}` to its `needs`")
                 },
             ));
         }
         let step = &steps[there];
+        if step.approval.is_some() {
+            return Err(refuse(
+                codes::EXPR_OUTPUT,
+                format!("`{name}` is an approval, which has no outputs"),
+                "read the outputs of a step that uses an action",
+            ));
+        }
         if !within(steps[here].scope, step.scope) {
             return Err(refuse(
                 codes::EXPR_SCOPE,
@@ -260,7 +278,14 @@ impl Names<'_> {
             }
         }
         let known = step.action.as_ref().and_then(|action| schema::known_properties(&action.output));
-        if step.for_each.is_some() {
+        if own && step.for_each.as_ref().is_some_and(|list| reads_steps(&list.value)) {
+            return Err(refuse(
+                codes::EXPR_OUTPUT,
+                "the items of this step are found during the run, so an undo cannot tell which outputs are its own",
+                "read `item` instead, or take `for_each` from the site or the estate",
+            ));
+        }
+        if step.for_each.is_some() && !own {
             return match path.names.get(3) {
                 None => Ok(Ty::List(Box::new(Ty::Any))),
                 Some(_) => Err(refuse(
@@ -287,6 +312,11 @@ impl Names<'_> {
             }
         }
     }
+}
+
+/// Says whether an expression reads outputs.
+fn reads_steps(expression: &str) -> bool {
+    Compiled::unchecked(expression).is_ok_and(|compiled| compiled.reads("steps"))
 }
 
 /// Refuses names after a value that has nothing inside.

@@ -94,7 +94,7 @@ pub(crate) fn key_words(spec: &PlanSpec, step: StepIx, key: KeyIx) -> String {
 
 fn spot<'a>(spec: &'a PlanSpec, step: StepIx, key: KeyIx, outputs: &'a dyn Outputs) -> Spot<'a> {
     let scope = spec.steps.get(step.ix()).map_or(Scope::Run, |step| step.scope);
-    Spot { spec, scope, key: key.0, item: None, outputs: Some(outputs) }
+    Spot { spec, scope, key: key.0, item: None, outputs: Some(outputs), undone: None }
 }
 
 impl Evaluator for PlanEvaluator {
@@ -134,8 +134,18 @@ impl Evaluator for PlanEvaluator {
                 fail(&Failed { expression: "item".into(), fact: "the recorded item is no JSON".into() })
             })?),
         };
-        let spot = Spot { item: item.as_ref(), ..spot(spec, target.step, target.key, outputs) };
-        program.with.fill(&self.programs.scene, spot).map_err(|failed| fail(&failed))
+        // The number of an item matters only where the plan knows it: `check` refuses the rest.
+        let undone = target.undo.then(|| {
+            let item = plan.planned_unit_at(target.unit).map_or(0, |(_, item)| item as usize);
+            (target.step, item)
+        });
+        let shape = match (&program.undo, target.undo) {
+            (Some(undo), true) => undo,
+            (None, true) => return Ok(Json::Null),
+            (_, false) => &program.with,
+        };
+        let spot = Spot { item: item.as_ref(), undone, ..spot(spec, target.step, target.key, outputs) };
+        shape.fill(&self.programs.scene, spot).map_err(|failed| fail(&failed))
     }
 }
 

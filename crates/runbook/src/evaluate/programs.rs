@@ -1,6 +1,6 @@
 //! Every expression of a plan's steps, compiled once.
 
-use engine::{ForEach, Place, PlanSpec, When, Work};
+use engine::{ActionUse, ForEach, Place, PlanSpec, When, Work};
 
 use crate::evaluate::shape::Failed;
 use crate::evaluate::{Scene, Shape};
@@ -13,6 +13,15 @@ pub(crate) struct StepPrograms {
     pub(crate) condition: Option<Compiled>,
     pub(crate) for_each: Option<Compiled>,
     pub(crate) with: Shape,
+    /// The inputs of its undo.
+    pub(crate) undo: Option<Shape>,
+}
+
+/// Compiles the inputs of an action.
+fn inputs(action: &ActionUse) -> Result<Shape, Failed> {
+    serde_json::from_str(&action.with)
+        .map_err(|_| Failed { expression: action.with.clone(), fact: "it is no JSON".into() })
+        .and_then(Shape::new)
 }
 
 /// The expressions of a plan.
@@ -53,14 +62,16 @@ impl Programs {
                 ForEach::Once | ForEach::Planned { .. } => None,
             };
             let with = match &step.work {
-                Work::Action(action) => serde_json::from_str(&action.with)
-                    .map_err(|_| Failed { expression: action.with.clone(), fact: "it is no JSON".into() })
-                    .and_then(Shape::new),
+                Work::Action(action) => inputs(action),
                 Work::Approval(_) => Shape::new(serde_json::Value::Null),
             };
-            match with {
-                Ok(with) => steps.push(StepPrograms { condition, for_each, with }),
-                Err(failed) => broken.push(Broken { step: ix, failed }),
+            let undo = step.undo.as_ref().map(inputs).transpose();
+            match (with, undo) {
+                (Ok(with), Ok(undo)) => steps.push(StepPrograms { condition, for_each, with, undo }),
+                (with, undo) => {
+                    let failed = [with.err(), undo.err()].into_iter().flatten();
+                    broken.extend(failed.map(|failed| Broken { step: ix, failed }));
+                }
             }
         }
         if broken.is_empty() {
@@ -86,5 +97,77 @@ impl Programs {
             Some(at) => self.lines.place(text, start + at),
             None => step.place,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use engine::{ActionSpec, Holds, KeyIx, Outputs, Scope, StepIx};
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::evaluate::Spot;
+    use crate::{Estate, Format, SiteList, Source};
+
+    struct Recorded;
+
+    impl Outputs for Recorded {
+        fn of(&self, step: StepIx, _: KeyIx) -> Vec<Option<&str>> {
+            if step.ix() == 0 {
+                vec![Some(r#"{"n": 7}"#)]
+            } else {
+                vec![Some(r#"{"n": 1}"#), None, Some(r#"{"n": 3}"#)]
+            }
+        }
+    }
+
+    fn spec() -> PlanSpec {
+        let open = json!({"type": "object", "additionalProperties": true});
+        let action = ActionSpec {
+            uses: "act@1".into(),
+            summary: "acts".into(),
+            input: open.clone(),
+            output: open,
+            idempotent: Holds::Always,
+            has_probe: Holds::Never,
+            read_only: false,
+        };
+        let text = r#"
+schema: runbook/v1
+name: r
+targets: { attributes: { products: list<string> } }
+defaults: { timeout: 1m }
+steps:
+  one: { uses: act@1, undo: { uses: act@1, with: { n: "${{ steps.one.outputs.n }}", key: "${{ secrets.api }}" } } }
+  each: { needs: one, for_each: site.products, uses: act@1, undo: { uses: act@1, with: { of: "${{ item }}", n: "${{ steps.each.outputs.n }}", one: "${{ steps.one.outputs.n }}" } } }
+"#;
+        let runbook = crate::check(&Source::new("r.yaml", text), &[action]);
+        let runbook = runbook.runbook.expect("the runbook is right");
+        let estate = Source::new("e.yaml", "schema: estate/v1\nname: e\nsecrets: { api: env:API }\n");
+        let estate = Estate::parse(&estate).0.expect("the estate is right");
+        let list = SiteList::parse(&Source::new("s.csv", "id,products\ns1,a;b;c\n"), Format::Csv, &runbook);
+        let list = list.0.expect("the list is right");
+        crate::plan(&runbook, &estate, &list, &BTreeMap::new(), &BTreeMap::new()).expect("it can be planned")
+    }
+
+    fn undo_of(spec: &PlanSpec, step: usize, item: usize) -> Result<Json, Failed> {
+        let programs = Programs::new(spec).expect("what was planned compiles");
+        let undo = programs.steps[step].undo.as_ref().expect("it has an undo");
+        let value = Json::from(["a", "b", "c"][item]);
+        let undone = Some((StepIx::from(step), item));
+        let spot = Spot { spec, scope: Scope::Site, key: 0, item: Some(&value), outputs: Some(&Recorded), undone };
+        undo.fill(&programs.scene, spot)
+    }
+
+    #[test]
+    fn an_undo_reads_the_outputs_of_its_own_item() {
+        let spec = spec();
+        assert_eq!(undo_of(&spec, 0, 0), Ok(json!({"n": 7, "key": crate::secret_marker("api")})));
+        assert_eq!(undo_of(&spec, 1, 2), Ok(json!({"of": "c", "n": 3, "one": 7})));
+        let missing = undo_of(&spec, 1, 1).expect_err("this item gave no outputs");
+        assert!(missing.fact.contains("not there"), "{missing:?}");
+        assert!(spec.steps.iter().all(|step| step.keeps_outputs) && spec.steps[1].reads == [StepIx(0)]);
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Spot<'a> {
     pub(crate) key: u32,
     pub(crate) item: Option<&'a Json>,
     pub(crate) outputs: Option<&'a dyn Outputs>,
+    /// In an undo: the step that is undone and the number of its item, whose outputs it sees as the step's.
+    pub(crate) undone: Option<(StepIx, usize)>,
 }
 
 impl Scene {
@@ -226,7 +228,12 @@ fn step_value(spot: Spot<'_>, name: &str) -> Result<Option<Json>, String> {
                 serde_json::from_str(text).map_err(|_| format!("the recorded outputs of `{name}` are no JSON"))
             }
         };
-        if step.for_each != ForEach::Once {
+        let undone = spot.undone.filter(|&(step, _)| step.ix() == ix);
+        if let Some((_, item)) = undone {
+            if let Some(text) = recorded.get(item) {
+                value.insert("outputs".into(), parse(text)?);
+            }
+        } else if step.for_each != ForEach::Once {
             let all: Result<Vec<Json>, String> = recorded.iter().map(parse).collect();
             value.insert("outputs".into(), Json::Array(all?));
         } else if let Some(text) = recorded.first() {

@@ -3,29 +3,45 @@
 use engine::{Approval, OnLapse};
 
 use crate::codes;
-use crate::fields::Sink;
+use crate::fields::{Fields, Sink};
 use crate::lower::keys;
+use crate::model::ApprovalDecl;
+use crate::source::Span;
+use crate::words;
 use crate::yaml::{Node, Value};
 
 const LAPSES: &[(&str, OnLapse)] = &[("reject", OnLapse::Reject), ("pause", OnLapse::Pause)];
 
-pub(crate) fn approval(sink: &mut Sink<'_>, node: &Node) -> Option<Approval> {
+/// Longest time that a run may wait for a person, in milliseconds: 30 days.
+const MAX_WAIT_MS: u64 = 30 * 24 * 3_600_000;
+
+/// What a step with an approval cannot have, because it calls nothing.
+pub(crate) const NOT_IN_APPROVAL: &[(&str, &str)] = &[
+    ("with", "remove it, or use an action"),
+    ("for_each", "remove it: one decision stands for all items; give the step a scope instead"),
+    ("pool", "remove it: waiting holds no slot"),
+    ("timeout", "say when it lapses inside it: `approval: { timeout: 4h }`"),
+    ("retry", "remove it: nobody is asked twice by itself"),
+    ("undo", "remove it: a decision changes nothing that could be taken back"),
+];
+
+/// Reads an approval; `span` is the place of its key.
+pub(crate) fn approval(sink: &mut Sink<'_>, node: &Node, span: Span) -> ApprovalDecl {
     let fields = sink.fields(node, "`approval`", keys::APPROVAL);
-    let from: Vec<String> = match fields.get("from") {
-        None => Vec::new(),
-        Some(node) => sink.texts(node, "`from`").into_iter().map(|(name, _)| name.to_owned()).collect(),
-    };
-    if from.is_empty() {
-        sink.error(
-            codes::NO_APPROVER,
-            node.span,
-            "the approval names nobody who may give it",
-            "name groups of people: `from: [dr-leads]`",
-        );
-    }
+    let (from, groups) = groups(sink, node, fields);
     let timeout = fields
         .need(sink, "timeout", "say when it lapses: `timeout: 4h`")
-        .and_then(|node| sink.duration(node, "`timeout`", false));
+        .and_then(|node| Some((sink.duration(node, "`timeout`", false)?, node.span)));
+    if let Some((millis, at)) = timeout
+        && millis > MAX_WAIT_MS
+    {
+        sink.error(
+            codes::BAD_DURATION,
+            at,
+            "an approval may wait for 30 days at most",
+            "ask for it sooner; `on_timeout: pause` keeps the run until somebody is there",
+        );
+    }
     let on_timeout = match fields.get("on_timeout") {
         Some(Node { span, value: Value::Text(text) }) if text.starts_with("approve") || text == "pass" => {
             sink.error(
@@ -40,10 +56,49 @@ pub(crate) fn approval(sink: &mut Sink<'_>, node: &Node) -> Option<Approval> {
         None => Some(OnLapse::Reject),
     };
     let min = fields.get("min").and_then(|node| sink.integer(node, "`min`", 1..=100)).unwrap_or(1);
-    Some(Approval {
+    let approval = Approval {
         from,
         min: u16::try_from(min).unwrap_or(1),
-        timeout_ms: timeout.unwrap_or(1),
+        timeout_ms: timeout.map_or(1, |(millis, _)| millis),
         on_timeout: on_timeout.unwrap_or(OnLapse::Reject),
-    })
+    };
+    ApprovalDecl { approval, span, groups }
+}
+
+fn groups(sink: &mut Sink<'_>, node: &Node, fields: Fields<'_>) -> (Vec<String>, Vec<Span>) {
+    let named = fields.get("from").map(|node| sink.texts(node, "`from`")).unwrap_or_default();
+    if named.is_empty() {
+        sink.error(
+            codes::NO_APPROVER,
+            node.span,
+            "the approval names nobody who may give it",
+            "name groups of people: `from: [dr-leads]`",
+        );
+    }
+    let mut all: (Vec<String>, Vec<Span>) = (Vec::new(), Vec::new());
+    for (name, span) in named {
+        sink.name(name, span, "a group of approvers", &[]);
+        if let Some(first) = all.0.iter().position(|known| known == name) {
+            let first = all.1[first];
+            sink.error2(
+                codes::APPROVER_TWICE,
+                (span, (first, "first named here")),
+                format!("the group `{}` is named twice", words::short(name)),
+                "remove one of them; `min: 2` asks for two people",
+            );
+        } else {
+            all.0.push(name.to_owned());
+            all.1.push(span);
+        }
+    }
+    all
+}
+
+/// Reports what stands beside an approval in a step although only an action can have it.
+pub(super) fn alone(sink: &mut Sink<'_>, fields: Fields<'_>) {
+    for (word, hint) in NOT_IN_APPROVAL {
+        if let Some(entry) = fields.entry(word) {
+            sink.error(codes::APPROVAL_WORD, entry.key_span, format!("an approval cannot have `{word}`"), *hint);
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use engine::OnExceeded;
 
 use crate::codes;
+use crate::diagnostic::Diagnostic;
 use crate::fields::Sink;
-use crate::lower::{approval, keys, steps};
+use crate::lower::{approval, keys};
 use crate::model::{BatchesDecl, Size};
 use crate::words;
 use crate::yaml::{Node, Value};
@@ -33,16 +34,31 @@ pub(crate) fn batches(sink: &mut Sink<'_>, node: &Node) -> BatchesDecl {
     let soak_ms = fields.get("soak").and_then(|node| sink.duration(node, "`soak`", true)).unwrap_or(0);
     let gate = fields.entry("gate").and_then(|entry| {
         let gate = sink.fields(&entry.value, "`gate`", keys::GATE);
-        sink.push(steps::not_executed("`gate` of batches").at(sink.text, entry.key_span, ""));
         let node = gate.need(
             sink,
             "approval",
             "say who may open the next batch: `gate: { approval: { from: [dr-leads], timeout: 4h } }`",
         )?;
-        approval::approval(sink, node)
+        Some(approval::approval(sink, node, entry.key_span))
     });
+    if let Some(gate) = &gate
+        && !sizes.is_empty()
+        && !several(&sizes)
+    {
+        let warning = Diagnostic::warning(
+            codes::GATE_IDLE,
+            "nobody is ever asked: there is only one batch, and the gate stands before each batch after the first",
+            "cut the list, such as `sizes: [1, 10%, rest]`, or make the approval a step that others need",
+        );
+        sink.push(warning.at(sink.text, gate.span, ""));
+    }
     let sizes = if sizes.is_empty() { vec![Size::Rest] } else { sizes };
     BatchesDecl { sizes, max_failures, on_exceeded, soak_ms, gate }
+}
+
+/// Says whether a list of many sites gives more than one batch.
+pub(crate) fn several(sizes: &[Size]) -> bool {
+    !matches!(sizes.first(), None | Some(Size::Rest | Size::Percent(10_000)))
 }
 
 fn listed(node: Option<&Node>) -> Option<usize> {

@@ -1,15 +1,19 @@
 //! From the tree to a runbook: every key read once, every error collected, names resolved.
 
-mod approval;
-mod batches;
+pub(crate) mod approval;
+pub(crate) mod batches;
+mod finally;
 pub(crate) mod keys;
 mod pools;
 mod retry;
 mod steps;
-pub(crate) use steps::within as steps_within;
 mod targets;
 pub(crate) mod values;
 mod verify;
+
+pub(crate) use approval::NOT_IN_APPROVAL;
+pub(crate) use finally::NOT_IN_FINALLY;
+pub(crate) use steps::within as steps_within;
 
 use std::collections::HashMap;
 
@@ -29,6 +33,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) groups: Vec<String>,
     pub(crate) pools: Vec<engine::PoolSpec>,
     pub(crate) steps: HashMap<String, usize>,
+    /// Position of the first step of `finally`; all after it are of `finally` too.
+    pub(crate) finally_from: usize,
     pub(crate) defaults: retry::Defaults,
 }
 
@@ -96,8 +102,14 @@ pub(crate) fn document(sink: &mut Sink<'_>, root: &Node, catalogue: &[ActionSpec
     }
     let restore_point = top.get("restore_point").and_then(|node| targets::restore_point(sink, node, &targets));
     let objectives = top.get("objectives").map(|node| objectives(sink, node)).unwrap_or_default();
-    let mut scene =
-        Scene { catalogue, groups, pools: Vec::new(), steps: HashMap::new(), defaults: retry::Defaults::default() };
+    let mut scene = Scene {
+        catalogue,
+        groups,
+        pools: Vec::new(),
+        steps: HashMap::new(),
+        finally_from: usize::MAX,
+        defaults: retry::Defaults::default(),
+    };
     let pools = top.get("pools").map(|node| pools::pools(sink, &scene, node)).unwrap_or_default();
     scene.pools = pools.iter().map(|pool| pool.spec.clone()).collect();
     let batches = top.get("batches").map(|node| batches::batches(sink, node)).unwrap_or_default();

@@ -43,8 +43,13 @@ pub(crate) fn pools(sink: &mut Sink<'_>, scene: &Scene<'_>, node: &Node) -> Vec<
             );
         }
         let shared = fields.get("shared").and_then(|node| sink.boolean(node, "`shared`")).unwrap_or(false);
-        if shared {
-            sink.push(super::steps::not_executed("`shared: true` of a pool").at(sink.text, entry.key_span, ""));
+        if let (true, Some(Scope::Site | Scope::Batch), Some(found)) = (shared, per, fields.entry("shared")) {
+            sink.error(
+                codes::POOL_SHARED,
+                found.key_span,
+                format!("the pool `{}` cannot be shared: no other run has these sites and batches", entry.key),
+                "share a pool without `per`, or per a scope that is declared in `targets.scopes`",
+            );
         }
         all.push(Pool { spec: PoolSpec { name: entry.key.clone(), per, slots, rate, shared } });
     }

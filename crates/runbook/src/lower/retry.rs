@@ -4,6 +4,7 @@ use engine::{Backoff, OnFailure, Retry, Scope};
 
 use crate::fields::Sink;
 use crate::lower::{Scene, keys};
+use crate::model::At;
 use crate::yaml::Node;
 
 const BACKOFFS: &[(&str, Backoff)] = &[("exponential", Backoff::Exponential), ("constant", Backoff::Constant)];
@@ -26,12 +27,13 @@ pub(crate) struct Defaults {
     pub(crate) scope: Scope,
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) retry: Retry,
-    pub(crate) on_failure: OnFailure,
+    /// `None` if it says nothing.
+    pub(crate) on_failure: Option<At<OnFailure>>,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { scope: Scope::Site, timeout_ms: None, retry: ONCE, on_failure: OnFailure::Quarantine }
+        Self { scope: Scope::Site, timeout_ms: None, retry: ONCE, on_failure: None }
     }
 }
 
@@ -42,16 +44,12 @@ pub(crate) fn defaults(sink: &mut Sink<'_>, scene: &Scene<'_>, node: &Node) -> D
         scope: fields.get("scope").and_then(|node| scene.scope(sink, node, "`scope`")).unwrap_or(Scope::Site),
         timeout_ms: fields.get("timeout").and_then(|node| sink.duration(node, "`timeout`", false)),
         retry: fields.get("retry").map_or(ONCE, |node| retry(sink, node, Retry { attempts: 3, ..ONCE })),
-        on_failure: on_failure.unwrap_or(OnFailure::Quarantine),
+        on_failure,
     }
 }
 
-pub(crate) fn on_failure(sink: &mut Sink<'_>, node: &Node) -> Option<OnFailure> {
-    let what = sink.word(node, "`on_failure`", ON_FAILURE)?;
-    if what == OnFailure::Undo {
-        sink.push(super::steps::not_executed("`on_failure: undo`").at(sink.text, node.span, ""));
-    }
-    Some(what)
+pub(crate) fn on_failure(sink: &mut Sink<'_>, node: &Node) -> Option<At<OnFailure>> {
+    sink.word(node, "`on_failure`", ON_FAILURE).map(|what| At::new(what, node.span))
 }
 
 /// Reads a retry policy; keys that are not given come from `base`.

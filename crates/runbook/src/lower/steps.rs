@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use engine::Scope;
+use engine::{OnFailure, Scope};
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields::{Fields, Sink};
-use crate::lower::{Scene, approval, keys, pools, retry, verify};
-use crate::model::{At, NeedDecl, Step, Undo};
+use crate::lower::{Scene, approval, finally, keys, pools, retry, verify};
+use crate::model::{ApprovalDecl, At, NeedDecl, Step, Undo};
 use crate::source::Span;
 use crate::words;
 use crate::yaml::{Entry, Node, Value};
@@ -17,15 +17,7 @@ use crate::yaml::{Entry, Node, Value};
 pub(crate) const MAX_STEPS: usize = 5_000;
 
 /// What this version reads and checks but does not execute: the engine's next version makes each entry go away.
-pub(crate) const NOT_EXECUTED: &[&str] = &[
-    "`approval`",
-    "`gate` of batches",
-    "`undo`",
-    "`on_failure: undo`",
-    "`finally`",
-    "`ids: remap`",
-    "`shared: true` of a pool",
-];
+pub(crate) const NOT_EXECUTED: &[&str] = &["`ids: remap`"];
 
 /// The refusal of a feature of [`NOT_EXECUTED`]; a warning once it is taken out of that table.
 pub(crate) fn not_executed(feature: &'static str) -> Diagnostic {
@@ -55,7 +47,6 @@ pub(crate) fn all(
     }
     if let Some(node) = finally {
         entries.extend(sink.entries(node, "`finally`").iter().map(|entry| (entry, true)));
-        sink.push(not_executed("`finally`").at(sink.text, node.span, ""));
     }
     if entries.len() > MAX_STEPS {
         sink.error(
@@ -95,6 +86,7 @@ pub(crate) fn all(
         places.entry(&entry.key).or_insert((entry.key_span, *finally));
     }
     scene.steps = names;
+    scene.finally_from = base + entries.iter().filter(|(_, finally)| !finally).count();
     for (entry, finally) in entries {
         let mut step = step(sink, scene, entry, finally);
         if base > 0 && step.needs.is_empty() && !finally {
@@ -105,22 +97,31 @@ pub(crate) fn all(
     steps
 }
 
-fn step(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry, finally: bool) -> Step {
+fn step(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry, of_finally: bool) -> Step {
     let fields = sink.fields(&entry.value, "a step", keys::STEP);
     if let Some(node) = fields.get("description") {
         sink.text(node, "`description`");
     }
     let scope = fields.get("scope").and_then(|node| scene.scope(sink, node, "`scope`")).unwrap_or(scene.defaults.scope);
     let needs = fields.get("needs").map(|node| needs(sink, scene, node)).unwrap_or_default();
+    finally::crossing(sink, scene, &entry.key, of_finally, &needs);
+    if of_finally {
+        finally::words(sink, fields);
+    }
     let (action, approval) = work(sink, scene, entry, fields);
-    let timeout_ms = timeout(sink, scene, entry, fields);
+    let timeout_ms = match &approval {
+        Some(declared) => declared.approval.timeout_ms,
+        None => timeout(sink, scene, entry, fields),
+    };
+    let own = fields.get("on_failure").and_then(|node| retry::on_failure(sink, node));
+    let on_failure = own.or(scene.defaults.on_failure).filter(|what| !of_finally || finally::fits(what.value));
+    let base_retry = if approval.is_some() { retry::ONCE } else { scene.defaults.retry };
     let undo = fields.entry("undo").and_then(|undo_entry| {
-        sink.push(not_executed("`undo`").at(sink.text, undo_entry.key_span, ""));
         let undo = sink.fields(&undo_entry.value, "`undo`", keys::UNDO);
         let action = undo
             .need(sink, "uses", "name the action that takes the effect back")
             .and_then(|node| scene.action(sink, node));
-        Some(Undo { action: action?, with: undo.get("with").cloned() })
+        Some(Undo { span: undo_entry.key_span, action: action?, with: undo.get("with").cloned() })
     });
     Step {
         name: entry.key.clone(),
@@ -135,17 +136,16 @@ fn step(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry, finally: bool) ->
         undo,
         pools: fields.get("pool").map(|node| pools::uses(sink, scene, node, scope)).unwrap_or_default(),
         timeout_ms,
-        retry: fields.get("retry").map_or(scene.defaults.retry, |node| retry::retry(sink, node, scene.defaults.retry)),
-        on_failure: fields
-            .get("on_failure")
-            .and_then(|node| retry::on_failure(sink, node))
-            .unwrap_or(scene.defaults.on_failure),
+        retry: fields.get("retry").map_or(base_retry, |node| retry::retry(sink, node, base_retry)),
+        on_failure: on_failure.as_ref().map_or(OnFailure::Quarantine, |what| what.value),
+        on_failure_at: on_failure.as_ref().map_or(entry.key_span, |what| what.span),
         front_load: fields.get("front_load").and_then(|node| sink.boolean(node, "`front_load`")).unwrap_or(false),
-        finally,
+        finally: of_finally,
         condition: fields.get("if").and_then(|node| expression(sink, node, "`if`")),
         for_each: fields.get("for_each").and_then(|node| expression(sink, node, "`for_each`")),
         expect_ms: fields.get("expect").map_or((0, 0), |node| expect(sink, node)),
         reads: Vec::new(),
+        reads_own: false,
         synthesised: false,
     }
 }
@@ -155,12 +155,9 @@ fn work(
     scene: &Scene<'_>,
     entry: &Entry,
     fields: Fields<'_>,
-) -> (Option<engine::ActionSpec>, Option<engine::Approval>) {
+) -> (Option<engine::ActionSpec>, Option<ApprovalDecl>) {
     let action = fields.get("uses").and_then(|node| scene.action(sink, node));
-    let approval = fields.entry("approval").and_then(|found| {
-        sink.push(not_executed("`approval`").at(sink.text, found.key_span, ""));
-        approval::approval(sink, &found.value)
-    });
+    let approval = fields.entry("approval").map(|found| approval::approval(sink, &found.value, found.key_span));
     match (fields.get("uses"), fields.get("approval")) {
         (None, None) => sink.error(
             codes::WORKLESS,
@@ -174,12 +171,7 @@ fn work(
             format!("the step `{}` both uses an action and waits for an approval", words::short(&entry.key)),
             "make it two steps, the second with `needs`",
         ),
-        (None, Some(_)) if fields.get("with").is_some() => sink.error(
-            codes::WORKLESS,
-            entry.key_span,
-            format!("the step `{}` has `with` but no action", words::short(&entry.key)),
-            "remove `with`, or use an action",
-        ),
+        (None, Some(_)) => approval::alone(sink, fields),
         _ => {}
     }
     (action, approval)
@@ -248,7 +240,7 @@ fn needs(sink: &mut Sink<'_>, scene: &Scene<'_>, node: &Node) -> Vec<NeedDecl> {
                 codes::UNKNOWN_STEP,
                 span,
                 format!("there is no step `{}`", words::short(name)),
-                words::suggest(name, "steps", sorted(scene).iter().copied()),
+                words::suggest(name, "steps", sorted(scene)),
             );
             continue;
         };

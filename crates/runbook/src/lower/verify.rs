@@ -45,12 +45,14 @@ pub(crate) fn steps(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry) -> Ve
         timeout_ms: scene.defaults.timeout_ms.unwrap_or(60_000),
         retry: if safe { scene.defaults.retry } else { retry::ONCE },
         on_failure: OnFailure::Abort,
+        on_failure_at: entry.key_span,
         front_load: true,
         finally: false,
         condition: None,
         for_each: None,
         expect_ms: (0, 0),
         reads: Vec::new(),
+        reads_own: false,
         synthesised: true,
     };
     let verified = Step {

@@ -29,7 +29,7 @@ pub(super) fn cut(declared: &BatchesDecl, sites: usize) -> Batches {
         max_failures,
         on_exceeded: declared.on_exceeded,
         soak_ms: declared.soak_ms,
-        gate: declared.gate.clone(),
+        gate: declared.gate.as_ref().map(|gate| gate.approval.clone()),
     }
 }
 

@@ -57,8 +57,14 @@ fn keys(
     let mut failed = 0_usize;
     let column = column_of(&compiled, spec);
     for site in 0..spec.sites.len() {
-        let spot =
-            Spot { spec, scope: Scope::Site, key: u32::try_from(site).unwrap_or(u32::MAX), item: None, outputs: None };
+        let spot = Spot {
+            spec,
+            scope: Scope::Site,
+            key: u32::try_from(site).unwrap_or(u32::MAX),
+            item: None,
+            outputs: None,
+            undone: None,
+        };
         let key: Result<Option<String>, String> = match column {
             Some(texts) => Ok(texts.get(site).map(str::to_owned)),
             None => scene.evaluate(&compiled, spot).and_then(|value| match value {

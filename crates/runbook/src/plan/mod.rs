@@ -2,6 +2,7 @@
 
 mod batches;
 mod decide;
+mod exclude;
 mod groups;
 mod inputs;
 mod order;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 use engine::{Origin, PLAN_FORMAT, PlanSpec};
 
+use crate::approvers;
 use crate::codes;
 use crate::diagnostic::{self, Diagnostic, Text};
 use crate::estate::Estate;
@@ -24,16 +26,19 @@ use crate::source::Span;
 /// Most sites of a plan.
 const MAX_SITES: usize = 10_000_000;
 
-/// Resolves everything that can be known before a run; overrides are texts by the names of inputs.
+/// Resolves everything that can be known before a run; overrides are texts by the names of inputs, excluded sites are
+/// reasons by ID.
 ///
 /// # Errors
-/// If an input is missing or wrong, a secret or variable is not in the estate, an expression fails for a site, or a
-/// site would lose more data than allowed; each names step, site and row.
+/// If an input is missing or wrong, a secret or variable is not in the estate, an approval cannot be given by anybody
+/// in the estate, an excluded ID is not in the list or none is left, an expression fails for a site, or a site would
+/// lose more data than allowed; each names step, site and row.
 pub fn plan(
     runbook: &Runbook,
     estate: &Estate,
     list: &SiteList,
     overrides: &BTreeMap<String, String>,
+    exclude: &BTreeMap<String, String>,
 ) -> Result<PlanSpec, Vec<Diagnostic>> {
     let text = Text::new(&runbook.source);
     let mut found = Vec::new();
@@ -49,7 +54,8 @@ pub fn plan(
         return Err(found);
     }
     let inputs = inputs::resolve(runbook, overrides, &text, &mut found);
-    let sites = order::sorted(&runbook.targets, &list.sites);
+    let (rows, excluded) = exclude::kept(list, exclude, &text, &mut found);
+    let sites = order::sorted(&runbook.targets, &list.sites, rows);
     let batches = batches::cut(&runbook.batches, sites.len());
     let mut spec = PlanSpec {
         format: PLAN_FORMAT,
@@ -69,8 +75,9 @@ pub fn plan(
         inputs: inputs.to_string(),
         estate: estate.to_json().to_string(),
         objectives: runbook.objectives,
-        extras: engine::Extras::default(),
+        extras: engine::Extras { excluded, ..engine::Extras::default() },
     };
+    approvers::fill(runbook, estate, &mut spec, &text, &mut found);
     if diagnostic::has_errors(&found) {
         return Err(found);
     }

@@ -6,12 +6,11 @@ use engine::{Column, Interned, Sites, Values};
 
 use crate::model::Targets;
 
-/// Returns the sites in the order of `order_by`; equal ones keep the order of the list.
-pub(super) fn sorted(targets: &Targets, sites: &Sites) -> Sites {
-    if targets.order_by.is_empty() {
+/// Returns the sites of some rows in the order of `order_by`; equal ones keep the order of the list.
+pub(super) fn sorted(targets: &Targets, sites: &Sites, mut rows: Vec<usize>) -> Sites {
+    if targets.order_by.is_empty() && rows.len() == sites.len() {
         return sites.clone();
     }
-    let mut rows: Vec<usize> = (0..sites.len()).collect();
     rows.sort_by(|&a, &b| {
         targets
             .order_by

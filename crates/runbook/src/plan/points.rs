@@ -66,7 +66,7 @@ fn margin(declared: &RestorePoint, spec: &PlanSpec) -> Result<u64, String> {
     let Some(margin) = &declared.margin else { return Ok(0) };
     let shape = Shape::new(Json::String(margin.value.clone())).map_err(|failed| failed.fact)?;
     let scene = Scene::new(&spec.inputs, &spec.estate)?;
-    let spot = Spot { spec, scope: Scope::Run, key: 0, item: None, outputs: None };
+    let spot = Spot { spec, scope: Scope::Run, key: 0, item: None, outputs: None, undone: None };
     match shape.fill(&scene, spot).map_err(|failed| failed.fact)? {
         Json::String(text) => words::duration_ms(&text),
         other => Err(format!("`{other}` is not a duration")),

@@ -34,7 +34,7 @@ pub(super) fn keys_of(spec: &PlanSpec, scope: Scope) -> u32 {
 }
 
 pub(super) fn spot(spec: &PlanSpec, scope: Scope, key: u32) -> Spot<'_> {
-    Spot { spec, scope, key, item: None, outputs: None }
+    Spot { spec, scope, key, item: None, outputs: None, undone: None }
 }
 
 /// One thing of a key that an expression reads, as a number.
@@ -107,7 +107,8 @@ pub(super) fn probe(
             // Whether it runs for a key is not known, so neither is whether its inputs would be read.
             continue;
         }
-        for hole in &programs.steps[ix].with.holes {
+        let program = &programs.steps[ix];
+        for hole in program.with.holes.iter().chain(program.undo.iter().flat_map(|undo| &undo.holes)) {
             let later_item = hole.compiled.reads("item") && matches!(step.for_each, ForEach::Later(_));
             if hole.compiled.reads("steps") || later_item || trivial(spec, step.scope, hole) {
                 continue;
@@ -216,9 +217,10 @@ fn items_of(spec: &PlanSpec, for_each: &ForEach, key: u32) -> Vec<Option<Json>> 
         .collect()
 }
 
-/// The place of an expression inside a step's `with`.
+/// The place of an expression inside a step's `with` or that of its undo.
 fn place(text: &Text<'_>, step: &Step, expression: &str) -> Span {
-    step.with.as_ref().and_then(|with| find(text, with, expression)).unwrap_or(step.span)
+    let undo = step.undo.as_ref().and_then(|undo| undo.with.as_ref());
+    step.with.iter().chain(undo).find_map(|with| find(text, with, expression)).unwrap_or(step.span)
 }
 
 fn find(text: &Text<'_>, node: &Node, expression: &str) -> Option<Span> {

@@ -7,11 +7,12 @@ use crate::model::{Runbook, Step};
 use crate::yaml::Node;
 
 pub(super) fn fill(runbook: &Runbook, spec: &mut PlanSpec) {
-    let mut kept = vec![false; runbook.steps.len()];
+    let mut kept: Vec<bool> = runbook.steps.iter().map(|step| step.reads_own).collect();
     for &read in runbook.steps.iter().flat_map(|step| &step.reads) {
         kept[read] = true;
     }
     spec.steps = runbook.steps.iter().zip(kept).map(|(step, kept)| step_of(step, kept)).collect();
+    spec.extras.read_only = runbook.steps.iter().map(check::read_only).collect();
 }
 
 fn step_of(step: &Step, keeps_outputs: bool) -> StepSpec {
@@ -23,7 +24,7 @@ fn step_of(step: &Step, keeps_outputs: bool) -> StepSpec {
             idempotent: check::idempotent(action, step.with.as_ref()),
             has_probe: check::holds(&action.has_probe, step.with.as_ref()),
         }),
-        (None, Some(approval)) => Work::Approval(approval.clone()),
+        (None, Some(declared)) => Work::Approval(declared.approval.clone()),
         // A checked runbook has one of the two in every step.
         (None, None) => Work::Action(ActionUse {
             uses: "noop@1".into(),

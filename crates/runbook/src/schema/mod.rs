@@ -1,6 +1,7 @@
 //! The JSON Schema of the language, for editors and for `reinstate schema`.
 
 mod actions;
+mod steps;
 mod types;
 
 use engine::ActionSpec;
@@ -19,13 +20,14 @@ pub fn json_schema(catalogue: &[ActionSpec]) -> Json {
             step.insert("allOf".into(), catalogue.iter().map(actions::branch).collect());
         }
     }
+    steps::kinds(&mut schema);
     schema
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lower::keys;
+    use crate::lower::{self, keys};
 
     /// The schema and the reader must know the same keys.
     #[test]
@@ -59,5 +61,10 @@ mod tests {
             known.sort();
             assert_eq!(keys_of(pointer), known, "{pointer}");
         }
+        let mut finally: Vec<&str> = keys::STEP.to_vec();
+        finally.retain(|key| !lower::NOT_IN_FINALLY.iter().any(|(word, _)| word == key));
+        finally.sort_unstable();
+        assert_eq!(keys_of("/$defs/FinallyStep"), finally);
+        assert_eq!(schema["properties"]["finally"]["additionalProperties"]["$ref"], "#/$defs/FinallyStep");
     }
 }
