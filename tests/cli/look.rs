@@ -106,3 +106,20 @@ fn json_is_json_everywhere() {
         assert!(error["error"]["code"].is_string() && error["error"]["hint"].is_string(), "{error}");
     }
 }
+
+#[test]
+fn a_fingerprint_names_every_table_and_is_the_same_again() {
+    let place = Place::new();
+    let _ = place.said(&["lab", "build", "estate", "--sites", "3", "--shards", "1"], 0);
+    let print = || place.said(&["lab", "fingerprint", "estate", "--json"], 0).json();
+    let (first, again) = (print(), print());
+    assert_eq!(first, again);
+    let tables = first["tables"].as_array().unwrap();
+    for (store, table) in [("shard-00", "issues"), ("catalogue", "sites"), ("objects", "media")] {
+        assert!(tables.iter().any(|one| one["store"] == store && one["table"] == table), "{store}.{table}");
+    }
+    let text = place.said(&["lab", "fingerprint", "estate"], 0).out;
+    holds(&text, &[first["hash"].as_str().unwrap(), "catalogue.sites"]);
+    let _ = place.said(&["lab", "damage", "estate", "--sites", "1"], 0);
+    assert_ne!(print()["hash"], first["hash"]);
+}

@@ -1,6 +1,6 @@
 //! The shards of a damaged lab come back, other tenants unchanged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::world::{World, call, done, keyed};
+use crate::world::{World, call, done, keyed, undoing};
 
 struct Site {
     id: String,
@@ -30,13 +30,14 @@ fn listed(dir: &Path) -> (Vec<Site>, BTreeMap<String, String>) {
     (sites, points.collect())
 }
 
-/// Damages a lab, recovers its shards, restores every site twice, and compares.
+/// Damages a lab, recovers its shards, restores every site twice, compares, and takes all of it back.
 async fn bring_back(sites: usize, shards: usize, deleted: usize) -> BTreeMap<&'static str, u128> {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().canonicalize().unwrap();
     lab::build(&dir, &lab::BuildOptions { sites, shards, ..lab::BuildOptions::default() }).await.unwrap();
     lab::damage(&dir, &lab::DamageOptions { sites: deleted }).await.unwrap();
     let (sites, points) = listed(&dir);
+    let damaged = lab::fingerprint(&dir).await.unwrap();
     let world = Arc::new(World::new());
     let mut times = BTreeMap::new();
 
@@ -83,10 +84,30 @@ async fn bring_back(sites: usize, shards: usize, deleted: usize) -> BTreeMap<&'s
     }
     assert_eq!(restored, deleted as u64);
     assert_eq!(lab::diff(&dir).await.unwrap().bystanders_changed, 0);
+    let changed = damaged.differences(&lab::fingerprint(&dir).await.unwrap());
+    let restored: BTreeSet<&String> = changed.iter().flat_map(|table| &table.sites).collect();
+    assert_eq!(restored, sites.iter().map(|site| &site.id).collect());
+
+    let start = Instant::now();
+    for site in sites.iter().rev() {
+        let with = json!({
+            "to": dir.join("stores").join(format!("{}.db", site.shard)), "tenant": site.id,
+            "root": { "table": "sites", "key": "site_id", "column": "site_id" },
+        });
+        let undo = undoing("sqlite/remove@1", with, &format!("lab/databases/{}/", site.id), 1);
+        assert!(done(&world.apply(undo).await)["rows"].as_u64().unwrap() > 0);
+    }
+    times.insert("remove_ms", start.elapsed().as_millis());
+    for (shard, at) in &points {
+        let with = json!({ "backup": dir.join("backups").join(shard), "at": at, "into": dir.join("recovered") });
+        assert_eq!(done(&world.apply(call("sqlite/drop-recovered@1", with)).await)["removed"], true);
+    }
+    assert_eq!(std::fs::read_dir(dir.join("recovered")).unwrap().count(), 0);
+    assert_eq!(damaged.differences(&lab::fingerprint(&dir).await.unwrap()), []);
     times
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_small_lab_comes_back() {
+async fn a_small_lab_comes_back_and_goes_again() {
     bring_back(60, 2, 25).await;
 }

@@ -357,6 +357,11 @@ pub(crate) enum Lab {
         /// Folder of the lab
         dir: PathBuf,
     },
+    /// Count and hash what every table holds, to see later whether it is the same again
+    Fingerprint {
+        /// Folder of the lab
+        dir: PathBuf,
+    },
 }
 
 /// What the lab's shards are.

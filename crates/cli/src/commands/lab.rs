@@ -42,7 +42,20 @@ pub(crate) async fn lab(command: Lab, json: bool) -> Result<Exit, Failure> {
             }
             Ok(if diff.clean { Exit::Done } else { Exit::Differs })
         }
+        Lab::Fingerprint { dir } => {
+            let print = lab::fingerprint(&dir).await.map_err(|error| trouble(&error))?;
+            answer(json, &print, &print_text(&print));
+            Ok(Exit::Done)
+        }
     }
+}
+
+fn print_text(print: &lab::Fingerprint) -> String {
+    let mut text = print.hash.clone();
+    for lab::Print { store, table, rows, hash, .. } in &print.tables {
+        text.push_str(&format!("\n{hash} {rows:>8} {store}.{table}"));
+    }
+    text
 }
 
 async fn serve(dir: &std::path::Path, live_writes: bool, json: bool) -> Result<Exit, Failure> {

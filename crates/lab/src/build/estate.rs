@@ -11,7 +11,7 @@ use crate::population::Site;
 use crate::random::Random;
 use crate::sql::StoreError;
 
-const SYSTEMS: [&str; 11] = [
+const SYSTEMS: [&str; 12] = [
     "catalogue",
     "commerce",
     "metadata",
@@ -23,7 +23,10 @@ const SYSTEMS: [&str; 11] = [
     "vendors",
     "media",
     "edge",
+    "support",
 ];
+/// Of the sites with apps, the first and every so many after it are the company's own.
+const OWN: usize = 20;
 
 pub(super) fn write(layout: &Layout, options: &BuildOptions, port: u16, sites: &[Site]) -> Result<(), StoreError> {
     let token = layout.vendor_token();
@@ -56,7 +59,21 @@ pub(super) fn write(layout: &Layout, options: &BuildOptions, port: u16, sites: &
         let _ = writeln!(contacts, "{},{},customer {},admin@{}.example", site.id, site.hostname, site.name, site.name);
     }
     let path = layout.root.join("contacts.csv");
-    std::fs::write(&path, contacts).map_err(StoreError::io(&path))
+    std::fs::write(&path, contacts).map_err(StoreError::io(&path))?;
+    apps(layout, sites)
+}
+
+/// Every installed app with the site that it belongs to: two IDs of one form.
+fn apps(layout: &Layout, sites: &[Site]) -> Result<(), StoreError> {
+    let mut list = String::from("id,site,app,shard,region,own\n");
+    for (position, site) in sites.iter().filter(|site| !site.apps.is_empty()).enumerate() {
+        let own = position.is_multiple_of(OWN);
+        for app in &site.apps {
+            let _ = writeln!(list, "{},{},{},{},{},{own}", app.id, site.id, app.vendor, site.shard_name(), site.region);
+        }
+    }
+    let path = layout.root.join("apps.csv");
+    std::fs::write(&path, list).map_err(StoreError::io(&path))
 }
 
 fn secret(path: &Path, value: &str) -> Result<(), StoreError> {

@@ -19,7 +19,8 @@ use crate::search::{self, Documents};
 use crate::sql::{self, Mode, StoreError};
 use crate::value::{Row, Value};
 pub(crate) use objects::digest;
-use truth::{Truth, snapshot};
+use truth::Truth;
+pub(crate) use truth::{Owners, snapshot};
 
 /// At most this many differences are listed; all are counted.
 const LISTED: usize = 200;

@@ -15,7 +15,7 @@ use crate::sql::{self, Mode, StoreError};
 use crate::value::{Row, Value, decode};
 
 /// The site of a row; `None` for rows that all share or whose owner is not to be found.
-type Site = Option<Arc<str>>;
+pub(crate) type Site = Option<Arc<str>>;
 
 /// The rows that a store should hold, by key, each with its site.
 pub(super) struct Truth<'a> {
@@ -27,17 +27,17 @@ pub(super) struct Truth<'a> {
 }
 
 /// Finds the site of rows that come table by table, parents first.
-struct Owners {
+pub(crate) struct Owners {
     schema: &'static Schema,
     by_id: Vec<HashMap<i64, Arc<str>>>,
 }
 
 impl Owners {
-    fn new(schema: &'static Schema) -> Self {
+    pub(crate) fn new(schema: &'static Schema) -> Self {
         Self { schema, by_id: vec![HashMap::new(); schema.tables.len()] }
     }
 
-    fn of(&mut self, table: usize, row: &Row, names: &mut HashMap<String, Arc<str>>) -> Site {
+    pub(crate) fn of(&mut self, table: usize, row: &Row, names: &mut HashMap<String, Arc<str>>) -> Site {
         let definition = &self.schema.tables[table];
         let site = match definition.owner {
             Owner::Shared => None,
@@ -203,7 +203,7 @@ impl<'a> Truth<'a> {
 
 /// Opens a live file in a snapshot of its own: what is written from now on is not seen, neither in the log nor in the
 /// rows, so that other tenants may go on writing meanwhile.
-pub(super) async fn snapshot(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(crate) async fn snapshot(path: &Path) -> Result<SqliteConnection, StoreError> {
     let mut conn = sql::open(path, Mode::Read).await?;
     sql::script(&mut conn, "BEGIN".to_owned()).await.map_err(StoreError::sql(path))?;
     Ok(conn)

@@ -13,7 +13,7 @@ use super::estate::{Estate, Store};
 use super::operations::{Operation, Way};
 use super::past::effect;
 use super::problem::Problem;
-use super::{jobs, rebuild};
+use super::{jobs, rebuild, retire, undo};
 use crate::clock::{BASE, Millis, parse as parse_time, rfc3339};
 use crate::sql;
 use crate::value::Value;
@@ -27,6 +27,20 @@ pub(super) struct Request {
     pub(super) item: String,
     pub(super) key: Option<String>,
     pub(super) restore_point: Option<Millis>,
+    /// The operation is to be taken back.
+    pub(super) undo: bool,
+    /// The key of the request that is taken back, if the caller says so.
+    pub(super) undoes: Option<String>,
+}
+
+/// What follows once a request's transaction is committed.
+#[derive(Debug)]
+pub(super) enum Then {
+    Nothing,
+    /// Starts a job that is written down.
+    Job(jobs::Job),
+    /// Remembers that the operation is done, or is no longer.
+    Done(bool),
 }
 
 /// An answer that is kept under the idempotency key.
@@ -88,13 +102,11 @@ async fn transact(estate: &Arc<Estate>, request: &Request) -> Result<Reply, Prob
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     sql::script(&mut conn, end.to_owned()).await?;
     drop(conn);
-    let (reply, job) = outcome?;
-    match job {
-        Some(job) => jobs::start(estate, job),
-        None if operation.way != Way::Job => {
-            estate.set_done(&request.site, operation.system, operation.name);
-        }
-        None => {}
+    let (reply, then) = outcome?;
+    match then {
+        Then::Job(job) => jobs::start(estate, job),
+        Then::Done(done) => estate.set_done(&request.site, operation.system, operation.name, done),
+        Then::Nothing => {}
     }
     Ok(reply)
 }
@@ -104,10 +116,25 @@ async fn decide(
     store: &Store,
     conn: &mut SqliteConnection,
     request: &Request,
-) -> Result<(Reply, Option<jobs::Job>), Problem> {
+) -> Result<(Reply, Then), Problem> {
     let operation = request.operation;
     if let Some(reply) = stored(conn, request).await? {
-        return Ok((reply, None));
+        return Ok((reply, Then::Nothing));
+    }
+    if operation.way == Way::Retire || request.undo {
+        let (rows, then) = if operation.way == Way::Retire {
+            (retire::carry_out(estate, conn, request).await?, Then::Nothing)
+        } else {
+            undo::take_back(estate, store, conn, request).await?
+        };
+        if let Some(undoes) = &request.undoes {
+            forbid(conn, undoes).await?;
+        }
+        let name = if request.undo { format!("undo/{}", operation.name) } else { operation.name.to_owned() };
+        let body = json!({ "site": request.site, "operation": name, "item": request.item, "rows": rows });
+        let reply = Reply { status: 200, location: None, body: body.to_string() };
+        keep(conn, request, &reply).await?;
+        return Ok((reply, then));
     }
     for (system, name) in operation.needs {
         if !estate.is_done(&request.site, system, name) {
@@ -129,7 +156,7 @@ async fn decide(
         let location = Some(format!("{}/identity/jobs/{}", estate.base_url, job.id));
         let reply = Reply { status: 202, location, body: body.to_string() };
         keep(conn, request, &reply).await?;
-        return Ok((reply, Some(job)));
+        return Ok((reply, Then::Job(job)));
     }
     let rows = if operation.name == "rebuild" {
         rebuild::segment(estate, conn, &request.site, &request.item).await?
@@ -143,7 +170,7 @@ async fn decide(
     });
     let reply = Reply { status: 200, location: None, body: body.to_string() };
     keep(conn, request, &reply).await?;
-    Ok((reply, None))
+    Ok((reply, Then::Done(true)))
 }
 
 /// Counts the effect and remembers the restore point. The caller holds the transaction.
@@ -165,6 +192,32 @@ pub(super) async fn record(
     Ok(())
 }
 
+/// Takes an effect out of the count: it was taken back. The caller holds the transaction.
+pub(super) async fn discount(
+    conn: &mut SqliteConnection,
+    operation: &Operation,
+    site: &str,
+    item: &str,
+) -> Result<(), sqlx::Error> {
+    const LESS: &str =
+        "UPDATE lab_effects SET count = count - 1 WHERE system = ? AND operation = ? AND site = ? AND item = ?";
+    let effect = [operation.system.into(), operation.name.into(), site.into(), item.into()];
+    sql::execute(conn, LESS, &effect).await?;
+    sql::execute(conn, "DELETE FROM lab_effects WHERE site = ? AND count <= 0", &[site.into()]).await.map(drop)
+}
+
+/// Whatever was or will be asked under this key is refused from now on: it was taken back.
+async fn forbid(conn: &mut SqliteConnection, key: &str) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO lab_replies (key, request, status, location, body) VALUES (?, ?, 409, NULL, ?) \
+        ON CONFLICT (key) DO UPDATE SET request = excluded.request, status = 409, location = NULL, body = excluded.body";
+    let message = format!("what was asked under the key `{key}` was taken back");
+    let body = json!({ "error": { "code": "undone", "message": message } }).to_string();
+    sql::execute(conn, SQL, &[key.into(), ANY.into(), body.into()]).await.map(drop)
+}
+
+/// Stands for every request under a key.
+const ANY: &str = "*";
+
 async fn stored(conn: &mut SqliteConnection, request: &Request) -> Result<Option<Reply>, Problem> {
     let Some(key) = &request.key else {
         return Ok(None);
@@ -174,7 +227,7 @@ async fn stored(conn: &mut SqliteConnection, request: &Request) -> Result<Option
         return Ok(None);
     };
     let text = |i: usize| row.get(i).and_then(Value::as_text).map(str::to_owned);
-    if text(0) != Some(fingerprint(request)) {
+    if text(0) != Some(fingerprint(request)) && text(0).as_deref() != Some(ANY) {
         let message = format!("the key `{key}` was used for another request");
         return Err(Problem::unprocessable("key-reused", message));
     }
@@ -200,7 +253,8 @@ async fn keep(conn: &mut SqliteConnection, request: &Request, reply: &Reply) -> 
 fn fingerprint(request: &Request) -> String {
     let operation = request.operation;
     let point = request.restore_point.map(rfc3339).unwrap_or_default();
-    format!("{}/{} {} {} {point}", operation.system, operation.name, request.site, request.item)
+    let undo = if request.undo { "undo " } else { "" };
+    format!("{undo}{}/{} {} {} {point}", operation.system, operation.name, request.site, request.item)
 }
 
 /// A JSON answer that is not kept.

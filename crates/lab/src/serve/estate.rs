@@ -57,7 +57,7 @@ impl Estate {
         base_url: String,
         cancel: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
-        let mut stores = HashMap::new();
+        let mut stores: HashMap<&'static str, Store> = HashMap::new();
         let mut done = HashSet::new();
         for schema in SERVICES {
             let path = layout.store(schema.name);
@@ -77,6 +77,10 @@ impl Estate {
             shards.insert(name, Mutex::new(conn));
         }
         let path = layout.store("catalogue");
+        if let Some(catalogue) = stores.get_mut("catalogue") {
+            let conn = catalogue.write.get_mut();
+            sql::script(conn, super::tickets::DDL.to_owned()).await.map_err(StoreError::sql(&path))?;
+        }
         let mut conn = sql::open(&path, Mode::Read).await?;
         let ids = ids(&mut conn).await.map_err(StoreError::sql(&path))?;
         conn.close().await.map_err(StoreError::sql(&path))?;
@@ -129,10 +133,15 @@ impl Estate {
         done.contains(&(site.to_owned(), system, operation.to_owned()))
     }
 
-    /// Remembers a committed operation.
-    pub(super) fn set_done(&self, site: &str, system: &'static str, operation: &str) {
+    /// Remembers a committed operation, or that it was taken back.
+    pub(super) fn set_done(&self, site: &str, system: &'static str, operation: &str, is: bool) {
         let mut done = self.done.write().unwrap_or_else(PoisonError::into_inner);
-        done.insert((site.to_owned(), system, operation.to_owned()));
+        let key = (site.to_owned(), system, operation.to_owned());
+        if is {
+            done.insert(key);
+        } else {
+            done.remove(&key);
+        }
     }
 }
 

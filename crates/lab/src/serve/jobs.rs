@@ -58,7 +58,8 @@ pub(super) fn start(estate: &Arc<Estate>, job: Job) {
             () = estate.cancel.cancelled() => return,
         }
         match finish(&estate, &job).await {
-            Ok(()) => estate.set_done(&job.site, "identity", job.operation.name),
+            Ok(true) => estate.set_done(&job.site, "identity", job.operation.name, true),
+            Ok(false) => tracing::debug!(job = job.id, "a job was taken back before it began"),
             Err(problem) => tracing::error!(job = job.id, ?problem, "a job failed"),
         }
     });
@@ -79,32 +80,36 @@ pub(super) async fn restart(estate: &Arc<Estate>) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn finish(estate: &Estate, job: &Job) -> Result<(), Problem> {
+/// Carries a job out, unless it was taken back meanwhile.
+async fn finish(estate: &Estate, job: &Job) -> Result<bool, Problem> {
     let store = estate.store("identity")?;
     let mut conn = store.write.lock().await;
     sql::script(&mut conn, "BEGIN IMMEDIATE".to_owned()).await?;
     let outcome = run(&mut conn, store.schema, job).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     sql::script(&mut conn, end.to_owned()).await?;
-    if let Err(problem) = outcome {
+    if let Err(problem) = &outcome {
         const SQL: &str = "UPDATE lab_jobs SET state = 'failed', body = ? WHERE id = ?";
         let body = json!({ "error": format!("{problem:?}") }).to_string();
         sql::execute(&mut conn, SQL, &[body.into(), Value::Int(job.id)]).await?;
-        return Err(problem);
     }
-    Ok(())
+    outcome
 }
 
-async fn run(conn: &mut SqliteConnection, schema: &'static crate::schema::Schema, job: &Job) -> Result<(), Problem> {
+async fn run(conn: &mut SqliteConnection, schema: &'static crate::schema::Schema, job: &Job) -> Result<bool, Problem> {
+    const STATE: &str = "SELECT count(*) FROM lab_jobs WHERE id = ? AND state = 'running'";
+    if sql::number(conn, STATE, &[Value::Int(job.id)]).await? == 0 {
+        return Ok(false);
+    }
     let rows = effect(conn, schema, job.operation, &job.site, "", job.point).await?;
     record(conn, job.operation, &job.site, "", Some(job.point)).await?;
     const SQL: &str = "UPDATE lab_jobs SET state = 'done', body = ? WHERE id = ?";
     let body = json!(rows).to_string();
     sql::execute(conn, SQL, &[body.into(), Value::Int(job.id)]).await?;
-    Ok(())
+    Ok(true)
 }
 
-/// 202 while the job runs, 200 when it is done, 409 when it failed.
+/// 202 while the job runs, 200 when it is done, 409 when it failed or was taken back.
 pub(super) async fn poll(estate: &Estate, id: &str) -> Result<Response, Problem> {
     let missing = || Problem::not_found("unknown-job", format!("no job {id}"));
     let number: i64 = id.parse().map_err(|_| missing())?;

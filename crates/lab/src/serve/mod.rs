@@ -8,7 +8,10 @@ mod operations;
 mod past;
 mod problem;
 mod rebuild;
+mod retire;
 mod routes;
+mod tickets;
+mod undo;
 mod vendors;
 mod verify;
 

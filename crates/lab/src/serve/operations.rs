@@ -13,6 +13,8 @@ pub(super) enum Way {
     Route,
     /// Lets customers in.
     Open,
+    /// Takes an app of a site in use out of use; its undo puts it back.
+    Retire,
 }
 
 /// One mutating call, `POST /{system}/sites/{site}/{name}`.
@@ -29,7 +31,13 @@ pub(super) struct Operation {
 impl Operation {
     /// The operation wants a restore point.
     pub(super) fn has_point(&self) -> bool {
-        self.way != Way::Open
+        !matches!(self.way, Way::Open | Way::Retire)
+    }
+
+    /// The operations that build on this one: they must be taken back first.
+    pub(super) fn dependents(&self) -> impl Iterator<Item = &'static Operation> {
+        let this = (self.system, self.name);
+        OPERATIONS.iter().chain([&REINSTALL, &REBUILD]).filter(move |other| other.needs.contains(&this))
     }
 }
 
@@ -54,7 +62,7 @@ const fn job(
 }
 
 /// Every operation per site; rebuilding a search segment and reinstalling an app have own paths.
-pub(super) const OPERATIONS: &[Operation] = &[
+pub(super) static OPERATIONS: &[Operation] = &[
     rows("catalogue", "undelete", &["sites"], &[]),
     rows("catalogue", "restore-products", &["site_products"], &[UNDELETE]),
     rows("catalogue", "restore-apps", &["apps"], &[UNDELETE]),
@@ -99,10 +107,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
 ];
 
 /// Not reachable by its name: one per app of a site.
-pub(super) const REINSTALL: Operation = rows("vendors", "reinstall", &["installations"], &[APPS]);
+pub(super) static REINSTALL: Operation = rows("vendors", "reinstall", &["installations"], &[APPS]);
 
 /// Not reachable by its name: one per product of a site.
-pub(super) const REBUILD: Operation = rows("search", "rebuild", &["segments"], &[UNDELETE]);
+pub(super) static REBUILD: Operation = rows("search", "rebuild", &["segments"], &[UNDELETE]);
+
+/// Not reachable by its name: one per app, of sites in use.
+pub(super) static RETIRE: Operation =
+    Operation { system: "catalogue", name: "retire", tables: &["apps"], needs: &[], way: Way::Retire };
+
+/// Not reachable by its name: one per app, of sites in use; the catalogue must have retired it.
+pub(super) static UNINSTALL: Operation =
+    Operation { system: "vendors", name: "uninstall", tables: &["installations"], needs: &[], way: Way::Retire };
 
 /// The operation with this path.
 pub(super) fn find(system: &str, name: &str) -> Option<&'static Operation> {

@@ -34,6 +34,8 @@ pub(super) async fn effect(
             let changed = sql::execute(conn, SQL, &[site.into(), Value::Int(point)]).await?;
             out.insert("counters", changed as usize);
         }
+        // An app of a site in use: see `retire`.
+        Way::Retire => {}
         Way::Rows | Way::Job | Way::Route => {
             for (position, mut rows) in past(conn, schema, site, Some(point)).await?.into_iter().enumerate() {
                 let table = &schema.tables[position];

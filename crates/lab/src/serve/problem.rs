@@ -43,6 +43,11 @@ impl Problem {
     pub(super) fn later(status: StatusCode, code: &'static str, message: &str) -> Self {
         Self { retry_after: Some("1"), ..Self::new(status, code, message) }
     }
+
+    /// 503 that says nothing about whether the request had its effect.
+    pub(super) fn unclear(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
 }
 
 impl From<StoreError> for Problem {

@@ -35,7 +35,7 @@ pub(super) enum Mood {
     Fine,
     /// 503 before anything happened.
     Down,
-    /// The effect takes place, its answer is lost: 503.
+    /// The effect takes place, its answer is lost: a 503 of the gateway, without `Retry-After`.
     LostReply,
 }
 
@@ -79,6 +79,11 @@ impl Gate {
         *bucket = (if granted { tokens - 1.0 } else { tokens }, now);
         granted
     }
+}
+
+/// The 503 of a gateway that lost the vendor's answer.
+pub(super) fn lost() -> Problem {
+    Problem::unclear("vendor-unavailable", "the vendor did not answer")
 }
 
 /// The 503 of a vendor that is down.

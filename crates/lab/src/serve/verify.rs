@@ -40,6 +40,14 @@ pub(super) async fn lookup(estate: &Estate, id: &str) -> Result<Response, Proble
     Ok(answer(StatusCode::OK, body))
 }
 
+/// `GET /catalogue/count`: how many sites and apps are in use.
+pub(super) async fn count(estate: &Estate) -> Result<Response, Problem> {
+    let mut conn = estate.store("catalogue")?.read.lock().await;
+    let sites = sql::number(&mut conn, "SELECT count(*) FROM sites WHERE state = 'active'", &[]).await?;
+    let apps = sql::number(&mut conn, "SELECT count(*) FROM apps WHERE state = 'active'", &[]).await?;
+    Ok(answer(StatusCode::OK, json!({ "active_sites": sites, "active_apps": apps })))
+}
+
 async fn restored_to(conn: &mut sqlx::sqlite::SqliteConnection, site: &str) -> Result<Option<Millis>, sqlx::Error> {
     const SQL: &str = "SELECT min(restore_point) FROM lab_restores WHERE site = ? AND restore_point IS NOT NULL";
     Ok(sql::row(conn, SQL, &[site.into()]).await?.and_then(|row| row.first().and_then(Value::as_int)))

@@ -4,4 +4,6 @@
 mod compare;
 mod http;
 mod restore;
+mod retire;
 mod support;
+mod undo;

@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use crate::support::{Client, Lab, Listed, damaged, execute, open};
 
-/// Tables of a shard, parents first, each with the condition that its rows belong to a site.
-async fn restore_shard(lab: &Lab, site: &Listed) {
+pub(crate) async fn restore_shard(lab: &Lab, site: &Listed) {
     let backup = lab.dir.join("backups").join(&site.shard);
     let side = lab.dir.join(format!("side-{}.db", site.id));
     std::fs::copy(backup.join("base.db"), &side).unwrap();
@@ -20,7 +19,27 @@ async fn restore_shard(lab: &Lab, site: &Listed) {
         &format!("ATTACH '{}' AS side; BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON", side.display()),
     )
     .await;
-    let id = format!("'{}'", site.id);
+    for (table, condition) in owned(&site.id) {
+        execute(&mut conn, &format!("INSERT INTO main.{table} SELECT * FROM side.{table} WHERE {condition}")).await;
+    }
+    execute(&mut conn, "COMMIT; DETACH side").await;
+}
+
+/// Takes the site out of its shard again; `restore_shard` left the file that says which rows those are.
+pub(crate) async fn empty_shard(lab: &Lab, site: &Listed) {
+    let side = lab.dir.join(format!("side-{}.db", site.id));
+    let mut conn = open(&lab.shard(&site.shard)).await;
+    let attach = format!("ATTACH '{}' AS side; BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON", side.display());
+    execute(&mut conn, &attach).await;
+    for (table, condition) in owned(&site.id).into_iter().rev() {
+        execute(&mut conn, &format!("DELETE FROM main.{table} WHERE {condition}")).await;
+    }
+    execute(&mut conn, "COMMIT; DETACH side").await;
+}
+
+/// Tables of a shard, parents first, each with the condition that its rows belong to a site.
+fn owned(site: &str) -> Vec<(&'static str, String)> {
+    let id = format!("'{site}'");
     let projects = format!("SELECT id FROM side.projects WHERE site_id = {id}");
     let issues = format!("SELECT id FROM side.issues WHERE project_id IN ({projects})");
     let boards = format!("SELECT id FROM side.boards WHERE project_id IN ({projects})");
@@ -29,7 +48,7 @@ async fn restore_shard(lab: &Lab, site: &Listed) {
     let owned = |table: &str| format!("SELECT id FROM side.{table} WHERE site_id = {id}");
     let components = format!("SELECT id FROM side.components WHERE status_page_id IN ({})", owned("status_pages"));
     let assets = format!("SELECT id FROM side.assets WHERE schema_id IN ({})", owned("object_schemas"));
-    let mut plan: Vec<(&str, String)> = Vec::new();
+    let mut plan: Vec<(&'static str, String)> = Vec::new();
     for table in ["sites", "projects", "spaces", "teams", "status_pages", "access_policies", "object_schemas"] {
         plan.push((table, format!("site_id = {id}")));
     }
@@ -55,10 +74,7 @@ async fn restore_shard(lab: &Lab, site: &Listed) {
     ] {
         plan.push((table, format!("{column} IN ({inner})")));
     }
-    for (table, condition) in plan {
-        execute(&mut conn, &format!("INSERT INTO main.{table} SELECT * FROM side.{table} WHERE {condition}")).await;
-    }
-    execute(&mut conn, "COMMIT; DETACH side").await;
+    plan
 }
 
 /// Brings the copy of a full backup to a point by the documented log format alone.
@@ -112,39 +128,42 @@ fn copy_objects(lab: &Lab, site: &str) {
     }
 }
 
-async fn restore(lab: &Lab, client: &Client, site: &Listed) {
+/// Every operation of a site but those per product and app, in an order that is allowed.
+pub(crate) const STEPS: [&str; 18] = [
+    "catalogue/undelete",
+    "catalogue/restore-products",
+    "catalogue/restore-apps",
+    "commerce/restore-account",
+    "commerce/reinstate-licences",
+    "commerce/restore-entitlements",
+    "metadata/restore-core",
+    "metadata/restore-configuration",
+    "metadata/restore-product-settings",
+    "region/pin",
+    "region/restore-residency",
+    "identity/sync-users",
+    "identity/sync-groups",
+    "identity/sync-permissions",
+    "flags/restore",
+    "media/restore-mapping",
+    "events/replay",
+    "edge/restore-route",
+];
+
+/// Restores a site; each round has keys of its own.
+pub(crate) async fn restore(lab: &Lab, client: &Client, site: &Listed, round: u32) {
     let point = site.point();
-    let steps = [
-        "catalogue/undelete",
-        "catalogue/restore-products",
-        "catalogue/restore-apps",
-        "commerce/restore-account",
-        "commerce/reinstate-licences",
-        "commerce/restore-entitlements",
-        "metadata/restore-core",
-        "metadata/restore-configuration",
-        "metadata/restore-product-settings",
-        "region/pin",
-        "region/restore-residency",
-        "identity/sync-users",
-        "identity/sync-groups",
-        "identity/sync-permissions",
-        "flags/restore",
-        "media/restore-mapping",
-        "events/replay",
-        "edge/restore-route",
-    ];
-    for step in steps {
+    for step in STEPS {
         let (system, operation) = step.split_once('/').unwrap();
-        client.insist(&format!("/{system}/sites/{}/{operation}", site.id), &point).await;
+        client.insist_in(round, &format!("/{system}/sites/{}/{operation}", site.id), &point).await;
     }
     for app in &site.apps {
-        client.insist(&format!("/vendors/apps/{app}/reinstall"), &point).await;
+        client.insist_in(round, &format!("/vendors/apps/{app}/reinstall"), &point).await;
     }
     restore_shard(lab, site).await;
     copy_objects(lab, &site.id);
     for product in &site.products {
-        client.insist(&format!("/search/sites/{}/rebuild/{product}", site.id), &point).await;
+        client.insist_in(round, &format!("/search/sites/{}/rebuild/{product}", site.id), &point).await;
     }
     for system in [
         "catalogue",
@@ -164,7 +183,7 @@ async fn restore(lab: &Lab, client: &Client, site: &Listed) {
     }
     let (_, edge) = client.get(&format!("/edge/sites/{}", site.id)).await;
     assert_eq!(edge["state"], "closed");
-    client.insist(&format!("/edge/sites/{}/open", site.id), &point).await;
+    client.insist_in(round, &format!("/edge/sites/{}/open", site.id), &point).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,7 +193,7 @@ async fn sites_restored_by_hand_are_equal_and_the_rest_is_not() {
     let client = Client::new(&served, &lab.dir);
     let sites = lab.listed();
     for site in &sites[..4] {
-        restore(&lab, &client, site).await;
+        restore(&lab, &client, site, 0).await;
     }
     // A catalogue record alone is no restored site.
     client.insist(&format!("/catalogue/sites/{}/undelete", sites[4].id), &sites[4].point()).await;

@@ -131,9 +131,43 @@ impl Client {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
+    /// Takes back what was asked under the key `undoes`, under a key of its own.
+    pub(crate) async fn undo(&self, path: &str, key: &str, undoes: &str) -> (u16, Value) {
+        loop {
+            let response = self
+                .http
+                .post(format!("{}{path}", self.base))
+                .header("Idempotency-Key", key)
+                .header("Idempotency-Undoes", undoes)
+                .header("Authorization", format!("Bearer {}", self.token))
+                .send()
+                .await
+                .unwrap();
+            match response.status().as_u16() {
+                429 | 503 => tokio::task::yield_now().await,
+                status => return (status, response.json().await.unwrap()),
+            }
+        }
+    }
+
+    /// Posts without a body until the vendor is in the mood.
+    pub(crate) async fn plainly(&self, path: &str, key: &str) -> (u16, Value) {
+        loop {
+            match self.post(path, key, "").await {
+                (429 | 503, _) => tokio::task::yield_now().await,
+                answer => return answer,
+            }
+        }
+    }
+
     /// Posts until the service neither refuses for now nor works on it, with the same key.
     pub(crate) async fn insist(&self, path: &str, point: &str) {
-        let key = format!("insist {path}");
+        self.insist_in(0, path, point).await;
+    }
+
+    /// The same, with a key for this round.
+    pub(crate) async fn insist_in(&self, round: u32, path: &str, point: &str) {
+        let key = format!("insist {round} {path}");
         loop {
             let (status, body) = self.post(path, &key, point).await;
             match status {
@@ -150,6 +184,11 @@ impl Client {
             tokio::task::yield_now().await;
         }
         assert_eq!(self.get(&format!("/identity/jobs/{job}")).await.0, 200);
+    }
+
+    pub(crate) async fn post_json(&self, path: &str, body: Value) -> (u16, Value) {
+        let response = self.http.post(format!("{}{path}", self.base)).json(&body).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
     }
 
     pub(crate) async fn anonymous_post(&self, path: &str, point: &str) -> u16 {
