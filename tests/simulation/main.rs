@@ -4,6 +4,8 @@
 //! `REINSTATE_SIM_SEED=N` runs one seed alone.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod forecast;
+
 use reinstate_tests::sim;
 
 fn number(name: &str) -> Option<u64> {

@@ -16,6 +16,7 @@ parallel, batch by batch, and records every step in a journal, so that a run tha
   reinstate init restore.yaml                           start a runbook
   reinstate check restore.yaml --sites sites.csv        find every mistake before anything starts
   reinstate plan restore.yaml --sites sites.csv --estate estate.yaml
+  reinstate simulate restore.yaml --sites sites.csv --estate estate.yaml
   reinstate run  restore.yaml --sites sites.csv --estate estate.yaml --plan HASH
   reinstate resume NAME                                 go on after a crash, a kill or Ctrl-C
   reinstate status NAME; reinstate why NAME SITE; reinstate report NAME --format html --output report.html";
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     Schema,
     /// Show what a run would do, with its hash; changes nothing
     Plan(PlanCommand),
+    /// Forecast a run before its first step: how long, what holds it back; changes nothing
+    Simulate(Simulate),
     /// Restore the sites
     Run(RunCommand),
     /// Go on with a run that was interrupted
@@ -191,6 +194,38 @@ pub(crate) struct PlanCommand {
     /// Name for the run (not needed to plan)
     #[arg(long)]
     pub(crate) run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// The runbook
+    pub(crate) runbook: PathBuf,
+    /// Site list, CSV or JSON; `-` for standard input
+    #[arg(long)]
+    pub(crate) sites: PathBuf,
+    /// Estate file; not needed by a runbook that reads nothing of it
+    #[arg(long)]
+    pub(crate) estate: Option<PathBuf>,
+    /// Value of an input of the runbook; may be repeated
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    pub(crate) inputs: Vec<String>,
+    /// Drawings of the steps' durations; by default 9, fewer for large plans
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) seeds: Option<u32>,
+    /// Seed of the first drawing; the same seed gives the same forecast
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub(crate) seed: u64,
+    /// Slots of a pool instead of the runbook's; may be repeated
+    #[arg(long = "pool", value_name = "NAME=N")]
+    pub(crate) pools: Vec<String>,
+    /// Sizes of batches instead of the runbook's: `1,10,10%,rest`
+    #[arg(long, value_name = "SIZES")]
+    pub(crate) batches: Option<String>,
+    /// Take times, refusals and conditions as measured in this run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from_run: Option<String>,
+    #[command(flatten)]
+    pub(crate) stored: Stored,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::Plan;
+use engine::{Plan, PlanSpec};
 use runbook::{Diagnostic, Estate, PlanEvaluator, Runbook, SiteList, Source};
 
 use crate::args::{FindingFormat, Planned};
@@ -143,13 +143,7 @@ pub(crate) fn plan_of(
     findings: &mut Findings,
 ) -> Result<Option<Arc<Plan>>, Failure> {
     match runbook::plan(runbook, estate, list, inputs, &BTreeMap::new()) {
-        Ok(spec) => Plan::new(spec).map(Some).map_err(|error| {
-            Failure::input(
-                "plan-refused",
-                crate::failure::chain(&error),
-                "change the runbook so that the engine can execute it",
-            )
-        }),
+        Ok(spec) => admit(spec).map(Some),
         Err(found) => {
             findings.tell(&found, runbook.source());
             Ok(None)
@@ -157,7 +151,19 @@ pub(crate) fn plan_of(
     }
 }
 
-fn overrides(inputs: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+/// Admits a plan.
+pub(crate) fn admit(spec: PlanSpec) -> Result<Arc<Plan>, Failure> {
+    Plan::new(spec).map_err(|error| {
+        Failure::input(
+            "plan-refused",
+            crate::failure::chain(&error),
+            "change the runbook so that the engine can execute it",
+        )
+    })
+}
+
+/// Reads `--input NAME=VALUE`.
+pub(crate) fn overrides(inputs: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     inputs
         .iter()
         .map(|input| {

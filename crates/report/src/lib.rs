@@ -1,5 +1,6 @@
 //! What a run means to people and to other programs: plan + records -> [`Fold`] -> [`Report`] -> text, JSON, JUnit,
-//! HTML; and drawings of the graph, answers to `why`, the rows of `sites`, the line of `status`.
+//! HTML; and drawings of the graph, answers to `why`, the rows of `sites`, the line of `status`; and how long a
+//! plan or the rest of a run will take.
 //!
 //! Architecture invariant: pure. No IO, no clock: whoever asks says what time it is. Depends on the engine only.
 //! Law of every renderer: what was skipped, degraded or failed is never shown as success, every given site is
@@ -8,6 +9,7 @@
 mod duration;
 mod escape;
 mod fold;
+mod forecast;
 mod graph;
 mod html;
 mod junit;
@@ -20,12 +22,16 @@ mod why;
 
 pub use duration::{clock, span, stamp};
 pub use fold::{Fold, Histogram, StepTimes};
+pub use forecast::{
+    After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, PathPart, Point, PoolOutlook, Rest,
+    Spread, WhatIf, forecast, forecast_lines, render_forecast, rest_line,
+};
 pub use graph::{Drawing, GraphNode, Tint};
 pub use html::render_html;
 pub use junit::render_junit;
 pub use no_return::points_of_no_return;
 pub use report::{
-    BatchReport, Cause, Distribution, Evidence, ExceptionReport, Forecast, Moment, MomentKind, Objective, PoolReport,
+    BatchReport, Cause, Distribution, Evidence, ExceptionReport, Moment, MomentKind, Objective, PoolReport,
     REPORT_FORMAT, Report, Resume, SharedFailure, SiteReport, SiteTally, StepReport, UnitTally, Verdict, WaitingUnit,
 };
 pub use sites::{SiteView, sites};

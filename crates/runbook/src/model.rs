@@ -58,6 +58,15 @@ impl Runbook {
         &self.targets.kind
     }
 
+    /// Returns the runbook with other sizes of batches, as typed: `1,10,10%,rest`.
+    ///
+    /// # Errors
+    /// With a fact for people if a size is not understood.
+    pub fn with_batch_sizes(mut self, sizes: &str) -> Result<Self, String> {
+        self.batches.sizes = crate::lower::batches::typed_sizes(sizes)?;
+        Ok(self)
+    }
+
     /// Iterates over the declared attributes of a site with the names of their types.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &'static str)> {
         self.targets.attributes.iter().map(|attribute| (attribute.name.as_str(), attribute.ty.word()))

@@ -91,7 +91,7 @@ async fn restore(dir: &Path, lab_dir: &Path, json: bool) -> Result<(DriveEnd, Re
     runtime::open(&*journal, "demo", &plan, SystemClock.now()).await?;
     let mut progress = Progress::new(json, json || !out::on_terminal());
     let (end, _) = drive_run(&journal, "demo", &mut progress, signals::stop_token()).await?;
-    let report = report_command::fold(&*journal, "demo").await?;
+    let report = report_command::fold(&*journal, "demo").await?.report(SystemClock.now());
     Ok((end, report))
 }
 

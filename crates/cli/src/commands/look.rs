@@ -23,8 +23,16 @@ async fn holder_of(journal: &dyn Journal, name: &str) -> Result<Option<String>, 
 
 /// Shows how far a run is.
 pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
-    let (recovered, held) = recovered(&args.name, &args.stored).await?;
+    let journal = store::open(&args.stored.store).await?;
+    let mut fold: Option<report::Fold> = None;
+    let recovered = runtime::recover(&*journal, &args.name, |run, record| {
+        // What does not fit has no forecast; `report` says so.
+        let _ = fold.get_or_insert_with(|| report::Fold::new(run.plan().clone())).push(record);
+    })
+    .await?;
+    let held = holder_of(&*journal, &args.name).await?;
     let run = &recovered.run;
+    let rest = fold.and_then(|fold| fold.rest(SystemClock.now()));
     let tally = run.tally();
     let status = run.status();
     if json {
@@ -34,9 +42,13 @@ pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
             "returned": tally.returned, "degraded": tally.degraded, "quarantined": tally.quarantined,
             "in_flight": run.in_flight(), "ready": run.ready_units(),
             "for_operator": run.for_operator().map(|unit| run.unit_name(unit)).collect::<Vec<_>>(),
+            "forecast": rest,
         }));
     } else {
         out::answer(&report::status_line(run, SystemClock.now()));
+        if let Some(rest) = &rest {
+            out::answer(&format!("forecast: {}", report::rest_line(rest)));
+        }
         match (&held, &status) {
             (Some(holder), _) => out::answer(&format!("driven by {holder}")),
             (None, Status::Ended(_)) => {}

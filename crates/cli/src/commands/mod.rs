@@ -9,6 +9,7 @@ mod look;
 mod plan;
 mod report;
 mod run;
+mod simulate;
 mod verbs;
 
 use crate::args::{Cli, Command};
@@ -24,6 +25,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Graph(args) => author::graph(&args, json),
         Command::Schema => author::schema(),
         Command::Plan(args) => plan::plan(&args, json),
+        Command::Simulate(args) => simulate::simulate(&args, json).await,
         Command::Run(args) => run::run(args, json).await,
         Command::Resume(args) => run::resume(args, json).await,
         Command::Status(args) => look::status(&args, json).await,

@@ -1,6 +1,9 @@
 //! `plan`: what a run would do.
 
+use std::sync::Arc;
+
 use engine::{Plan, Scope, StepIx};
+use report::{Drawings, Forecast, Model};
 use serde_json::{Value, json};
 
 use crate::args::PlanCommand;
@@ -14,17 +17,25 @@ pub(crate) fn plan(args: &PlanCommand, json: bool) -> Result<Exit, Failure> {
         Ok(plan) => plan,
         Err(exit) => return Ok(exit),
     };
-    let view = view(&plan);
+    let forecast = forecast(&plan);
+    let view = view(&plan, forecast.as_ref());
     if json {
         out::json(&view);
     } else {
-        out::answer(&text(&plan, &view));
+        out::answer(&text(&plan, &view, forecast.as_ref()));
     }
     Ok(Exit::Done)
 }
 
+/// How long it would take; `None` if no step says `expect`, of which nothing could be told.
+fn forecast(plan: &Arc<Plan>) -> Option<Forecast> {
+    let model = Model::expected(plan);
+    let how = Drawings { seeds: None, first_seed: 1, changes: false };
+    if model.is_grounded() { report::forecast(plan, &model, how) } else { None }
+}
+
 /// The plan as data.
-fn view(plan: &Plan) -> Value {
+fn view(plan: &Plan, forecast: Option<&Forecast>) -> Value {
     let spec = plan.spec();
     let batches: Vec<Value> = (0..plan.batch_count())
         .map(|ix| {
@@ -57,6 +68,7 @@ fn view(plan: &Plan) -> Value {
         "steps": steps,
         "longest_path": longest_path(plan),
         "data_loss_s": loss(plan),
+        "forecast": forecast,
         "no_undo": "every effect of this runbook is final: `undo` is not executed by this version",
     })
 }
@@ -125,7 +137,7 @@ fn loss(plan: &Plan) -> Option<Value> {
     Some(json!({ "median": losses[losses.len() / 2] / 1_000, "worst": worst / 1_000 }))
 }
 
-fn text(plan: &Plan, view: &Value) -> String {
+fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>) -> String {
     let spec = plan.spec();
     let mut text = format!(
         "{} on estate {}: {} sites, {} steps, {} units\n\nbatches",
@@ -167,6 +179,14 @@ fn text(plan: &Plan, view: &Value) -> String {
         ));
     }
     text.push_str(&format!("\n\nlongest path  {}", longest_path(plan).join(" > ")));
+    match forecast {
+        Some(forecast) => {
+            for (name, line) in report::forecast_lines(forecast) {
+                text.push_str(&format!("\n{name:<14}{line}"));
+            }
+        }
+        None => text.push_str("\nforecast      none: no step says how long it takes (`expect`)"),
+    }
     if let Some(loss) = view.get("data_loss_s").filter(|loss| !loss.is_null()) {
         text.push_str(&format!("\ndata loss     median {} s, worst {} s", loss["median"], loss["worst"]));
     }

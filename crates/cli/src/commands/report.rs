@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use report::{Fold, Report};
+use report::Fold;
 use runtime::{Clock, Journal, SystemClock};
 
 use crate::args::{ReportCommand, ReportFormat};
@@ -13,7 +13,7 @@ use crate::out;
 /// Reports on a run.
 pub(crate) async fn report(args: &ReportCommand, json: bool) -> Result<Exit, Failure> {
     let journal = store::open(&args.of.stored.store).await?;
-    let report = fold(&*journal, &args.of.name).await?;
+    let report = fold(&*journal, &args.of.name).await?.report(SystemClock.now());
     let form = if json { ReportFormat::Json } else { args.format };
     let color = args.output.is_none() && out::colored();
     let text = match form {
@@ -29,8 +29,8 @@ pub(crate) async fn report(args: &ReportCommand, json: bool) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-/// Folds a run's journal into its report.
-pub(crate) async fn fold(journal: &dyn Journal, name: &str) -> Result<Report, Failure> {
+/// Folds a run's journal into the run and its timings.
+pub(crate) async fn fold(journal: &dyn Journal, name: &str) -> Result<Fold, Failure> {
     let mut fold: Option<Fold> = None;
     let mut misfit = None;
     runtime::recover(journal, name, |run, record| {
@@ -41,7 +41,7 @@ pub(crate) async fn fold(journal: &dyn Journal, name: &str) -> Result<Report, Fa
     })
     .await?;
     match (fold, misfit) {
-        (Some(fold), None) => Ok(fold.report(SystemClock.now())),
+        (Some(fold), None) => Ok(fold),
         (_, Some(error)) => Err(Failure::trouble("report-fold", &error, "report this defect")),
         (None, None) => Err(Failure::input(
             "run-empty",

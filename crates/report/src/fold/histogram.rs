@@ -74,6 +74,18 @@ impl Histogram {
         }
         Some(self.max)
     }
+
+    /// The values as a ladder: each rung is how many values do not exceed it, and the value; ascending.
+    pub(crate) fn ladder(&self) -> Vec<(u64, u64)> {
+        let mut seen = 0;
+        let rungs = self.counts.iter().enumerate().filter(|&(_, &count)| count > 0);
+        rungs
+            .map(|(bucket, &count)| {
+                seen += count;
+                (seen, middle_of(bucket).min(self.max))
+            })
+            .collect()
+    }
 }
 
 fn bucket_of(ms: u64) -> usize {

@@ -1,6 +1,7 @@
 //! The fold behind every report: the run itself, and beside it the little that the run forgets.
 
 mod histogram;
+mod needs;
 mod ready;
 mod times;
 
@@ -9,8 +10,10 @@ use std::sync::Arc;
 use engine::{BatchIx, Event, Millis, Misfit, Mode, Plan, Record, Run, RunEnd, SiteEnd, SiteIx, Status, UnitIx};
 
 pub use histogram::Histogram;
+pub(crate) use needs::{each_shared, gate_of, gated};
 pub use times::StepTimes;
 
+use crate::forecast::Rest;
 use crate::report::{Moment, MomentKind, Report};
 use ready::ReadyTimes;
 use times::Offsets;
@@ -191,6 +194,16 @@ impl Fold {
     #[must_use]
     pub fn report(&self, now: Millis) -> Report {
         crate::report::build(self, now)
+    }
+
+    /// Forecasts the rest of the run as of `now` (milliseconds since the epoch); `None` if it is over, stands still or is
+    /// ending, or if nothing is known of how long its steps take.
+    ///
+    /// Costs time in proportion to what is left, at most some 200,000 units' worth for smaller rests, one drawing for
+    /// larger ones.
+    #[must_use]
+    pub fn rest(&self, now: Millis) -> Option<Rest> {
+        crate::forecast::rest(self, now)
     }
 
     /// Milliseconds from the run's opening to a time; 0 before it.

@@ -1,7 +1,8 @@
 //! When nodes could have started, worked out from when others settled.
 
-use engine::{BatchIx, KeyIx, Millis, NodeIx, Plan, Run, Scope, SiteIx, StepIx};
+use engine::{KeyIx, Millis, NodeIx, Plan, Run, StepIx};
 
+use crate::fold::needs::{each_shared, gate_of, gated};
 use crate::fold::times::Offsets;
 
 /// When each node settled: 4 bytes a node.
@@ -19,15 +20,8 @@ pub(super) struct ReadyTimes {
 
 impl ReadyTimes {
     pub(super) fn new(plan: &Plan) -> Self {
-        let steps = &plan.spec().steps;
-        let gated = steps
-            .iter()
-            .map(|step| {
-                let held = step.needs.iter().map(|need| &steps[need.step.ix()]);
-                !step.front_load && !held.clone().any(|needed| needed.scope == step.scope && !needed.front_load)
-            })
-            .collect();
-        Self { settled: Offsets::new(plan.node_count() as usize), last: vec![None; steps.len()], gated }
+        let last = vec![None; plan.spec().steps.len()];
+        Self { settled: Offsets::new(plan.node_count() as usize), last, gated: gated(plan) }
     }
 
     /// Notes the time of an event that may have settled a node.
@@ -79,32 +73,11 @@ impl ReadyTimes {
         if !self.gated[step.ix()] {
             return 0;
         }
-        let batch = match plan.step(step).scope {
-            Scope::Run => BatchIx(0),
-            Scope::Batch => BatchIx::from(key.ix()),
-            Scope::Site => plan.batch_of(SiteIx(key.0)),
-            scope @ Scope::Group(_) => plan.sites_of(scope, key).next().map_or(BatchIx(0), |site| plan.batch_of(site)),
-        };
+        let batch = gate_of(plan, plan.step(step).scope, key);
         if batch.ix() >= plan.batch_count() as usize {
             return 0;
         }
         let opened = run.batch_times(batch).0.zip(run.opened_at());
         opened.map_or(0, |(batch, run)| u32::try_from((batch - run).max(0)).unwrap_or(u32::MAX - 1))
-    }
-}
-
-/// Calls for each key of `to` that shares a site with a key of `from`; a key may come more than once.
-fn each_shared(plan: &Plan, from: Scope, key: KeyIx, to: Scope, mut call: impl FnMut(KeyIx)) {
-    if let Some(key) = plan.covering_key(from, key, to) {
-        call(key);
-        return;
-    }
-    let mut last = None;
-    for site in plan.sites_of(from, key) {
-        let key = plan.covering_key(Scope::Site, KeyIx(site.0), to);
-        if let Some(key) = key.filter(|_| key != last) {
-            call(key);
-        }
-        last = key;
     }
 }

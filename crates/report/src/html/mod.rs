@@ -174,7 +174,9 @@ fn tiles(html: &mut String, report: &Report) {
         tile(html, "warn", &times.to_string(), &what);
     }
     if let Some(forecast) = &report.forecast {
-        tile(html, "info", &format!("{} – {}", ms(forecast.low_s), ms(forecast.high_s)), "forecast of the rest");
+        let drawings = count(u64::from(forecast.seeds), "drawing", "drawings");
+        let what = format!("forecast of the rest, 80 % of {drawings}; median {}", ms(forecast.p50_s));
+        tile(html, "info", &format!("{} – {}", ms(forecast.p10_s), ms(forecast.p90_s)), &what);
     }
     html.push_str("</div>");
 }

@@ -7,7 +7,7 @@ use crate::fold::Fold;
 use crate::report::kinds::{Objective, Verdict};
 use crate::report::rows::{Evidence, SiteTally, UnitTally};
 use crate::report::spread::{narrow, objective};
-use crate::report::{REPORT_FORMAT, Report, exceptions, forecast, rows_of};
+use crate::report::{REPORT_FORMAT, Report, exceptions, rows_of};
 
 /// Points of the curve of returned sites at most.
 const CURVE: usize = 240;
@@ -29,7 +29,6 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
     for step in &steps {
         units.add(step.units);
     }
-    let of_steps: Vec<UnitTally> = steps.iter().map(|step| step.units).collect();
     let losses = rows_of::data_losses(fold);
     let exceptions = exceptions::exceptions(fold, end);
     let waiting_for_operator = exceptions::waiting_for_operator(run);
@@ -63,7 +62,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         returned_then_out: fold.fallen.iter().map(|&site| plan.spec().sites.id(site).to_owned()).collect(),
         rto: rto(fold, sites_by_state, wall, verdict),
         rpo: rpo(fold, &losses),
-        forecast: forecast::forecast(fold, as_of, &of_steps),
+        forecast: crate::forecast::rest(fold, as_of),
         batches: rows_of::batches(fold, as_of),
         pools: rows_of::pools(fold, wall),
         causes: exceptions::causes(&exceptions),

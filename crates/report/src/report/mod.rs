@@ -7,7 +7,6 @@
 mod alike;
 mod build;
 mod exceptions;
-mod forecast;
 mod kinds;
 mod rows;
 mod rows_of;
@@ -20,10 +19,13 @@ pub(crate) use build::build;
 pub(crate) use exceptions::place;
 pub use kinds::{Distribution, Moment, MomentKind, Objective, Verdict};
 pub use rows::{
-    BatchReport, Cause, Evidence, ExceptionReport, Forecast, PoolReport, Resume, SharedFailure, SiteReport, SiteTally,
+    BatchReport, Cause, Evidence, ExceptionReport, PoolReport, Resume, SharedFailure, SiteReport, SiteTally,
     StepReport, UnitTally, WaitingUnit,
 };
 pub(crate) use rows_of::{scope_name, site_state, units_of_step};
+pub(crate) use spread::percentile;
+
+use crate::forecast::Rest;
 
 /// Format of the JSON, in its field `format`.
 pub const REPORT_FORMAT: &str = "reinstate-report/1";
@@ -86,8 +88,8 @@ pub struct Report {
     pub rto: Objective,
     /// Data loss of each site, from its restore point to its deletion, against the objective.
     pub rpo: Objective,
-    /// Rest of the run; `null` when it is over, stands still, or too little was measured.
-    pub forecast: Option<Forecast>,
+    /// Rest of the run; `null` when it is over, stands still, or nothing is known of how long its steps take.
+    pub forecast: Option<Rest>,
     /// Batches in the order in which they open.
     pub batches: Vec<BatchReport>,
     /// Steps in the runbook's order.

@@ -294,23 +294,6 @@ pub struct SiteReport {
     pub data_loss_s: Option<f64>,
 }
 
-/// Rest of a run, from what was measured so far. An estimate, not a promise.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Forecast {
-    /// Rest in seconds if things go as well as they have at best.
-    pub low_s: f64,
-    /// Rest in seconds if they go worse than so far; failures to come are not in it.
-    pub high_s: f64,
-    /// End at `low_s`.
-    pub low: String,
-    /// End at `high_s`.
-    pub high: String,
-    /// Units still to be done.
-    pub units_left: u64,
-    /// Successful attempts that it rests on.
-    pub measured: u64,
-}
-
 /// What a report rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Evidence {

@@ -5,6 +5,7 @@ mod tables;
 
 use crate::duration::{count, readable, span};
 use crate::escape::plain;
+use crate::forecast::rest_line;
 use crate::report::{Objective, Report, Verdict, alike};
 use ink::{Ink, Page};
 
@@ -102,15 +103,7 @@ fn times(page: &mut Page, report: &Report) {
     }
     row(page, "attempts", &attempts);
     if let Some(forecast) = &report.forecast {
-        let text = format!(
-            "{} to {} more, done between {} and {} (from {} measured; failures to come not in it)",
-            ms(forecast.low_s),
-            ms(forecast.high_s),
-            readable(&forecast.low),
-            readable(&forecast.high),
-            count(forecast.measured, "attempt", "attempts")
-        );
-        row(page, "forecast", &text);
+        row(page, "forecast", &rest_line(forecast));
     }
 }
 

@@ -61,6 +61,28 @@ pub(crate) fn several(sizes: &[Size]) -> bool {
     !matches!(sizes.first(), None | Some(Size::Rest | Size::Percent(10_000)))
 }
 
+/// Reads sizes as they are typed on a command line: `1,10,10%,rest`.
+///
+/// # Errors
+/// With a fact for people if one is not understood.
+pub(crate) fn typed_sizes(text: &str) -> Result<Vec<Size>, String> {
+    let all: Vec<&str> = text.split(',').map(str::trim).collect();
+    let mut sizes = Vec::new();
+    for (ix, &size) in all.iter().enumerate() {
+        let read = match size {
+            "rest" if ix + 1 == all.len() => Size::Rest,
+            "rest" => return Err("`rest` is not the last size".into()),
+            _ if size.ends_with('%') => Size::Percent(words::percent(size)?),
+            _ => Size::Sites(size.parse().map_err(|_| format!("`{}` is no size of a batch", size.escape_debug()))?),
+        };
+        if matches!(read, Size::Sites(0) | Size::Percent(0)) {
+            return Err(format!("`{size}` is a batch of no sites"));
+        }
+        sizes.push(read);
+    }
+    Ok(sizes)
+}
+
 fn listed(node: Option<&Node>) -> Option<usize> {
     match &node?.value {
         Value::List(items) => Some(items.len()),
