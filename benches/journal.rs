@@ -1,4 +1,5 @@
-//! How fast the SQLite journal makes groups durable, beside what bare SQLite does on the same disk in the same minute.
+//! How fast the SQLite journal makes groups durable, beside what bare SQLite does on the same disk in the same minute;
+//! and what it costs to ask for what runs share.
 //!
 //! `cargo bench --bench journal`; the folder is `JOURNAL_BENCH_DIR`, else the system's temporary one.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use runtime::{Holder, Journal, Lease, RunHead, Store};
+use runtime::{Holder, Journal, Lease, RunHead, Store, Want};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -84,5 +85,51 @@ fn load(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(journal, append, load);
+/// What a driver asks several times a second, and what it asks once for all its sites.
+fn shared(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let folder = folder();
+    let address = format!("sqlite:{}", folder.path().join("runs.db").display());
+    let store = runtime.block_on(store::open(&address)).unwrap();
+    let (a, b) = runtime.block_on(async { (driven(&*store, "a").await, driven(&*store, "b").await) });
+    let mut group = criterion.benchmark_group("shared");
+    group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    group.bench_function("take_nothing", |bencher| {
+        bencher.iter(|| runtime.block_on(store.take(&a, 0)).unwrap());
+    });
+    let wants = |used| -> Vec<Want> {
+        let want =
+            |key: u32| Want { pool: "writes".to_owned(), key: key.to_string(), limit: 8, used, want: 99, unit: 1 };
+        (0..100).map(want).collect()
+    };
+    for lease in [&a, &b, &a, &b] {
+        runtime.block_on(store.share(lease, "prod", &wants(0))).unwrap();
+    }
+    group.bench_function("share_100_unchanged", |bencher| {
+        bencher.iter(|| runtime.block_on(store.share(&a, "prod", &wants(3))).unwrap());
+    });
+    group.bench_function("share_100_changed", |bencher| {
+        let mut used = 5;
+        bencher.iter(|| {
+            used = 11 - used;
+            runtime.block_on(store.share(&a, "prod", &wants(used))).unwrap()
+        });
+    });
+    let sites: Vec<String> = (0..100_000_u64).map(|site| format!("{:032x}", u128::from(site).pow(6))).collect();
+    group.bench_function("hold_100000", |bencher| {
+        bencher.iter_custom(|rounds| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..rounds {
+                let started = Instant::now();
+                runtime.block_on(store.hold_sites("a", "prod", &sites)).unwrap();
+                spent += started.elapsed();
+                runtime.block_on(store.let_go_all("a")).unwrap();
+            }
+            spent
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(journal, append, load, shared);
 criterion_main!(journal);

@@ -71,4 +71,5 @@ contract! {
     pools::who_lost_its_lease_gets_nothing,
     pools::pools_keys_and_estates_are_apart,
     pools::one_slot_goes_round,
+    pools::units_that_take_more_than_an_even_part_do_not_wait_for_ever,
 }

@@ -7,7 +7,7 @@ use crate::fixture::{Fixture, driven, holder};
 const TTL: u64 = 10_000;
 
 fn wants(limit: u32, used: u32, want: u32) -> Want {
-    Want { pool: "writes".to_owned(), key: "shard-1".to_owned(), limit, used, want }
+    Want { pool: "writes".to_owned(), key: "shard-1".to_owned(), limit, used, want, unit: 1 }
 }
 
 /// What a run is granted of one pool, and among how many.
@@ -128,7 +128,20 @@ pub(crate) async fn one_slot_goes_round(it: Fixture) {
         // Short work: nothing is in use when they report.
         had[0] += share(&it, &a, wants(1, 0, 9)).await.0;
         had[1] += share(&it, &b, wants(1, 0, 9)).await.0;
-        it.clock.advance(1_000);
+        it.clock.advance(3_000);
+    }
+    assert!(had.iter().all(|&turns| turns >= 40), "{had:?}");
+}
+
+pub(crate) async fn units_that_take_more_than_an_even_part_do_not_wait_for_ever(it: Fixture) {
+    let (a, b) = (driven(&*it.journal, "a", u64::MAX).await, driven(&*it.journal, "b", u64::MAX).await);
+    let mut had = [0, 0];
+    for _ in 0..100 {
+        for (lease, had) in [&a, &b].into_iter().zip(&mut had) {
+            let (slots, _) = share(&it, lease, Want { unit: 3, ..wants(4, 0, 9) }).await;
+            *had += u32::from(slots >= 3);
+        }
+        it.clock.advance(3_000);
     }
     assert!(had.iter().all(|&turns| turns >= 40), "{had:?}");
 }

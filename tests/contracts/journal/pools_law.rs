@@ -87,7 +87,7 @@ impl Lives {
         let life = &mut self.lives[run];
         life.used = life.used.saturating_sub(ends);
         life.want = want;
-        let asked = Want { pool: "p".into(), key: "k".into(), limit: life.limit, used: life.used, want };
+        let asked = Want { pool: "p".into(), key: "k".into(), limit: life.limit, used: life.used, want, unit: 1 };
         let store: &dyn Store = &*self.it.journal;
         let grant = store.share(&lease, "prod", &[asked]).await.unwrap()[0];
         life.granted = grant.slots;

@@ -98,8 +98,14 @@ async fn runs_in_different_processes_never_use_more_than_there_is() {
                 let ends = used.min((round + run) % 3);
                 used -= ends;
                 in_use.fetch_sub(ends, Ordering::SeqCst);
-                let want =
-                    Want { pool: "p".into(), key: String::new(), limit: LIMIT, used, want: 1 + (round * 7 + run) % 6 };
+                let want = Want {
+                    pool: "p".into(),
+                    key: String::new(),
+                    limit: LIMIT,
+                    used,
+                    want: 1 + (round * 7 + run) % 6,
+                    unit: 1 + run % 2,
+                };
                 let grant = store.share(&lease, "prod", &[want]).await.unwrap()[0];
                 let starts = grant.slots.saturating_sub(used);
                 used += starts;

@@ -96,6 +96,7 @@ async fn ask(it: &Fixture, epochs: &[u64; 4], op: &Op) -> String {
                     limit: limit.into(),
                     used: used.into(),
                     want: want.into(),
+                    unit: u32::from(want) % 4,
                 })
                 .collect();
             format!("{:?}", store.share(&lease(*run, *stale), "prod", &wants).await)

@@ -32,9 +32,9 @@ impl SharedPools for MemoryJournal {
             return Ok(vec![Grant { slots: 0, participants: 1 }; wants.len()]);
         }
         let mut grants = Vec::with_capacity(wants.len());
-        for Want { pool, key, limit, used, want } in wants {
+        for Want { pool, key, limit, used, want, unit } in wants {
             let parties = state.shares.0.entry((estate.to_owned(), pool.clone(), key.clone())).or_default();
-            parties.insert(run, Party { limit: *limit, held: *used, want: *want });
+            parties.insert(run, Party { limit: *limit, held: *used, want: *want, unit: *unit });
             let live = parties.iter().filter(|&(&at, _)| at == run || state.runs.is_live(at, now));
             let (places, live): (Vec<usize>, Vec<Party>) = live.map(|(&at, &party)| (at, party)).unzip();
             let me = places.iter().position(|&at| at == run).unwrap_or(0);

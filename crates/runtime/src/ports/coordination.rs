@@ -171,7 +171,8 @@ pub trait SharedPools: Send + Sync {
     /// pool and key at most once.
     ///
     /// The division is max-min fair: who wants less than an even part gets what it wants, the others divide the rest
-    /// evenly. What does not divide evenly goes round: every ten seconds another run has the larger part. A larger grant
+    /// evenly. What does not divide evenly goes round: every half minute another run has the larger part, and at
+    /// least as much as one of its units takes. A larger grant
     /// waits until those who hold too much have said that they use less, so call again now and then (a second is fine).
     ///
     /// # Errors
@@ -206,6 +207,8 @@ pub struct Want {
     pub used: u32,
     /// Slots that the run could use now, those in use included.
     pub want: u32,
+    /// Slots that one unit of the run takes, at most; 1 if each takes one.
+    pub unit: u32,
 }
 
 /// What a run may use of a pool.

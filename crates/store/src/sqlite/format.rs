@@ -74,6 +74,7 @@ const TABLES_2: &str = "
         slots INTEGER NOT NULL,      -- limit of the pool, as the run's plan has it
         held INTEGER NOT NULL,       -- granted or used, whichever is more
         want INTEGER NOT NULL,       -- capped at the limit
+        unit INTEGER NOT NULL,       -- what one unit of the run takes, at most
         PRIMARY KEY (estate, pool, key, run)
     ) STRICT, WITHOUT ROWID;
     PRAGMA user_version = 2;

@@ -15,12 +15,12 @@ use super::work::Work;
 struct Weighed {
     run: i64,
     grants: Vec<Grant>,
-    /// For each pool that changes: pool, key, limit, held, wanted.
-    rows: Vec<(String, String, u32, u32, u32)>,
+    /// For each pool that changes: pool, key, limit, held, wanted, unit.
+    rows: Vec<(String, String, u32, u32, u32, u32)>,
 }
 
-/// A row: place of the pool in the call, run, limit, held, wanted.
-type Share = (i64, i64, i64, i64, i64);
+/// A row: place of the pool in the call, run, limit, held, wanted, unit.
+type Share = (i64, i64, i64, i64, i64, i64);
 
 async fn weigh(
     connection: &mut SqliteConnection,
@@ -37,7 +37,7 @@ async fn weigh(
     }
     let keys: Vec<(&str, &str)> = wants.iter().map(|want| (want.pool.as_str(), want.key.as_str())).collect();
     let shares: Vec<Share> = sqlx::query_as(
-        "SELECT j.key, s.run, s.slots, s.held, s.want FROM json_each($2) j CROSS JOIN shares s \
+        "SELECT j.key, s.run, s.slots, s.held, s.want, s.unit FROM json_each($2) j CROSS JOIN shares s \
          ON s.estate = $1 AND s.pool = j.value ->> 0 AND s.key = j.value ->> 1 JOIN leases l ON l.run = s.run \
          WHERE s.run = $3 OR l.expires_at > $4 ORDER BY j.key, s.run",
     )
@@ -51,7 +51,8 @@ async fn weigh(
     for (want, place) in wants.iter().zip(0_i64..) {
         let pool = pools.next_if(|shares| shares.first().is_some_and(|share| share.0 == place)).unwrap_or_default();
         let before = pool.iter().find(|share| share.1 == run).map(party);
-        let mut asks = Party { limit: want.limit, held: want.used, want: want.want.min(want.limit.max(1)) };
+        let mut asks =
+            Party { limit: want.limit, held: want.used, want: want.want.min(want.limit.max(1)), unit: want.unit };
         let (older, younger): (Vec<&Share>, Vec<&Share>) =
             pool.iter().filter(|share| share.1 != run).partition(|share| share.1 < run);
         let parties: Vec<Party> =
@@ -61,7 +62,7 @@ async fn weigh(
         asks.held = want.used.max(grant.slots);
         let nothing = asks.held == 0 && asks.want == 0;
         if before != Some(asks).filter(|_| !nothing) {
-            weighed.rows.push((want.pool.clone(), want.key.clone(), asks.limit, asks.held, asks.want));
+            weighed.rows.push((want.pool.clone(), want.key.clone(), asks.limit, asks.held, asks.want, asks.unit));
         }
     }
     Ok(weighed)
@@ -70,7 +71,7 @@ async fn weigh(
 fn party(share: &Share) -> Party {
     // What does not fit was not written by us; the largest number grants the least.
     let number = |stored: i64| u32::try_from(stored).unwrap_or(u32::MAX);
-    Party { limit: number(share.2), held: number(share.3), want: number(share.4) }
+    Party { limit: number(share.2), held: number(share.3), want: number(share.4), unit: number(share.5) }
 }
 
 pub(super) async fn share(
@@ -84,10 +85,11 @@ pub(super) async fn share(
     let nothing = rows.iter().any(|row| row.3 == 0 && row.4 == 0);
     if !rows.is_empty() {
         sqlx::query(
-            "INSERT INTO shares (estate, pool, key, run, slots, held, want) \
-             SELECT $1, value ->> 0, value ->> 1, $3, value ->> 2, value ->> 3, value ->> 4 FROM json_each($2) \
+            "INSERT INTO shares (estate, pool, key, run, slots, held, want, unit) \
+             SELECT $1, value ->> 0, value ->> 1, $3, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each($2) \
              WHERE true ON CONFLICT (estate, pool, key, run) \
-             DO UPDATE SET slots = excluded.slots, held = excluded.held, want = excluded.want",
+             DO UPDATE SET slots = excluded.slots, held = excluded.held, want = excluded.want, \
+             unit = excluded.unit",
         )
         .bind(estate)
         .bind(Json(rows))
