@@ -117,6 +117,12 @@ fn every_rule_of_the_language() {
         ("uses: identity/sync@1", "approval: { timeout: 1h }", "RB0605", "{ timeout: 1h }"),
         ("  identity:    {", "  verify:    {", "RB0606", "verify:    {"),
         ("on_failure: degrade", "on_failure: undo", "RB0611", "undo"),
+        (
+            "scope: shard, needs: databases, uses",
+            "scope: shard, undo: { uses: noop@1 }, on_failure: undo, needs: databases, uses",
+            "RB0611",
+            "undo, needs",
+        ),
         ("ids: original", "ids: remap", "RB0901", "remap"),
     ] {
         if let Err(wrong) = std::panic::catch_unwind(|| changed(from, to, (code, piece))) {

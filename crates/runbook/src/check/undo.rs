@@ -58,10 +58,9 @@ fn nature(sink: &mut Sink<'_>, step: &Step, undo: &Undo) {
 /// What an undo of the sites of some failing steps takes back, and what it leaves.
 fn reach(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, span: Span, failing: &[usize]) {
     let steps = &runbook.steps;
-    // Only steps of the site itself are taken back with it: those of a wider scope serve others too.
+    // Only steps of the site itself are taken back with it: those of a wider scope serve other sites too.
     let of_site = |step: &Step| step.scope == Scope::Site && !step.finally;
-    let undone = |ix: usize| steps[ix].undo.is_some() && (of_site(&steps[ix]) || failing.contains(&ix));
-    if !(0..steps.len()).any(undone) {
+    if !steps.iter().any(|step| step.undo.is_some() && of_site(step)) {
         sink.error(
             codes::UNDO_NOTHING,
             span,
