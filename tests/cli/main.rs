@@ -10,5 +10,6 @@ mod place;
 mod readme;
 mod secrets;
 mod shapes;
+mod taken_back;
 mod truth;
 mod wrong_targets;

@@ -274,6 +274,13 @@ fn warned(from: &str, to: &str, code: &str, piece: &str, words: &[&str]) {
 
 #[test]
 fn what_is_allowed_but_likely_not_meant_is_said() {
+    warned(
+        "uses: catalogue/lookup@1, on_failure",
+        "uses: check/site@1, on_failure",
+        "RB0612",
+        "undo }",
+        &["`validate`"],
+    );
     let undo = "    undo: { uses: objects/copy@1, with: { product: \"${{ item }}\", rows: \"${{ steps.databases.outputs.rows }}\", of: \"${{ site.shard }}\" } }\n";
     warned(undo, "", "RB0612", "undo }", &["`databases`"]);
     warned(

@@ -55,6 +55,8 @@ fn view(plan: &Plan, forecast: Option<&Forecast>) -> Value {
                 "units": units(plan, step),
                 "pools": held,
                 "front_load": plan.step(step).front_load,
+                "finally": plan.step(step).finally,
+                "undo": plan.step(step).undo.as_ref().map(|undo| undo.uses.as_str()),
             })
         })
         .collect();
@@ -69,7 +71,7 @@ fn view(plan: &Plan, forecast: Option<&Forecast>) -> Value {
         "longest_path": longest_path(plan),
         "data_loss_s": loss(plan),
         "forecast": forecast,
-        "no_undo": "every effect of this runbook is final: `undo` is not executed by this version",
+        "points_of_no_return": no_return(plan),
     })
 }
 
@@ -125,6 +127,11 @@ fn longest_path(plan: &Plan) -> Vec<&str> {
     path
 }
 
+/// Names of the steps whose effect stays for good, in order.
+fn no_return(plan: &Plan) -> Vec<&str> {
+    report::points_of_no_return(plan.spec()).into_iter().map(|step| step.name.as_str()).collect()
+}
+
 /// Data loss of the sites in seconds: median and worst, where deletion times are known.
 fn loss(plan: &Plan) -> Option<Value> {
     let spec = plan.spec();
@@ -175,7 +182,11 @@ fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>) -> String {
             units(plan, step),
             plan.action(step).map_or("approval", |action| action.uses.as_str()),
             held.join(", "),
-            if spec_of.front_load { " (front-loaded)" } else { "" },
+            match (spec_of.front_load, spec_of.finally) {
+                (true, _) => " (front-loaded)",
+                (_, true) => " (finally)",
+                _ => "",
+            },
         ));
     }
     text.push_str(&format!("\n\nlongest path  {}", longest_path(plan).join(" > ")));
@@ -190,7 +201,10 @@ fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>) -> String {
     if let Some(loss) = view.get("data_loss_s").filter(|loss| !loss.is_null()) {
         text.push_str(&format!("\ndata loss     median {} s, worst {} s", loss["median"], loss["worst"]));
     }
-    text.push_str("\nundo          none: every effect is final in this version");
+    let no_return = no_return(plan);
+    let no_return =
+        if no_return.is_empty() { "nothing: all can be taken back".to_owned() } else { no_return.join(", ") };
+    text.push_str(&format!("\nno return     {no_return}"));
     text.push_str(&format!("\nhash          {}\n\nrun it with   --plan {}", plan.hash(), &plan.hash()[..16]));
     text
 }

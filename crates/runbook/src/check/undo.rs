@@ -71,12 +71,8 @@ fn reach(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, span: Sp
     }
     let remains: Vec<&str> = (0..steps.len())
         .filter(|&ix| of_site(&steps[ix]) && steps[ix].undo.is_none() && !actions::read_only(&steps[ix]))
-        .filter(|&ix| {
-            failing.iter().any(|&fails| {
-                let itself = ix == fails && steps[ix].for_each.is_some();
-                itself || (ix != fails && !ancestors.has(ix, fails))
-            })
-        })
+        // The step that fails may have acted itself: an attempt can fail without anybody knowing how far it came.
+        .filter(|&ix| failing.iter().any(|&fails| !ancestors.has(ix, fails)))
         .map(|ix| steps[ix].name.as_str())
         .collect();
     if remains.is_empty() {
@@ -88,8 +84,9 @@ fn reach(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, span: Sp
     }
     let warning = Diagnostic::warning(
         codes::UNDO_REMAINS,
-        format!("an undo would leave behind what these steps have done by then: {}", named.join(", ")),
-        "give each an `undo`, or let it need the step that may fail, so that it has not begun",
+        format!("an undo would leave behind what these steps may have done by then: {}", named.join(", ")),
+        "give each an `undo`, or let it need the step that may fail, so that it has not begun; a site with something left \
+         behind ends as quarantined, not as undone",
     );
     sink.push(warning.at(sink.text, span, ""));
 }
