@@ -12,4 +12,5 @@ mod secrets;
 mod shapes;
 mod taken_back;
 mod truth;
+mod undo;
 mod wrong_targets;
