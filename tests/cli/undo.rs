@@ -137,7 +137,6 @@ fn sites_that_fail_their_last_check_are_taken_back_and_the_estate_is_as_before()
 #[test]
 fn a_run_that_is_killed_while_it_takes_back_takes_back_the_rest() {
     let seed = 5;
-    eprintln!("seed {seed}");
     let mut random = Random::new(seed);
     let lab = ServedLab::damaged(BINARY, 40, 10, 2, seed);
     let store = format!("sqlite:{}", lab.beside("runs.db").display());
@@ -156,14 +155,14 @@ fn a_run_that_is_killed_while_it_takes_back_takes_back_the_rest() {
         // About 40 events a site, half of them on the way back.
         let (status, ended) = strike(&mut command, random.between(20, 120), "-9");
         if ended {
-            assert_eq!(status.code(), Some(4));
+            assert_eq!(status.code(), Some(4), "seed {seed}");
             break;
         }
         struck += 1;
-        assert!(struck < 100, "it does not end");
+        assert!(struck < 100, "seed {seed}: it does not end");
     }
-    assert!(struck > 1, "struck {struck} times");
-    assert_eq!(differ(&lab, &before), Vec::<String>::new());
+    assert!(struck > 1, "seed {seed}: struck {struck} times");
+    assert_eq!(differ(&lab, &before), Vec::<String>::new(), "seed {seed}");
     let diff = lab.diff();
     assert_eq!((&diff["effects_applied_twice"], &diff["bystanders_changed"]), (&0.into(), &0.into()), "{diff:#}");
 }
