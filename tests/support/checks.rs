@@ -5,20 +5,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{
-    BatchIx, Event, KeyIx, Mode, NodeIx, NodeState, Plan, Record, Ruling, Run, RunEnd, Scope, SiteEnd, SiteIx, Status,
-    StepIx, UnitIx, UnitState,
+    BatchIx, Decree, Event, KeyIx, Mode, NodeIx, NodeState, Plan, PoolIx, Record, Ruling, Run, RunEnd, Scope, SiteEnd,
+    SiteIx, Status, StepIx, UnitIx, UnitState,
 };
 
+use crate::sim::key;
 use crate::world::World;
 
 /// What the checker itself saw, apart from the run's own state.
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
-    succeeded: BTreeSet<UnitIx>,
-    ruled: BTreeSet<UnitIx>,
+    /// Keys under which something succeeded.
+    succeeded: BTreeSet<String>,
+    /// Keys whose effect was taken back.
+    undone: BTreeSet<String>,
+    /// Units begun anew by a person, or because somebody below them was: their earlier effect stays.
+    renewed: BTreeSet<UnitIx>,
     in_flight: BTreeSet<UnitIx>,
     opened: BTreeSet<BatchIx>,
-    halted: bool,
+    sizes: BTreeMap<PoolIx, u32>,
+    granted: BTreeMap<u32, u32>,
+    states: Vec<UnitState>,
     ended: bool,
 }
 
@@ -28,13 +35,15 @@ impl Checker {
     /// # Errors
     /// Names the invariant that would break.
     pub fn before(&mut self, run: &Run, record: &Record) -> Result<(), String> {
-        if self.ended {
+        if self.ended && !reopens(&record.event) {
             return Err(format!("{:?} after the end", record.event));
         }
+        self.ended = false;
         match &record.event {
             Event::Started { unit, mode, .. } => self.start(run, *unit, *mode)?,
             Event::Succeeded { unit, .. } => {
-                if !self.in_flight.remove(unit) || !self.succeeded.insert(*unit) {
+                let mode = run.flight(*unit).map(|flight| flight.mode);
+                if !self.in_flight.remove(unit) || !self.settles(run, *unit, mode.is_some_and(Mode::is_undo)) {
                     return Err(format!("unit {} committed twice or without an attempt", unit.0));
                 }
             }
@@ -44,19 +53,38 @@ impl Checker {
                 }
             }
             Event::Ruled { unit, ruling, .. } => {
-                self.ruled.insert(*unit);
-                if *ruling == Ruling::Done && !self.succeeded.insert(*unit) {
+                if *ruling == Ruling::GiveUp && run.next_mode(*unit).is_undo() {
+                    // Its undo may have done a part, so that it is asked for before it counts again.
+                    self.succeeded.remove(&key(run, *unit));
+                }
+                if *ruling == Ruling::Done && !self.settles(run, *unit, run.next_mode(*unit).is_undo()) {
                     return Err(format!("unit {} ruled done after success", unit.0));
                 }
             }
-            Event::Adopted { .. } => self.in_flight.clear(),
+            Event::Overruled { node, how: Decree::Done { .. }, .. } => {
+                for unit in run.units_of(*node).map(UnitIx) {
+                    if run.next_mode(unit).is_undo() {
+                        self.undone.insert(key(run, unit));
+                    }
+                }
+            }
+            Event::Overruled { node, how: Decree::Skip, .. } => {
+                for unit in run.units_of(*node).map(UnitIx).filter(|&unit| run.next_mode(unit).is_undo()) {
+                    self.succeeded.remove(&key(run, unit));
+                }
+            }
+            Event::PoolSet { pool, slots, .. } => drop(self.sizes.insert(*pool, *slots)),
+            Event::Granted { instance, slots, .. } => drop(self.granted.insert(*instance, *slots)),
+            Event::Retried { .. } | Event::SiteAdopted { .. } => self.states = states(run),
+            Event::Adopted { .. } => {
+                self.in_flight.clear();
+                self.granted.clear();
+            }
             Event::BatchOpened { batch } => {
-                if self.halted || !self.opened.insert(*batch) {
+                if run.status() != Status::Running || !self.opened.insert(*batch) {
                     return Err(format!("batch {} opened twice or while halted", batch.0));
                 }
             }
-            Event::Paused { .. } | Event::Cancelled { .. } | Event::BudgetExceeded { .. } => self.halted = true,
-            Event::Continued { .. } => self.halted = false,
             Event::Ended { end } => {
                 self.ended = true;
                 end_is_true(run, *end)?;
@@ -66,28 +94,64 @@ impl Checker {
         Ok(())
     }
 
+    /// Notes what the event made of units that a person had begun anew.
+    pub fn after(&mut self, run: &Run, record: &Record) {
+        let adopted = matches!(record.event, Event::SiteAdopted { .. });
+        if !adopted && !matches!(record.event, Event::Retried { .. } | Event::Overruled { .. }) {
+            return;
+        }
+        for (ix, before) in std::mem::take(&mut self.states).into_iter().enumerate() {
+            let unit = UnitIx(ix as u32);
+            let renewed = before == UnitState::Succeeded && run.unit_state(unit) != Some(UnitState::Succeeded);
+            if renewed && adopted {
+                self.succeeded.remove(&key(run, unit));
+            } else if renewed {
+                self.renewed.insert(unit);
+            }
+        }
+    }
+
+    /// Notes a success under the unit's key; says whether it was the first.
+    fn settles(&mut self, run: &Run, unit: UnitIx, undo: bool) -> bool {
+        if undo { self.undone.insert(key(run, unit)) } else { self.succeeded.insert(key(run, unit)) }
+    }
+
     fn start(&mut self, run: &Run, unit: UnitIx, mode: Mode) -> Result<(), String> {
         let plan = run.plan().clone();
-        let asks = mode == Mode::Probe && matches!(run.status(), Status::Aborting | Status::Cancelling);
-        if !asks && !matches!(run.status(), Status::Running) {
+        let (node, _) = run.unit_at(unit).ok_or("unknown unit")?;
+        let (step, node_key) = plan.node_at(node);
+        let finally = plan.step(step).finally;
+        let may = match run.status() {
+            Status::Running => !finally,
+            Status::Closing => finally || mode.is_undo(),
+            Status::Aborting | Status::Cancelling => mode != Mode::Apply,
+            Status::Unwinding => mode.is_undo(),
+            _ => false,
+        };
+        if !may {
             return Err(format!("unit {} starts while {:?}", unit.0, run.status()));
         }
-        if mode == Mode::Apply && self.succeeded.contains(&unit) {
+        if run.requests().any(|request| request.gate == engine::Gate::Start) {
+            return Err("something starts before the run is approved".into());
+        }
+        if mode == Mode::Apply && self.succeeded.contains(&key(run, unit)) {
             return Err(format!("unit {} runs again after success", unit.0));
         }
         if !self.in_flight.insert(unit) {
             return Err(format!("unit {} has two attempts at once", unit.0));
         }
-        let (node, _) = run.unit_at(unit).ok_or("unknown unit")?;
-        let (step, key) = plan.node_at(node);
-        needs_are_satisfied(run, &plan, step, key)?;
-        self.batch_is_open(&plan, step, key)?;
-        self.pools_hold(run, &plan)
+        if mode.is_undo() {
+            undo_in_reverse(run, &plan, step, node_key)?;
+        } else if !run.is_decreed(node) {
+            needs_are_satisfied(run, &plan, step, node_key)?;
+            self.batch_is_open(&plan, step, node_key)?;
+        }
+        self.pools_hold(run, &plan, (step, node_key))
     }
 
     fn batch_is_open(&self, plan: &Plan, step: StepIx, key: KeyIx) -> Result<(), String> {
         let spec = plan.step(step);
-        if spec.front_load {
+        if spec.front_load || spec.finally {
             return Ok(());
         }
         let any = plan.sites_of(spec.scope, key).map(|site| plan.batch_of(site)).min();
@@ -99,7 +163,8 @@ impl Checker {
         }
     }
 
-    fn pools_hold(&self, run: &Run, plan: &Plan) -> Result<(), String> {
+    /// What starts fits into its pools as they are now; others may be over a size that was changed meanwhile.
+    fn pools_hold(&self, run: &Run, plan: &Plan, started: (StepIx, KeyIx)) -> Result<(), String> {
         let mut used: BTreeMap<(u16, KeyIx), u32> = BTreeMap::new();
         for &unit in &self.in_flight {
             let (node, _) = run.unit_at(unit).ok_or("unknown unit")?;
@@ -110,9 +175,22 @@ impl Checker {
                 let at = plan.covering_key(plan.step(step).scope, key, per).ok_or("no key for a pool")?;
                 let used = used.entry((held.pool.0, at)).or_default();
                 *used += held.slots;
-                if pool.slots.is_some_and(|slots| *used > slots) {
-                    return Err(format!("pool {} is over its size", pool.name));
-                }
+            }
+        }
+        let usage = run.pools();
+        for held in &plan.step(started.0).pools {
+            let pool = &plan.spec().pools[held.pool.ix()];
+            let at = plan.covering_key(plan.step(started.0).scope, started.1, pool.per.unwrap_or(Scope::Run));
+            let at = at.ok_or("no key for a pool")?;
+            let mut limit = self.sizes.get(&held.pool).copied().or(pool.slots);
+            if pool.shared {
+                let instance = usage.iter().position(|usage| usage.pool == held.pool && usage.key == at);
+                let instance = instance.ok_or("no such instance")? as u32;
+                limit = pool.slots.map(|_| self.granted.get(&instance).copied().unwrap_or(0));
+            }
+            let used = used.get(&(held.pool.0, at)).copied().unwrap_or(0);
+            if limit.is_some_and(|limit| used > limit) {
+                return Err(format!("pool {} is over its size", pool.name));
             }
         }
         Ok(())
@@ -143,19 +221,26 @@ impl Checker {
     }
 
     fn effect_is_told(&self, run: &Run, world: &World, unit: UnitIx, state: UnitState) -> Result<(), String> {
-        let count = world.count(unit);
+        let now = key(run, unit);
+        let base = now.split("/again-").next().unwrap_or(&now);
+        let rest = base.split_once('/').map_or("", |(_, rest)| rest);
+        let count = world.count(&now);
+        let all = world.count_all(&["sim", "other"].map(|run| format!("{run}/{rest}")));
         let (node, _) = run.unit_at(unit).ok_or("unknown unit")?;
         let (step, _) = run.plan().node_at(node);
-        let action = run.plan().action(step).ok_or("no action")?;
+        let Some(action) = run.plan().action(step) else { return Ok(()) };
         if count > 1 {
             return Err(format!("unit {} had its effect {count} times", unit.0));
         }
         if state == UnitState::Succeeded && count != 1 {
             return Err(format!("unit {} is shown as done, its effect is not there", unit.0));
         }
-        let sure = !run.may_have_acted(unit);
-        if sure && count != 0 {
+        let sure = !run.may_have_acted(unit) && !self.renewed.contains(&unit);
+        if sure && all != 0 {
             return Err(format!("unit {} surely did not act, but did ({action:?})", unit.0));
+        }
+        if state == UnitState::Undone && self.undone.iter().any(|key| key.starts_with(base) && world.count(key) > 0) {
+            return Err(format!("unit {} is shown as undone, its effect is there", unit.0));
         }
         Ok(())
     }
@@ -178,6 +263,42 @@ fn needs_are_satisfied(run: &Run, plan: &Plan, step: StepIx, key: KeyIx) -> Resu
             let tolerated = state.is_settled() && !covers && !need.require_all;
             if !state.is_satisfied() && !tolerated {
                 return Err(format!("step {} starts while step {} is {state:?}", spec.name, needed.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Verbs that an ended run still takes.
+fn reopens(event: &Event) -> bool {
+    match event {
+        Event::Retried { .. } | Event::Unwinding { .. } => true,
+        Event::TakenOut { how, .. } => *how == engine::TakeOut::Undo,
+        _ => false,
+    }
+}
+
+fn states(run: &Run) -> Vec<UnitState> {
+    (0..).map_while(|unit| run.unit_state(UnitIx(unit))).collect()
+}
+
+/// Nothing that comes after a step, and is taken back with it, still stands.
+fn undo_in_reverse(run: &Run, plan: &Plan, step: StepIx, key: KeyIx) -> Result<(), String> {
+    let unwinding = run.status() == Status::Unwinding;
+    for later in plan.steps().filter(|&later| later != step && plan.is_at_or_after(step, later)) {
+        let spec = plan.step(later);
+        if spec.undo.is_none() || spec.finally {
+            continue;
+        }
+        for other in (0..plan.key_count(spec.scope)).map(KeyIx) {
+            let mine = unwinding || (spec.scope == Scope::Site && other == key);
+            let node = plan.node(later, other);
+            let stands = run.units_of(node).map(UnitIx).any(|unit| {
+                let left = matches!(run.unit_state(unit), Some(UnitState::Failed | UnitState::Degraded));
+                run.may_have_acted(unit) && !left
+            });
+            if mine && stands && run.node_state(node) == NodeState::Undoing {
+                return Err(format!("step {} is taken back before {}", plan.step(step).name, spec.name));
             }
         }
     }

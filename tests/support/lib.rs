@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 pub mod checks;
+mod operator;
 pub mod plans;
 pub mod process;
 pub mod random;

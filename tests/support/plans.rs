@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{
-    ActionUse, Backoff, Batches, ForEach, Group, GroupIx, Interned, NO_KEY, Need, Objectives, OnExceeded, OnFailure,
+    ActionUse, Approval, ApproverGroup, Backoff, Batches, Extras, ForEach, Group, GroupIx, Interned, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,
     Origin, PLAN_FORMAT, Place, Plan, PlanSpec, PoolIx, PoolSpec, PoolUse, Rate, Retry, Scope, Sites, StepIx, StepSpec,
     When, Work,
 };
@@ -33,8 +33,23 @@ pub fn spec(random: &mut Random) -> PlanSpec {
         let step = step(random, ix as usize, sites, &steps, &groups, &pools);
         steps.push(step);
     }
+    for ix in 0..random.pick(&[0, 0, 1, 2]) {
+        let step = finally(random, steps.len(), ix, sites, &steps, &groups, &pools);
+        steps.push(step);
+    }
     let batches = batches(random, sites);
     resize_batch_choices(&mut steps, batches.ends.len());
+    let read_only = steps.iter().map(|step| step.undo.is_none() && random.chance(30)).collect();
+    let extras = Extras {
+        start: random.chance(10).then(|| approval(random)),
+        approvers: vec![
+            ApproverGroup { name: "leads".into(), members: vec!["anna".into(), "ben".into(), "sim".into()] },
+            ApproverGroup { name: "support".into(), members: vec!["cleo".into(), "ben".into()] },
+        ],
+        excluded: vec![],
+        read_only,
+        order: vec![],
+    };
     PlanSpec {
         format: PLAN_FORMAT,
         origin: Origin { runbook: "random".into(), ..Origin::default() },
@@ -52,7 +67,7 @@ pub fn spec(random: &mut Random) -> PlanSpec {
         inputs: "{}".into(),
         estate: "{}".into(),
         objectives: Objectives::default(),
-        extras: engine::Extras::default(),
+        extras,
     }
 }
 
@@ -85,7 +100,9 @@ fn pool(random: &mut Random, ix: u64, groups: &[Group]) -> PoolSpec {
         burst: random.between(1, 3) as u32,
     });
     let slots = (rate.is_none() || random.chance(50)).then(|| random.between(1, 4) as u32);
-    PoolSpec { name: format!("pool{ix}"), per: random.pick(&scopes), slots, rate, shared: false }
+    let per = random.pick(&scopes);
+    let shared = matches!(per, None | Some(Scope::Group(_))) && random.chance(25);
+    PoolSpec { name: format!("pool{ix}"), per, slots, rate, shared }
 }
 
 fn batches(random: &mut Random, sites: usize) -> Batches {
@@ -101,7 +118,52 @@ fn batches(random: &mut Random, sites: usize) -> Batches {
         max_failures,
         on_exceeded: if random.chance(85) { OnExceeded::Pause } else { OnExceeded::Abort },
         soak_ms: random.pick(&[0, 0, 500]),
-        gate: None,
+        gate: random.chance(15).then(|| approval(random)),
+    }
+}
+
+fn approval(random: &mut Random) -> Approval {
+    Approval {
+        from: random.pick(&[vec!["leads".to_owned()], vec!["leads".to_owned(), "support".to_owned()]]),
+        min: random.pick(&[1, 1, 2]),
+        timeout_ms: random.pick(&[300, 20_000, 1_000_000]),
+        on_timeout: random.pick(&[OnLapse::Reject, OnLapse::Pause]),
+    }
+}
+
+/// A step of `finally`: needs its like only.
+fn finally(
+    random: &mut Random,
+    ix: usize,
+    of_finally: usize,
+    sites: usize,
+    before: &[StepSpec],
+    groups: &[Group],
+    pools: &[PoolSpec],
+) -> StepSpec {
+    let mut step = step(random, ix, sites, &[], groups, pools);
+    step.work = match step.work {
+        Work::Action(action) => Work::Action(action),
+        Work::Approval(_) => action(random),
+    };
+    let last = before.len() - 1;
+    if of_finally > 0 && random.chance(50) {
+        step.needs.push(Need { step: StepIx::from(last), require_all: false });
+    }
+    StepSpec { finally: true, front_load: false, undo: None, on_failure: OnFailure::Quarantine, ..step }
+}
+
+fn action(random: &mut Random) -> Work {
+    Work::Action(action_use(random))
+}
+
+fn action_use(random: &mut Random) -> ActionUse {
+    ActionUse {
+        uses: "noop@1".into(),
+        with: "{}".into(),
+        expect: String::new(),
+        idempotent: random.chance(60),
+        has_probe: random.chance(50),
     }
 }
 
@@ -118,7 +180,7 @@ fn step(
     let scope = random.pick(&scopes);
     let mut needs = Vec::new();
     for other in 0..before.len() {
-        if random.chance(30) {
+        if !before[other].finally && random.chance(30) {
             needs.push(Need { step: StepIx::from(other), require_all: random.chance(10) });
         }
     }
@@ -137,21 +199,20 @@ fn step(
         Scope::Group(group) => groups[group.ix()].keys.dictionary.len(),
         Scope::Site => sites,
     };
-    let idempotent = random.chance(60);
     let abort = random.chance(4);
+    let asks = random.chance(8);
+    let work = if asks { Work::Approval(approval(random)) } else { action(random) };
+    let undo = (!asks && random.chance(60)).then(|| action_use(random));
+    if asks {
+        held.clear();
+    }
     StepSpec {
         name: format!("step{ix}"),
         place: Place { line: ix as u32 + 1, column: 1 },
         scope,
         needs,
         reads: vec![],
-        work: Work::Action(ActionUse {
-            uses: "noop@1".into(),
-            with: "{}".into(),
-            expect: String::new(),
-            idempotent,
-            has_probe: random.chance(50),
-        }),
+        work,
         pools: held,
         timeout_ms: random.pick(&[100, 1_000, 60_000]),
         retry: Retry {
@@ -163,7 +224,7 @@ fn step(
         on_failure: if abort {
             OnFailure::Abort
         } else {
-            random.pick(&[OnFailure::Quarantine, OnFailure::Quarantine, OnFailure::Degrade, OnFailure::Pause])
+            random.pick(&[OnFailure::Quarantine, OnFailure::Undo, OnFailure::Degrade, OnFailure::Pause])
         },
         front_load: random.chance(15),
         finally: false,
@@ -172,14 +233,14 @@ fn step(
             1 => When::Later("later".into()),
             _ => When::Always,
         },
-        for_each: match random.between(0, 9) {
+        for_each: match if asks { 9 } else { random.between(0, 9) } {
             0 | 1 => for_each(random, keys),
             2 => ForEach::Later("later".into()),
             _ => ForEach::Once,
         },
         expect_ms: random.pick(&[(0, 0), (1_000, 2_000)]),
         keeps_outputs: random.chance(20),
-        undo: None,
+        undo,
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    Advice, Command, EvalError, Evaluator, Event, Failure, GroupWriter, Input, KeyIx, Millis, Mode, Outcome, Outputs,
-    Plan, Record, Rejection, Ruling, Run, Status, StepIx, Target, UnitIx, decode_group,
+    Advice, EvalError, Evaluator, Event, Failure, GroupWriter, Input, KeyIx, Millis, Mode, Outcome, Outputs, Plan, Record,
+    Rejection, Run, Status, StepIx, Target, UnitIx, decode_group,
 };
 
 use crate::checks::Checker;
@@ -31,20 +31,20 @@ pub struct Trace {
 
 /// How often each kind of fault strikes, in percent; drawn per run so that runs differ in kind, not only in order.
 #[derive(Clone, Copy, Debug)]
-struct Weather {
-    crash: u64,
-    refuse: u64,
-    lose: u64,
-    operator: u64,
+pub(crate) struct Weather {
+    pub(crate) crash: u64,
+    pub(crate) refuse: u64,
+    pub(crate) lose: u64,
+    pub(crate) operator: u64,
 }
 
-struct Sim {
-    random: Random,
-    weather: Weather,
-    run: Run,
+pub(crate) struct Sim {
+    pub(crate) random: Random,
+    pub(crate) weather: Weather,
+    pub(crate) run: Run,
     checker: Checker,
     truth: Truth,
-    world: World,
+    pub(crate) world: World,
     journal: Vec<Vec<u8>>,
     group: Vec<Record>,
     queue: BTreeMap<(Millis, u64), Happening>,
@@ -54,14 +54,18 @@ struct Sim {
     crashes: u32,
     crashed: bool,
     records: usize,
+    /// Verbs that the operator takes after the run has ended.
+    pub(crate) afterthoughts: u32,
 }
 
 #[derive(Clone, Debug)]
 enum Happening {
     /// The attempt's call reaches the target.
-    Reaches { unit: UnitIx, attempt: u32 },
+    Reaches { key: String, attempt: u32, target: world::Target },
+    /// The undo's call reaches the target.
+    TakesBack { key: String },
     /// The attempt's reply reaches the driver of that epoch.
-    Replies { epoch: u64, unit: UnitIx, attempt: u32, mode: Mode, outcome: Reply },
+    Replies { epoch: u64, unit: UnitIx, key: String, attempt: u32, mode: Mode, outcome: Reply },
     /// A reply comes once more.
     Echoes { unit: UnitIx, attempt: u32, mode: Mode },
     /// The operator looks in.
@@ -134,7 +138,9 @@ pub fn run(seed: u64) -> Result<Trace, String> {
         crashes: 0,
         crashed: false,
         records: 0,
+        afterthoughts: 0,
     };
+    sim.afterthoughts = sim.random.pick(&[0, 0, 1, 2]);
     sim.input(Input::Open { actor: "sim".into() })?;
     sim.adopt()?;
     sim.rest()?;
@@ -157,6 +163,7 @@ fn tell(run: &Run, record: &Record) {
         | Event::Refused { unit, .. }
         | Event::InDoubt { unit, .. }
         | Event::Ruled { unit, .. } => run.unit_name(*unit),
+        Event::Approved { gate, .. } | Event::Rejected { gate, .. } | Event::Lapsed { gate } => run.gate_name(*gate),
         _ => String::new(),
     };
     eprintln!("{} {:?} {unit}", record.at, record.event);
@@ -165,7 +172,7 @@ fn tell(run: &Run, record: &Record) {
 impl Sim {
     fn rest(&mut self) -> Result<(), String> {
         // Once this many turns are over faults stop, and the run must come to rest within as many again.
-        const CALM: u32 = 3_000;
+        const CALM: u32 = 4_000;
         for turn in 0..CALM * 4 {
             if turn == CALM {
                 self.weather = Weather { crash: 0, refuse: 0, lose: 0, operator: 0 };
@@ -175,11 +182,23 @@ impl Sim {
                 continue;
             }
             if matches!(self.run.status(), Status::Ended(_)) {
-                return Ok(());
+                if self.afterthoughts == 0 || turn >= CALM {
+                    return Ok(());
+                }
+                self.afterthoughts -= 1;
+                self.think_again()?;
+                continue;
+            }
+            if self.run.requests().next().is_some() && self.random.chance(40) {
+                self.people_decide()?;
+                continue;
             }
             let wake = self.run.next_wake();
             let next = self.queue.first_key_value().map(|(&(at, _), _)| at);
+            // Nobody waits for a gate to lapse while somebody could act.
+            let asked = self.run.is_waiting_for_operator() && next.is_none() && self.random.chance(70);
             match next.into_iter().chain(wake).min() {
+                _ if asked => self.operate()?,
                 Some(at) => self.now = self.now.max(at),
                 None if self.run.is_waiting_for_operator() => self.operate()?,
                 None => return Err(self.stall()),
@@ -214,6 +233,7 @@ impl Sim {
 
     /// One turn of the driver: everything that can be decided, one commit, then the starts it made durable.
     fn turn(&mut self) -> Result<(), String> {
+        self.grant()?;
         loop {
             let before = self.records;
             self.input(Input::Advance)?;
@@ -238,18 +258,18 @@ impl Sim {
             if let Event::Started { unit, attempt, mode } = record.event {
                 // A start may be followed, within its group, by what ended it.
                 if self.run.flight(unit).is_some_and(|flight| flight.attempt == attempt) {
-                    self.launch(unit, attempt, mode);
+                    self.launch(unit, attempt, mode)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn launch(&mut self, unit: UnitIx, attempt: u32, mode: Mode) {
+    fn launch(&mut self, unit: UnitIx, attempt: u32, mode: Mode) -> Result<(), String> {
         let slow = if self.random.chance(10) { 5_000 } else { 50 };
         let reach = self.random.between(0, slow) as Millis;
         let back = self.random.between(0, slow) as Millis;
-        let refused = mode == Mode::Apply && self.random.chance(self.weather.refuse);
+        let refused = !mode.is_probe() && self.random.chance(self.weather.refuse);
         let outcome = if refused {
             Reply::Refused(self.random.pick(&[Advice::Retry, Advice::Retry, Advice::RetryAfter(700), Advice::Never]))
         } else if self.random.chance(self.weather.lose) {
@@ -257,17 +277,34 @@ impl Sim {
         } else {
             Reply::Truth
         };
-        let arrives = match (mode, outcome) {
-            (Mode::Probe | Mode::ProbeUndo | Mode::Undo, _) | (_, Reply::Refused(_)) => false,
+        let arrives = match outcome {
+            _ if mode.is_probe() => false,
+            Reply::Refused(_) => false,
             // The call may have been lost instead of the reply.
-            (Mode::Apply, Reply::Unknown) => self.random.chance(50),
-            (Mode::Apply, Reply::Truth) => true,
+            Reply::Unknown => self.random.chance(50),
+            Reply::Truth => true,
         };
+        let key = self.key(unit);
         if arrives {
-            self.push(reach, Happening::Reaches { unit, attempt });
+            let happening = match mode {
+                Mode::Undo => Happening::TakesBack { key: key.clone() },
+                _ => Happening::Reaches { key: key.clone(), attempt, target: self.target(unit)? },
+            };
+            self.push(reach, happening);
         }
         let epoch = self.epoch;
-        self.push(reach + back, Happening::Replies { epoch, unit, attempt, mode, outcome });
+        self.push(reach + back, Happening::Replies { epoch, unit, key, attempt, mode, outcome });
+        Ok(())
+    }
+
+    /// Idempotency key of a unit, as the shell makes it.
+    pub(crate) fn key(&self, unit: UnitIx) -> String {
+        key(&self.run, unit)
+    }
+
+    /// Whether a call under a key may still reach its target.
+    pub(crate) fn is_on_its_way(&self, key: &str) -> bool {
+        self.queue.values().any(|happening| matches!(happening, Happening::Reaches { key: other, .. } if other == key))
     }
 
     fn push(&mut self, after: Millis, happening: Happening) {
@@ -277,12 +314,15 @@ impl Sim {
 
     fn happen(&mut self, happening: Happening) -> Result<(), String> {
         match happening {
-            Happening::Reaches { unit, attempt } => {
-                let target = self.target(unit)?;
-                self.world.reach(unit, attempt, target);
+            Happening::Reaches { key, attempt, target } => {
+                self.world.reach(&key, attempt, target);
                 Ok(())
             }
-            Happening::Replies { epoch, unit, attempt, mode, outcome } => {
+            Happening::TakesBack { key } => {
+                self.world.take_back(&key);
+                Ok(())
+            }
+            Happening::Replies { epoch, unit, key, attempt, mode, outcome } => {
                 if self.random.chance(20) {
                     let after = self.random.between(0, 500) as Millis;
                     self.push(after, Happening::Echoes { unit, attempt, mode });
@@ -291,9 +331,9 @@ impl Sim {
                 if epoch != self.epoch {
                     return self.is_stale(unit, attempt, mode);
                 }
-                let other = if mode == Mode::Apply { Mode::Probe } else { Mode::Apply };
+                let other = if mode.is_probe() { Mode::Apply } else { Mode::ProbeUndo };
                 self.is_stale(unit, attempt, other)?;
-                let outcome = self.outcome(unit, attempt, mode, outcome);
+                let outcome = self.outcome(&key, attempt, mode, outcome);
                 self.input(Input::Report { unit, attempt, mode, outcome })
             }
             Happening::Echoes { unit, attempt, mode } => self.is_stale(unit, attempt, mode),
@@ -301,15 +341,21 @@ impl Sim {
         }
     }
 
-    fn outcome(&mut self, unit: UnitIx, attempt: u32, mode: Mode, reply: Reply) -> Outcome {
+    fn outcome(&mut self, key: &str, attempt: u32, mode: Mode, reply: Reply) -> Outcome {
         let failure = Failure { code: "sim".into(), message: "simulated".into(), hint: "".into() };
-        match (reply, mode) {
-            (Reply::Truth, Mode::Apply) if self.world.count(unit) > 0 => Outcome::Done { outputs: Some("{}".into()) },
-            (Reply::Truth, Mode::Apply | Mode::Undo) => Outcome::Refused { failure, retry: Advice::Retry },
-            (Reply::Truth, Mode::Probe) if self.world.probe(unit, attempt) => Outcome::Done { outputs: None },
-            (Reply::Truth, _) => Outcome::Refused { failure, retry: Advice::Never },
-            (Reply::Refused(retry), _) => Outcome::Refused { failure, retry },
-            (Reply::Unknown, _) => Outcome::Unknown { failure },
+        let there = match mode {
+            Mode::Apply => self.world.count(key) > 0,
+            Mode::Probe => self.world.probe(key, attempt),
+            Mode::Undo | Mode::ProbeUndo => self.world.is_taken_back(key),
+        };
+        match reply {
+            Reply::Truth if there => Outcome::Done { outputs: (mode == Mode::Apply).then(|| "{}".into()) },
+            Reply::Truth => {
+                let retry = if mode.is_probe() { Advice::Never } else { Advice::Retry };
+                Outcome::Refused { failure, retry }
+            }
+            Reply::Refused(retry) => Outcome::Refused { failure, retry },
+            Reply::Unknown => Outcome::Unknown { failure },
         }
     }
 
@@ -332,6 +378,7 @@ impl Sim {
                 checker.before(&run, &record)?;
                 truth.before(&run, &record)?;
                 run.apply(&record).map_err(|error| error.to_string())?;
+                checker.after(&run, &record);
                 truth.after(&run, &record)?;
             }
         }
@@ -368,7 +415,7 @@ impl Sim {
         }
     }
 
-    fn input(&mut self, input: Input) -> Result<(), String> {
+    pub(crate) fn input(&mut self, input: Input) -> Result<(), String> {
         self.truth.advice = match &input {
             Input::Report { outcome: Outcome::Refused { retry, .. }, .. } => Some(*retry),
             Input::Report { .. } => Some(Advice::Retry),
@@ -388,6 +435,7 @@ impl Sim {
             self.checker.before(&self.run, &record).map_err(|broken| format!("{broken}, at {record:?}"))?;
             self.truth.before(&self.run, &record).map_err(|broken| format!("{broken}, at {record:?}"))?;
             self.run.apply(&record).map_err(|error| error.to_string())?;
+            self.checker.after(&self.run, &record);
             self.truth.after(&self.run, &record).map_err(|broken| format!("{broken}, after {record:?}"))?;
             self.run.audit().map_err(|broken| format!("{broken}, after {record:?}"))?;
             if std::env::var_os("REINSTATE_SIM_SEED").is_some() {
@@ -399,35 +447,14 @@ impl Sim {
         Ok(())
     }
 
-    /// The operator does something uncalled for.
-    fn interfere(&mut self) -> Result<(), String> {
-        let command = match self.random.between(0, 9) {
-            0 => Command::Cancel { undo: false },
-            1..=4 => Command::Pause,
-            _ => Command::Continue,
-        };
-        self.command(command)
+    /// Whether nothing is on its way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.queue.is_empty()
     }
 
-    /// The operator is asked: rules by the truth, or lets the run go on.
-    fn operate(&mut self) -> Result<(), String> {
-        let unit = self.run.for_operator().next();
-        let paused = matches!(self.run.status(), Status::Paused { .. });
-        match unit {
-            Some(unit) if !paused || self.random.chance(50) => {
-                let ruling = if self.world.count(unit) > 0 {
-                    Ruling::Done
-                } else {
-                    self.random.pick(&[Ruling::Again, Ruling::GiveUp])
-                };
-                self.command(Command::Rule { unit, ruling })
-            }
-            _ => self.command(Command::Continue),
-        }
-    }
-
-    fn command(&mut self, command: Command) -> Result<(), String> {
-        self.input(Input::Command { actor: "operator".into(), reason: "simulated".into(), command })
+    /// Number of records so far.
+    pub(crate) fn journal_len(&self) -> usize {
+        self.records
     }
 
     /// The journal alone gives the run as it stands, index for index.
@@ -444,4 +471,9 @@ impl Sim {
             Err("the journal replays to another state".into())
         }
     }
+}
+
+/// Idempotency key of a unit, as the shell makes it for a run called `sim`.
+pub(crate) fn key(run: &Run, unit: UnitIx) -> String {
+    format!("{}/{}", run.key_run(unit).unwrap_or("sim"), run.unit_key(unit))
 }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{
-    Advice, Backoff, BatchIx, Evaluator, Event, ForEach, KeyIx, Millis, Mode, OnExceeded, OnFailure, Record, Ruling,
-    Run, RunEnd, Scope, Status, Then, UnitIx, UnitState, Wait, When,
+    Advice, Backoff, BatchIx, Evaluator, Event, ForEach, Gate, KeyIx, Millis, Mode, OnExceeded, OnFailure, OnLapse,
+    Record, Ruling, Run, RunEnd, Scope, Status, Then, UnitIx, UnitState, Wait, When, Work,
 };
 
 use crate::sim::Oracle;
@@ -26,6 +26,11 @@ pub struct Truth {
     to_probe: BTreeSet<UnitIx>,
     starts: BTreeMap<(u16, KeyIx), Vec<Millis>>,
     flights: Vec<UnitIx>,
+    /// Units whose present life is an undo.
+    undoing: BTreeSet<UnitIx>,
+    approvals: BTreeMap<Gate, BTreeSet<String>>,
+    batches_approved: BTreeSet<BatchIx>,
+    states: Vec<Option<UnitState>>,
 }
 
 impl Truth {
@@ -36,7 +41,7 @@ impl Truth {
     pub fn before(&mut self, run: &Run, record: &Record) -> Result<(), String> {
         let at = record.at;
         match &record.event {
-            Event::SiteEnded { site, end } => need(Fate::of(run, *site).end() == *end, "a site's end is not its fate")?,
+            Event::SiteEnded { site, end } => need(Fate::of(run, *site).end(run, *site) == *end, "a site's end is not its fate")?,
             Event::BatchOpened { batch } => self.opens(run, *batch, at)?,
             Event::BatchSettled { batch } => {
                 need(batch_is_over(run, *batch), "a batch settles before its sites")?;
@@ -56,10 +61,26 @@ impl Truth {
                 }
             }
             Event::Cancelled { .. } => self.ending = self.ending.or(Some(RunEnd::Cancelled)),
+            Event::Unwinding { .. } => self.ending = Some(RunEnd::Cancelled),
+            Event::Approved { gate, actor, .. } => self.approved(run, *gate, actor)?,
+            Event::Rejected { gate, .. } => self.shut(run, *gate),
+            Event::Lapsed { gate } => {
+                let request = run.requests().find(|request| request.gate == *gate).ok_or("a gate lapses that is shut")?;
+                need(request.due.is_some_and(|due| due <= at), "a gate lapses before its time")?;
+                if request.approval.on_timeout == OnLapse::Reject {
+                    self.shut(run, *gate);
+                }
+            }
+            Event::Retried { .. }
+            | Event::Overruled { .. }
+            | Event::TakenOut { .. }
+            | Event::SiteAdopted { .. } => {
+                self.states = (0..).map(|unit| run.unit_state(UnitIx(unit))).take_while(Option::is_some).collect();
+            }
             Event::Adopted { .. } => {
                 self.flights = run.pending().map(|pending| pending.unit).collect();
                 for &unit in &self.flights {
-                    if Spot::of(run, unit)?.action.has_probe {
+                    if Spot::of(run, unit)?.action.is_some_and(|action| action.has_probe) {
                         self.to_probe.insert(unit);
                     }
                 }
@@ -88,40 +109,91 @@ impl Truth {
     /// # Errors
     /// Names the law that is broken.
     pub fn after(&mut self, run: &Run, record: &Record) -> Result<(), String> {
+        for (unit, before) in std::mem::take(&mut self.states).into_iter().enumerate() {
+            let unit = UnitIx(unit as u32);
+            if run.unit_state(unit) != before {
+                self.forget(unit);
+            }
+        }
         match &record.event {
             Event::Refused { unit, then: Then::GiveUp, .. } | Event::InDoubt { unit, then: Then::GiveUp, .. } => {
-                self.obeys(run, Spot::of(run, *unit)?.spec.on_failure)
+                let spot = Spot::of(run, *unit)?;
+                if self.undoing.contains(unit) {
+                    let stuck = run.unit_state(*unit) == Some(UnitState::Stuck);
+                    return need(stuck, "an undo that failed is not stuck");
+                }
+                if spot.spec.finally { Ok(()) } else { self.obeys(run, spot.spec.on_failure) }
             }
             Event::Refused { unit, then: Then::Drop, .. } | Event::InDoubt { unit, then: Then::Drop, .. } => {
-                need(run.unit_state(*unit) == Some(UnitState::Cancelled), "a dropped unit is not cancelled")
+                let undone = run.next_mode(*unit).is_undo();
+                let dropped = run.unit_state(*unit) == Some(UnitState::Cancelled);
+                need(dropped || undone, "a dropped unit is not cancelled")
             }
             Event::Unevaluable { node, .. } => {
-                let step = run.plan().node_at(*node).0;
-                self.obeys(run, run.plan().step(step).on_failure)
+                let step = run.plan().step(run.plan().node_at(*node).0);
+                if step.finally { Ok(()) } else { self.obeys(run, step.on_failure) }
             }
             Event::BudgetExceeded { .. } => {
                 let by_budget = matches!(run.status(), Status::Paused { actor, .. } if actor == "failure budget");
                 let pauses = run.plan().spec().batches.on_exceeded == OnExceeded::Pause;
                 need(is_ending(run) || (pauses && by_budget), "an exceeded budget does not say that it halts the run")
             }
-            Event::Continued { .. } => need(run.status() == Status::Running, "the run does not go on"),
+            Event::Rejected { gate: Gate::Unit(unit), .. } => self.obeys(run, Spot::of(run, *unit)?.spec.on_failure),
+            Event::Lapsed { gate: Gate::Unit(unit) } => {
+                let spot = Spot::of(run, *unit)?;
+                let rejects = matches!(&spot.spec.work, Work::Approval(asked) if asked.on_timeout == OnLapse::Reject);
+                if rejects { self.obeys(run, spot.spec.on_failure) } else { Ok(()) }
+            }
+            Event::Continued { .. } => need(matches!(run.status(), Status::Running | Status::Closing), "the run does not go on"),
             Event::Started { unit, .. } => {
                 let flight = run.flight(*unit).ok_or("a start without a flight")?;
                 let timeout = Spot::of(run, *unit)?.spec.timeout_ms as Millis;
                 need(flight.deadline == flight.started_at + timeout, "a deadline is not the step's")
             }
             Event::Ruled { unit, ruling, .. } => {
-                let follows = match ruling {
-                    Ruling::Done => UnitState::Succeeded,
-                    Ruling::Again => UnitState::Ready,
-                    Ruling::GiveUp => UnitState::Failed,
+                let follows: &[UnitState] = match ruling {
+                    Ruling::Done => &[UnitState::Succeeded, UnitState::Undone],
+                    Ruling::Again => &[UnitState::Ready, UnitState::Asked],
+                    Ruling::GiveUp => &[UnitState::Failed],
                 };
-                need(run.unit_state(*unit) == Some(follows), "a ruling is not followed")
+                let state = run.unit_state(*unit).ok_or("unknown unit")?;
+                need(follows.contains(&state), "a ruling is not followed")
             }
             Event::Adopted { .. } => {
                 std::mem::take(&mut self.flights).into_iter().try_for_each(|unit| taken_up(run, unit))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A unit begins anew.
+    fn forget(&mut self, unit: UnitIx) {
+        self.failures.remove(&unit);
+        self.due.remove(&unit);
+        self.to_probe.remove(&unit);
+    }
+
+    /// Who approves belongs to a group that may, has not asked for the run, and has not approved before.
+    fn approved(&mut self, run: &Run, gate: Gate, actor: &str) -> Result<(), String> {
+        let request = run.requests().find(|request| request.gate == gate).ok_or("a shut gate is approved")?;
+        let groups = &run.plan().spec().extras.approvers;
+        let mut mine = groups.iter().filter(|group| group.members.iter().any(|name| name == actor));
+        need(mine.any(|group| request.approval.from.contains(&group.name)), "a stranger approves")?;
+        need(actor != run.opened_by(), "who asked for the run approves it")?;
+        let by = self.approvals.entry(gate).or_default();
+        let before: BTreeSet<String> = request.approved_by.iter().map(|name| name.to_string()).collect();
+        *by = before;
+        need(by.insert(actor.to_owned()), "one person approves twice")?;
+        if let (Gate::Batch(batch), true) = (gate, by.len() >= usize::from(request.approval.min)) {
+            self.batches_approved.insert(batch);
+        }
+        Ok(())
+    }
+
+    /// A gate of the run stays shut.
+    fn shut(&mut self, run: &Run, gate: Gate) {
+        if !matches!(gate, Gate::Unit(_)) && !is_ending(run) {
+            self.ending = self.ending.or(Some(RunEnd::Cancelled));
         }
     }
 
@@ -148,7 +220,8 @@ impl Truth {
             return Ok(());
         }
         let last = BatchIx(batch.0 - 1);
-        need(batch_is_over(run, last), "two batches are open")?;
+        let gated = run.plan().spec().batches.gate.is_some();
+        need(!gated || self.batches_approved.contains(&batch), "a batch opens without approval")?;
         let since = self.settled_at.get(&last).ok_or("a batch opens before the last is settled")?;
         need(at >= since + run.plan().spec().batches.soak_ms as Millis, "a batch opens within the soak")
     }
@@ -164,17 +237,26 @@ impl Truth {
     }
 
     fn starts(&mut self, run: &Run, spot: &Spot<'_>, mode: Mode, at: Millis) -> Result<(), String> {
+        if mode.is_undo() && self.undoing.insert(spot.unit) || !mode.is_undo() && self.undoing.remove(&spot.unit) {
+            self.forget(spot.unit);
+        }
+        if mode.is_undo() && run.status() == Status::Unwinding {
+            // The taking back of the run begins each undo anew, but for its doubt.
+            self.due.remove(&spot.unit);
+        }
         let waited = self.due.remove(&spot.unit).is_none_or(|due| at >= due);
         need(waited, "a unit starts before its back-off is over")?;
         let probes = self.to_probe.remove(&spot.unit);
-        need(!probes || mode == Mode::Probe, "a unit in doubt is not probed")?;
-        runs_by_plan(run, spot)?;
-        if !is_ending(run) {
+        need(!probes || mode.is_probe(), "a unit in doubt is not probed")?;
+        if !mode.is_undo() && !run.is_decreed(spot.node) {
+            runs_by_plan(run, spot)?;
+        }
+        if !is_ending(run) && !mode.is_undo() && !spot.spec.finally {
             self.budgets_hold(run)?;
             in_turn(run, spot)?;
         }
         let goes_on = run.attempts(spot.unit) == 0 && spot.site().is_some_and(|site| Fate::of(run, site).is_out());
-        need(!goes_on, "a site that is out goes on")?;
+        need(!goes_on || mode.is_undo(), "a site that is out goes on")?;
         self.rates_hold(run, spot, at)
     }
 
@@ -182,7 +264,7 @@ impl Truth {
     fn rates_hold(&mut self, run: &Run, spot: &Spot<'_>, at: Millis) -> Result<(), String> {
         for held in &spot.spec.pools {
             let pool = &run.plan().spec().pools[held.pool.ix()];
-            let Some(rate) = pool.rate else { continue };
+            let Some(rate) = pool.rate.filter(|_| !pool.shared) else { continue };
             let per = pool.per.unwrap_or(Scope::Run);
             let key = run.plan().covering_key(spot.spec.scope, spot.key, per).ok_or("no key for a pool")?;
             let starts = self.starts.entry((held.pool.0, key)).or_default();
@@ -202,20 +284,21 @@ impl Truth {
     fn falls_short(&mut self, run: &Run, spot: &Spot<'_>, then: Then, doubt: bool, at: Millis) -> Result<(), String> {
         let mode = run.flight(spot.unit).ok_or("a report without a flight")?.mode;
         let failures = self.failures.entry(spot.unit).or_default();
-        *failures += u32::from(doubt || mode == Mode::Apply);
+        *failures += u32::from(doubt || !mode.is_probe());
         let (failures, most) = (*failures, u32::from(spot.spec.retry.attempts));
-        let never = self.advice.is_none_or(|advice| advice == Advice::Never && mode == Mode::Apply);
+        let never = self.advice.is_none_or(|advice| advice == Advice::Never && !mode.is_probe());
+        let action = spot.action.ok_or("no action")?;
         match then {
             Then::ApplyAt(_) => {
                 need(failures < most, "more attempts than the step allows")?;
                 need(!spot.is_over(run), "a unit is applied again though it is over")?;
-                let safe = !doubt || spot.action.idempotent;
+                let safe = !doubt || action.idempotent;
                 need(safe, "a unit in doubt is applied again though that may act twice")
             }
-            Then::ProbeAt(_) => need(doubt && spot.action.has_probe, "a unit is probed without doubt or probe"),
+            Then::ProbeAt(_) => need(doubt && action.has_probe, "a unit is probed without doubt or probe"),
             Then::GiveUp => need(failures >= most || never, "a unit is given up early"),
             Then::Drop => need(failures < most && spot.is_over(run), "a unit is dropped though it is not over"),
-            Then::Park => need(doubt && !spot.action.idempotent, "the operator is asked without need"),
+            Then::Park => need(doubt && !action.idempotent, "the operator is asked without need"),
         }?;
         if let Then::ApplyAt(due) | Then::ProbeAt(due) = then {
             self.due.insert(spot.unit, due);
@@ -264,7 +347,7 @@ fn in_turn(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
     while let Some(state) = run.unit_state(unit) {
         if state == UnitState::Ready {
             let other = Spot::of(run, unit)?;
-            let earlier = other.site().is_some_and(|other| other < site);
+            let earlier = !other.undo && other.site().is_some_and(|other| other < site);
             need(!(earlier && run.why(other.node) == Some(Wait::Turn)), "a later site goes first")?;
         }
         unit = UnitIx(unit.0 + 1);
@@ -274,7 +357,13 @@ fn in_turn(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
 
 /// What was in flight when a driver died is in doubt, and asked for where that is safe.
 fn taken_up(run: &Run, unit: UnitIx) -> Result<(), String> {
-    let action = Spot::of(run, unit)?.action;
+    let spot = Spot::of(run, unit)?;
+    let taken_back = spot.site().is_some_and(|site| run.is_undoing(site) || run.was_undone(site));
+    if (spot.undo && !run.in_doubt(unit)) || taken_back || run.status() == Status::Unwinding {
+        // Its own attempt was the last thing that its undo waited for.
+        return Ok(());
+    }
+    let action = spot.action.ok_or("no action")?;
     let ready = run.unit_state(unit) == Some(UnitState::Ready);
     need(ready == (action.has_probe || action.idempotent), "a dead driver's unit is not asked for, or unsafely")?;
     need(run.in_doubt(unit), "a dead driver's unit is not in doubt")

@@ -3,7 +3,7 @@
 
 use engine::{
     ActionUse, BatchIx, Evaluator, KeyIx, NodeIx, NodeState, Run, RunEnd, Scope, SiteEnd, SiteIx, Status, StepIx,
-    StepSpec, UnitIx, UnitState, When,
+    StepSpec, TakeOut, UnitIx, UnitState, When,
 };
 
 use crate::sim::Oracle;
@@ -20,7 +20,7 @@ pub(crate) fn units(run: &Run, node: NodeIx) -> Vec<UnitState> {
 
 /// Whether the run is being aborted or cancelled.
 pub(crate) fn is_ending(run: &Run) -> bool {
-    matches!(run.status(), Status::Aborting | Status::Cancelling)
+    matches!(run.status(), Status::Aborting | Status::Cancelling | Status::Unwinding)
 }
 
 /// A unit with its place in the plan.
@@ -30,25 +30,31 @@ pub(crate) struct Spot<'a> {
     pub step: StepIx,
     pub key: KeyIx,
     pub spec: &'a StepSpec,
-    pub action: &'a ActionUse,
+    /// What its next attempt calls, or the one in flight; `None` for an approval.
+    pub action: Option<&'a ActionUse>,
+    /// Whether it is being taken back.
+    pub undo: bool,
 }
 
 impl<'a> Spot<'a> {
     pub(crate) fn of(run: &'a Run, unit: UnitIx) -> Result<Self, String> {
         let (node, _) = run.unit_at(unit).ok_or("unknown unit")?;
         let (step, key) = run.plan().node_at(node);
-        let action = run.plan().action(step).ok_or("no action")?;
-        Ok(Self { unit, node, step, key, spec: run.plan().step(step), action })
+        let spec = run.plan().step(step);
+        let undo = run.next_mode(unit).is_undo();
+        let action = if undo { spec.undo.as_ref() } else { run.plan().action(step) };
+        Ok(Self { unit, node, step, key, spec, action, undo })
     }
 
     pub(crate) fn site(&self) -> Option<SiteIx> {
-        (self.spec.scope == Scope::Site).then_some(SiteIx(self.key.0))
+        (self.spec.scope == Scope::Site && !self.spec.finally).then_some(SiteIx(self.key.0))
     }
 
     /// Nothing more is applied: the site is out, the node failed or the run is ending.
     pub(crate) fn is_over(&self, run: &Run) -> bool {
         let out = self.site().is_some_and(|site| Fate::of(run, site).is_out());
-        out || is_ending(run) || units(run, self.node).contains(&UnitState::Failed)
+        let over = out || (is_ending(run) && !self.spec.finally);
+        !self.undo && (over || units(run, self.node).contains(&UnitState::Failed))
     }
 }
 
@@ -61,31 +67,44 @@ pub(crate) struct Fate {
     pub degraded: bool,
     /// A step of its own will not run.
     pub cancelled: bool,
+    /// A step of its own was taken back, or is to be.
+    pub undone: bool,
+    /// Something that changes the estate may be there.
+    pub acted: bool,
+    /// How a person took it out.
+    pub taken: Option<TakeOut>,
 }
 
 impl Fate {
     pub(crate) fn of(run: &Run, site: SiteIx) -> Self {
         let plan = run.plan();
-        let mut fate = Self::default();
-        for step in plan.steps() {
+        let mut fate = Self { taken: run.taken_out(site), undone: run.was_undone(site), ..Self::default() };
+        for step in plan.steps().filter(|&step| !plan.step(step).finally) {
             let scope = plan.step(step).scope;
             let Some(key) = plan.covering_key(Scope::Site, KeyIx(site.0), scope) else { continue };
             let node = plan.node(step, key);
             let (state, units) = (run.node_state(node), units(run, node));
             fate.failed |= state == NodeState::Failed || units.contains(&UnitState::Failed);
             fate.degraded |= state == NodeState::Degraded || units.contains(&UnitState::Degraded);
-            fate.cancelled |= scope == Scope::Site && state == NodeState::Cancelled;
+            let own = scope == Scope::Site;
+            fate.cancelled |= own && state == NodeState::Cancelled;
+            fate.undone |= own && matches!(state, NodeState::Undoing | NodeState::Undone);
+            let acts = own && plan.action(step).is_some() && !plan.is_read_only(step);
+            fate.acted |= acts && run.units_of(node).any(|unit| run.may_have_acted(UnitIx(unit)));
         }
         fate
     }
 
     pub(crate) fn is_out(self) -> bool {
-        self.failed || self.cancelled
+        self.failed || self.cancelled || self.undone || self.taken.is_some()
     }
 
     /// The end that follows from it.
-    pub(crate) fn end(self) -> SiteEnd {
+    pub(crate) fn end(self, run: &Run, site: SiteIx) -> SiteEnd {
         match self {
+            Self { taken: Some(TakeOut::Exclude), .. } => SiteEnd::Excluded,
+            Self { taken: Some(TakeOut::Release), .. } => SiteEnd::Released,
+            Self { acted: false, .. } if run.was_undone(site) => SiteEnd::Undone,
             _ if self.is_out() => SiteEnd::Quarantined,
             Self { degraded: true, .. } => SiteEnd::Degraded,
             _ => SiteEnd::Returned,
@@ -95,7 +114,8 @@ impl Fate {
 
 /// Number of a batch's sites that are out.
 pub(crate) fn out_of(run: &Run, batch: BatchIx) -> usize {
-    run.plan().batch_sites(batch).filter(|&site| Fate::of(run, SiteIx(site)).is_out()).count()
+    let failed = |&site: &u32| Fate::of(run, SiteIx(site)).is_out() && run.out_by(SiteIx(site)).is_some();
+    run.plan().batch_sites(batch).filter(failed).count()
 }
 
 /// Every site of the batch has its end and every step of the batch itself is settled.
@@ -105,7 +125,7 @@ pub(crate) fn batch_is_over(run: &Run, batch: BatchIx) -> bool {
     plan.batch_sites(batch).all(|site| run.site_end(SiteIx(site)).is_some())
         && plan
             .steps()
-            .filter(|&step| plan.step(step).scope == Scope::Batch)
+            .filter(|&step| plan.step(step).scope == Scope::Batch && !plan.step(step).finally)
             .all(|step| run.node_state(node(step)).is_settled())
 }
 
@@ -120,8 +140,12 @@ pub(crate) fn check_end(run: &Run, end: RunEnd, ending: Option<RunEnd>) -> Resul
             let failed = !back && plan.site_count() > 0;
             need(end != RunEnd::Cancelled, "the run is cancelled by nobody")?;
             need((end == RunEnd::Failed) == failed, "the run fails though a site is back, or succeeds without one")?;
-            let told = |site| run.site_end(site) == Some(Fate::of(run, site).end());
-            need(sites().all(told), "a site's last end is not its fate")?;
+            for site in sites() {
+                let (end, fate) = (run.site_end(site), Fate::of(run, site));
+                if end != Some(fate.end(run, site)) {
+                    return Err(format!("a site's last end is not its fate: site {} ended {end:?}: {fate:?}", site.0));
+                }
+            }
         }
     }
     for node in (0..plan.node_count()).map(NodeIx) {
@@ -138,20 +162,20 @@ fn node_is_true(run: &Run, node: NodeIx, ending: bool) -> Result<(), String> {
     match run.node_state(node) {
         NodeState::Succeeded => {
             let whole = units.iter().all(|&unit| unit == UnitState::Succeeded);
-            need(whole && !units.is_empty(), "a node is shown as done, its units are not")
+            let shown = whole && !units.is_empty();
+            need(shown || run.is_decreed(node), "a node is shown as done, its units are not")
         }
         NodeState::Degraded => {
             let better = flaw(UnitState::Failed) || flaw(UnitState::Cancelled);
             need(!better, "a node is shown as degraded over worse")
         }
         NodeState::Failed => {
-            let caused = flaw(UnitState::Failed) || run.unevaluable(node).is_some();
+            let caused = flaw(UnitState::Failed) || run.unevaluable(node).is_some() || flaw(UnitState::Undone);
             need(caused, "a node failed without a failure")
         }
         NodeState::Skipped => need(is_skipped(run, node), "a node is skipped that was to run"),
         NodeState::Cancelled => {
-            let dropped = ending && flaw(UnitState::Cancelled);
-            need(dropped || site_is_out(run, node) || is_blocked(run, node), "a node is cancelled without a cause")
+            need(ending || site_is_out(run, node) || is_blocked(run, node), "a node is cancelled without a cause")
         }
         NodeState::Undone => need(units.contains(&UnitState::Undone), "a node is undone without an undone unit"),
         NodeState::Undoing => need(ending, "the run ends before an undo"),
@@ -170,7 +194,9 @@ fn is_skipped(run: &Run, node: NodeIx) -> bool {
 fn site_is_out(run: &Run, node: NodeIx) -> bool {
     let (step, key) = run.plan().node_at(node);
     let of_site = run.plan().step(step).scope == Scope::Site;
-    of_site && run.out_by(SiteIx(key.0)).is_some_and(|other| other != node)
+    let site = SiteIx(key.0);
+    let by_another = || run.out_by(site).is_some_and(|other| other != node);
+    of_site && (by_another() || run.taken_out(site).is_some() || Fate::of(run, site).is_out())
 }
 
 /// Some needed node that shares a site with this one was not satisfied.
@@ -182,7 +208,7 @@ fn is_blocked(run: &Run, node: NodeIx) -> bool {
         let scope = plan.step(needed.step).scope;
         (0..plan.key_count(scope)).map(KeyIx).any(|other| {
             let state = run.node_state(plan.node(needed.step, other));
-            let flawed = matches!(state, NodeState::Failed | NodeState::Cancelled);
+            let flawed = state.is_settled() && !state.is_satisfied();
             flawed && plan.sites_of(scope, other).any(|site| mine.contains(&site))
         })
     })
@@ -195,8 +221,9 @@ fn doubts_are_told(run: &Run, node: NodeIx, ending: bool) -> Result<(), String> 
     let has_probe = run.plan().action(step).is_some_and(|action| action.has_probe);
     for unit in run.units_of(node).map(UnitIx).filter(|&unit| run.in_doubt(unit)) {
         let told = match run.unit_state(unit) {
-            Some(UnitState::Parked | UnitState::Stuck) => ending,
+            Some(UnitState::Parked | UnitState::Stuck) => ending || run.next_mode(unit).is_undo(),
             Some(UnitState::Failed | UnitState::Degraded | UnitState::Cancelled) => true,
+            Some(UnitState::Waiting) => run.node_state(node).is_settled(),
             Some(UnitState::Ready | UnitState::Backoff) => {
                 ending && (!has_probe || run.next_mode(unit) == engine::Mode::Apply)
             }

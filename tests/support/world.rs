@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use engine::UnitIx;
-
-/// Effects by unit, as a target with a ledger keeps them.
+/// Effects by idempotency key, as a target with a ledger keeps them.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    effects: BTreeMap<UnitIx, Effect>,
+    effects: BTreeMap<String, Effect>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Effect {
     count: u32,
     token: u32,
+    /// Taken back, or made by hand: whatever comes under this key from now on is refused.
+    closed: bool,
 }
 
 /// What the target can do against being called twice.
@@ -27,9 +27,9 @@ pub struct Target {
 
 impl World {
     /// An attempt reaches the target. Returns whether its effect is there afterwards.
-    pub fn reach(&mut self, unit: UnitIx, token: u32, target: Target) -> bool {
-        let effect = self.effects.entry(unit).or_default();
-        if target.knows_tokens && token < effect.token {
+    pub fn reach(&mut self, key: &str, token: u32, target: Target) -> bool {
+        let effect = self.effects.entry(key.to_owned()).or_default();
+        if effect.closed || (target.knows_tokens && token < effect.token) {
             return false;
         }
         effect.token = effect.token.max(token);
@@ -40,15 +40,43 @@ impl World {
     }
 
     /// A probe reaches the target: from here on it refuses older attempts.
-    pub fn probe(&mut self, unit: UnitIx, token: u32) -> bool {
-        let effect = self.effects.entry(unit).or_default();
+    pub fn probe(&mut self, key: &str, token: u32) -> bool {
+        let effect = self.effects.entry(key.to_owned()).or_default();
         effect.token = effect.token.max(token);
         effect.count > 0
     }
 
-    /// How often a unit's effect was made.
+    /// An undo reaches the target.
+    pub fn take_back(&mut self, key: &str) {
+        let effect = self.effects.entry(key.to_owned()).or_default();
+        effect.count = 0;
+        effect.closed = true;
+    }
+
+    /// Whether the effect of a key was taken back.
     #[must_use]
-    pub fn count(&self, unit: UnitIx) -> u32 {
-        self.effects.get(&unit).map_or(0, |effect| effect.count)
+    pub fn is_taken_back(&self, key: &str) -> bool {
+        self.effects.get(key).is_some_and(|effect| effect.closed && effect.count == 0)
+    }
+
+    /// A person makes the effect by hand, and sees to it that no late attempt makes it again.
+    pub fn by_hand(&mut self, key: &str) {
+        let effect = self.effects.entry(key.to_owned()).or_default();
+        *effect = Effect { count: 1, token: u32::MAX, closed: true };
+    }
+
+    /// How often the effect of a key is there.
+    #[must_use]
+    pub fn count(&self, key: &str) -> u32 {
+        self.effects.get(key).map_or(0, |effect| effect.count)
+    }
+
+    /// How often the effects of all keys of a unit are there: its key and what its later lives append to it.
+    #[must_use]
+    pub fn count_all(&self, keys: &[String]) -> u32 {
+        let of_unit = |key: &&String| {
+            keys.iter().any(|base| **key == *base || key.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with("/again-")))
+        };
+        self.effects.iter().filter(|(key, _)| of_unit(key)).map(|(_, effect)| effect.count).sum()
     }
 }

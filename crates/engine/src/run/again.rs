@@ -7,7 +7,7 @@ use crate::event::{Again, TakeOut};
 use crate::ids::{KeyIx, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::plan::Scope;
 use crate::run::Run;
-use crate::run::tables::{BLOCKED, DECIDED, IN, NodeState, SiteUndo, UnitState};
+use crate::run::tables::{BLOCKED, DECIDED, DEGRADED, IN, NodeState, SiteUndo, UnitState};
 
 /// What goes back to the start.
 #[derive(Debug, Default)]
@@ -54,7 +54,12 @@ impl Run {
     /// Sets nodes back, recounts who waits for them and lets go what waits for nothing.
     fn go_back(&mut self, reset: &Reset) {
         let mut recount: BTreeSet<NodeIx> = BTreeSet::new();
+        let mut sites = reset.sites.clone();
         for (&node, &whole) in &reset.nodes {
+            if self.nodes[node.ix()].marks & DEGRADED != 0 {
+                let (step, key) = self.plan.node_at(node);
+                sites.extend(self.plan.sites_of(self.plan.step(step).scope, key));
+            }
             self.reset_node(node, whole);
             recount.insert(node);
             recount.extend(
@@ -69,7 +74,7 @@ impl Run {
                 self.nodes[node.ix()].marks &= !BLOCKED;
             }
         }
-        for &site in &reset.sites {
+        for &site in &sites {
             self.sites[site.ix()].degraded = self.is_degraded(site);
         }
         for node in recount {
@@ -78,7 +83,7 @@ impl Run {
                 self.admit(node);
             }
         }
-        for &site in &reset.sites {
+        for site in sites {
             self.close_if_done(site);
         }
     }
@@ -86,7 +91,7 @@ impl Run {
     fn reset_of(&self, what: Again) -> Reset {
         let mut reset = Reset::default();
         match what {
-            Again::Site(site) => self.reset_site(&mut reset, site),
+            Again::Site(site) => drop(self.reset_site(&mut reset, site)),
             Again::From(site, step) => {
                 self.reset_site(&mut reset, site);
                 for node in self.nodes_of_site(site) {
@@ -99,13 +104,8 @@ impl Run {
             Again::Unit(unit) => match self.unit_at(unit) {
                 None => {}
                 Some((node, _)) => match self.site_of(node) {
-                    Some(site) => self.reset_site(&mut reset, site),
-                    None => {
-                        reset.nodes.insert(node, false);
-                        let by_it = |&site: &SiteIx| self.sites[site.ix()].out_by == node.0;
-                        let sites: Vec<SiteIx> = (0..self.plan.site_count()).map(SiteIx).filter(by_it).collect();
-                        sites.into_iter().for_each(|site| self.reset_site(&mut reset, site));
-                    }
+                    Some(site) => drop(self.reset_site(&mut reset, site)),
+                    None => drop(reset.nodes.insert(node, false)),
                 },
             },
             Again::Quarantined => {
@@ -122,23 +122,36 @@ impl Run {
         reset
     }
 
-    /// Everything of a site that did not succeed.
-    fn reset_site(&self, reset: &mut Reset, site: SiteIx) {
-        reset.sites.insert(site);
-        for node in self.nodes_of_site(site) {
-            let state = self.nodes[node.ix()].state;
-            if state.is_settled() && !matches!(state, NodeState::Succeeded | NodeState::Skipped) {
-                reset.nodes.entry(node).or_insert(false);
-            }
+    /// Everything of a site that did not succeed, and the shared steps that failed for it; answers what is new in it.
+    fn reset_site(&self, reset: &mut Reset, site: SiteIx) -> Vec<NodeIx> {
+        if !reset.sites.insert(site) {
+            return Vec::new();
         }
+        let shared = self.plan.steps().filter(|&step| !self.plan.step(step).finally).filter_map(|step| {
+            let scope = self.plan.step(step).scope;
+            let key = self.plan.covering_key(Scope::Site, KeyIx(site.0), scope)?;
+            let node = self.plan.node(step, key);
+            (self.nodes[node.ix()].state == NodeState::Failed).then_some(node)
+        });
+        let own = self.nodes_of_site(site).into_iter().filter(|node| {
+            let state = self.nodes[node.ix()].state;
+            state.is_settled() && !matches!(state, NodeState::Succeeded | NodeState::Skipped)
+        });
+        let found: Vec<NodeIx> = shared.chain(own).filter(|node| !reset.nodes.contains_key(node)).collect();
+        reset.nodes.extend(found.iter().map(|&node| (node, false)));
+        found
     }
 
-    /// What these nodes need and what did not succeed either, at wider scopes.
+    /// What these nodes need and what did not succeed either, at wider scopes; with a shared step that failed, every
+    /// site that it put out.
     fn reset_upwards(&self, reset: &mut Reset) {
         let mut todo: Vec<NodeIx> = reset.nodes.keys().copied().collect();
         while let Some(node) = todo.pop() {
             let (step, key) = self.plan.node_at(node);
             let spec = self.plan.step(step);
+            for site in self.put_out_by(node) {
+                todo.extend(self.reset_site(reset, site));
+            }
             for need in &spec.needs {
                 let scope = self.plan.step(need.step).scope;
                 if scope == Scope::Site {
@@ -154,6 +167,19 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Sites that a shared step put out and nobody has dealt with since.
+    fn put_out_by(&self, node: NodeIx) -> Vec<SiteIx> {
+        let (step, key) = self.plan.node_at(node);
+        if self.site_of(node).is_some() || self.nodes[node.ix()].state != NodeState::Failed {
+            return Vec::new();
+        }
+        let by_it = |site: &SiteIx| {
+            let row = self.sites[site.ix()];
+            row.out_by == node.0 && row.taken.is_none() && row.undo == SiteUndo::No
+        };
+        self.plan.sites_of(self.plan.step(step).scope, key).filter(by_it).collect()
     }
 
     /// What has come after these nodes without them: wider steps run once more, since what they said did not cover what
@@ -275,12 +301,18 @@ impl Run {
 
     /// A site that another run had begun comes in: what may have acted there is asked for before it is applied.
     pub(super) fn adopt_site(&mut self, site: SiteIx, from: &str, units: &[(UnitIx, u32)]) {
-        let mut reset = Reset::default();
-        self.reset_site(&mut reset, site);
-        self.reset_upwards(&mut reset);
-        self.reset_downwards(&mut reset);
+        let reset = self.reset_for_adoption(site);
         self.bring_in(site);
         self.adopted.insert(site, from.into());
+        for node in self.nodes_of_site(site) {
+            for unit in self.units_of(node).map(UnitIx) {
+                let row = &mut self.units[unit.ix()];
+                if row.state == UnitState::Succeeded {
+                    row.state = UnitState::Waiting;
+                }
+                row.set_in_doubt(row.may_have_acted());
+            }
+        }
         for &(unit, attempts) in units {
             let row = &mut self.units[unit.ix()];
             row.attempts = row.attempts.max(attempts);
@@ -288,6 +320,21 @@ impl Run {
             row.set_in_doubt(true);
         }
         self.go_back(&reset);
+    }
+
+    /// Everything of a site, even what succeeded here: another run may have taken it back.
+    fn reset_for_adoption(&self, site: SiteIx) -> Reset {
+        let mut reset = Reset::default();
+        self.reset_site(&mut reset, site);
+        for node in self.nodes_of_site(site) {
+            if self.nodes[node.ix()].state == NodeState::Succeeded && self.plan.action(self.plan.node_at(node).0).is_some()
+            {
+                reset.nodes.insert(node, false);
+            }
+        }
+        self.reset_upwards(&mut reset);
+        self.reset_downwards(&mut reset);
+        reset
     }
 
     /// Whether a site can be tried again, and if not, why.

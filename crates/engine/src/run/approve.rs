@@ -185,7 +185,8 @@ impl Run {
 
     /// Whether a batch may open as far as people are concerned.
     pub(super) fn batch_is_approved(&self, batch: BatchIx) -> bool {
-        batch.0 == 0 || self.plan.spec().batches.gate.is_none() || self.batches[batch.ix()].approved
+        let approved = self.batches.get(batch.ix()).is_some_and(|row| row.approved);
+        batch.0 == 0 || self.plan.spec().batches.gate.is_none() || approved
     }
 
     /// Name of a gate for people: `start`, `batch 2`, or the unit's name.

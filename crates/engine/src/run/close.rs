@@ -13,7 +13,8 @@ impl Run {
         }
         let end = self.end_now();
         if self.closing.is_some() {
-            let settled = self.settled_nodes as usize == self.nodes.len() && self.to_close.is_empty();
+            let all = self.settled_nodes as usize == self.nodes.len();
+            let settled = all && self.to_close.is_empty() && self.to_probe.is_empty();
             return settled.then_some(Event::Ended { end });
         }
         let over = match self.halt {

@@ -2,7 +2,7 @@
 
 use crate::event::{Again, Event, TakeOut};
 use crate::input::{Command, Rejection};
-use crate::run::tables::UnitState;
+use crate::run::tables::{NodeState, UnitState};
 use crate::run::{Halt, Run};
 
 impl Run {
@@ -59,9 +59,11 @@ impl Run {
                 Event::Retried { what, actor, reason }
             }
             Command::Overrule { node, item, how } => {
-                not((self.is_ending() && self.undos.is_empty() && self.unwind.is_none())
-                    .then_some("the run is ending already"))?;
                 not(self.why_no_decree(node, item, &how))?;
+                let undoing = self.nodes[node.ix()].state == NodeState::Undoing;
+                let last = self.closing.is_some() && self.plan.step(self.plan.node_at(node).0).finally;
+                let ending = self.is_ending() || self.closing.is_some();
+                not((ending && !undoing && !last).then_some("the run is ending already"))?;
                 Event::Overruled { node, item, how, actor, reason }
             }
             Command::TakeOut { site, how } => {

@@ -91,6 +91,10 @@ impl Run {
     /// While the run is ending, units in doubt are still asked, so that their truth is known, and what is being taken
     /// back is.
     fn next_probe(&self) -> Option<Event> {
+        if self.starts_nothing() && self.halt == Some(crate::run::Halt::Unwinding) {
+            // All of it will be taken back as soon as nothing is in flight.
+            return None;
+        }
         let unit = self.to_probe.iter().copied().find(|&unit| {
             let (step, key) = self.step_key(unit);
             self.unit_state(unit) == Some(UnitState::Ready) && self.ready.held_by(&self.plan, step, key).is_none()

@@ -26,6 +26,12 @@ impl Run {
         if outputs && item.is_none() && units.end - units.start != 1 {
             return Some("outputs are given for one unit, so name the item");
         }
+        let spec = self.plan.step(step);
+        let batch = self.batches.get(self.plan.gate_of(spec.scope, self.plan.node_at(node).1).ix());
+        let shut = !spec.finally && !spec.front_load && batch.is_some_and(|batch| batch.opened_at.is_none());
+        if row.state == NodeState::Waiting && (shut || !self.begun || (spec.finally && self.closing.is_none())) {
+            return Some("its time has not come: what it belongs to is not open");
+        }
         match row.state {
             NodeState::Succeeded | NodeState::Skipped => Some("it is done already"),
             NodeState::Undone => Some("it was taken back; retry the site first"),

@@ -136,11 +136,14 @@ impl UnitRow {
         self.flags & UNDOING != 0
     }
 
-    /// Begins to take its effect back: a life of its own, with attempts and doubts of its own.
+    /// Begins to take its effect back: a life of its own, with attempts and doubts of its own. One that has begun
+    /// already keeps its doubts.
     pub(crate) fn begin_undo(&mut self) {
         self.state = UnitState::Waiting;
         self.failures = 0;
-        self.flags = MAY_HAVE_ACTED | UNDOING;
+        if !self.is_undoing() {
+            self.flags = MAY_HAVE_ACTED | UNDOING;
+        }
     }
 
     /// Its effect was taken back.

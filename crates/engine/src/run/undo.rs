@@ -6,7 +6,7 @@
 
 use crate::ids::{KeyIx, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::plan::Scope;
-use crate::run::tables::{BY_OPERATOR, FAILED, NodeState, SiteUndo, UnitState, Unwind};
+use crate::run::tables::{BLOCKED, BY_OPERATOR, FAILED, NodeState, SiteUndo, UnitState, Unwind};
 use crate::run::{Halt, Run};
 
 impl Run {
@@ -111,9 +111,22 @@ impl Run {
             return;
         }
         unwind.pending[step.ix()] += count;
+        self.block_dependents(node);
         self.set_node(node, NodeState::Undoing);
         self.nodes[node.ix()].count = count;
         self.nodes[node.ix()].marks &= !FAILED;
+    }
+
+    /// Who waits for a node that is taken back and needs it will not run.
+    fn block_dependents(&mut self, node: NodeIx) {
+        let plan = self.plan.clone();
+        let (step, key) = plan.node_at(node);
+        for dependent in plan.dependents[step.ix()].iter().filter(|to| to.covers || to.require_all) {
+            let keys = plan.keys.shared(plan.step(step).scope, key, plan.step(dependent.step).scope);
+            for ix in 0..keys.len() {
+                self.nodes[plan.node(dependent.step, keys.get(ix)).ix()].marks |= BLOCKED;
+            }
+        }
     }
 
     /// Lets the steps go after which nothing is left; ends the taking back when nothing is left at all.
@@ -157,8 +170,21 @@ impl Run {
         for unit in self.units_of(node).map(UnitIx) {
             let row = self.units[unit.ix()];
             if row.is_undoing() && row.state == UnitState::Waiting {
-                self.make_ready(unit);
+                self.go_undo(unit);
             }
+        }
+    }
+
+    /// Lets an undo go; one that may have acted already with the care that its action needs.
+    fn go_undo(&mut self, unit: UnitIx) {
+        let (has_probe, idempotent) =
+            self.action_of(unit).map_or((false, false), |action| (action.has_probe, action.idempotent));
+        let in_doubt = self.units[unit.ix()].in_doubt();
+        self.units[unit.ix()].set_probe_next(in_doubt && has_probe);
+        if in_doubt && !has_probe && !idempotent {
+            self.park(unit);
+        } else {
+            self.make_ready(unit);
         }
     }
 

@@ -210,6 +210,12 @@ impl Run {
         matches!(self.sites[site.ix()].undo, SiteUndo::Wanted | SiteUndo::Running)
     }
 
+    /// Whether a site was taken back, whole or in part.
+    #[must_use]
+    pub fn was_undone(&self, site: SiteIx) -> bool {
+        matches!(self.sites[site.ix()].undo, SiteUndo::Clean | SiteUndo::Left)
+    }
+
     /// Run from which a site was adopted.
     #[must_use]
     pub fn adopted_from(&self, site: SiteIx) -> Option<&str> {
