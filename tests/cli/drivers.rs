@@ -25,11 +25,10 @@ fn a_second_driver_is_told_who_drives() {
     let json = place.said(&["resume", "r", "--json"], 7);
     let error: serde_json::Value = serde_json::from_str(json.err.lines().last().unwrap()).unwrap();
     assert_eq!(error["error"]["code"], "journal-held");
-    for verb in ["continue", "cancel"] {
-        holds(&place.said(&[verb, "r", "--reason", "x"], 7).err, &[&holder]);
-    }
-    let ruled = place.said(&["rule", "r", "--reason", "x", "--unit", "slow/s1", "--ruling", "done"], 7);
-    holds(&ruled.err, &[&holder]);
+    // Verbs go to the process that drives it, and its refusals come back.
+    holds(&place.said(&["continue", "r", "--reason", "x"], 2).err, &["error[verb-refused]", "not paused"]);
+    let ruled = place.said(&["resolve", "r", "slow/s1", "done", "--reason", "x"], 2);
+    holds(&ruled.err, &["error[verb-refused]"]);
     let taken = place.run("r.yaml", "r", 2);
     holds(&taken.err, &["error[journal-exists]", "hint:"]);
     holds(&place.said(&["status", "r"], 0).out, &["running", &holder]);

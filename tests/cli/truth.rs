@@ -85,7 +85,7 @@ fn a_step_killed_half_way_is_never_guessed_and_a_ruling_decides() {
     assert_eq!(wait(child).status.code(), None);
     place.go();
     let said = place.said(&["resume", "r"], 5);
-    holds(&said.out, &["0 of 4 sites returned", "4 not restored", "reinstate rule r"]);
+    holds(&said.out, &["0 of 4 sites returned", "4 not restored", "reinstate resolve r"]);
     let units: Vec<String> = (1..=4).map(|site| format!("slow/s{site}")).collect();
     let status = place.said(&["status", "r", "--json"], 5).json();
     assert_eq!(status["for_operator"], serde_json::json!(units));
@@ -95,17 +95,16 @@ fn a_step_killed_half_way_is_never_guessed_and_a_ruling_decides() {
         assert_eq!(place.began(site), 1, "it was not applied again");
     }
 
-    let rule = |unit: &str, ruling: &str, code: i32| {
-        place.said(&["rule", "r", "--reason", "looked", "--unit", unit, "--ruling", ruling], code)
-    };
+    let rule =
+        |unit: &str, truth: &str, code: i32| place.said(&["resolve", "r", unit, truth, "--reason", "looked"], code);
     let _ = rule("slow/s1", "done", 0);
-    let _ = rule("slow/s2", "again", 0);
+    let _ = rule("slow/s2", "not-done", 0);
     let _ = rule("slow/s3", "give-up", 0);
-    holds(&rule("slow/s9", "done", 2).err, &["error[unit-unknown]", "slow/s4"]);
-    holds(&rule("slow/s1", "done", 2).err, &["error[unit-unknown]"]);
+    holds(&rule("slow/s9", "done", 2).err, &["error[unit-unknown]"]);
+    holds(&rule("slow/s1", "done", 2).err, &["error[verb-refused]"]);
     let _ = rule("slow/s4", "perhaps", 2);
     let _ = place.said(&["resume", "r"], 5);
-    let _ = rule("slow/s4", "again", 0);
+    let _ = rule("slow/s4", "not-done", 0);
     holds(&place.said(&["resume", "r"], 3).out, &["3 of 4 sites returned", "1 quarantined"]);
     let began: Vec<usize> = ["s1", "s2", "s3", "s4"].iter().map(|site| place.began(site)).collect();
     assert_eq!(began, [1, 2, 1, 2], "again is once more, done and give-up are not");

@@ -2,7 +2,8 @@
 //! and decide on what waits for them.
 
 use engine::{
-    Again, Command, Decree, Gate, Input, NodeIx, PoolIx, Ruling, Scope, SiteIx, Status, StepIx, TakeOut, UnitIx, UnitState,
+    Again, Command, Decree, Gate, Input, NodeIx, PoolIx, Ruling, Scope, SiteIx, Status, StepIx, TakeOut, UnitIx,
+    UnitState,
 };
 
 use crate::sim::Sim;

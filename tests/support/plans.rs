@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use engine::{
-    ActionUse, Approval, ApproverGroup, Backoff, Batches, Extras, ForEach, Group, GroupIx, Interned, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,
-    Origin, PLAN_FORMAT, Place, Plan, PlanSpec, PoolIx, PoolSpec, PoolUse, Rate, Retry, Scope, Sites, StepIx, StepSpec,
-    When, Work,
+    ActionUse, Approval, ApproverGroup, Backoff, Batches, Extras, ForEach, Group, GroupIx, Interned, NO_KEY, Need,
+    Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, Plan, PlanSpec, PoolIx, PoolSpec, PoolUse,
+    Rate, Retry, Scope, Sites, StepIx, StepSpec, When, Work,
 };
 
 use crate::random::Random;

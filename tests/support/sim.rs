@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    Advice, EvalError, Evaluator, Event, Failure, GroupWriter, Input, KeyIx, Millis, Mode, Outcome, Outputs, Plan, Record,
-    Rejection, Run, Status, StepIx, Target, UnitIx, decode_group,
+    Advice, EvalError, Evaluator, Event, Failure, GroupWriter, Input, KeyIx, Millis, Mode, Outcome, Outputs, Plan,
+    Record, Rejection, Run, Status, StepIx, Target, UnitIx, decode_group,
 };
 
 use crate::checks::Checker;

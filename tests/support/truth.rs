@@ -41,7 +41,9 @@ impl Truth {
     pub fn before(&mut self, run: &Run, record: &Record) -> Result<(), String> {
         let at = record.at;
         match &record.event {
-            Event::SiteEnded { site, end } => need(Fate::of(run, *site).end(run, *site) == *end, "a site's end is not its fate")?,
+            Event::SiteEnded { site, end } => {
+                need(Fate::of(run, *site).end(run, *site) == *end, "a site's end is not its fate")?
+            }
             Event::BatchOpened { batch } => self.opens(run, *batch, at)?,
             Event::BatchSettled { batch } => {
                 need(batch_is_over(run, *batch), "a batch settles before its sites")?;
@@ -65,16 +67,14 @@ impl Truth {
             Event::Approved { gate, actor, .. } => self.approved(run, *gate, actor)?,
             Event::Rejected { gate, .. } => self.shut(run, *gate),
             Event::Lapsed { gate } => {
-                let request = run.requests().find(|request| request.gate == *gate).ok_or("a gate lapses that is shut")?;
+                let request =
+                    run.requests().find(|request| request.gate == *gate).ok_or("a gate lapses that is shut")?;
                 need(request.due.is_some_and(|due| due <= at), "a gate lapses before its time")?;
                 if request.approval.on_timeout == OnLapse::Reject {
                     self.shut(run, *gate);
                 }
             }
-            Event::Retried { .. }
-            | Event::Overruled { .. }
-            | Event::TakenOut { .. }
-            | Event::SiteAdopted { .. } => {
+            Event::Retried { .. } | Event::Overruled { .. } | Event::TakenOut { .. } | Event::SiteAdopted { .. } => {
                 self.states = (0..).map(|unit| run.unit_state(UnitIx(unit))).take_while(Option::is_some).collect();
             }
             Event::Adopted { .. } => {
@@ -144,7 +144,9 @@ impl Truth {
                 let rejects = matches!(&spot.spec.work, Work::Approval(asked) if asked.on_timeout == OnLapse::Reject);
                 if rejects { self.obeys(run, spot.spec.on_failure) } else { Ok(()) }
             }
-            Event::Continued { .. } => need(matches!(run.status(), Status::Running | Status::Closing), "the run does not go on"),
+            Event::Continued { .. } => {
+                need(matches!(run.status(), Status::Running | Status::Closing), "the run does not go on")
+            }
             Event::Started { unit, .. } => {
                 let flight = run.flight(*unit).ok_or("a start without a flight")?;
                 let timeout = Spot::of(run, *unit)?.spec.timeout_ms as Millis;

@@ -75,7 +75,9 @@ impl World {
     #[must_use]
     pub fn count_all(&self, keys: &[String]) -> u32 {
         let of_unit = |key: &&String| {
-            keys.iter().any(|base| **key == *base || key.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with("/again-")))
+            keys.iter().any(|base| {
+                **key == *base || key.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with("/again-"))
+            })
         };
         self.effects.iter().filter(|(key, _)| of_unit(key)).map(|(_, effect)| effect.count).sum()
     }

@@ -1,8 +1,14 @@
 //! What can be typed.
 
+mod verbs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use verbs::{
+    Adopt, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb, Waiting,
+};
 
 const ABOUT: &str = "Put many deleted sites back, under their original IDs, from a YAML runbook";
 
@@ -91,12 +97,39 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Report on a run: outcome, batches, times, exceptions
     Report(ReportCommand),
-    /// Let a paused run go on (take it up with `resume` afterwards)
+    /// List what waits for approval, and who may give it
+    Approvals(OfRun),
+    /// Approve what waits: `start`, `batch-2`, or STEP/KEY
+    Approve(GateVerb),
+    /// Reject what waits for approval
+    Reject(GateVerb),
+    /// Start nothing new; what runs finishes, and the clocks of the objectives go on
+    Pause(Verb),
+    /// Let a paused run go on
     Continue(Verb),
-    /// Cancel a run that nobody drives: nothing new starts, it ends as cancelled
-    Cancel(Verb),
-    /// Rule on a unit that waits for an operator
-    Rule(Rule),
+    /// Start nothing new and end the run; with --undo, take back what it did
+    Cancel(Cancel),
+    /// Try again: a site, a unit, or all quarantined sites
+    Retry(Retry),
+    /// Settle a step as not to be done: it counts as done, shown as degraded
+    Skip(UnitVerb),
+    /// Settle a step as done by hand
+    MarkDone(MarkDone),
+    /// Say what is true of a unit in doubt
+    Resolve(Resolve),
+    /// Take a site out of the run; the others go on
+    Quarantine(SiteVerb),
+    /// Leave a site out before anything of it has started
+    Exclude(SiteVerb),
+    /// Let a site go, for another run to adopt
+    Release(SiteVerb),
+    /// Take a site in that another run has released; what was done there is checked again
+    Adopt(Adopt),
+    /// Take back what was done for a site, the last step first
+    Undo(SiteVerb),
+    /// Change a pool while the run goes on
+    #[command(subcommand)]
+    Pool(Pool),
     /// Build, damage, serve and compare a model estate
     #[command(subcommand)]
     Lab(Lab),
@@ -175,6 +208,9 @@ pub(crate) struct Planned {
     /// Value of an input of the runbook; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE")]
     pub(crate) inputs: Vec<String>,
+    /// Leave a site of the list out, with the reason; may be repeated
+    #[arg(long = "exclude", value_name = "SITE=REASON")]
+    pub(crate) exclude: Vec<String>,
 }
 
 /// Where runs are recorded.
@@ -243,6 +279,14 @@ pub(crate) struct RunCommand {
     /// Run without having looked at the plan
     #[arg(long)]
     pub(crate) yes: bool,
+    /// The number of sites, typed back: asked for above the number that the estate file guards
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u32>,
+    /// Leave sites out for now that another run holds; `adopt` brings them in
+    #[arg(long)]
+    pub(crate) skip_held: bool,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }
 
 #[derive(Debug, Args)]
@@ -251,6 +295,8 @@ pub(crate) struct Resume {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) stored: Stored,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }
 
 #[derive(Debug, Args)]
@@ -318,38 +364,6 @@ pub(crate) enum ReportFormat {
     Html,
     /// One test case a site, for CI.
     Junit,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Verb {
-    #[command(flatten)]
-    pub(crate) of: OfRun,
-    /// Why, for the journal
-    #[arg(long)]
-    pub(crate) reason: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Rule {
-    #[command(flatten)]
-    pub(crate) verb: Verb,
-    /// The unit as `why` names it: STEP/KEY or STEP/KEY/ITEM
-    #[arg(long)]
-    pub(crate) unit: String,
-    /// What is true of it
-    #[arg(long, value_enum)]
-    pub(crate) ruling: RulingArg,
-}
-
-/// What an operator says of a unit in doubt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RulingArg {
-    /// It had its effect.
-    Done,
-    /// It had none: apply it again.
-    Again,
-    /// Give it up: the sites it covers are quarantined.
-    GiveUp,
 }
 
 #[derive(Debug, Subcommand)]

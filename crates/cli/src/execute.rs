@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use engine::Run;
 use runtime::{Drive, DriveEnd, Holder, Launcher, Settings, Store, SystemClock};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -17,11 +16,16 @@ pub(crate) async fn drive_run(
     name: &str,
     progress: &mut Progress,
     stop: CancellationToken,
+    wait: std::time::Duration,
 ) -> Result<(DriveEnd, Run), Failure> {
-    let settings = Settings::default();
+    let settings = Settings { wait, ..Settings::default() };
     let holder = holder();
     let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
     let result = drive_held(journal, name, &holder, lease.clone(), progress, stop, settings).await;
+    if let Ok((DriveEnd::Ended(_), _)) = &result {
+        // Sites of a run that is over are free for others; what holds one no longer is none of theirs.
+        journal.let_go_all(name).await?;
+    }
     // A lease that cannot be given back expires by itself.
     let _ = journal.release(&lease).await;
     result
@@ -41,7 +45,6 @@ async fn drive_held(
     let evaluator = crate::planning::evaluator(&plan)?;
     let launcher =
         Launcher::new(connectors::all(&connectors::Settings::default()), Arc::new(References::of_plan(&plan)));
-    let (_control, control) = mpsc::channel(1);
     progress.begin(&recovered.run);
     let drive = Drive {
         journal: &**journal,
@@ -51,11 +54,11 @@ async fn drive_held(
         launcher: &launcher,
         clock: &SystemClock,
         observer: progress,
-        control,
+        desk: Some(&**journal),
         stop,
         settings,
     };
-    let driven = runtime::drive(drive, recovered, &actor()).await;
+    let driven = runtime::drive(drive, recovered, &crate::people::actor()).await;
     progress.finish();
     Ok(driven?)
 }
@@ -67,9 +70,4 @@ pub(crate) fn holder() -> Holder {
     let pid = std::process::id();
     let since = chrono::Utc::now().format("%H:%M:%SZ");
     Holder { name: format!("{host} pid {pid} since {since}"), pid, host }
-}
-
-/// Who asks: the user of this process.
-pub(crate) fn actor() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "operator".to_owned())
 }

@@ -4,6 +4,7 @@
 //! is decided in the engine, what is said of it in the report.
 
 mod args;
+mod ask;
 mod bench;
 mod commands;
 mod execute;
@@ -11,10 +12,12 @@ mod exit;
 mod failure;
 mod files;
 mod out;
+mod people;
 mod planning;
 mod progress;
 mod secrets;
 mod signals;
+mod subject;
 
 use std::process::ExitCode;
 

@@ -55,6 +55,19 @@ pub(crate) fn failure(failure: &Failure, json: bool) {
     }
 }
 
+/// Asks something on a terminal; `None` if there is nobody to answer.
+pub(crate) fn asked(question: &str) -> Option<String> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{question}");
+    let _ = err.flush();
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).ok()?;
+    Some(line)
+}
+
 /// Whether standard error is a terminal, on which lines may be redrawn.
 pub(crate) fn on_terminal() -> bool {
     std::io::stderr().is_terminal()

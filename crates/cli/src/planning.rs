@@ -131,7 +131,7 @@ pub(crate) fn resolve(
     let Some(runbook) = runbook else { return Ok(None) };
     let list = read_sites(&planned.sites, &runbook, findings)?;
     let (Some(estate), Some(list)) = (estate, list) else { return Ok(None) };
-    plan_of(&runbook, &estate, &list, inputs, findings)
+    plan_of(&runbook, &estate, &list, inputs, &left_out(&planned.exclude)?, findings)
 }
 
 /// Resolves a plan from parts that were read without an error.
@@ -140,9 +140,10 @@ pub(crate) fn plan_of(
     estate: &Estate,
     list: &SiteList,
     inputs: &BTreeMap<String, String>,
+    exclude: &BTreeMap<String, String>,
     findings: &mut Findings,
 ) -> Result<Option<Arc<Plan>>, Failure> {
-    match runbook::plan(runbook, estate, list, inputs, &BTreeMap::new()) {
+    match runbook::plan(runbook, estate, list, inputs, exclude) {
         Ok(spec) => admit(spec).map(Some),
         Err(found) => {
             findings.tell(&found, runbook.source());
@@ -171,6 +172,30 @@ pub(crate) fn overrides(inputs: &[String]) -> Result<BTreeMap<String, String>, F
                 Failure::input("input-form", format!("`--input {input}` has no `=`"), "write --input NAME=VALUE")
             })?;
             Ok((name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+/// What a large run has to pass in an estate; the file was read without an error before.
+pub(crate) fn guard(path: &Path) -> Result<Option<runbook::Guard>, Failure> {
+    let source = files::source(path, "the estate file")?;
+    Ok(source.ok().and_then(|source| Estate::parse(&source).0).and_then(|estate| estate.guard))
+}
+
+/// Reads `--exclude SITE=REASON`.
+fn left_out(sites: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    sites
+        .iter()
+        .map(|site| {
+            let (id, reason) =
+                site.split_once('=').filter(|(_, reason)| !reason.trim().is_empty()).ok_or_else(|| {
+                    Failure::input(
+                        "exclude-form",
+                        format!("`--exclude {site}` gives no reason"),
+                        "write --exclude SITE=REASON",
+                    )
+                })?;
+            Ok((id.to_owned(), reason.to_owned()))
         })
         .collect()
 }

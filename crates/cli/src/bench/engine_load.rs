@@ -11,7 +11,6 @@ use engine::{
 };
 use runtime::{Clock, Drive, DriveEnd, Launcher, Settings, Store, SystemClock};
 use serde::Serialize;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::process;
@@ -94,7 +93,6 @@ async fn drive(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
         Launcher::new(connectors::all(&connectors::Settings::default()), Arc::new(References::of_plan(&plan)));
     let mut commits = 0;
     let mut count = |_: &Run, _: &[Record]| commits += 1;
-    let (_control, control) = mpsc::channel(1);
     let drive = Drive {
         journal: &**journal,
         lease: lease.clone(),
@@ -103,7 +101,7 @@ async fn drive(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
         launcher: &launcher,
         clock: &SystemClock,
         observer: &mut count,
-        control,
+        desk: None,
         stop: CancellationToken::new(),
         settings,
     };

@@ -49,7 +49,7 @@ pub(crate) fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
     let mut sites = None;
     if let (Some(runbook), Some(estate), Some(list)) = (&runbook, &estate, &list) {
         sites = Some(list.len());
-        planning::plan_of(runbook, estate, list, &BTreeMap::new(), &mut findings)?;
+        planning::plan_of(runbook, estate, list, &BTreeMap::new(), &BTreeMap::new(), &mut findings)?;
     }
     let errors = findings.errors();
     let quiet = json || args.format != crate::args::FindingFormat::Text;

@@ -82,6 +82,7 @@ async fn restore(dir: &Path, lab_dir: &Path, json: bool) -> Result<(DriveEnd, Re
         runbook: runbook_path,
         sites: lab_dir.join("sites.csv"),
         estate: lab_dir.join("estate.yaml"),
+        exclude: Vec::new(),
         inputs: vec![],
     };
     let Some(plan) = planning::resolve(&planned, &Default::default(), &mut findings)? else {
@@ -90,7 +91,7 @@ async fn restore(dir: &Path, lab_dir: &Path, json: bool) -> Result<(DriveEnd, Re
     let journal = store::open(&format!("sqlite:{}", dir.join("runs.db").display())).await?;
     runtime::open(&*journal, "demo", &plan, SystemClock.now()).await?;
     let mut progress = Progress::new(json, json || !out::on_terminal());
-    let (end, _) = drive_run(&journal, "demo", &mut progress, signals::stop_token()).await?;
+    let (end, _) = drive_run(&journal, "demo", &mut progress, signals::stop_token(), std::time::Duration::ZERO).await?;
     let report = report_command::fold(&*journal, "demo").await?.report(SystemClock.now());
     Ok((end, report))
 }

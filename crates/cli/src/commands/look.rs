@@ -86,6 +86,60 @@ fn word(status: &Status) -> &'static str {
     }
 }
 
+/// Lists what waits for approval.
+pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure> {
+    let store = store::open(&args.stored.store).await?;
+    let run = runtime::recover(&*store, &args.name, |_, _| {}).await?.run;
+    let members = |groups: &[String]| -> Vec<String> {
+        let of = run.plan().spec().extras.approvers.iter().filter(|group| groups.contains(&group.name));
+        let mut names: Vec<String> = of.flat_map(|group| group.members.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    let requests: Vec<serde_json::Value> = run
+        .requests()
+        .map(|request| {
+            json!({
+                "gate": run.gate_name(request.gate).replace(' ', "-"),
+                "from": request.approval.from,
+                "people": members(&request.approval.from),
+                "needed": request.approval.min,
+                "approved_by": request.approved_by,
+                "since": report::stamp(request.since),
+                "lapses": request.due.map(report::stamp),
+                "on_timeout": match request.approval.on_timeout {
+                    engine::OnLapse::Reject => "reject",
+                    engine::OnLapse::Pause => "pause",
+                },
+            })
+        })
+        .collect();
+    if json {
+        out::json(
+            &json!({ "run": args.name, "plan": run.plan().hash(), "asked_by": run.opened_by(), "waiting": requests }),
+        );
+        return Ok(Exit::Done);
+    }
+    if requests.is_empty() {
+        out::answer("nothing waits for approval");
+    }
+    for (request, told) in run.requests().zip(&requests) {
+        let gate = told["gate"].as_str().unwrap_or_default();
+        let missing = usize::from(request.approval.min) - request.approved_by.len();
+        let until =
+            request.due.map_or("once the run is continued".to_owned(), |due| format!("until {}", report::stamp(due)));
+        out::answer(&format!(
+            "{gate}: {missing} more of {} ({}), {until}\n  reinstate approve {} {gate} --reason ... --store {}",
+            request.approval.from.join(", "),
+            members(&request.approval.from).join(", "),
+            args.name,
+            args.stored.store,
+        ));
+    }
+    Ok(Exit::Done)
+}
+
 /// Lists the runs of a store.
 pub(crate) async fn runs(args: &Stored, json: bool) -> Result<Exit, Failure> {
     let journal = store::open(&args.store).await?;

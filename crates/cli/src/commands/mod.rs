@@ -12,6 +12,8 @@ mod run;
 mod simulate;
 mod verbs;
 
+use engine::TakeOut;
+
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -35,8 +37,21 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Logs(args) => logs::logs(&args, json).await,
         Command::Report(args) => report::report(&args, json).await,
         Command::Continue(args) => verbs::go_on(args, json).await,
+        Command::Approvals(args) => look::approvals(&args, json).await,
+        Command::Approve(args) => verbs::approve(args, json).await,
+        Command::Reject(args) => verbs::reject(args, json).await,
+        Command::Pause(args) => verbs::pause(args, json).await,
         Command::Cancel(args) => verbs::cancel(args, json).await,
-        Command::Rule(args) => verbs::rule(args, json).await,
+        Command::Retry(args) => verbs::retry(args, json).await,
+        Command::Skip(args) => verbs::skip(args, json).await,
+        Command::MarkDone(args) => verbs::mark_done(args, json).await,
+        Command::Resolve(args) => verbs::resolve(args, json).await,
+        Command::Quarantine(args) => verbs::take_out(args, TakeOut::Quarantine, json).await,
+        Command::Exclude(args) => verbs::take_out(args, TakeOut::Exclude, json).await,
+        Command::Release(args) => verbs::take_out(args, TakeOut::Release, json).await,
+        Command::Undo(args) => verbs::take_out(args, TakeOut::Undo, json).await,
+        Command::Adopt(args) => verbs::adopt(args, json).await,
+        Command::Pool(crate::args::Pool::Set(args)) => verbs::pool_set(args, json).await,
         Command::Lab(args) => lab::lab(args, json).await,
         Command::Demo(args) => demo::demo(args, json).await,
         Command::Bench(args) => bench::bench(args, json).await,

@@ -1,9 +1,10 @@
 //! `run` and `resume`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::{Plan, Run, Status};
-use runtime::{Clock, DriveEnd, Store, SystemClock};
+use runtime::{Clock, DriveEnd, RunHead, Store, SystemClock};
 use serde_json::json;
 
 use crate::args::{Resume, RunCommand};
@@ -20,18 +21,73 @@ pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
         Err(exit) => return Ok(exit),
     };
     agreed(&args, &plan)?;
+    counted(&args, &plan)?;
     let journal = store::open(&args.stored.store).await?;
     let now = SystemClock.now();
-    let name = args.run.unwrap_or_else(|| default_name(&plan, now));
+    let name = args.run.clone().unwrap_or_else(|| default_name(&plan, now));
     name_is_usable(&name)?;
-    runtime::open(&*journal, &name, &plan, now).await?;
-    go(&journal, &name, &args.stored.store, json).await
+    open(&*journal, &name, &plan, now, args.skip_held).await?;
+    go(&journal, &name, &args.stored.store, args.waiting.wait, json).await
+}
+
+/// Creates the run with its hold on every site, or, if that is wished, on those that no other run holds.
+async fn open(
+    journal: &dyn Store,
+    name: &str,
+    plan: &Arc<Plan>,
+    now: engine::Millis,
+    skip_held: bool,
+) -> Result<(), Failure> {
+    let spec = plan.spec();
+    let ids: Vec<String> = spec.sites.ids.iter().map(str::to_owned).collect();
+    let held = if skip_held { journal.holders(&spec.origin.estate, &ids).await? } else { Vec::new() };
+    let holder: BTreeMap<&str, &str> = held.iter().map(|held| (held.site.as_str(), held.run.as_str())).collect();
+    let free: Vec<String> = ids.iter().filter(|id| !holder.contains_key(id.as_str())).cloned().collect();
+    let head = RunHead { run: name.to_owned(), plan_hash: plan.hash().to_owned(), created_at: now };
+    let bytes = plan.encode().map_err(|error| Failure::trouble("plan-encoding", &error, "report this defect"))?;
+    journal.create_holding(&head, &bytes, &spec.origin.estate, &free).await?;
+    for (id, run) in holder {
+        let reason = format!("run {run} holds it");
+        crate::ask::command(journal, name, &reason, |mine| {
+            let site = crate::subject::site(mine, id)?;
+            Ok(engine::Command::TakeOut { site, how: engine::TakeOut::Exclude })
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Above the size that the estate guards, the number of sites must be typed back.
+fn counted(args: &RunCommand, plan: &Plan) -> Result<(), Failure> {
+    let sites = plan.site_count();
+    let guarded = planning::guard(&args.planned.estate)?.is_some_and(|guard| guard.guards(sites as usize));
+    if !guarded {
+        return Ok(());
+    }
+    let typed = match args.count {
+        Some(count) => Some(count),
+        None => {
+            out::asked(&format!("This run changes {sites} sites of {}. Type that number: ", plan.spec().origin.estate))
+                .and_then(|text| text.trim().parse().ok())
+        }
+    };
+    if typed == Some(sites) {
+        return Ok(());
+    }
+    Err(Failure::input(
+        "count-not-typed",
+        match typed {
+            Some(typed) => format!("the plan has {sites} sites, not {typed}"),
+            None => format!("a run over {sites} sites needs their number typed back"),
+        },
+        "look at `reinstate plan`, and give the number it shows with `--count`",
+    ))
 }
 
 /// Goes on with a run.
 pub(crate) async fn resume(args: Resume, json: bool) -> Result<Exit, Failure> {
     let journal = store::open(&args.stored.store).await?;
-    go(&journal, &args.name, &args.stored.store, json).await
+    go(&journal, &args.name, &args.stored.store, args.waiting.wait, json).await
 }
 
 /// A run changes the estate, so somebody must have seen its plan or said that they need not.
@@ -70,13 +126,19 @@ fn name_is_usable(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn go(journal: &Arc<dyn Store>, name: &str, store: &str, json: bool) -> Result<Exit, Failure> {
+async fn go(
+    journal: &Arc<dyn Store>,
+    name: &str,
+    store: &str,
+    wait: std::time::Duration,
+    json: bool,
+) -> Result<Exit, Failure> {
     let mut progress = Progress::new(json, false);
     let stop = signals::stop_token();
     if !json {
         out::note(&format!("run {name}: if it is interrupted, `reinstate resume {name} --store {store}` goes on"));
     }
-    let (end, run) = drive_run(journal, name, &mut progress, stop).await?;
+    let (end, run) = drive_run(journal, name, &mut progress, stop, wait).await?;
     tell(&run, name, store, end, json);
     Ok(Exit::of_drive(end))
 }
@@ -133,9 +195,8 @@ pub(crate) fn rule_hint(run: &Run, name: &str, store: &str) -> String {
         more => format!(" and {more} more"),
     };
     format!(
-        "{first}{more} wait for a ruling (`reinstate report {name} --store {store}` names them): `reinstate rule {name} \
-         --unit {first} --ruling done|again|give-up --reason ... --store {store}`, then `reinstate resume {name} --store \
-         {store}`"
+        "{first}{more} wait for you (`reinstate why {name} {first}` says why): `reinstate resolve {name} {first} \
+         done|not-done|give-up --reason ... --store {store}`, then `reinstate resume {name} --store {store}`"
     )
 }
 

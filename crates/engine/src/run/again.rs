@@ -327,7 +327,8 @@ impl Run {
         let mut reset = Reset::default();
         self.reset_site(&mut reset, site);
         for node in self.nodes_of_site(site) {
-            if self.nodes[node.ix()].state == NodeState::Succeeded && self.plan.action(self.plan.node_at(node).0).is_some()
+            if self.nodes[node.ix()].state == NodeState::Succeeded
+                && self.plan.action(self.plan.node_at(node).0).is_some()
             {
                 reset.nodes.insert(node, false);
             }

@@ -240,6 +240,15 @@ impl Run {
         if self.end.is_some() { Vec::new() } else { self.ready.shared(&self.plan, &self.pool_sizes) }
     }
 
+    /// Slots that a grant of a shared instance stands for: a pool that only limits a rate has as many as it likes.
+    #[must_use]
+    pub fn usable(&self, instance: u32, slots: u32) -> u32 {
+        let limited = (instance < self.plan.pool_instances())
+            .then(|| self.plan.pool_of(instance).0)
+            .and_then(|pool| self.plan.spec().pools[pool.ix()].slots);
+        if limited.is_none() && slots > 0 { u32::MAX } else { slots }
+    }
+
     /// When a batch opened and when it was settled.
     #[must_use]
     pub fn batch_times(&self, batch: BatchIx) -> (Option<Millis>, Option<Millis>) {

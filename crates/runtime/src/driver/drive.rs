@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use engine::{Command, Evaluator, Event, Input, Millis, Misfit, Mode, Record, Rejection, Run, RunEnd, Status, UnitIx};
+use engine::{
+    Evaluator, Event, Input, Millis, Misfit, Mode, Record, Rejection, Run, RunEnd, SiteIx, Status, TakeOut, UnitIx,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::driver::desk::{Desk, Found};
 use crate::driver::launch::{Landed, Launcher};
 use crate::driver::recover::{Recovered, encode};
-use crate::ports::{Appended, Clock, Journal, JournalError, Lease};
+use crate::driver::request::{Reply, Request};
+use crate::ports::{Appended, Clock, Journal, JournalError, Lease, Store};
 
 /// Records that a group may hold before it must be committed; bounds memory and the size of a journal row.
 const GROUP_RECORDS_MAX: usize = 16_384;
@@ -35,8 +39,8 @@ pub struct Drive<'a> {
     pub clock: &'a dyn Clock,
     /// Sees what became durable.
     pub observer: &'a mut dyn Observer,
-    /// Operators' verbs.
-    pub control: mpsc::Receiver<Control>,
+    /// Where operators' verbs and other runs' claims are found; `None` where nobody else is. Shared pools need it.
+    pub desk: Option<&'a dyn Store>,
     /// Cancelled when the process should stop: nothing new starts, running attempts get the grace.
     pub stop: CancellationToken,
     /// Bounds.
@@ -52,25 +56,14 @@ pub struct Settings {
     pub lease_ms: u64,
     /// Time that running attempts get to end when the process is to stop.
     pub grace: Duration,
+    /// Time for which a run that waits for people is kept open; its approvals lapse all the same.
+    pub wait: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { in_flight_max: 4_096, lease_ms: 15_000, grace: Duration::from_secs(10) }
+        Self { in_flight_max: 4_096, lease_ms: 15_000, grace: Duration::from_secs(10), wait: Duration::ZERO }
     }
-}
-
-/// A verb of an operator on its way to the run.
-#[derive(Debug)]
-pub struct Control {
-    /// Who.
-    pub actor: String,
-    /// Why.
-    pub reason: String,
-    /// What.
-    pub command: Command,
-    /// Hears whether it is durable, or why it was refused.
-    pub reply: oneshot::Sender<Result<(), Rejection>>,
 }
 
 /// Sees a run go on.
@@ -116,7 +109,11 @@ struct Loop<'a> {
     commit: Option<Commit<'a>>,
     landed: mpsc::UnboundedReceiver<Landed>,
     sender: mpsc::UnboundedSender<Landed>,
-    replies: VecDeque<oneshot::Sender<Result<(), Rejection>>>,
+    desk: Option<Desk<'a>>,
+    /// Requests whose events are in the group that fills.
+    replies: VecDeque<u64>,
+    /// Since when nothing happens unless somebody acts.
+    idle_since: Option<tokio::time::Instant>,
     /// How far the run's time is ahead of the clock, because the clock was set back or the last driver's was ahead.
     skew: Millis,
     /// When the lease was last known to be ours.
@@ -138,7 +135,7 @@ const CANCEL_GRACE: Duration = Duration::from_secs(3);
 
 struct Commit<'a> {
     records: Vec<Record>,
-    replies: VecDeque<oneshot::Sender<Result<(), Rejection>>>,
+    replies: VecDeque<u64>,
     done: BoxFuture<'a, Result<Appended, JournalError>>,
 }
 
@@ -154,8 +151,12 @@ struct Commit<'a> {
 /// Not cancel safe: dropping it is like a crash. Use `stop`.
 pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Result<(DriveEnd, Run), DriveError> {
     let (sender, landed) = mpsc::unbounded_channel();
+    let estate = recovered.run.plan().spec().origin.estate.clone();
+    let desk = drive.desk.map(|store| Desk::new(store, drive.lease.clone(), estate));
     let mut this = Loop {
         name: recovered.head.run,
+        desk,
+        idle_since: None,
         drive,
         run: recovered.run,
         next: recovered.next,
@@ -176,6 +177,9 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
     }
     let result = this.go(actor).await;
     this.drive.launcher.stop(CANCEL_GRACE).await;
+    if let Some(desk) = &mut this.desk {
+        desk.close().await;
+    }
     let end = result?;
     Ok((end, this.run))
 }
@@ -187,6 +191,7 @@ impl<'a> Loop<'a> {
         }
         let holder = self.drive.holder.clone();
         self.input(Input::Adopt { epoch: self.drive.lease.epoch, holder })?;
+        self.let_go_of_what_left();
         let lease_ms = self.drive.settings.lease_ms;
         let mut renewal = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
         renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -201,11 +206,13 @@ impl<'a> Loop<'a> {
             let wake = if stopping || !self.has_room() { None } else { self.run.next_wake() };
             let wake = wake.map(|at| at.saturating_sub(self.skew));
             let patience = self.patience;
+            let idle_until = self.idle_since.and_then(|since| since.checked_add(self.drive.settings.wait));
             tokio::select! {
                 biased;
                 done = committed(&mut self.commit) => self.end_commit(done?)?,
                 landed = self.landed.recv() => self.take(landed)?,
-                Some(control) = self.drive.control.recv() => self.command(control)?,
+                found = on_desk(&mut self.desk, &self.run), if !stopping => self.attend(found)?,
+                () = until(idle_until) => {}
                 () = self.drive.stop.cancelled(), if !stopping => self.begin_stop(),
                 () = run_out(patience) => self.lose_patience(),
                 () = wait(self.drive.clock, wake) => {}
@@ -292,8 +299,12 @@ impl<'a> Loop<'a> {
     }
 
     /// A group is durable: act on the starts in it.
-    fn end_commit(&mut self, (appended, records): (Appended, Vec<Record>)) -> Result<(), DriveError> {
+    fn end_commit(&mut self, (appended, records, replies): Committed) -> Result<(), DriveError> {
         self.next = appended.next;
+        if let Some(desk) = &mut self.desk {
+            replies.into_iter().for_each(|id| desk.answer(id, Reply::Recorded.encode()));
+        }
+        self.let_go(&records);
         self.drive.observer.committed(&self.run, &records);
         for record in &records {
             if let Event::Started { unit, attempt, mode } = record.event {
@@ -322,18 +333,73 @@ impl<'a> Loop<'a> {
         Ok(())
     }
 
-    fn command(&mut self, control: Control) -> Result<(), DriveError> {
-        let Control { actor, reason, command, reply } = control;
-        match self.input(Input::Command { actor, reason, command }) {
-            Ok(_) => self.replies.push_back(reply),
-            Err(DriveError::Rejected(rejection)) => drop(reply.send(Err(rejection))),
-            Err(error) => return Err(error),
+    /// Acts on what a look at the desk found. A store that does not answer is borne with, as for the lease.
+    fn attend(&mut self, found: Result<Found, JournalError>) -> Result<(), DriveError> {
+        let found = match found {
+            Ok(found) => found,
+            Err(error @ JournalError::Unavailable { .. }) => {
+                tracing::warn!(%error, run = self.name, "the mailbox could not be read");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for (instance, grant) in found.grants {
+            let (slots, sharers) = (self.run.usable(instance, grant.slots), grant.participants);
+            self.input(Input::Grant { instance, slots, sharers })?;
+        }
+        for posted in found.posted {
+            self.command(posted.id, &posted.bytes)?;
         }
         Ok(())
     }
 
+    fn command(&mut self, id: u64, bytes: &[u8]) -> Result<(), DriveError> {
+        let refused = match Request::decode(bytes) {
+            None => Some("the driver does not understand the request: it is of another version".to_owned()),
+            Some(request) if request.plan != self.run.plan().hash() => {
+                Some("the run's plan was amended meanwhile; look again".to_owned())
+            }
+            Some(Request { actor, reason, command, .. }) => {
+                match self.input(Input::Command { actor, reason, command }) {
+                    Ok(_) => None,
+                    Err(DriveError::Rejected(rejection)) => Some(rejection.to_string()),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        match (refused, &mut self.desk) {
+            (Some(why), Some(desk)) => desk.answer(id, Reply::Refused(why).encode()),
+            (Some(_), None) => {}
+            (None, _) => self.replies.push_back(id),
+        }
+        Ok(())
+    }
+
+    /// Lets the sites go that records say the run has given up.
+    fn let_go(&mut self, records: &[Record]) {
+        let given_up = records.iter().filter_map(|record| match record.event {
+            Event::TakenOut { site, how: TakeOut::Release | TakeOut::Exclude, .. } => Some(site),
+            _ => None,
+        });
+        let sites: Vec<String> = given_up.map(|site| self.run.plan().spec().sites.id(site).to_owned()).collect();
+        if let (false, Some(desk)) = (sites.is_empty(), &mut self.desk) {
+            desk.let_go(sites);
+        }
+    }
+
+    /// What an earlier driver gave up may still be held: it may have died in between.
+    fn let_go_of_what_left(&mut self) {
+        let run = &self.run;
+        let left = |site: &SiteIx| matches!(run.taken_out(*site), Some(TakeOut::Release | TakeOut::Exclude));
+        let sites = (0..run.plan().site_count()).map(SiteIx).filter(left);
+        let sites: Vec<String> = sites.map(|site| run.plan().spec().sites.id(site).to_owned()).collect();
+        if let (false, Some(desk)) = (sites.is_empty(), &mut self.desk) {
+            desk.let_go(sites);
+        }
+    }
+
     /// Whether the drive is over: everything is durable and nothing is in flight.
-    fn at_rest(&self) -> Option<DriveEnd> {
+    fn at_rest(&mut self) -> Option<DriveEnd> {
         if self.commit.is_some() || !self.group.is_empty() {
             return None;
         }
@@ -349,21 +415,39 @@ impl<'a> Loop<'a> {
         if self.patience.is_some() {
             return Some(DriveEnd::Stopped);
         }
-        self.run.is_waiting_for_operator().then_some(DriveEnd::WaitsForOperator)
+        if !self.run.is_waiting_for_operator() {
+            self.idle_since = None;
+            return None;
+        }
+        let since = *self.idle_since.get_or_insert_with(tokio::time::Instant::now);
+        (since.elapsed() >= self.drive.settings.wait).then_some(DriveEnd::WaitsForOperator)
     }
 }
 
+/// A durable group: what comes next, its records, and the requests that are in it.
+type Committed = (Appended, Vec<Record>, VecDeque<u64>);
+
 /// Waits for the group on its way to be durable; for ever if there is none.
-async fn committed(commit: &mut Option<Commit<'_>>) -> Result<(Appended, Vec<Record>), JournalError> {
+async fn committed(commit: &mut Option<Commit<'_>>) -> Result<Committed, JournalError> {
     let Some(pending) = commit else { return futures::future::pending().await };
     let result = (&mut pending.done).await;
     let Some(done) = commit.take() else { return futures::future::pending().await };
-    let appended = result?;
-    for reply in done.replies {
-        // The operator may have hung up; the verb is durable all the same.
-        let _ = reply.send(Ok(()));
+    Ok((result?, done.records, done.replies))
+}
+
+/// Waits for what the desk has; for ever without one.
+async fn on_desk(desk: &mut Option<Desk<'_>>, run: &Run) -> Result<Found, JournalError> {
+    match desk {
+        Some(desk) => desk.found(run).await,
+        None => futures::future::pending().await,
     }
-    Ok((appended, done.records))
+}
+
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => futures::future::pending().await,
+    }
 }
 
 async fn run_out(patience: Option<Patience>) {

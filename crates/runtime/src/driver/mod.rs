@@ -7,11 +7,14 @@
 //! ahead of the journal by at most these two groups, and nothing outside has seen them: if an append fails, the run
 //! in memory is thrown away and the journal is the truth. That is why a start is acted upon only after its commit.
 
+mod desk;
 mod drive;
 mod launch;
 mod outcome;
 mod recover;
+mod request;
 
-pub use drive::{Control, Drive, DriveEnd, DriveError, Observer, Settings, drive};
+pub use drive::{Drive, DriveEnd, DriveError, Observer, Settings, drive};
 pub use launch::Launcher;
 pub use recover::{RecoverError, Recovered, open, recover};
+pub use request::{Reply, Request};
