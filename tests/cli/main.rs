@@ -10,6 +10,7 @@ mod place;
 mod readme;
 mod secrets;
 mod shapes;
+mod simulate;
 mod taken_back;
 mod truth;
 mod undo;

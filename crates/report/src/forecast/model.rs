@@ -8,7 +8,7 @@ use crate::forecast::draw::{For, below, draw, share};
 /// Time taken for an attempt of a step that says no `expect` and was not measured, in milliseconds.
 pub(super) const UNKNOWN_MS: u64 = 1_000;
 
-/// Measured attempts of a step from which on they count.
+/// Measured attempts of a step from which on they count in a run under way.
 const LEAST_MEASURED: u64 = 5;
 
 /// How long attempts last and how they end, step by step, and what that rests on in words.
@@ -60,7 +60,7 @@ impl Model {
     }
 
     /// Takes times, refusals and conditions from an earlier run, step by step by name, and from `expect` where it says
-    /// too little.
+    /// nothing.
     #[must_use]
     pub fn measured(plan: &Plan, earlier: &Fold) -> Self {
         let mut model = Self::build(plan, |step| {
@@ -189,11 +189,15 @@ impl Model {
 fn time(expect: (u64, u64), evidence: Option<&Evidence<'_>>) -> Option<Time> {
     let expected = (expect != (0, 0)).then_some(expect);
     let durations = evidence.map(|evidence| &evidence.times.durations).filter(|durations| !durations.is_empty());
+    // A run under way has seen its quick attempts first; one that is over has seen them all.
+    let blend = evidence.is_some_and(|evidence| evidence.blend);
     match (durations, expected) {
         (None, None) => None,
         (None, Some((low, high))) => Some(Time::Range(low, high)),
-        (Some(durations), Some((low, high))) if durations.len() < LEAST_MEASURED => Some(Time::Range(low, high)),
-        (Some(durations), Some(expected)) if evidence.is_some_and(|evidence| evidence.blend) => {
+        (Some(durations), Some((low, high))) if blend && durations.len() < LEAST_MEASURED => {
+            Some(Time::Range(low, high))
+        }
+        (Some(durations), Some(expected)) if blend => {
             #[expect(clippy::cast_precision_loss, reason = "a share")]
             let measured = durations.len() as f64 / (durations.len() + LEAST_MEASURED) as f64;
             Some(Time::Blend(durations.ladder(), measured, expected))
