@@ -28,6 +28,8 @@ pub struct Truth {
     flights: Vec<UnitIx>,
     /// Units whose present life is an undo.
     undoing: BTreeSet<UnitIx>,
+    /// Units whose undo the unwinding of the run has begun.
+    unwound: BTreeSet<UnitIx>,
     approvals: BTreeMap<Gate, BTreeSet<String>>,
     batches_approved: BTreeSet<BatchIx>,
     states: Vec<Option<UnitState>>,
@@ -63,7 +65,10 @@ impl Truth {
                 }
             }
             Event::Cancelled { .. } => self.ending = self.ending.or(Some(RunEnd::Cancelled)),
-            Event::Unwinding { .. } => self.ending = Some(RunEnd::Cancelled),
+            Event::Unwinding { .. } => {
+                self.ending = Some(RunEnd::Cancelled);
+                self.unwound.clear();
+            }
             Event::Approved { gate, actor, .. } => self.approved(run, *gate, actor)?,
             Event::Rejected { gate, .. } => self.shut(run, *gate),
             Event::Lapsed { gate } => {
@@ -242,9 +247,10 @@ impl Truth {
         if mode.is_undo() && self.undoing.insert(spot.unit) || !mode.is_undo() && self.undoing.remove(&spot.unit) {
             self.forget(spot.unit);
         }
-        if mode.is_undo() && run.status() == Status::Unwinding {
+        if mode.is_undo() && run.status() == Status::Unwinding && self.unwound.insert(spot.unit) {
             // The taking back of the run begins each undo anew, but for its doubt.
             self.due.remove(&spot.unit);
+            self.failures.remove(&spot.unit);
         }
         let waited = self.due.remove(&spot.unit).is_none_or(|due| at >= due);
         need(waited, "a unit starts before its back-off is over")?;

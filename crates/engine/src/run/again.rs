@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::event::{Again, TakeOut};
-use crate::ids::{KeyIx, NodeIx, SiteIx, StepIx, UnitIx};
+use crate::ids::{KeyIx, NodeIx, SiteIx, UnitIx};
 use crate::plan::Scope;
 use crate::run::Run;
-use crate::run::tables::{BLOCKED, DECIDED, DEGRADED, IN, NodeState, SiteUndo, UnitState};
+use crate::run::tables::{BLOCKED, DECIDED, DEGRADED, FAILED, IN, NodeState, SiteUndo, UnitState};
 
 /// What goes back to the start.
 #[derive(Debug, Default)]
@@ -101,13 +101,9 @@ impl Run {
                     }
                 }
             }
-            Again::Unit(unit) => match self.unit_at(unit) {
-                None => {}
-                Some((node, _)) => match self.site_of(node) {
-                    Some(site) => drop(self.reset_site(&mut reset, site)),
-                    None => drop(reset.nodes.insert(node, false)),
-                },
-            },
+            Again::Unit(unit) => {
+                return self.unit_at(unit).map(|(node, _)| self.reset_of_node(node)).unwrap_or_default();
+            }
             Again::Quarantined => {
                 for site in (0..self.plan.site_count()).map(SiteIx) {
                     let row = self.sites[site.ix()];
@@ -135,7 +131,8 @@ impl Run {
         });
         let own = self.nodes_of_site(site).into_iter().filter(|node| {
             let state = self.nodes[node.ix()].state;
-            state.is_settled() && !matches!(state, NodeState::Succeeded | NodeState::Skipped)
+            let open = state == NodeState::Active && self.sites[site.ix()].is_out();
+            open || (state.is_settled() && !matches!(state, NodeState::Succeeded | NodeState::Skipped))
         });
         let found: Vec<NodeIx> = shared.chain(own).filter(|node| !reset.nodes.contains_key(node)).collect();
         reset.nodes.extend(found.iter().map(|&node| (node, false)));
@@ -177,7 +174,8 @@ impl Run {
         }
         let by_it = |site: &SiteIx| {
             let row = self.sites[site.ix()];
-            row.out_by == node.0 && row.taken.is_none() && row.undo == SiteUndo::No
+            let left_alone = row.out_by == node.0 && row.taken.is_none() && row.undo == SiteUndo::No;
+            left_alone && self.why_not_again(*site).is_none()
         };
         self.plan.sites_of(self.plan.step(step).scope, key).filter(by_it).collect()
     }
@@ -191,26 +189,52 @@ impl Run {
                 let state = self.nodes[dependent.ix()].state;
                 let wide = self.site_of(dependent).is_none();
                 let back = match state {
-                    NodeState::Undecided => true,
-                    NodeState::Active => !self.has_begun(dependent),
+                    NodeState::Undecided | NodeState::Active => !self.is_at_work(dependent),
                     state => wide && state.is_settled(),
                 };
                 if back && !reset.nodes.contains_key(&dependent) {
-                    reset.nodes.insert(dependent, wide && state.is_settled());
+                    // What a wider step did without them does not count for them.
+                    reset.nodes.insert(dependent, wide);
                     todo.push(dependent);
                 }
             }
         }
     }
 
-    /// A step at a wider scope that is at work on what comes after something that is to be tried again.
-    pub(super) fn at_work_after(&self, what: Again) -> Option<StepIx> {
+    /// Whether an attempt is in flight that comes after something that is to be tried again, or belongs to it.
+    pub(super) fn is_at_work_after(&self, what: Again) -> bool {
         let reset = self.reset_of(what);
-        reset.nodes.keys().flat_map(|&node| self.dependents_of(node)).find_map(|dependent| {
-            let active = self.nodes[dependent.ix()].state == NodeState::Active && self.has_begun(dependent);
-            let wide = self.site_of(dependent).is_none();
-            (active && wide && !reset.nodes.contains_key(&dependent)).then(|| self.plan.node_at(dependent).0)
-        })
+        let after = reset.nodes.keys().flat_map(|&node| self.dependents_of(node));
+        reset.nodes.keys().copied().chain(after).any(|node| self.is_at_work(node))
+    }
+
+    /// The same for what is settled by decree after all.
+    pub(super) fn is_at_work_after_node(&self, node: NodeIx) -> bool {
+        let reset = self.reset_of_node(node);
+        let after = reset.nodes.keys().flat_map(|&node| self.dependents_of(node));
+        reset.nodes.keys().copied().chain(after).any(|node| self.is_at_work(node))
+    }
+
+    /// Tries a settled node again, with what it takes along.
+    pub(super) fn again_node(&mut self, node: NodeIx) {
+        let reset = self.reset_of_node(node);
+        reset.sites.iter().for_each(|&site| self.bring_in(site));
+        self.go_back(&reset);
+    }
+
+    fn reset_of_node(&self, node: NodeIx) -> Reset {
+        let mut reset = Reset::default();
+        match self.site_of(node) {
+            Some(site) => drop(self.reset_site(&mut reset, site)),
+            None => drop(reset.nodes.insert(node, false)),
+        }
+        self.reset_upwards(&mut reset);
+        self.reset_downwards(&mut reset);
+        reset
+    }
+
+    fn is_at_work(&self, node: NodeIx) -> bool {
+        self.units_of(node).any(|unit| self.units[unit as usize].state == UnitState::Running)
     }
 
     /// Nodes that need a node, `finally` aside.
@@ -226,7 +250,7 @@ impl Run {
     }
 
     /// Whether some unit of a node was tried in its present life.
-    fn has_begun(&self, node: NodeIx) -> bool {
+    pub(super) fn has_begun(&self, node: NodeIx) -> bool {
         self.units_of(node).any(|unit| {
             let row = self.units[unit as usize];
             row.state == UnitState::Running || row.state.is_settled() || row.may_have_acted() || row.failures > 0
@@ -338,6 +362,17 @@ impl Run {
         reset
     }
 
+    /// Whether a step that covers the site has failed in part and is not settled: it will fail as a whole.
+    fn is_failing_for(&self, site: SiteIx) -> bool {
+        self.plan.steps().filter(|&step| self.plan.step(step).scope != Scope::Site).any(|step| {
+            let key = self.plan.covering_key(Scope::Site, KeyIx(site.0), self.plan.step(step).scope);
+            key.is_some_and(|key| {
+                let row = self.nodes[self.plan.node(step, key).ix()];
+                row.state == NodeState::Active && row.marks & FAILED != 0 && !self.plan.step(step).finally
+            })
+        })
+    }
+
     /// Whether a site can be tried again, and if not, why.
     pub(super) fn why_not_again(&self, site: SiteIx) -> Option<&'static str> {
         let row = self.sites[site.ix()];
@@ -353,6 +388,9 @@ impl Run {
             .any(|&node| self.units_of(node).any(|unit| self.units[unit as usize].state == UnitState::Running));
         if row.is_out() && busy {
             return Some("an attempt of the site is still in flight; retry when it has landed");
+        }
+        if self.is_failing_for(site) {
+            return Some("a shared step that failed for the site is still at work; retry when it has settled");
         }
         let open = |node: &NodeIx| {
             let state = self.nodes[node.ix()].state;

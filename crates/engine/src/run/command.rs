@@ -78,9 +78,8 @@ impl Run {
                 not((self.is_ending() || self.closing.is_some()).then_some("the run is ending already"))?;
                 let free = matches!(row.taken, Some(TakeOut::Exclude | TakeOut::Release)) && row.end.is_some();
                 not((!free).then_some("only a site that this run has excluded or released can be adopted"))?;
-                not(self
-                    .at_work_after(Again::Site(site))
-                    .map(|_| "a shared step is at work; adopt when it has settled"))?;
+                let busy = self.is_at_work_after(Again::Site(site));
+                not(busy.then_some("a shared step is at work; adopt when it has settled"))?;
                 not(self.why_no_adoption(site, &units))?;
                 Event::SiteAdopted { site, from: from.into(), units, actor, reason }
             }
@@ -148,9 +147,8 @@ impl Run {
                 not(busy.then_some("attempts of quarantined sites are still in flight; retry when they have landed"))?;
             }
         }
-        not(self
-            .at_work_after(what)
-            .map(|_| "a shared step is at work on the sites beside it; retry when it has settled"))
+        let busy = self.is_at_work_after(what);
+        not(busy.then_some("an attempt of it, or of a step after it, is in flight; retry when that has landed"))
     }
 
     /// Why the own steps of a site cannot be gone back to: something of it is in flight, or it is being taken back.

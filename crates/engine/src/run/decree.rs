@@ -1,7 +1,7 @@
 //! Settling by decree: an operator says that something is done, or is not to be done. Neither is ever shown as if the
 //! engine had seen it.
 
-use crate::event::{Again, Decree};
+use crate::event::Decree;
 use crate::ids::{NodeIx, UnitIx};
 use crate::run::Run;
 use crate::run::tables::{DECREED, DEGRADED, NodeState, UnitState};
@@ -36,10 +36,11 @@ impl Run {
             NodeState::Succeeded | NodeState::Skipped => Some("it is done already"),
             NodeState::Undone => Some("it was taken back; retry the site first"),
             NodeState::Waiting | NodeState::Undecided if item.is_some() => Some("its items are not due yet"),
-            NodeState::Failed | NodeState::Cancelled | NodeState::Degraded => match self.site_of(node) {
-                Some(site) => self.why_not_again(site),
-                None => None,
-            },
+            NodeState::Failed | NodeState::Cancelled | NodeState::Degraded => {
+                let busy = self.is_at_work_after_node(node);
+                let site = self.site_of(node).and_then(|site| self.why_not_again(site));
+                site.or(busy.then_some("an attempt of it, or of a step after it, is in flight"))
+            }
             _ => None,
         }
     }
@@ -48,11 +49,7 @@ impl Run {
     pub(super) fn decree(&mut self, node: NodeIx, item: Option<u32>, how: &Decree) {
         let state = self.nodes[node.ix()].state;
         if matches!(state, NodeState::Failed | NodeState::Cancelled | NodeState::Degraded) {
-            match (self.site_of(node), self.units_of(node).next()) {
-                (Some(site), _) => self.again(Again::Site(site)),
-                (None, Some(unit)) => self.again(Again::Unit(UnitIx(unit))),
-                (None, None) => {}
-            }
+            self.again_node(node);
             self.propagate();
         }
         let units: Vec<UnitIx> = match item {

@@ -124,7 +124,17 @@ impl Run {
         for dependent in plan.dependents[step.ix()].iter().filter(|to| to.covers || to.require_all) {
             let keys = plan.keys.shared(plan.step(step).scope, key, plan.step(dependent.step).scope);
             for ix in 0..keys.len() {
-                self.nodes[plan.node(dependent.step, keys.get(ix)).ix()].marks |= BLOCKED;
+                let waiting = plan.node(dependent.step, keys.get(ix));
+                let state = self.nodes[waiting.ix()].state;
+                let about_to = matches!(state, NodeState::Undecided | NodeState::Active) && !self.has_begun(waiting);
+                if about_to {
+                    self.reset_node(waiting, false);
+                    self.nodes[waiting.ix()].count = 0;
+                }
+                self.nodes[waiting.ix()].marks |= BLOCKED;
+                if about_to {
+                    self.admit(waiting);
+                }
             }
         }
     }
