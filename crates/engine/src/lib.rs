@@ -25,5 +25,8 @@ pub use plan::{
     Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec,
     PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
 };
-pub use run::{Flight, NodeState, Pending, PoolUsage, Request, Run, SharedPool, Status, Tally, UnitState, Wait};
+pub use run::{
+    Flight, NodeState, Pending, PoolShare, PoolState, PoolUsage, Request, Run, SharedPool, Status, Tally, UnitState,
+    Wait,
+};
 pub use sites::{Column, Interned, Sites, Texts, Values};

@@ -5,25 +5,26 @@ use std::fmt::Write as _;
 use crate::escape::Xml;
 use crate::report::{ExceptionReport, Report};
 
-/// Renders a report as JUnit XML. A returned site passes; a degraded, quarantined or undone one is a failure; one
-/// left unfinished is an error; one that was excluded or never started is skipped. Nothing else passes.
+/// Renders a report as JUnit XML. A returned site passes, with a note if a step of it counts as done on a person's word
+/// only; a degraded, quarantined or undone one is a failure; one left unfinished is an error; one that was excluded,
+/// released or never started is skipped. Nothing else passes.
 #[must_use]
 pub fn render_junit(report: &Report) -> String {
     let sites = report.sites_by_state;
     let failures = sites.degraded + sites.quarantined + sites.undone;
-    let skipped = sites.excluded + sites.waiting;
+    let errors = sites.restoring + sites.undoing;
+    let skipped = sites.excluded + sites.released + sites.waiting;
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let name = Xml(if report.run.is_empty() { &report.runbook } else { &report.run });
     let _ = writeln!(
         xml,
-        "<testsuites name=\"{name}\" tests=\"{}\" failures=\"{failures}\" errors=\"{}\" skipped=\"{skipped}\" time=\"{:.3}\">",
-        sites.given, sites.restoring, report.wall_s
+        "<testsuites name=\"{name}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" time=\"{:.3}\">",
+        sites.given, report.wall_s
     );
     let _ = writeln!(
         xml,
-        "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failures}\" errors=\"{}\" skipped=\"{skipped}\" time=\"{:.3}\"{}>",
+        "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" time=\"{:.3}\"{}>",
         sites.given,
-        sites.restoring,
         report.wall_s,
         report.opened.as_ref().map(|at| format!(" timestamp=\"{}\"", Xml(at))).unwrap_or_default(),
     );
@@ -43,16 +44,25 @@ pub fn render_junit(report: &Report) -> String {
         let time = site.back_after_s.map(|back| format!(" time=\"{back:.3}\"")).unwrap_or_default();
         let class = Xml(&report.runbook);
         let _ = write!(xml, "    <testcase classname=\"{class}\" name=\"{}\"{time}", Xml(&site.id));
-        let inner = match site.state {
-            "returned" => {
-                xml.push_str("/>\n");
-                continue;
+        let note = site.note();
+        let mut inner = match site.state {
+            "returned" => String::new(),
+            "excluded" | "released" | "waiting" => {
+                let why = if note.is_empty() { String::new() } else { format!("; {note}") };
+                format!("<skipped message=\"{}\"/>", Xml(format!("{}{why}", site.state)))
             }
-            "excluded" | "waiting" => format!("<skipped message=\"{}\"/>", site.state),
             "restoring" => format!("<error type=\"unfinished\" message=\"{}\"/>", words(exception)),
+            "undoing" => format!("<error type=\"undoing\" message=\"{}\"/>", words(exception)),
             state => format!("<failure type=\"{state}\" message=\"{}\"/>", words(exception)),
         };
-        let _ = writeln!(xml, ">{inner}</testcase>");
+        if !note.is_empty() {
+            let _ = write!(inner, "<system-out>{}</system-out>", Xml(&note));
+        }
+        if inner.is_empty() {
+            xml.push_str("/>\n");
+        } else {
+            let _ = writeln!(xml, ">{inner}</testcase>");
+        }
     }
     xml.push_str("  </testsuite>\n</testsuites>\n");
     xml

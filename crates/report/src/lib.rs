@@ -21,7 +21,7 @@ mod text;
 mod why;
 
 pub use duration::{clock, span, stamp};
-pub use fold::{Fold, Histogram, StepTimes};
+pub use fold::{Fold, Histogram, StepTimes, UndoTimes};
 pub use forecast::{
     After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, PathPart, Point, PoolOutlook, Rest,
     Spread, WhatIf, forecast, forecast_lines, render_forecast, rest_line,
@@ -31,8 +31,9 @@ pub use html::render_html;
 pub use junit::render_junit;
 pub use no_return::points_of_no_return;
 pub use report::{
-    BatchReport, Cause, Distribution, Evidence, ExceptionReport, Moment, MomentKind, Objective, PoolReport,
-    REPORT_FORMAT, Report, Resume, SharedFailure, SiteReport, SiteTally, StepReport, UnitTally, Verdict, WaitingUnit,
+    ActReport, ApprovalReport, BatchReport, Cause, DecisionReport, Distribution, Evidence, ExceptionReport, Moment,
+    MomentKind, NoReturnReport, Objective, OverruledReport, PoolReport, REPORT_FORMAT, RemainingReport, Report, Resume,
+    SharedFailure, SiteReport, SiteTally, StepReport, UndoReport, UnitTally, Verdict, WaitingUnit,
 };
 pub use sites::{SiteView, sites};
 pub use status::status_line;

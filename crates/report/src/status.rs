@@ -10,7 +10,8 @@ use crate::escape::plain;
 #[must_use]
 pub fn status_line(run: &Run, now: Millis) -> String {
     let tally = run.tally();
-    let given = run.plan().site_count();
+    let left_out = u32::try_from(run.plan().spec().extras.excluded.len()).unwrap_or(u32::MAX);
+    let given = run.plan().site_count().saturating_add(left_out);
     let word = match run.status() {
         Status::New => "not started".to_owned(),
         Status::Running => "running".to_owned(),
@@ -31,6 +32,7 @@ pub fn status_line(run: &Run, now: Millis) -> String {
         (tally.quarantined, "quarantined"),
         (tally.undone, "undone"),
         (tally.excluded, "excluded"),
+        (left_out, "excluded by the plan"),
         (tally.released, "released"),
         (tally.restoring, if over { "left unfinished" } else { "under way" }),
         (tally.waiting, if over { "never started" } else { "waiting" }),
@@ -47,6 +49,10 @@ pub fn status_line(run: &Run, now: Millis) -> String {
         }
         if run.in_flight() > 0 {
             parts.push(format!("{} in flight", count(run.in_flight() as u64, "attempt", "attempts")));
+        }
+        let gates = run.requests().count();
+        if gates > 0 {
+            parts.push(count(gates as u64, "gate waits for approval", "gates wait for approval"));
         }
         let waiting = run.for_operator().count();
         if waiting > 0 {

@@ -64,11 +64,19 @@ fn the_numbers_add_up_at_every_moment() {
             + sites.quarantined
             + sites.undone
             + sites.excluded
+            + sites.released
+            + sites.undoing
             + sites.restoring
             + sites.waiting;
         assert_eq!(sum, sites.given);
         let units = report.units;
-        let open = units.waiting + units.ready + units.running + units.backoff + units.for_operator;
+        let open = units.waiting
+            + units.ready
+            + units.running
+            + units.backoff
+            + units.for_operator
+            + units.asked
+            + units.undoing;
         assert_eq!(open + units.settled(), units.total);
         assert_ne!(report.verdict, Verdict::Succeeded);
         assert_eq!(sites.returned, drive.fold.run().tally().returned);
@@ -244,7 +252,7 @@ fn the_rows_of_sites_say_what_each_is_at() {
     let rows: Vec<_> = sites(drive.fold.run()).collect();
     assert_eq!(rows.len(), 12);
     assert_eq!((rows[0].state, rows[0].settled, rows[0].of), ("returned", 6, 6));
-    assert_eq!((rows[1].state, rows[1].batch, rows[1].row), ("restoring", 2, 3));
+    assert_eq!((rows[1].state, rows[1].batch, rows[1].row), ("restoring", Some(2), 3));
     assert_eq!(rows[1].steps, ["catalogue"]);
     assert_eq!((rows[11].state, rows[11].attempts), ("waiting", 0));
 }

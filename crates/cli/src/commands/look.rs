@@ -170,7 +170,8 @@ pub(crate) async fn runs(args: &Stored, json: bool) -> Result<Exit, Failure> {
 }
 
 /// What `sites --state` knows; a misspelt state must not look like "there are none".
-const STATES: [&str; 7] = ["waiting", "restoring", "returned", "degraded", "quarantined", "undone", "excluded"];
+const STATES: [&str; 9] =
+    ["waiting", "restoring", "undoing", "returned", "degraded", "quarantined", "undone", "excluded", "released"];
 
 /// Lists the sites of a run.
 pub(crate) async fn sites(args: &SitesOf, json: bool) -> Result<Exit, Failure> {
@@ -189,11 +190,13 @@ pub(crate) async fn sites(args: &SitesOf, json: bool) -> Result<Exit, Failure> {
         lines.push(if json {
             serde_json::to_string(&view).map_err(|error| Failure::trouble("json", &error, "report this defect"))?
         } else {
-            let what = view.out_by.clone().unwrap_or_else(|| view.steps.join(", "));
-            format!(
-                "{:<38} batch {:<3} {:<12} {:>3}/{:<3} {what}",
-                view.id, view.batch, view.state, view.settled, view.of
-            )
+            let batch = view.batch.map_or_else(|| "-".to_owned(), |batch| batch.to_string());
+            let mut what = vec![view.out_by.clone().unwrap_or_else(|| view.steps.join(", "))];
+            what.extend(view.reason.map(str::to_owned));
+            what.extend(view.adopted_from.map(|from| format!("adopted from {from}")));
+            what.extend((!view.overruled.is_empty()).then(|| format!("by a person: {}", view.overruled.join(", "))));
+            let what = what.into_iter().filter(|what| !what.is_empty()).collect::<Vec<_>>().join("; ");
+            format!("{:<38} batch {batch:<3} {:<12} {:>3}/{:<3} {what}", view.id, view.state, view.settled, view.of)
         });
     }
     out::answer(&lines.join("\n"));

@@ -10,6 +10,7 @@ mod command;
 mod decide;
 mod decree;
 mod fits;
+mod holders;
 mod ready;
 mod settle;
 mod tables;
@@ -28,6 +29,7 @@ use ready::Ready;
 use tables::{Ask, BatchRow, IN, NodeRow, SiteRow, SiteUndo, UnitRow, Unwind};
 
 pub use approve::Request;
+pub use holders::{PoolShare, PoolState};
 pub use ready::SharedPool;
 pub use tables::{Flight, NodeState, UnitState};
 pub use view::{Pending, PoolUsage, Status, Tally};

@@ -160,6 +160,18 @@ impl Ready {
         (instance.used, instance.slots)
     }
 
+    /// When the rate of an instance allows its next start; `None` if it does now.
+    pub(crate) fn next_start(&self, at: u32) -> Option<Millis> {
+        let due = self.instances[at as usize].allowed_at();
+        (due > self.now).then_some(due)
+    }
+
+    /// Number of ready units that need an instance and come before a place in the order.
+    pub(crate) fn before(&self, at: u32, place: (u64, u32)) -> usize {
+        let lanes = self.lanes.iter().filter(|lane| lane.holds.iter().any(|&(held, _)| held == at));
+        lanes.map(|lane| lane.units.range(..place).count()).sum()
+    }
+
     /// First pool instance that holds a unit of a lane back.
     pub(crate) fn held_by(&self, plan: &Plan, step: StepIx, key: KeyIx) -> Option<u32> {
         plan.holds(step, key).iter().find(|&&(instance, slots)| !self.fits(instance, slots)).map(|&(at, _)| at)

@@ -16,20 +16,50 @@ pub(super) struct ReadyTimes {
     gated: Vec<bool>,
     /// The last answer of each step: the units of one node start one after another.
     last: Vec<Option<(NodeIx, u32)>>,
+    /// When units might start at all: at once, or when the whole run was approved.
+    begun: u32,
+    /// When everything but `finally` was over.
+    closing: u32,
 }
 
 impl ReadyTimes {
     pub(super) fn new(plan: &Plan) -> Self {
         let last = vec![None; plan.spec().steps.len()];
-        Self { settled: Offsets::new(plan.node_count() as usize), last, gated: gated(plan) }
+        let settled = Offsets::new(plan.node_count() as usize);
+        Self { settled, last, gated: gated(plan), begun: 0, closing: 0 }
     }
 
-    /// Notes the time of an event that may have settled a node.
+    /// Notes the time of an event that may have settled a node, perhaps not for the first time.
     pub(super) fn note(&mut self, run: &Run, node: NodeIx, at: Millis) {
         if run.node_state(node).is_settled() {
-            let offset = run.opened_at().map_or(0, |opened| at.saturating_sub(opened));
-            self.settled.set_first(node.ix(), offset);
+            self.settled.set(node.ix(), i64::from(offset(run, at)));
         }
+    }
+
+    /// The same for an amended plan, in which nodes may have other numbers.
+    pub(super) fn renumbered(&self, plan: &Plan, mut new: impl FnMut(NodeIx) -> Option<NodeIx>) -> Self {
+        let mut times = Self { begun: self.begun, closing: self.closing, ..Self::new(plan) };
+        for old in (0..self.settled.len()).map(NodeIx::from) {
+            if let (Some(ms), Some(node)) = (self.settled.get(old.ix()), new(old)) {
+                times.settled.set(node.ix(), i64::from(ms));
+            }
+        }
+        times
+    }
+
+    /// Notes that the whole run was approved.
+    pub(super) fn begin(&mut self, run: &Run, at: Millis) {
+        self.begun = offset(run, at);
+    }
+
+    /// Notes that only `finally` is left.
+    pub(super) fn close(&mut self, run: &Run, at: Millis) {
+        self.closing = offset(run, at);
+    }
+
+    /// Forgets what was worked out for nodes that may have gone back to the start.
+    pub(super) fn forget_answers(&mut self) {
+        self.last.fill(None);
     }
 
     /// When a node's needs were settled and its batch open, in milliseconds from the run's opening.
@@ -70,14 +100,22 @@ impl ReadyTimes {
     }
 
     fn gate(&self, run: &Run, plan: &Plan, step: StepIx, key: KeyIx) -> u32 {
+        if plan.step(step).finally {
+            return self.closing;
+        }
         if !self.gated[step.ix()] {
-            return 0;
+            return self.begun;
         }
         let batch = gate_of(plan, plan.step(step).scope, key);
         if batch.ix() >= plan.batch_count() as usize {
-            return 0;
+            return self.begun;
         }
-        let opened = run.batch_times(batch).0.zip(run.opened_at());
-        opened.map_or(0, |(batch, run)| u32::try_from((batch - run).max(0)).unwrap_or(u32::MAX - 1))
+        run.batch_times(batch).0.map_or(self.begun, |opened| offset(run, opened))
     }
+}
+
+/// Milliseconds from the run's opening to a time.
+fn offset(run: &Run, at: Millis) -> u32 {
+    let ms = run.opened_at().map_or(0, |opened| at.saturating_sub(opened));
+    u32::try_from(ms.max(0)).unwrap_or(u32::MAX).min(u32::MAX - 1)
 }

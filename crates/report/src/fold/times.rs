@@ -4,7 +4,7 @@ use engine::Mode;
 
 use crate::fold::histogram::Histogram;
 
-/// Timings of one step over all its units; lengths of time in milliseconds.
+/// Timings of one step over all its units; lengths of time in milliseconds. What takes its effect back is apart.
 #[derive(Clone, Debug, Default)]
 pub struct StepTimes {
     /// Successful attempts that called the action.
@@ -27,15 +27,41 @@ pub struct StepTimes {
     pub busy_ms: u64,
     /// Start of the first attempt, from the run's opening.
     pub first_start_ms: Option<i64>,
+    /// Attempts at taking its effect back.
+    pub undo: UndoTimes,
+}
+
+/// Timings of what takes the effect of a step back; lengths of time in milliseconds.
+#[derive(Clone, Debug, Default)]
+pub struct UndoTimes {
+    /// Successful attempts that called the undo.
+    pub durations: Histogram,
+    /// Attempts started, probes among them.
+    pub attempts: u64,
+    /// Attempts that were probes.
+    pub probes: u64,
+    /// Attempts that surely changed nothing.
+    pub refused: u64,
+    /// Attempts whose effect was not known at their end.
+    pub doubtful: u64,
+    /// Attempts that were in flight when a driver was gone.
+    pub interrupted: u64,
+    /// Sum of the time that attempts were in flight.
+    pub busy_ms: u64,
 }
 
 impl StepTimes {
     pub(super) fn started(&mut self, offset: i64, attempt: u32, mode: Mode, waited: Option<i64>) {
+        if mode.is_undo() {
+            self.undo.attempts += 1;
+            self.undo.probes += u64::from(mode.is_probe());
+            return;
+        }
         self.attempts += 1;
-        match mode {
-            Mode::Probe | Mode::ProbeUndo => self.probes += 1,
-            Mode::Apply if attempt > 1 => self.retries += 1,
-            Mode::Apply | Mode::Undo => {}
+        if mode.is_probe() {
+            self.probes += 1;
+        } else if attempt > 1 {
+            self.retries += 1;
         }
         if let Some(waited) = waited {
             self.waits.add(waited);
@@ -44,28 +70,37 @@ impl StepTimes {
     }
 
     pub(super) fn succeeded(&mut self, mode: Mode, took: i64) {
-        self.busy(took);
-        if mode == Mode::Apply {
-            self.durations.add(took);
+        self.busy(mode, took);
+        match mode {
+            Mode::Apply => self.durations.add(took),
+            Mode::Undo => self.undo.durations.add(took),
+            Mode::Probe | Mode::ProbeUndo => {}
         }
     }
 
     pub(super) fn fell_short(&mut self, mode: Mode, took: i64, doubt: bool) {
-        self.busy(took);
+        self.busy(mode, took);
+        let (refused, doubtful) = if mode.is_undo() {
+            (&mut self.undo.refused, &mut self.undo.doubtful)
+        } else {
+            (&mut self.refused, &mut self.doubtful)
+        };
         if doubt {
-            self.doubtful += 1;
-        } else if mode == Mode::Apply {
-            self.refused += 1;
+            *doubtful += 1;
+        } else if !mode.is_probe() {
+            *refused += 1;
         }
     }
 
-    pub(super) fn interrupted(&mut self, took: i64) {
-        self.busy(took);
-        self.interrupted += 1;
+    pub(super) fn interrupted(&mut self, mode: Mode, took: i64) {
+        self.busy(mode, took);
+        let interrupted = if mode.is_undo() { &mut self.undo.interrupted } else { &mut self.interrupted };
+        *interrupted += 1;
     }
 
-    fn busy(&mut self, took: i64) {
-        self.busy_ms = self.busy_ms.saturating_add(u64::try_from(took).unwrap_or(0));
+    fn busy(&mut self, mode: Mode, took: i64) {
+        let busy = if mode.is_undo() { &mut self.undo.busy_ms } else { &mut self.busy_ms };
+        *busy = busy.saturating_add(u64::try_from(took).unwrap_or(0));
     }
 }
 
@@ -80,6 +115,10 @@ impl Offsets {
         Self(vec![UNSET; len])
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn get(&self, ix: usize) -> Option<u32> {
         self.0.get(ix).copied().filter(|&ms| ms != UNSET)
     }
@@ -92,6 +131,12 @@ impl Offsets {
         if self.0[ix] == UNSET {
             self.0[ix] = u32::try_from(ms.max(0)).unwrap_or(UNSET).min(UNSET - 1);
         }
+    }
+
+    /// Sets it, whatever it was; grows to hold it.
+    pub(crate) fn set(&mut self, ix: usize, ms: i64) {
+        self.clear(ix);
+        self.set_first(ix, ms);
     }
 
     /// Unsets it; says whether it was set.

@@ -31,7 +31,7 @@ pub enum Tint {
     Waiting,
     /// Under way.
     Running,
-    /// Some unit waits for an operator.
+    /// Some unit waits for an operator or for approval.
     Operator,
     /// Everything succeeded or was skipped.
     Done,
@@ -65,7 +65,7 @@ impl GraphNode {
         let fine = units.succeeded + units.skipped;
         if units.failed > 0 {
             Tint::Failed
-        } else if units.for_operator > 0 {
+        } else if units.for_operator + units.asked > 0 {
             Tint::Operator
         } else if units.settled() == units.total && units.total > 0 {
             if fine == units.total { Tint::Done } else { Tint::Flawed }
@@ -83,6 +83,9 @@ impl GraphNode {
         for (number, what) in [
             (units.failed, "failed"),
             (units.degraded, "degraded"),
+            (units.undone, "undone"),
+            (units.undoing, "being undone"),
+            (units.asked, "to approve"),
             (units.for_operator, "for you"),
             (units.running, "now"),
         ] {

@@ -1,6 +1,7 @@
 //! The report as one HTML page: no script, nothing loaded, light and dark, for desk, phone and paper.
 
 mod charts;
+mod people;
 mod style;
 mod tables;
 
@@ -35,9 +36,12 @@ pub fn render_html(report: &Report) -> String {
     );
     outcome(&mut html, report);
     tiles(&mut html, report);
-    if !(report.exceptions.is_empty() && report.shared_failures.is_empty() && report.waiting_for_operator.is_empty()) {
+    let calm = report.exceptions.is_empty() && report.shared_failures.is_empty();
+    if !calm || !report.waiting_for_operator.is_empty() || people::needs_attention(report) {
         section(&mut html, "Needs attention");
+        people::waiting_cards(&mut html, report);
         tables::cards(&mut html, report);
+        people::word_cards(&mut html, report);
     }
     section(&mut html, "Timeline");
     charts::timeline(&mut html, report);
@@ -49,6 +53,8 @@ pub fn render_html(report: &Report) -> String {
         html.push_str("<h2>What happened</h2>");
         tables::moments(&mut html, report);
     }
+    people::approvals(&mut html, report);
+    people::acts(&mut html, report);
     section(&mut html, "Recovery time and data loss");
     html.push_str("<div class=\"pair\">");
     spread(&mut html, "Actual recovery time, from opening to verified", &report.rto, "returned site");
@@ -59,12 +65,17 @@ pub fn render_html(report: &Report) -> String {
     throughput(&mut html, report);
     section(&mut html, "Steps");
     step_bars(&mut html, report);
-    tables::steps(&mut html, report);
+    tables::steps(&mut html, report, false);
+    if report.steps.iter().any(|step| step.finally) {
+        section(&mut html, "`finally`, which no site waits for");
+        tables::steps(&mut html, report, true);
+    }
     if !report.steps.is_empty() {
         html.push_str("<h2>Graph</h2><div class=\"scroll graph\">");
         html.push_str(&Drawing::of_report(report).to_svg_part());
         html.push_str("</div>");
     }
+    people::no_return(&mut html, report);
     if !report.pools.is_empty() {
         section(&mut html, "Pools");
         tables::pools(&mut html, report);
@@ -87,18 +98,24 @@ fn section(html: &mut String, title: &str) {
     let _ = write!(html, "\n<h2>{title}</h2>");
 }
 
-fn class_of(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Succeeded => "good",
+fn class_of(report: &Report) -> &'static str {
+    match report.verdict {
+        // What somebody said is not what was seen.
+        Verdict::Succeeded if report.overruled.is_empty() => "good",
         Verdict::Failed | Verdict::Aborting => "bad",
-        Verdict::SucceededWithExceptions | Verdict::Paused | Verdict::Cancelled | Verdict::Cancelling => "warn",
-        Verdict::New | Verdict::Running => "info",
+        Verdict::Succeeded
+        | Verdict::SucceededWithExceptions
+        | Verdict::Paused
+        | Verdict::Cancelled
+        | Verdict::Cancelling
+        | Verdict::Unwinding => "warn",
+        Verdict::New | Verdict::Running | Verdict::Closing => "info",
     }
 }
 
 fn outcome(html: &mut String, report: &Report) {
     let (head, counts) = report.headline.split_once(": ").unwrap_or((&report.headline, ""));
-    let class = class_of(report.verdict);
+    let class = class_of(report);
     let _ = write!(
         html,
         "<header class=\"outcome {class}\"><h1 class=\"{class}\">{}</h1><p>{}</p>",
@@ -128,7 +145,7 @@ fn outcome(html: &mut String, report: &Report) {
         (sites.returned, "good"),
         (sites.degraded, "warn"),
         (sites.quarantined, "bad"),
-        (sites.undone + sites.excluded, "dim"),
+        (sites.undone + sites.undoing + sites.excluded + sites.released, "dim"),
         (sites.restoring, "bar"),
     ] {
         if number > 0 {
@@ -149,24 +166,36 @@ fn tiles(html: &mut String, report: &Report) {
     let sites = report.sites_by_state;
     let over = report.verdict.is_over();
     tile(html, "good", &sites.returned.to_string(), &format!("of {} sites returned", sites.given));
-    for (number, class, what) in [
-        (sites.degraded, "warn", "degraded"),
-        (sites.quarantined, "bad", "quarantined"),
-        (sites.undone, "warn", "undone"),
-        (sites.excluded, "warn", "excluded"),
-        (sites.restoring, "info", if over { "left unfinished" } else { "under way" }),
-        (sites.waiting, "info", if over { "never started" } else { "waiting" }),
-    ] {
-        if number > 0 {
-            tile(html, class, &number.to_string(), what);
-        }
+    for (number, what) in sites.others(over) {
+        let class = match what {
+            "quarantined" => "bad",
+            "left unfinished" | "under way" | "never started" | "waiting" => "info",
+            _ => "warn",
+        };
+        tile(html, class, &number.to_string(), what);
     }
-    let paused = if report.paused_s > 0.0 { format!(", paused {}", ms(report.paused_s)) } else { String::new() };
+    let paused = if report.paused_s > 0.0 {
+        format!(", paused {} while the objectives' clock went on", ms(report.paused_s))
+    } else {
+        String::new()
+    };
     tile(html, "", &ms(report.wall_s), &format!("wall time{paused}"));
     objective_tile(html, &report.rto, report.rto.max_s, "longest recovery");
     objective_tile(html, &report.rpo, report.rpo.max_s, "largest data loss");
     tile(html, "", &report.units.succeeded.to_string(), &format!("of {} units succeeded", report.units.total));
     tile(html, "", &report.retries.to_string(), &format!("retries in {} attempts", report.attempts));
+    if report.undo_attempts > 0 {
+        let what = format!("attempts at taking back, {}", count(report.units.undone, "unit undone", "units undone"));
+        tile(html, "warn", &report.undo_attempts.to_string(), &what);
+    }
+    if !report.overruled.is_empty() {
+        let noun = if report.overruled.len() == 1 { "unit" } else { "units" };
+        tile(html, "warn", &report.overruled.len().to_string(), &format!("{noun} settled on a person's word"));
+    }
+    if report.reopened > 0 {
+        let what = format!("reopened, after {} over", ms(report.over_s));
+        tile(html, "warn", &report.reopened.to_string(), &what);
+    }
     if !report.resumes.is_empty() {
         let times = report.resumes.len() as u64;
         let noun = if times == 1 { "resume" } else { "resumes" };
@@ -251,6 +280,7 @@ fn evidence(html: &mut String, report: &Report) {
         ("site list", report.sites_file.clone()),
         ("estate", report.estate.clone()),
         ("opened by", report.opened_by.clone()),
+        ("driven by", report.drivers.join(", ")),
         (
             "journal",
             format!("{} records, newest {}", evidence.records, evidence.newest_record.as_deref().unwrap_or("–")),

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use crate::duration::count;
 use crate::escape::Xml;
-use crate::report::{Report, StepReport, alike};
+use crate::report::{Report, SiteReport, StepReport, alike};
 use crate::text::ms;
 
 /// Rows of the long tables that are shown; the rest is stated.
-const ROWS: usize = 2000;
+pub(super) const ROWS: usize = 2000;
 /// Causes and cards shown of each kind.
-const CARDS: usize = 50;
+pub(super) const CARDS: usize = 50;
 /// Units named of those that wait for the same reason.
 const EXAMPLES: usize = 5;
 
@@ -37,7 +37,7 @@ fn time(html: &mut String, seconds: Option<f64>) {
 }
 
 /// Opens a table; titles that start with `<` stand to the left, as their cells do.
-fn open(html: &mut String, header: &[&str]) {
+pub(super) fn open(html: &mut String, header: &[&str]) {
     html.push_str("<div class=\"scroll\"><table><thead><tr>");
     for title in header {
         let _ = match title.strip_prefix('<') {
@@ -48,7 +48,7 @@ fn open(html: &mut String, header: &[&str]) {
     html.push_str("</tr></thead><tbody>");
 }
 
-fn close(html: &mut String, len: usize, what: &str) {
+pub(super) fn close(html: &mut String, len: usize, what: &str) {
     html.push_str("</tbody></table></div>");
     if len > ROWS {
         let _ = write!(html, "<p class=\"key\">and {} more {what}; the JSON report has all {len}.</p>", len - ROWS);
@@ -79,24 +79,30 @@ pub(super) fn batches(html: &mut String, report: &Report) {
     close(html, report.batches.len(), "batches");
 }
 
-pub(super) fn steps(html: &mut String, report: &Report) {
-    let counts: [(&str, &str, Count); 7] = [
+/// The steps that sites wait for, or those of `finally`.
+pub(super) fn steps(html: &mut String, report: &Report, finally: bool) {
+    let steps: Vec<&StepReport> = report.steps.iter().filter(|step| step.finally == finally).collect();
+    let counts: [(&str, &str, Count); 12] = [
         ("failed", "bad", |step| step.units.failed),
         ("degraded", "warn", |step| step.units.degraded),
         ("left", "info", |step| step.units.total - step.units.settled()),
+        ("asked", "warn", |step| step.units.asked),
+        ("undone", "warn", |step| step.units.undone),
+        ("undoing", "warn", |step| step.units.undoing),
         ("skipped", "", |step| step.units.skipped),
         ("cancelled", "", |step| step.units.cancelled),
         ("attempts", "", |step| step.attempts),
         ("retries", "warn", |step| step.retries),
+        ("undo tries", "warn", |step| step.undo.as_ref().map_or(0, |undo| undo.attempts)),
+        ("refused undo", "bad", |step| step.undo.as_ref().map_or(0, |undo| undo.refused)),
     ];
     // Columns without a number in any row say nothing.
-    let told: Vec<_> =
-        counts.into_iter().filter(|(_, _, count)| report.steps.iter().any(|step| count(step) > 0)).collect();
+    let told: Vec<_> = counts.into_iter().filter(|(_, _, count)| steps.iter().any(|step| count(step) > 0)).collect();
     let mut header = vec!["step", "scope", "done"];
     header.extend(told.iter().map(|(title, _, _)| *title));
     header.extend(["p50", "p95", "max", "wait p50", "line"]);
     open(html, &header);
-    for step in report.steps.iter().take(ROWS) {
+    for step in steps.iter().take(ROWS) {
         let _ = write!(
             html,
             "<tr><td title=\"{}\">{}</td><td>{}</td><td>{}</td>",
@@ -114,7 +120,7 @@ pub(super) fn steps(html: &mut String, report: &Report) {
         let line = step.place.rsplit(':').nth(1).unwrap_or_default();
         let _ = write!(html, "<td title=\"{}\">{}</td></tr>", Xml(&step.place), Xml(line));
     }
-    close(html, report.steps.len(), "steps");
+    close(html, steps.len(), "steps");
 }
 
 pub(super) fn pools(html: &mut String, report: &Report) {
@@ -123,7 +129,7 @@ pub(super) fn pools(html: &mut String, report: &Report) {
         let _ = write!(
             html,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>",
-            Xml(&pool.name),
+            Xml(format!("{}{}", pool.name, if pool.shared { ", shared between runs" } else { "" })),
             Xml(pool.per.as_deref().unwrap_or("–")),
             pool.instances,
             pool.slots.map_or_else(|| "no limit".to_owned(), |slots| slots.to_string()),
@@ -142,10 +148,11 @@ pub(super) fn cards(html: &mut String, report: &Report) {
         let Some(unit) = group.first() else { continue };
         let wait = if group.len() == 1 { "is" } else { "are" };
         let head = format!(
-            "{} of step {} {wait} {}: you must rule",
+            "{} of step {} {wait} {}{}: you must rule",
             count(group.len() as u64, "unit", "units"),
             unit.step,
-            unit.state
+            unit.state,
+            if unit.undo { " while being taken back" } else { "" }
         );
         let names: Vec<&str> = group.iter().take(EXAMPLES).map(|unit| unit.unit.as_str()).collect();
         let more = group.len().saturating_sub(EXAMPLES);
@@ -174,14 +181,23 @@ pub(super) fn cards(html: &mut String, report: &Report) {
     rest(html, report.shared_failures.len(), "shared units");
 }
 
-fn rest(html: &mut String, len: usize, what: &str) {
+pub(super) fn rest(html: &mut String, len: usize, what: &str) {
     if len > CARDS {
         let _ = write!(html, "<p class=\"key\">and {} more {what}; the JSON report has all.</p>", len - CARDS);
     }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one card, one line each")]
-fn card(html: &mut String, class: &str, head: &str, code: &str, fact: &str, hint: &str, place: &str, tail: &str) {
+pub(super) fn card(
+    html: &mut String,
+    class: &str,
+    head: &str,
+    code: &str,
+    fact: &str,
+    hint: &str,
+    place: &str,
+    tail: &str,
+) {
     let _ = write!(html, "<article class=\"card {class}\"><h3>{}</h3><p>", Xml(head));
     if !code.is_empty() {
         let _ = write!(html, "<code>{}</code> ", Xml(code));
@@ -229,24 +245,31 @@ pub(super) fn exceptions(html: &mut String, report: &Report) {
 }
 
 pub(super) fn sites(html: &mut String, report: &Report) {
-    open(html, &["site", "row", "batch", "state", "back after", "data loss"]);
+    let noted = |site: &SiteReport| site.reason.is_some() || site.adopted_from.is_some() || !site.overruled.is_empty();
+    let notes = report.sites.iter().any(noted);
+    let mut header = vec!["site", "row", "batch", "state", "back after", "data loss"];
+    header.extend(notes.then_some("<note"));
+    open(html, &header);
     for site in report.sites.iter().take(ROWS) {
         let class = match site.state {
-            "returned" => "good",
+            "returned" if site.overruled.is_empty() => "good",
             "quarantined" => "bad",
-            "degraded" | "undone" | "excluded" => "warn",
+            "returned" | "degraded" | "undone" | "excluded" | "released" | "undoing" => "warn",
             _ => "info",
         };
+        let batch = site.batch.map_or_else(|| "–".to_owned(), |batch| batch.to_string());
         let _ = write!(
             html,
-            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td><td class=\"{class}\">{}</td>",
+            "<tr><td><code>{}</code></td><td>{}</td><td>{batch}</td><td class=\"{class}\">{}</td>",
             Xml(&site.id),
             site.row,
-            site.batch,
             site.state
         );
         time(html, site.back_after_s);
         time(html, site.data_loss_s);
+        if notes {
+            let _ = write!(html, "<td class=\"wrap\">{}</td>", Xml(site.note()));
+        }
         html.push_str("</tr>");
     }
     close(html, report.sites.len(), "sites");

@@ -7,7 +7,7 @@ use crate::fold::Fold;
 use crate::report::kinds::{Objective, Verdict};
 use crate::report::rows::{Evidence, SiteTally, UnitTally};
 use crate::report::spread::{narrow, objective};
-use crate::report::{REPORT_FORMAT, Report, exceptions, rows_of};
+use crate::report::{REPORT_FORMAT, Report, approvals, exceptions, remains, rows_of};
 
 /// Points of the curve of returned sites at most.
 const CURVE: usize = 240;
@@ -32,6 +32,16 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
     let losses = rows_of::data_losses(fold);
     let exceptions = exceptions::exceptions(fold, end);
     let waiting_for_operator = exceptions::waiting_for_operator(run);
+    let finally_failures = exceptions::finally_failures(fold);
+    let approvals = approvals::approvals(fold);
+    let overruled = remains::overruled(fold);
+    let words = Words {
+        failed: if units.failed > 0 && sites_by_state.quarantined == 0 { failed_work(&steps) } else { 0 },
+        finally: finally_failures.len(),
+        overruled: overruled.iter().filter(|row| row.sites > 0 && row.how != "undone_by_hand").count(),
+        approvals: approvals.iter().filter(|gate| gate.missing > 0).count(),
+        for_operator: waiting_for_operator.len(),
+    };
     Report {
         format: REPORT_FORMAT,
         run: fold.name().to_owned(),
@@ -41,7 +51,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         estate: origin.estate.clone(),
         plan: plan.hash().to_owned(),
         verdict,
-        headline: headline(verdict, sites_by_state, units, waiting_for_operator.len()),
+        headline: headline(verdict, sites_by_state, &words),
         paused: match &status {
             Status::Paused { actor, reason } => Some(format!("{actor}: {reason}")),
             _ => None,
@@ -53,13 +63,17 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         wall_s: seconds(wall),
         paused_s: seconds(fold.paused_until(as_of)),
         gap_s: seconds(fold.down_ms),
+        reopened: fold.reopened,
+        over_s: seconds(fold.over_ms),
+        drivers: fold.drivers.clone(),
         sites_by_state,
         units,
-        attempts: steps.iter().map(|step| step.attempts).sum(),
-        retries: steps.iter().map(|step| step.retries).sum(),
-        interrupted: steps.iter().map(|step| step.interrupted).sum(),
+        attempts: total(fold, |times| times.attempts),
+        retries: total(fold, |times| times.retries),
+        interrupted: total(fold, |times| times.interrupted + times.undo.interrupted),
+        undo_attempts: total(fold, |times| times.undo.attempts),
         rulings: fold.rulings,
-        returned_then_out: fold.fallen.iter().map(|&site| plan.spec().sites.id(site).to_owned()).collect(),
+        returned_then_out: fold.backs.fallen(run).map(|site| plan.spec().sites.id(site).to_owned()).collect(),
         rto: rto(fold, sites_by_state, wall, verdict),
         rpo: rpo(fold, &losses),
         forecast: crate::forecast::rest(fold, as_of),
@@ -67,7 +81,14 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         pools: rows_of::pools(fold, wall),
         causes: exceptions::causes(&exceptions),
         exceptions,
-        shared_failures: exceptions::shared_failures(run),
+        shared_failures: exceptions::shared_failures(fold),
+        finally_failures,
+        overruled,
+        approvals,
+        by_people: fold.acts.clone(),
+        by_people_dropped: fold.acts_dropped,
+        remains: remains::remains(fold),
+        no_return: remains::no_return(fold),
         waiting_for_operator,
         resumes: fold.resumes.clone(),
         timeline: fold.moments.clone(),
@@ -85,43 +106,58 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
     }
 }
 
+/// Sums up a number of all steps, those of an earlier plan among them.
+fn total(fold: &Fold, of: impl Fn(&crate::fold::StepTimes) -> u64) -> u64 {
+    fold.steps.iter().chain(fold.former_steps.iter().map(|(_, times)| times)).map(of).sum()
+}
+
+fn failed_work(steps: &[crate::report::StepReport]) -> u64 {
+    steps.iter().filter(|step| !step.finally).map(|step| step.units.failed).sum()
+}
+
 /// The run's own end, held against the counts: a success that they do not bear out is not called one.
 fn verdict(status: &Status, sites: SiteTally) -> Verdict {
     match status {
         Status::New => Verdict::New,
-        Status::Running | Status::Closing => Verdict::Running,
+        Status::Running => Verdict::Running,
+        Status::Closing => Verdict::Closing,
         Status::Paused { .. } => Verdict::Paused,
         Status::Aborting => Verdict::Aborting,
-        Status::Cancelling | Status::Unwinding => Verdict::Cancelling,
-        Status::Ended(RunEnd::Succeeded) if sites.returned == sites.given => Verdict::Succeeded,
+        Status::Cancelling => Verdict::Cancelling,
+        Status::Unwinding => Verdict::Unwinding,
+        Status::Ended(RunEnd::Succeeded) if sites.returned == sites.wanted() => Verdict::Succeeded,
         Status::Ended(RunEnd::Succeeded | RunEnd::SucceededWithExceptions) => Verdict::SucceededWithExceptions,
         Status::Ended(RunEnd::Failed) => Verdict::Failed,
         Status::Ended(RunEnd::Cancelled) => Verdict::Cancelled,
     }
 }
 
-fn headline(verdict: Verdict, sites: SiteTally, units: UnitTally, for_operator: usize) -> String {
+/// What a headline tells beside the sites.
+struct Words {
+    failed: u64,
+    finally: usize,
+    overruled: usize,
+    approvals: usize,
+    for_operator: usize,
+}
+
+fn headline(verdict: Verdict, sites: SiteTally, words: &Words) -> String {
     let of = format!("{} of {} returned", sites.returned, count(u64::from(sites.given), "site", "sites"));
+    let over = verdict.is_over();
     let mut parts = vec![of];
-    let mut part = |number: u32, what: &str| {
+    parts.extend(sites.others(over).into_iter().map(|(number, what)| format!("{number} {what}")));
+    if over && words.failed > 0 {
+        parts.push(count(words.failed, "unit failed", "units failed"));
+    }
+    let mut part = |number: usize, one: &str, many: &str| {
         if number > 0 {
-            parts.push(format!("{number} {what}"));
+            parts.push(count(number as u64, one, many));
         }
     };
-    part(sites.degraded, "degraded");
-    part(sites.quarantined, "quarantined");
-    part(sites.undone, "undone");
-    part(sites.excluded, "excluded");
-    let over = verdict.is_over();
-    part(sites.restoring, if over { "left unfinished" } else { "under way" });
-    part(sites.waiting, if over { "never started" } else { "waiting" });
-    if over && units.failed > 0 && sites.quarantined == 0 {
-        parts.push(count(units.failed, "unit failed", "units failed"));
-    }
-    if for_operator > 0 {
-        let number = u64::try_from(for_operator).unwrap_or(u64::MAX);
-        parts.push(count(number, "unit waits for an operator", "units wait for an operator"));
-    }
+    part(words.finally, "unit of `finally` did not succeed", "units of `finally` did not succeed");
+    part(words.overruled, "unit settled on a person's word", "units settled on a person's word");
+    part(words.approvals, "approval is missing", "approvals are missing");
+    part(words.for_operator, "unit waits for an operator", "units wait for an operator");
     let mut words = verdict.words().to_owned();
     if let Some(first) = words.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -134,18 +170,19 @@ fn rto(fold: &Fold, sites: SiteTally, wall: i64, verdict: Verdict) -> Objective 
     let measured = (0..plan.site_count())
         .map(SiteIx)
         .filter(|&site| run.site_end(site) == Some(SiteEnd::Returned))
-        .filter_map(|site| fold.back_at.get(site.ix()).map(i64::from))
+        .filter_map(|site| fold.backs.back_at(run, site).map(i64::from))
         .collect();
     let limit = plan.spec().objectives.rto_ms;
     let mut rto = objective(measured, limit);
     if let Some(limit) = limit {
         let late = wall > i64::try_from(limit).unwrap_or(i64::MAX) || verdict.is_over();
-        let out = sites.quarantined + sites.undone + sites.excluded + sites.degraded;
+        let out = sites.quarantined + sites.undone + sites.undoing + sites.degraded + sites.released;
+        let out = out + sites.excluded - sites.excluded_by_plan;
         rto.missing = out + if late { sites.restoring + sites.waiting } else { 0 };
         rto.met = if rto.beyond > 0 || rto.missing > 0 {
             Some(false)
         } else {
-            (sites.returned == sites.given).then_some(true)
+            (sites.returned == sites.wanted()).then_some(true)
         };
     }
     rto
@@ -163,8 +200,8 @@ fn rpo(fold: &Fold, losses: &[Option<i64>]) -> Objective {
 
 /// Sites that were back over time, thinned out evenly, the last point always kept.
 fn curve(fold: &Fold) -> Vec<(f64, u32)> {
-    let sites = fold.plan().site_count() as usize;
-    let mut times: Vec<u32> = (0..sites).filter_map(|site| fold.back_at.get(site)).collect();
+    let sites = (0..fold.plan().site_count()).map(SiteIx);
+    let mut times: Vec<u32> = sites.filter_map(|site| fold.backs.back_at(fold.run(), site)).collect();
     times.sort_unstable();
     let stride = times.len().div_ceil(CURVE).max(1);
     let last = times.len().saturating_sub(1);

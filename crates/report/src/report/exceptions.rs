@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Failure, KeyIx, NodeIx, NodeState, Plan, Run, RunEnd, Scope, SiteEnd, SiteIx, StepIx, UnitIx, UnitState};
+use engine::{
+    Failure, KeyIx, NodeIx, NodeState, Plan, Run, RunEnd, Scope, SiteEnd, SiteIx, StepIx, TakeOut, UnitIx, UnitState,
+};
 
-use crate::fold::Fold;
+use crate::fold::{Fold, How, Of, taken_words};
+use crate::report::remains::by;
 use crate::report::rows::{Cause, ExceptionReport, SharedFailure, WaitingUnit};
 use crate::report::rows_of::site_state;
 use crate::report::spread::narrow;
@@ -23,32 +26,57 @@ struct Blame {
     node: NodeIx,
     unit: Option<UnitIx>,
     failure: Failure,
+    attempts: u32,
     /// Further bad units of the node.
     more: u32,
 }
 
-fn blame(run: &Run, node: NodeIx) -> Blame {
+fn blame(fold: &Fold, node: NodeIx) -> Blame {
+    let run = fold.run();
     if let Some(failure) = run.unevaluable(node) {
-        return Blame { node, unit: None, failure: failure.clone(), more: 0 };
+        return Blame { node, unit: None, failure: failure.clone(), attempts: 0, more: 0 };
     }
-    let bad = |unit: &UnitIx| matches!(run.unit_state(*unit), Some(UnitState::Failed | UnitState::Degraded));
+    let bad = |unit: &UnitIx| {
+        let ended_badly = matches!(run.unit_state(*unit), Some(UnitState::Failed | UnitState::Degraded));
+        ended_badly || fold.people.gave_up.contains_key(unit)
+    };
     let mut units = run.units_of(node).map(UnitIx).filter(bad);
     let unit = units.next();
     let more = narrow(units.count());
-    let failure = unit.and_then(|unit| run.failure(unit)).cloned().unwrap_or_else(|| Failure {
-        code: "given_up".into(),
-        message: "given up by an operator before any attempt had failed".into(),
-        hint: "".into(),
-    });
-    Blame { node, unit, failure, more }
+    let said = unit.and_then(|unit| fold.people.said.get(&Of::Unit(unit)));
+    let said = said.or_else(|| fold.people.said.get(&Of::Node(node)));
+    let gave_up = unit.and_then(|unit| fold.people.gave_up.get(&unit));
+    let known = gave_up.map(|how| &*how.failure).or_else(|| unit.and_then(|unit| run.failure(unit)));
+    let failure = match (said, known) {
+        // What a person said last explains the state; what had failed before is told with it.
+        (Some(said), known) if matches!(said.how, How::Skipped | How::GivenUp) => Failure {
+            code: format!("operator.{}", said.how.name()).into(),
+            message: match known {
+                Some(known) => format!("{}; before that {}: {}", by(said), known.code, known.message).into(),
+                None => by(said).into(),
+            },
+            hint: "".into(),
+        },
+        (_, Some(known)) => known.clone(),
+        (Some(said), None) => {
+            Failure { code: format!("operator.{}", said.how.name()).into(), message: by(said).into(), hint: "".into() }
+        }
+        (None, None) => Failure {
+            code: "given_up".into(),
+            message: "given up by an operator before any attempt had failed".into(),
+            hint: "".into(),
+        },
+    };
+    let attempts = gave_up.map_or_else(|| unit.map_or(0, |unit| run.attempts(unit)), |how| how.attempts);
+    Blame { node, unit, failure, attempts, more }
 }
 
-/// Bad nodes that cover a site, the one that put it out first.
+/// Bad nodes that cover a site, the one that put it out first; `finally` is nobody's.
 fn bad_nodes(run: &Run, site: SiteIx) -> Vec<NodeIx> {
     let plan = run.plan();
     let out_by = run.out_by(site);
     let mut nodes: Vec<NodeIx> = out_by.into_iter().collect();
-    for step in plan.steps() {
+    for step in plan.steps().filter(|&step| !plan.step(step).finally) {
         let Some(key) = plan.covering_key(Scope::Site, KeyIx(site.0), plan.step(step).scope) else { continue };
         let node = plan.node(step, key);
         let bad = matches!(run.node_state(node), NodeState::Failed | NodeState::Degraded);
@@ -59,21 +87,29 @@ fn bad_nodes(run: &Run, site: SiteIx) -> Vec<NodeIx> {
     nodes
 }
 
+/// How a site stands that has not returned cleanly, or cannot any more; `None` for one that has or may.
+fn state(run: &Run, site: SiteIx, end: Option<RunEnd>) -> Option<&'static str> {
+    let out = run.out_by(site).is_some();
+    Some(match (run.site_end(site), run.taken_out(site), end) {
+        _ if run.is_undoing(site) => "undoing",
+        (Some(SiteEnd::Returned), None, _) if !out => return None,
+        (None, None, None) if !out => return None,
+        (None, None, Some(_)) if !out && run.batch_times(run.plan().batch_of(site)).0.is_none() => "never_started",
+        (None, None, Some(_)) if !out => "unfinished",
+        (Some(SiteEnd::Returned) | None, Some(TakeOut::Exclude), _) => "excluded",
+        (Some(SiteEnd::Returned) | None, Some(TakeOut::Release), _) => "released",
+        (Some(SiteEnd::Returned) | None, _, _) => "quarantined",
+        (Some(_), _, _) => site_state(run, site),
+    })
+}
+
 /// Exceptions of a run, in the plan's order.
 pub(super) fn exceptions(fold: &Fold, end: Option<RunEnd>) -> Vec<ExceptionReport> {
     let run = fold.run();
     let plan = run.plan();
-    let fallen: std::collections::BTreeSet<SiteIx> = fold.fallen.iter().copied().collect();
     let mut list = Vec::new();
     for site in (0..plan.site_count()).map(SiteIx) {
-        let state = match (run.site_end(site), run.out_by(site), end) {
-            (Some(SiteEnd::Returned), None, _) => continue,
-            (None, None, None) => continue,
-            (None, None, Some(_)) if run.batch_times(plan.batch_of(site)).0.is_none() => "never_started",
-            (None, None, Some(_)) => "unfinished",
-            (Some(SiteEnd::Returned) | None, Some(_), _) => "quarantined",
-            (Some(_), _, _) => site_state(run, site),
-        };
+        let Some(state) = state(run, site, end) else { continue };
         let nodes = bad_nodes(run, site);
         let mut exception = ExceptionReport {
             site: plan.spec().sites.id(site).to_owned(),
@@ -96,23 +132,46 @@ pub(super) fn exceptions(fold: &Fold, end: Option<RunEnd>) -> Vec<ExceptionRepor
             attempts: 0,
             in_doubt: nodes.iter().any(|&node| run.units_of(node).any(|unit| run.in_doubt(UnitIx(unit)))),
             more: 0,
-            was_back: fallen.contains(&site),
+            was_back: fold.backs.was_back(site),
         };
         if let Some(&node) = nodes.first() {
-            let blame = blame(run, node);
+            let blame = blame(fold, node);
             exception.more = blame.more + narrow(nodes.len() - 1);
             let (step, key) = plan.node_at(blame.node);
             exception.step = plan.step(step).name.clone();
             exception.unit = unit_name(run, &blame, step, key);
             exception.place = place(plan, step);
-            exception.attempts = blame.unit.map_or(0, |unit| run.attempts(unit));
+            exception.attempts = blame.attempts;
             exception.code = blame.failure.code.into();
             exception.message = blame.failure.message.into();
             exception.hint = blame.failure.hint.into();
         }
+        if let Some((code, message)) = by_person(fold, site) {
+            exception.hint = String::new();
+            exception.message = match exception.code.as_str() {
+                "" => message,
+                failed => format!("{message}; before that {failed}: {}", exception.message),
+            };
+            exception.code = code;
+        }
         list.push(exception);
     }
     list
+}
+
+/// Who took a site out, as code and words.
+fn by_person(fold: &Fold, site: SiteIx) -> Option<(String, String)> {
+    let (how, (actor, reason)) = match (fold.run().taken_out(site), &fold.unwound) {
+        (Some(how), _) => (how, fold.people.taken.get(&site)?),
+        // The whole run is taken back; what was out before keeps its own cause.
+        (None, Some(who)) if fold.run().out_by(site).is_none() && fold.run().site_end(site).is_some() => {
+            (TakeOut::Undo, who)
+        }
+        (None, _) => return None,
+    };
+    let word = taken_words(how);
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    Some((format!("operator.{}", word.replace(' ', "_")), format!("{word} by {actor}{why}")))
 }
 
 fn unit_name(run: &Run, blame: &Blame, step: StepIx, key: KeyIx) -> String {
@@ -149,10 +208,21 @@ pub(super) fn causes(exceptions: &[ExceptionReport]) -> Vec<Cause> {
 }
 
 /// Failed and degraded units of steps that sites share.
-pub(super) fn shared_failures(run: &Run) -> Vec<SharedFailure> {
-    let plan = run.plan();
+pub(super) fn shared_failures(fold: &Fold) -> Vec<SharedFailure> {
+    let plan = fold.plan();
+    failures(fold, |step| plan.step(step).scope != Scope::Site && !plan.step(step).finally)
+}
+
+/// Failed and degraded units of `finally`.
+pub(super) fn finally_failures(fold: &Fold) -> Vec<SharedFailure> {
+    let plan = fold.plan();
+    failures(fold, |step| plan.step(step).finally)
+}
+
+fn failures(fold: &Fold, of: impl Fn(StepIx) -> bool) -> Vec<SharedFailure> {
+    let (run, plan) = (fold.run(), fold.plan());
     let mut list = Vec::new();
-    for step in plan.steps().filter(|&step| plan.step(step).scope != Scope::Site) {
+    for step in plan.steps().filter(|&step| of(step)) {
         let scope = plan.step(step).scope;
         for key in (0..plan.key_count(scope)).map(KeyIx) {
             let node = plan.node(step, key);
@@ -161,13 +231,19 @@ pub(super) fn shared_failures(run: &Run) -> Vec<SharedFailure> {
                 NodeState::Degraded => "degraded",
                 _ => continue,
             };
-            let blame = blame(run, node);
+            let left =
+                |unit: u32| fold.people.said.get(&Of::Unit(UnitIx(unit))).is_some_and(|said| said.how == How::Left);
+            if run.units_of(node).any(left) {
+                // It had succeeded; that it was not taken back is told elsewhere.
+                continue;
+            }
+            let blame = blame(fold, node);
             list.push(SharedFailure {
                 step: plan.step(step).name.clone(),
                 unit: unit_name(run, &blame, step, key),
                 state,
                 place: place(plan, step),
-                attempts: blame.unit.map_or(0, |unit| run.attempts(unit)),
+                attempts: blame.attempts,
                 sites: narrow(plan.sites_of(scope, key).count()),
                 code: blame.failure.code.into(),
                 message: blame.failure.message.into(),
@@ -186,8 +262,14 @@ pub(super) fn waiting_for_operator(run: &Run) -> Vec<WaitingUnit> {
             let (node, _) = run.unit_at(unit)?;
             let (step, key) = plan.node_at(node);
             let stuck = run.unit_state(unit) == Some(UnitState::Stuck);
+            let undo = run.next_mode(unit).is_undo();
             let failure = run.failure(unit);
-            let (fact, hint) = if stuck {
+            let (fact, hint) = if undo {
+                (
+                    if stuck { "its undo failed" } else { "it is not known whether its undo had its effect" },
+                    "repair the cause and have it taken back again, or take it back by hand and mark it done, or leave it",
+                )
+            } else if stuck {
                 (
                     "it failed and its step says on_failure: pause",
                     "repair the cause, then rule that it be applied again or given up",
@@ -204,6 +286,7 @@ pub(super) fn waiting_for_operator(run: &Run) -> Vec<WaitingUnit> {
                 unit: run.unit_name(unit),
                 number: unit.0,
                 state: if stuck { "stuck" } else { "parked" },
+                undo,
                 code: failure.map(|failure| failure.code.to_string()).unwrap_or_default(),
                 message: failure.map_or(fact, |failure| &*failure.message).to_owned(),
                 hint: hint.to_owned(),

@@ -16,6 +16,10 @@ pub enum Verdict {
     Aborting,
     /// Being cancelled; running units finish.
     Cancelling,
+    /// Being cancelled, and what was done is taken back.
+    Unwinding,
+    /// Only `finally` is left.
+    Closing,
     /// Every site returned and nothing failed.
     Succeeded,
     /// Over, with sites or steps that did not succeed.
@@ -36,6 +40,8 @@ impl Verdict {
             Self::Paused => "paused",
             Self::Aborting => "aborting",
             Self::Cancelling => "cancelling",
+            Self::Unwinding => "taking everything back",
+            Self::Closing => "finishing",
             Self::Succeeded => "succeeded",
             Self::SucceededWithExceptions => "succeeded with exceptions",
             Self::Failed => "failed",
@@ -96,6 +102,10 @@ pub struct Moment {
     pub kind: MomentKind,
     /// Number of the batch, from 1, if one is concerned.
     pub batch: Option<u32>,
+    /// Who is behind it; `null` if nobody in particular.
+    pub actor: Option<String>,
+    /// The reason that they gave.
+    pub reason: Option<String>,
     /// In words.
     pub text: String,
 }
@@ -122,4 +132,51 @@ pub enum MomentKind {
     Ruled,
     /// It ended.
     Ended,
+    /// A person approved a gate.
+    Approved,
+    /// A person rejected a gate.
+    Rejected,
+    /// Nobody decided on a gate in time.
+    Lapsed,
+    /// What did not succeed was tried again.
+    Retried,
+    /// A person skipped a step or marked it done.
+    Overruled,
+    /// A person took a site out.
+    TakenOut,
+    /// A site of another run was taken over.
+    SiteAdopted,
+    /// A person changed the size of a pool.
+    PoolSet,
+    /// The plan was amended.
+    Amended,
+    /// It was cancelled, and what was done is taken back.
+    Unwinding,
+    /// Only `finally` was left.
+    Closing,
+    /// It went on after it had ended.
+    Reopened,
+}
+
+impl MomentKind {
+    /// Whether a person changed what becomes of sites, steps or pools.
+    #[must_use]
+    pub fn is_act(self) -> bool {
+        matches!(
+            self,
+            Self::Ruled
+                | Self::Retried
+                | Self::Overruled
+                | Self::TakenOut
+                | Self::SiteAdopted
+                | Self::PoolSet
+                | Self::Amended
+        )
+    }
+
+    /// Whether people decided on a gate, or failed to.
+    #[must_use]
+    pub fn is_decision(self) -> bool {
+        matches!(self, Self::Approved | Self::Rejected | Self::Lapsed)
+    }
 }

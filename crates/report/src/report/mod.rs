@@ -5,9 +5,12 @@
 //! are 0 to 1. `null` means not known or not applicable, never zero.
 
 mod alike;
+mod approvals;
 mod build;
 mod exceptions;
 mod kinds;
+mod people;
+mod remains;
 mod rows;
 mod rows_of;
 mod spread;
@@ -18,9 +21,10 @@ pub(crate) use alike::alike;
 pub(crate) use build::build;
 pub(crate) use exceptions::place;
 pub use kinds::{Distribution, Moment, MomentKind, Objective, Verdict};
+pub use people::{ActReport, ApprovalReport, DecisionReport, NoReturnReport, OverruledReport, RemainingReport};
 pub use rows::{
     BatchReport, Cause, Evidence, ExceptionReport, PoolReport, Resume, SharedFailure, SiteReport, SiteTally,
-    StepReport, UnitTally, WaitingUnit,
+    StepReport, UndoReport, UnitTally, WaitingUnit,
 };
 pub(crate) use rows_of::{scope_name, site_state, units_of_step};
 pub(crate) use spread::percentile;
@@ -66,10 +70,16 @@ pub struct Report {
     pub as_of: String,
     /// From opening to the end, or to `as_of`.
     pub wall_s: f64,
-    /// Of that, paused.
+    /// Of that, paused; the clock of the objectives goes on meanwhile.
     pub paused_s: f64,
     /// Of that, without a driver: from the last record before each resume to the resume.
     pub gap_s: f64,
+    /// How often the run went on after it had ended.
+    pub reopened: u32,
+    /// Of `wall_s`, over: from each end to the act that had it go on.
+    pub over_s: f64,
+    /// Who drove it, each once.
+    pub drivers: Vec<String>,
     /// Sites by state; the sum is `given`.
     pub sites_by_state: SiteTally,
     /// Units by state over all steps.
@@ -80,11 +90,13 @@ pub struct Report {
     pub retries: u64,
     /// Attempts that were in flight when a driver was gone.
     pub interrupted: u64,
+    /// Attempts at taking effects back, counted apart.
+    pub undo_attempts: u64,
     /// Rulings by operators.
     pub rulings: u64,
     /// Sites that were back and were put out later.
     pub returned_then_out: Vec<String>,
-    /// Recovery time of each returned site, from the run's opening to verified, against the objective.
+    /// Recovery time of each returned site, from the run's opening to verified, pauses and all, against the objective.
     pub rto: Objective,
     /// Data loss of each site, from its restore point to its deletion, against the objective.
     pub rpo: Objective,
@@ -102,6 +114,20 @@ pub struct Report {
     pub exceptions: Vec<ExceptionReport>,
     /// Failed or degraded units that more than one site shares.
     pub shared_failures: Vec<SharedFailure>,
+    /// Failed or degraded units of `finally`; they count against no site.
+    pub finally_failures: Vec<SharedFailure>,
+    /// Steps that count as settled on a person's word only.
+    pub overruled: Vec<OverruledReport>,
+    /// Gates: those that wait for people first, then those that were decided, in order.
+    pub approvals: Vec<ApprovalReport>,
+    /// What people did to sites, steps and pools, in order.
+    pub by_people: Vec<ActReport>,
+    /// Acts beyond the number that is kept.
+    pub by_people_dropped: u64,
+    /// Effects that were to be taken back and stay in the estate, or may.
+    pub remains: Vec<RemainingReport>,
+    /// Steps without an undo that changed the estate, or may have.
+    pub no_return: Vec<NoReturnReport>,
     /// Units that wait for an operator's ruling.
     pub waiting_for_operator: Vec<WaitingUnit>,
     /// Takeovers by a driver after the first.
@@ -112,7 +138,7 @@ pub struct Report {
     pub timeline_dropped: u64,
     /// Sites that were back as a function of time.
     pub returned_over_time: Vec<(f64, u32)>,
-    /// Every site, in the plan's order.
+    /// Every site: those of the plan in its order, then those that it leaves out.
     pub sites: Vec<SiteReport>,
     /// What the report rests on.
     pub evidence: Evidence,

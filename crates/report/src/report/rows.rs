@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-/// Sites by state; the sum of all but `given` is `given`.
+/// Sites by state; the sum of all but `given` and `excluded_by_plan` is `given`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SiteTally {
-    /// Sites of the plan.
+    /// Sites of the list, those that the plan leaves out among them.
     pub given: u32,
     /// Back and verified, nothing degraded.
     pub returned: u32,
@@ -15,8 +15,14 @@ pub struct SiteTally {
     pub quarantined: u32,
     /// What was done was taken back.
     pub undone: u32,
-    /// Taken out by an operator before it started.
+    /// Left out by the plan, or taken out by a person before it started.
     pub excluded: u32,
+    /// Of those, left out by the plan.
+    pub excluded_by_plan: u32,
+    /// Let go, for another run to adopt.
+    pub released: u32,
+    /// What was done is being taken back.
+    pub undoing: u32,
     /// Under way; in a run that is over, left unfinished.
     pub restoring: u32,
     /// Batch not open; in a run that is over, never started.
@@ -28,6 +34,28 @@ impl SiteTally {
     #[must_use]
     pub fn not_back(self) -> u32 {
         self.given - self.returned - self.degraded
+    }
+
+    /// Sites that the run was to bring back: all that the plan does not leave out.
+    #[must_use]
+    pub fn wanted(self) -> u32 {
+        self.given - self.excluded_by_plan
+    }
+
+    /// All states but `returned` that some site is in, with their words; `over` says whether the run has ended.
+    pub(crate) fn others(self, over: bool) -> Vec<(u32, &'static str)> {
+        let all = [
+            (self.degraded, "degraded"),
+            (self.quarantined, "quarantined"),
+            (self.undone, "undone"),
+            (self.undoing, "being taken back"),
+            (self.excluded - self.excluded_by_plan, "excluded"),
+            (self.excluded_by_plan, "excluded by the plan"),
+            (self.released, "released"),
+            (self.restoring, if over { "left unfinished" } else { "under way" }),
+            (self.waiting, if over { "never started" } else { "waiting" }),
+        ];
+        all.into_iter().filter(|&(number, _)| number > 0).collect()
     }
 }
 
@@ -44,6 +72,10 @@ pub struct UnitTally {
     pub running: u64,
     /// Wait for the time of their next attempt.
     pub backoff: u64,
+    /// Wait for people to approve.
+    pub asked: u64,
+    /// Being taken back.
+    pub undoing: u64,
     /// In doubt or stuck: an operator must rule.
     pub for_operator: u64,
     /// Succeeded.
@@ -56,13 +88,15 @@ pub struct UnitTally {
     pub failed: u64,
     /// Will not run: a need failed or the site is out.
     pub cancelled: u64,
+    /// Their effect was taken back.
+    pub undone: u64,
 }
 
 impl UnitTally {
     /// Units that are over.
     #[must_use]
     pub fn settled(self) -> u64 {
-        self.succeeded + self.skipped + self.degraded + self.failed + self.cancelled
+        self.succeeded + self.skipped + self.degraded + self.failed + self.cancelled + self.undone
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -71,12 +105,15 @@ impl UnitTally {
         self.ready += other.ready;
         self.running += other.running;
         self.backoff += other.backoff;
+        self.asked += other.asked;
+        self.undoing += other.undoing;
         self.for_operator += other.for_operator;
         self.succeeded += other.succeeded;
         self.skipped += other.skipped;
         self.degraded += other.degraded;
         self.failed += other.failed;
         self.cancelled += other.cancelled;
+        self.undone += other.undone;
     }
 }
 
@@ -140,6 +177,31 @@ pub struct StepReport {
     pub wait_p50_s: Option<f64>,
     /// Sum of the time its attempts were in flight.
     pub busy_s: f64,
+    /// Whether it belongs to `finally`: it runs at the end and no site waits for it.
+    pub finally: bool,
+    /// What takes its effect back, and how that went; `null` if nothing can.
+    pub undo: Option<UndoReport>,
+}
+
+/// How the effect of a step was taken back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UndoReport {
+    /// Action.
+    pub uses: String,
+    /// Attempts started, probes among them; not counted among those of the step.
+    pub attempts: u64,
+    /// Attempts that surely changed nothing.
+    pub refused: u64,
+    /// Attempts whose effect was not known at their end.
+    pub in_doubt: u64,
+    /// Attempts that were in flight when a driver was gone.
+    pub interrupted: u64,
+    /// Median of its successful attempts, to within 1.6 %.
+    pub p50_s: Option<f64>,
+    /// 95th percentile of its successful attempts, to within 1.6 %.
+    pub p95_s: Option<f64>,
+    /// Longest successful attempt.
+    pub max_s: Option<f64>,
 }
 
 /// A pool.
@@ -151,8 +213,10 @@ pub struct PoolReport {
     pub per: Option<String>,
     /// Instances.
     pub instances: u32,
-    /// Slots of each instance; `null` without a limit.
+    /// Slots of each instance, as a person may have set it; `null` without a limit.
     pub slots: Option<u32>,
+    /// Whether it is shared between runs.
+    pub shared: bool,
     /// Time that slots were held, over time that there was; `null` without a limit on slots.
     pub busy_share: Option<f64>,
     /// Slots in use now.
@@ -189,8 +253,8 @@ pub struct ExceptionReport {
     pub row: u32,
     /// Its batch, from 1.
     pub batch: u32,
-    /// `degraded`, `quarantined`, `undone`, `excluded`, `unfinished`, `never_started`, or `restoring` while it can
-    /// still change.
+    /// `degraded`, `quarantined`, `undone`, `excluded`, `released`, `undoing`, `unfinished`, `never_started`, or
+    /// `restoring` while it can still change.
     pub state: &'static str,
     /// Step that failed; empty if none did.
     pub step: String,
@@ -246,8 +310,10 @@ pub struct WaitingUnit {
     pub unit: String,
     /// Number of the unit in the plan.
     pub number: u32,
-    /// `parked`: in doubt; `stuck`: failed under `on_failure: pause`.
+    /// `parked`: in doubt; `stuck`: failed under `on_failure: pause`, or its undo failed.
     pub state: &'static str,
+    /// Whether it is its undo that waits.
+    pub undo: bool,
     /// Stable code of its last failure; empty if there is none.
     pub code: String,
     /// The fact.
@@ -284,14 +350,41 @@ pub struct SiteReport {
     pub id: String,
     /// Its row in the site list, one-based.
     pub row: u32,
-    /// Its batch, from 1.
-    pub batch: u32,
-    /// `returned`, `degraded`, `quarantined`, `undone`, `excluded`, `restoring`, `waiting`.
+    /// Its batch, from 1; `null` for one that the plan leaves out.
+    pub batch: Option<u32>,
+    /// `returned`, `degraded`, `quarantined`, `undone`, `excluded`, `released`, `undoing`, `restoring`, `waiting`.
     pub state: &'static str,
     /// From the run's opening until it was back, in seconds; `null` for one that is not.
     pub back_after_s: Option<f64>,
     /// From its restore point to its deletion, in seconds; `null` if not known.
     pub data_loss_s: Option<f64>,
+    /// Who took it out, `plan` if the plan leaves it out; `null` for one that nobody did.
+    pub out_by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Run that had begun it.
+    pub adopted_from: Option<String>,
+    /// Steps of it that count as settled on a person's word only.
+    pub overruled: Vec<String>,
+}
+
+impl SiteReport {
+    /// What is to be known of it beside its state, in words; empty if nothing is.
+    #[must_use]
+    pub fn note(&self) -> String {
+        let mut notes = Vec::new();
+        if let Some(who) = &self.out_by {
+            let why = self.reason.as_deref().filter(|why| !why.is_empty()).map(|why| format!(": {why}"));
+            notes.push(format!("taken out by {who}{}", why.unwrap_or_default()));
+        }
+        if let Some(from) = &self.adopted_from {
+            notes.push(format!("adopted from run {from}, re-checked"));
+        }
+        if !self.overruled.is_empty() {
+            notes.push(format!("on a person's word: {}", self.overruled.join(", ")));
+        }
+        notes.join("; ")
+    }
 }
 
 /// What a report rests on.

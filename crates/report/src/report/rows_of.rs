@@ -8,7 +8,8 @@ use engine::{
 use crate::duration::{seconds, stamp};
 use crate::fold::Fold;
 use crate::report::exceptions::place;
-use crate::report::rows::{BatchReport, PoolReport, SiteReport, SiteTally, StepReport, UnitTally};
+use crate::report::rows::{BatchReport, PoolReport, SiteReport, SiteTally, StepReport, UndoReport, UnitTally};
+use crate::report::spread::narrow;
 
 /// Name of a scope for people.
 pub(crate) fn scope_name(plan: &engine::Plan, scope: Scope) -> String {
@@ -25,6 +26,7 @@ pub(crate) fn scope_name(plan: &engine::Plan, scope: Scope) -> String {
 /// State of a site in a word.
 pub(crate) fn site_state(run: &Run, site: SiteIx) -> &'static str {
     match run.site_end(site) {
+        _ if run.is_undoing(site) => "undoing",
         Some(SiteEnd::Returned) => "returned",
         Some(SiteEnd::Degraded) => "degraded",
         Some(SiteEnd::Quarantined) => "quarantined",
@@ -38,14 +40,18 @@ pub(crate) fn site_state(run: &Run, site: SiteIx) -> &'static str {
 
 /// Sites by state, counted one by one.
 pub(super) fn tally(run: &Run) -> SiteTally {
-    let mut tally = SiteTally { given: run.plan().site_count(), ..SiteTally::default() };
-    for site in (0..tally.given).map(SiteIx) {
+    let excluded_by_plan = narrow(run.plan().spec().extras.excluded.len());
+    let mut tally = SiteTally { excluded: excluded_by_plan, excluded_by_plan, ..SiteTally::default() };
+    tally.given = run.plan().site_count() + excluded_by_plan;
+    for site in (0..run.plan().site_count()).map(SiteIx) {
         let count = match run.site_end(site) {
+            _ if run.is_undoing(site) => &mut tally.undoing,
             Some(SiteEnd::Returned) => &mut tally.returned,
             Some(SiteEnd::Degraded) => &mut tally.degraded,
             Some(SiteEnd::Quarantined) => &mut tally.quarantined,
             Some(SiteEnd::Undone) => &mut tally.undone,
-            Some(SiteEnd::Excluded | SiteEnd::Released) => &mut tally.excluded,
+            Some(SiteEnd::Excluded) => &mut tally.excluded,
+            Some(SiteEnd::Released) => &mut tally.released,
             None if run.batch_times(run.plan().batch_of(site)).0.is_some() => &mut tally.restoring,
             None => &mut tally.waiting,
         };
@@ -73,7 +79,7 @@ pub(super) fn batches(fold: &Fold, now: Millis) -> Vec<BatchReport> {
                 settled: settled.map(stamp),
                 opened_after_s: opened.map(|at| seconds(fold.since_opening(at))),
                 wall_s: wall.map(seconds),
-                back: super::spread::narrow(back),
+                back: narrow(back),
                 sites_per_hour: wall.and_then(|wall| per_hour(back, wall)),
                 failures,
                 budget,
@@ -102,21 +108,28 @@ pub(crate) fn units_of_step(run: &Run, step: StepIx) -> UnitTally {
         for unit in run.units_of(node) {
             tally.total += 1;
             let state = run.unit_state(UnitIx(unit)).unwrap_or(UnitState::Waiting);
+            let undoing = !state.is_settled() && run.next_mode(UnitIx(unit)).is_undo();
             *match (state, of_node) {
+                (UnitState::Parked | UnitState::Stuck, _) => &mut tally.for_operator,
+                _ if undoing => &mut tally.undoing,
                 // Units of a node that never became active say nothing by themselves.
                 (UnitState::Waiting, NodeState::Skipped) => &mut tally.skipped,
-                (UnitState::Waiting, NodeState::Cancelled) => &mut tally.cancelled,
+                // What is or was taken back without this unit: nothing of it had acted.
+                (UnitState::Waiting, NodeState::Cancelled | NodeState::Undoing | NodeState::Undone) => {
+                    &mut tally.cancelled
+                }
                 (UnitState::Waiting, NodeState::Failed) => &mut tally.failed,
                 (UnitState::Waiting, NodeState::Degraded) => &mut tally.degraded,
                 (UnitState::Waiting, _) => &mut tally.waiting,
                 (UnitState::Ready, _) => &mut tally.ready,
                 (UnitState::Running, _) => &mut tally.running,
                 (UnitState::Backoff, _) => &mut tally.backoff,
-                (UnitState::Parked | UnitState::Stuck | UnitState::Asked, _) => &mut tally.for_operator,
+                (UnitState::Asked, _) => &mut tally.asked,
                 (UnitState::Succeeded, _) => &mut tally.succeeded,
                 (UnitState::Degraded, _) => &mut tally.degraded,
                 (UnitState::Failed, _) => &mut tally.failed,
-                (UnitState::Cancelled | UnitState::Undone, _) => &mut tally.cancelled,
+                (UnitState::Cancelled, _) => &mut tally.cancelled,
+                (UnitState::Undone, _) => &mut tally.undone,
             } += 1;
         }
     }
@@ -150,6 +163,17 @@ pub(super) fn steps(fold: &Fold) -> Vec<StepReport> {
                 max_s: ms(times.durations.max()),
                 wait_p50_s: ms(times.waits.percentile(50)),
                 busy_s: seconds(i64::try_from(times.busy_ms).unwrap_or(i64::MAX)),
+                finally: spec.finally,
+                undo: spec.undo.as_ref().map(|undo| UndoReport {
+                    uses: undo.uses.clone(),
+                    attempts: times.undo.attempts,
+                    refused: times.undo.refused,
+                    in_doubt: times.undo.doubtful,
+                    interrupted: times.undo.interrupted,
+                    p50_s: ms(times.undo.durations.percentile(50)),
+                    p95_s: ms(times.undo.durations.percentile(95)),
+                    max_s: ms(times.undo.durations.max()),
+                }),
             }
         })
         .collect()
@@ -171,22 +195,36 @@ pub(super) fn pools(fold: &Fold, wall_ms: i64) -> Vec<PoolReport> {
                 .zip(&fold.steps)
                 .map(|(step, times)| {
                     let uses = plan.step(step).pools.iter().find(|held| held.pool == pool_ix);
-                    uses.map_or(0, |held| u128::from(held.slots) * u128::from(times.busy_ms))
+                    let busy = u128::from(times.busy_ms) + u128::from(times.undo.busy_ms);
+                    uses.map_or(0, |held| u128::from(held.slots) * busy)
                 })
                 .sum();
-            let there = u128::from(instances) * u128::from(pool.slots.unwrap_or(0)) * u128::from(wall_ms.max(0) as u64);
+            let sizes = fold.pool_sizes.get(&pool.name).map_or(&[][..], Vec::as_slice);
+            let there = u128::from(instances) * slots_over_time(pool.slots.unwrap_or(0), sizes, wall_ms);
             #[expect(clippy::cast_precision_loss, reason = "a share for people")]
             let busy_share = (there > 0).then(|| (held as f64 / there as f64 * 1000.0).round() / 1000.0);
             PoolReport {
                 name: pool.name.clone(),
                 per: pool.per.map(|per| scope_name(plan, per)),
                 instances,
-                slots: pool.slots,
+                slots: sizes.last().map(|&(_, slots)| slots).or(pool.slots),
+                shared: pool.shared,
                 busy_share,
                 in_use: usage.iter().filter(|usage| usage.pool == pool_ix).map(|usage| u64::from(usage.used)).sum(),
             }
         })
         .collect()
+}
+
+/// Slots times milliseconds of a pool that began with some slots and was set to others later.
+fn slots_over_time(first: u32, sizes: &[(i64, u32)], wall_ms: i64) -> u128 {
+    let mut sum = 0;
+    let (mut since, mut slots) = (0, first);
+    for &(at, next) in sizes.iter().chain(&[(wall_ms, 0)]) {
+        sum += u128::from(slots) * u128::from(u64::try_from(at.saturating_sub(since)).unwrap_or(0));
+        (since, slots) = (at, next);
+    }
+    sum
 }
 
 /// Milliseconds of data that each site lost: from its restore point to its deletion; `None` where either is unknown.
@@ -214,18 +252,37 @@ pub(super) fn data_losses(fold: &Fold) -> Vec<Option<i64>> {
         .collect()
 }
 
-/// Every site.
+/// Every site: those of the plan in its order, then those that it leaves out, in the order of the list.
 pub(super) fn sites(fold: &Fold, losses: &[Option<i64>]) -> Vec<SiteReport> {
     let (run, plan) = (fold.run(), fold.plan());
-    (0..plan.site_count())
-        .map(SiteIx)
-        .map(|site| SiteReport {
+    let overruled = super::remains::overruled_steps(fold);
+    let of_plan = (0..plan.site_count()).map(SiteIx).map(|site| {
+        let taken = run.taken_out(site).and_then(|_| fold.people.taken.get(&site));
+        let steps = overruled.get(&site).into_iter().flatten();
+        SiteReport {
             id: plan.spec().sites.id(site).to_owned(),
             row: plan.spec().sites.source_rows.get(site.ix()).copied().unwrap_or(0),
-            batch: u32::from(plan.batch_of(site).0) + 1,
+            batch: Some(u32::from(plan.batch_of(site).0) + 1),
             state: site_state(run, site),
-            back_after_s: fold.back_at.get(site.ix()).map(|ms| seconds(i64::from(ms))),
+            back_after_s: fold.backs.back_at(run, site).map(|ms| seconds(i64::from(ms))),
             data_loss_s: losses.get(site.ix()).copied().flatten().map(seconds),
-        })
-        .collect()
+            out_by: taken.map(|(actor, _)| actor.to_string()),
+            reason: taken.map(|(_, reason)| reason.to_string()),
+            adopted_from: run.adopted_from(site).map(str::to_owned),
+            overruled: steps.map(|&step| plan.step(step).name.clone()).collect(),
+        }
+    });
+    let left_out = plan.spec().extras.excluded.iter().map(|site| SiteReport {
+        id: site.id.clone(),
+        row: site.row,
+        batch: None,
+        state: "excluded",
+        back_after_s: None,
+        data_loss_s: None,
+        out_by: Some("plan".to_owned()),
+        reason: Some(site.reason.clone()),
+        adopted_from: None,
+        overruled: Vec::new(),
+    });
+    of_plan.chain(left_out).collect()
 }

@@ -1,13 +1,15 @@
 //! The report for people at 3 a.m.: the outcome and the counts first, then what needs a person, then the tables.
 
 mod ink;
+mod people;
 mod tables;
 
 use crate::duration::{count, readable, span};
 use crate::escape::plain;
 use crate::forecast::rest_line;
-use crate::report::{Objective, Report, Verdict, alike};
+use crate::report::{Objective, Report, SharedFailure, Verdict, alike};
 use ink::{Ink, Page};
+pub(crate) use people::{alike as grouped_by, said_alike, waits};
 
 /// Causes, shared failures and waiting units shown of each; the rest is counted.
 const SHOWN: usize = 20;
@@ -21,27 +23,39 @@ pub fn render_text(report: &Report, width: usize, color: bool) -> String {
     let mut page = Page::new(width, color);
     outcome(&mut page, report);
     for_operator(&mut page, report);
+    people::approvals(&mut page, report);
     exceptions(&mut page, report);
-    shared(&mut page, report);
+    people::overruled(&mut page, report);
+    people::remains(&mut page, report);
+    shared(&mut page, "Shared steps that did not succeed", &report.shared_failures);
+    shared(&mut page, "`finally`: did not succeed", &report.finally_failures);
+    people::left_out(&mut page, report);
     tables::batches(&mut page, report);
     tables::steps(&mut page, report);
     tables::pools(&mut page, report);
+    people::acts(&mut page, report);
     tables::moments(&mut page, report);
     evidence(&mut page, report);
     page.text
 }
 
-fn ink_of(verdict: Verdict) -> Ink {
-    match verdict {
-        Verdict::Succeeded => Ink::Good,
+fn ink_of(report: &Report) -> Ink {
+    match report.verdict {
+        // What somebody said is not what was seen.
+        Verdict::Succeeded if report.overruled.is_empty() => Ink::Good,
         Verdict::Failed | Verdict::Aborting => Ink::Bad,
-        Verdict::SucceededWithExceptions | Verdict::Paused | Verdict::Cancelled | Verdict::Cancelling => Ink::Warn,
-        Verdict::New | Verdict::Running => Ink::Strong,
+        Verdict::Succeeded
+        | Verdict::SucceededWithExceptions
+        | Verdict::Paused
+        | Verdict::Cancelled
+        | Verdict::Cancelling
+        | Verdict::Unwinding => Ink::Warn,
+        Verdict::New | Verdict::Running | Verdict::Closing => Ink::Strong,
     }
 }
 
 fn outcome(page: &mut Page, report: &Report) {
-    page.paragraph(0, 0, Some(ink_of(report.verdict)), &report.headline);
+    page.paragraph(0, 0, Some(ink_of(report)), &report.headline);
     let name = if report.run.is_empty() { String::new() } else { format!("run {} of ", plain(&report.run)) };
     let on = if report.estate.is_empty() { String::new() } else { format!(" on {}", plain(&report.estate)) };
     page.paragraph(0, 0, None, &format!("{name}{}{on}", plain(&report.runbook)));
@@ -52,21 +66,18 @@ fn outcome(page: &mut Page, report: &Report) {
     page.text.push('\n');
     let sites = report.sites_by_state;
     let over = report.verdict.is_over();
-    let rows = [
-        ("returned", sites.returned, Ink::Good),
-        ("degraded", sites.degraded, Ink::Warn),
-        ("quarantined", sites.quarantined, Ink::Bad),
-        ("undone", sites.undone, Ink::Warn),
-        ("excluded", sites.excluded, Ink::Warn),
-        (if over { "left unfinished" } else { "under way" }, sites.restoring, Ink::Strong),
-        (if over { "never started" } else { "waiting" }, sites.waiting, Ink::Strong),
-    ];
-    for (what, number, ink) in rows {
-        if number > 0 || what == "returned" {
-            let number = format!("{number:>9}");
-            let number = page.paint(ink, &number);
-            page.line(&format!("{number}  {what}"));
-        }
+    let others = sites.others(over).into_iter().map(|(number, what)| {
+        let ink = match what {
+            "quarantined" => Ink::Bad,
+            "left unfinished" | "under way" | "never started" | "waiting" => Ink::Strong,
+            _ => Ink::Warn,
+        };
+        (what, number, ink)
+    });
+    for (what, number, ink) in std::iter::once(("returned", sites.returned, Ink::Good)).chain(others) {
+        let number = format!("{number:>9}");
+        let number = page.paint(ink, &number);
+        page.line(&format!("{number}  {what}"));
     }
     page.line(&format!("{:>9}  given", sites.given));
     page.text.push('\n');
@@ -84,12 +95,24 @@ fn times(page: &mut Page, report: &Report) {
         wall = format!("{wall}, ended {}", readable(ended));
     }
     if report.paused_s > 0.0 {
-        wall = format!("{wall}, of that paused {}", ms(report.paused_s));
+        wall = format!("{wall}, of that paused {} (the objectives' clock went on)", ms(report.paused_s));
     }
     if report.gap_s > 0.0 {
         wall = format!("{wall}, without a driver {}", ms(report.gap_s));
     }
+    if report.reopened > 0 {
+        let times = count(u64::from(report.reopened), "time", "times");
+        wall = format!("{wall}, reopened {times} after {} over", ms(report.over_s));
+    }
     row(page, "wall time", &wall);
+    let drivers: Vec<String> = report.drivers.iter().take(5).map(|driver| plain(driver)).collect();
+    match report.drivers.len() {
+        0 => {}
+        all if all > drivers.len() => {
+            row(page, "driven by", &format!("{} and {} more", drivers.join(", "), all - drivers.len()));
+        }
+        _ => row(page, "driven by", &drivers.join(", ")),
+    }
     row(page, "recovery time", &objective(&report.rto, "returned site"));
     row(page, "data loss", &objective(&report.rpo, "site"));
     let mut attempts = format!("{} in all, {}", report.attempts, count(report.retries, "retry", "retries"));
@@ -100,6 +123,10 @@ fn times(page: &mut Page, report: &Report) {
             count(times, "time", "times"),
             count(report.interrupted, "attempt", "attempts")
         );
+    }
+    if report.undo_attempts > 0 {
+        let undo = count(report.undo_attempts, "attempt", "attempts");
+        attempts = format!("{attempts}; apart from these {undo} at taking back");
     }
     row(page, "attempts", &attempts);
     if let Some(forecast) = &report.forecast {
@@ -156,10 +183,11 @@ fn for_operator(page: &mut Page, report: &Report) {
         let sites: u64 = group.iter().map(|unit| u64::from(unit.sites)).sum();
         let verb = if group.len() == 1 { "is" } else { "are" };
         let head = format!(
-            "{} of step {} {verb} {}; {} behind",
+            "{} of step {} {verb} {}{}; {} behind",
             count(group.len() as u64, "unit", "units"),
             plain(&unit.step),
             unit.state,
+            if unit.undo { " while being taken back" } else { "" },
             count(sites, "site", "sites")
         );
         page.paragraph(2, 4, Some(Ink::Warn), &head);
@@ -169,7 +197,7 @@ fn for_operator(page: &mut Page, report: &Report) {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         page.paragraph(4, 11, None, &format!("units: {names}{more}"));
     }
-    rest(page, groups.len(), "kinds");
+    rest(page, groups.len(), SHOWN, "kinds");
 }
 
 fn exceptions(page: &mut Page, report: &Report) {
@@ -190,22 +218,22 @@ fn exceptions(page: &mut Page, report: &Report) {
         }
         page.paragraph(4, 11, None, &format!("sites: {sites}"));
     }
-    rest(page, report.causes.len(), "causes");
+    rest(page, report.causes.len(), SHOWN, "causes");
     if !report.returned_then_out.is_empty() {
         let fallen = &report.returned_then_out;
         let sites = fallen.iter().take(SHOWN).map(|site| plain(site)).collect::<Vec<_>>().join(" ");
         let text = format!("{} back and put out later: {sites}", count(fallen.len() as u64, "site was", "sites were"));
         page.paragraph(2, 4, Some(Ink::Bad), &text);
-        rest(page, fallen.len(), "sites");
+        rest(page, fallen.len(), SHOWN, "sites");
     }
 }
 
-fn shared(page: &mut Page, report: &Report) {
-    if report.shared_failures.is_empty() {
+fn shared(page: &mut Page, title: &str, failures: &[SharedFailure]) {
+    if failures.is_empty() {
         return;
     }
-    page.heading("Shared steps that did not succeed");
-    for failure in report.shared_failures.iter().take(SHOWN) {
+    page.heading(title);
+    for failure in failures.iter().take(SHOWN) {
         let head = format!(
             "{} {} after {}; covers {}",
             plain(&failure.unit),
@@ -217,7 +245,7 @@ fn shared(page: &mut Page, report: &Report) {
         page.paragraph(2, 4, Some(ink), &head);
         fact(page, &failure.code, &failure.message, &failure.hint, &failure.place);
     }
-    rest(page, report.shared_failures.len(), "units");
+    rest(page, failures.len(), SHOWN, "units");
 }
 
 fn fact(page: &mut Page, code: &str, message: &str, hint: &str, place: &str) {
@@ -233,9 +261,9 @@ fn fact(page: &mut Page, code: &str, message: &str, hint: &str, place: &str) {
     }
 }
 
-fn rest(page: &mut Page, len: usize, what: &str) {
-    if len > SHOWN {
-        let text = format!("and {} more {what}; the JSON report has all", len - SHOWN);
+fn rest(page: &mut Page, len: usize, shown: usize, what: &str) {
+    if len > shown {
+        let text = format!("and {} more {what}; the JSON report has all", len - shown);
         page.paragraph(2, 4, Some(Ink::Faint), &text);
     }
 }

@@ -1,7 +1,7 @@
 //! The tables of the text report.
 
 use crate::escape::plain;
-use crate::report::{MomentKind, Report};
+use crate::report::{MomentKind, Report, StepReport};
 use crate::text::ink::{Cell, Ink, Page};
 use crate::text::ms;
 
@@ -45,68 +45,67 @@ pub(super) fn batches(page: &mut Page, report: &Report) {
     more(page, report.batches.len(), "batches");
 }
 
+/// The steps that sites wait for, and apart from them those of `finally`.
 pub(super) fn steps(page: &mut Page, report: &Report) {
-    if report.steps.is_empty() {
-        return;
+    let (finally, work): (Vec<_>, Vec<_>) = report.steps.iter().partition(|step| step.finally);
+    for (title, steps) in [("Steps", work), ("`finally`, which no site waits for", finally)] {
+        if !steps.is_empty() {
+            page.heading(title);
+            steps_table(page, &steps);
+        }
     }
-    page.heading("Steps");
-    let rows: Vec<Vec<Cell>> = report
-        .steps
+}
+
+/// A number of a step's row, with what it means if it is not zero.
+type Count = (&'static str, Option<Ink>, fn(&StepReport) -> u64);
+
+/// Columns that are shown only if some row has a number in them.
+const COUNTS: [Count; 11] = [
+    ("failed", Some(Ink::Bad), |step| step.units.failed),
+    ("degraded", Some(Ink::Warn), |step| step.units.degraded),
+    ("left", Some(Ink::Strong), |step| step.units.total - step.units.settled()),
+    ("asked", Some(Ink::Warn), |step| step.units.asked),
+    ("undone", Some(Ink::Warn), |step| step.units.undone),
+    ("undoing", Some(Ink::Warn), |step| step.units.undoing),
+    ("retries", Some(Ink::Warn), |step| step.retries),
+    ("undo tries", Some(Ink::Warn), |step| step.undo.as_ref().map_or(0, |undo| undo.attempts)),
+    ("refused undo", Some(Ink::Bad), |step| step.undo.as_ref().map_or(0, |undo| undo.refused)),
+    ("skipped", None, |step| step.units.skipped),
+    ("cancelled", None, |step| step.units.cancelled),
+];
+/// Of these, the ones before the median and the ones before the wait.
+const BEFORE: (usize, usize) = (6, 7);
+
+fn steps_table(page: &mut Page, steps: &[&StepReport]) {
+    let told = |range: &[Count]| -> Vec<Count> {
+        range.iter().filter(|(_, _, count)| steps.iter().any(|step| count(step) > 0)).copied().collect()
+    };
+    let (before, between, after) =
+        (told(&COUNTS[..BEFORE.0]), told(&COUNTS[BEFORE.0..BEFORE.1]), told(&COUNTS[BEFORE.1..]));
+    let titles = |counts: &[Count]| counts.iter().map(|(title, _, _)| *title).collect::<Vec<_>>();
+    let mut header = vec!["step", "scope", "done"];
+    header.extend(titles(&before));
+    header.extend(["p50", "p95"]);
+    header.extend(titles(&between));
+    header.extend(["wait p50", "max"]);
+    header.extend(titles(&after));
+    let rows: Vec<Vec<Cell>> = steps
         .iter()
         .map(|step| {
-            let units = step.units;
-            let left = units.total - units.settled();
-            vec![
+            let number = |(_, ink, count): &Count| Cell::number(count(step), *ink);
+            let mut row = vec![
                 Cell::new(plain(&step.name)),
                 Cell::new(plain(&step.scope)),
-                Cell::number(units.succeeded, None),
-                Cell::number(units.failed, Some(Ink::Bad)),
-                Cell::number(units.degraded, Some(Ink::Warn)),
-                Cell::number(left, Some(Ink::Strong)),
-                time(step.p50_s),
-                time(step.p95_s),
-                Cell::number(step.retries, Some(Ink::Warn)),
-                time(step.wait_p50_s),
-                time(step.max_s),
-                Cell::number(units.skipped, None),
-                Cell::number(units.cancelled, None),
-            ]
+                Cell::number(step.units.succeeded, None),
+            ];
+            row.extend(before.iter().map(number));
+            row.extend([time(step.p50_s), time(step.p95_s)]);
+            row.extend(between.iter().map(number));
+            row.extend([time(step.wait_p50_s), time(step.max_s)]);
+            row.extend(after.iter().map(number));
+            row
         })
         .collect();
-    let header = [
-        "step",
-        "scope",
-        "done",
-        "failed",
-        "degraded",
-        "left",
-        "p50",
-        "p95",
-        "retries",
-        "wait p50",
-        "max",
-        "skipped",
-        "cancelled",
-    ];
-    // Columns without a number in any row say nothing.
-    let silent: Vec<bool> = (0..header.len())
-        .map(|column| {
-            let quiet = |units: fn(&crate::report::StepReport) -> u64| report.steps.iter().all(|step| units(step) == 0);
-            match column {
-                3 => quiet(|step| step.units.failed),
-                4 => quiet(|step| step.units.degraded),
-                5 => quiet(|step| step.units.total - step.units.settled()),
-                8 => quiet(|step| step.retries),
-                11 => quiet(|step| step.units.skipped),
-                12 => quiet(|step| step.units.cancelled),
-                _ => false,
-            }
-        })
-        .collect();
-    let keep = |column: &usize| !silent[*column];
-    let header: Vec<&str> = (0..header.len()).filter(keep).map(|column| header[column]).collect();
-    let rows: Vec<Vec<Cell>> =
-        rows.into_iter().map(|row| (0..row.len()).filter(keep).map(|column| row[column].clone()).collect()).collect();
     page.table(&header, &rows);
 }
 
@@ -119,10 +118,11 @@ pub(super) fn pools(page: &mut Page, report: &Report) {
         .pools
         .iter()
         .map(|pool| {
+            let shared = if pool.shared { ", shared between runs" } else { "" };
             let per = pool.per.as_ref().map(|per| format!(" per {}", plain(per))).unwrap_or_default();
             let slots = pool.slots.map_or_else(|| "no limit".to_owned(), |slots| slots.to_string());
             vec![
-                Cell::new(format!("{}{per}", plain(&pool.name))),
+                Cell::new(format!("{}{per}{shared}", plain(&pool.name))),
                 Cell::new(pool.instances.to_string()),
                 Cell::new(slots),
                 pool.busy_share
@@ -134,12 +134,15 @@ pub(super) fn pools(page: &mut Page, report: &Report) {
     page.table(&["pool", "instances", "slots each", "busy", "in use"], &rows);
 }
 
-/// What people did and what happened to the run; batches have their own table.
+/// What happened to the run as a whole; batches, approvals and what people did have their own places.
 pub(super) fn moments(page: &mut Page, report: &Report) {
     let told: Vec<_> = report
         .timeline
         .iter()
-        .filter(|moment| !matches!(moment.kind, MomentKind::BatchOpened | MomentKind::BatchSettled | MomentKind::Ended))
+        .filter(|moment| {
+            let batch = matches!(moment.kind, MomentKind::BatchOpened | MomentKind::BatchSettled | MomentKind::Ended);
+            !batch && !moment.kind.is_act() && (!moment.kind.is_decision() || moment.kind == MomentKind::Lapsed)
+        })
         .collect();
     if told.is_empty() {
         return;
