@@ -179,8 +179,8 @@ fn step(
     scopes.extend((0..groups.len()).map(|group| Scope::Group(GroupIx::from(group))));
     let scope = random.pick(&scopes);
     let mut needs = Vec::new();
-    for other in 0..before.len() {
-        if !before[other].finally && random.chance(30) {
+    for (other, step) in before.iter().enumerate() {
+        if !step.finally && random.chance(30) {
             needs.push(Need { step: StepIx::from(other), require_all: random.chance(10) });
         }
     }

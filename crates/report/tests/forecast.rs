@@ -98,7 +98,7 @@ fn every_rest_on_the_way_ends_and_keeps_its_bound() {
         let mut drive = Drive::new(expecting(sites), calm());
         let mut looked = 0;
         while drive.step() {
-            if drive.fold.run().tally().returned % 7 == 0 && drive.fold.run().in_flight() % 3 == 0 {
+            if drive.fold.run().tally().returned.is_multiple_of(7) && drive.fold.run().in_flight().is_multiple_of(3) {
                 let Some(rest) = drive.fold.rest(drive.now) else { continue };
                 assert!(rest.lower_bound_s <= rest.p50_s, "{rest:?}");
                 looked += 1;
