@@ -15,6 +15,7 @@ mod html;
 mod junit;
 mod no_return;
 mod report;
+pub mod schedule;
 mod sites;
 mod status;
 mod text;
