@@ -6,9 +6,9 @@ use std::sync::Arc;
 use engine::{ForEach, Plan, When};
 use reinstate_tests::plans;
 use reinstate_tests::random::Random;
-use report::{Drawings, Forecast, Model};
+use report::{After, Drawings, Forecast, Model};
 
-const PLANS: u64 = 600;
+const PLANS: u64 = 2_000;
 
 /// A random plan with times of many lengths: fixed ones, so that ends coincide, and ranges.
 fn plan(seed: u64) -> Arc<Plan> {
@@ -62,6 +62,8 @@ fn without_pools_the_longest_way_is_the_makespan() {
         let forecast = forecast(&plan, seed);
         assert!((forecast.lower_bound_s - forecast.makespan_s).abs() < 1e-6, "seed {seed}: {forecast:#?}");
         assert_eq!(forecast.bottleneck, None, "seed {seed}");
+        let unknown = forecast.critical_path.iter().find(|part| part.after == After::Other);
+        assert_eq!(unknown, None, "seed {seed}: {forecast:#?}");
     }
 }
 

@@ -80,9 +80,7 @@ fn under_way(spec: PlanSpec, stop: impl FnMut(&Run) -> bool) -> Drive {
 
 #[test]
 fn the_rest_counts_people_whom_the_run_has_asked_already() {
-    let mut spec = with_people(12);
-    spec.batches.gate = None;
-    let drive = under_way(spec, |run| run.requests().count() > 0);
+    let drive = under_way(with_people(12), |run| run.requests().count() > 0);
     let rest = drive.fold.rest(drive.now).unwrap();
     // Two more hours of each of three batches, the announcement, and hardly anything else.
     assert!((7.0 * HOUR..8.5 * HOUR).contains(&rest.p50_s), "{rest:?}");

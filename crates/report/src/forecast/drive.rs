@@ -218,7 +218,7 @@ impl<'a> Drive<'a> {
             }
             Event::BatchOpened { batch } => self.trace.batch_opened(self.run.plan(), *batch, self.now),
             Event::Closing { .. } => self.trace.closing(self.now),
-            Event::BatchSettled { batch } => self.trace.batch_settled(*batch, self.now),
+            Event::BatchSettled { batch } => self.trace.batch_settled(&self.run, *batch, self.now),
             Event::SiteEnded { site, end: SiteEnd::Returned | SiteEnd::Degraded } => {
                 self.trace.back.push((self.now, *site));
             }

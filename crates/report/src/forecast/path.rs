@@ -96,12 +96,10 @@ pub(super) fn critical_path(course: &mut Course) -> Vec<PathPart> {
     let mut parts = Parts::default();
     let mut at = course.end;
     let mut next = course.trace.last_unit;
-    if let Some(unit) = next {
-        let ended = course.trace.units[unit.ix()].ended;
-        if ended < at {
-            parts.add((None, After::Other, None), at - ended);
-            at = ended;
-        }
+    if next.is_none_or(|unit| course.trace.units[unit.ix()].ended < at) {
+        // The last batches had nothing to do.
+        let batches = course.trace.batches.len();
+        next = before_batch(course, &plan, batches, &mut parts, &mut at);
     }
     while let Some(unit) = next.take() {
         let started = course.trace.units[unit.ix()].started;
@@ -176,14 +174,15 @@ fn go_on(
     }
     match before {
         Before::Unit(unit) => Some(unit),
-        Before::Batch(batch) => before_batch(course, batch, parts, at),
-        Before::End(last) => last.filter(|last| course.trace.units[last.ix()].ended == *at),
+        Before::Batch(batch) => before_batch(course, plan, batch, parts, at),
+        Before::End(Some(last)) if course.trace.units[last.ix()].ended == *at => Some(last),
+        Before::End(_) => before_batch(course, plan, course.trace.batches.len(), parts, at),
         Before::Nothing => None,
     }
 }
 
 /// From a batch's opening, over the soak, to the unit whose end settled the batch before.
-fn before_batch(course: &Course, mut batch: usize, parts: &mut Parts, at: &mut i64) -> Option<UnitIx> {
+fn before_batch(course: &mut Course, plan: &Plan, mut batch: usize, parts: &mut Parts, at: &mut i64) -> Option<UnitIx> {
     loop {
         batch = batch.checked_sub(1)?;
         let times = course.trace.batches[batch];
@@ -193,9 +192,17 @@ fn before_batch(course: &Course, mut batch: usize, parts: &mut Parts, at: &mut i
             *at = settled;
         }
         let last = times.last_unit.filter(|last| course.trace.units[last.ix()].ended == *at);
-        // A batch without any work settles as it opens.
-        if last.is_some() || times.opened.is_none_or(|opened| opened.actual != *at) {
+        if last.is_some() {
             return last;
+        }
+        if times.opened.is_some_and(|opened| opened.actual == *at) {
+            // A batch without any work settles as it opens.
+            continue;
+        }
+        match before(course, plan, times.last_skipped?, *at) {
+            Before::Unit(unit) => return Some(unit),
+            Before::Batch(earlier) => batch = earlier,
+            Before::End(_) | Before::Nothing => return None,
         }
     }
 }

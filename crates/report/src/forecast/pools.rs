@@ -191,3 +191,35 @@ impl Instance {
         i64::try_from(by_slots.max(by_rate)).unwrap_or(i64::MAX)
     }
 }
+
+impl Held {
+    /// [`Held::Free`], packed.
+    pub(super) const FREE: u64 = u64::MAX;
+
+    /// The reason in 8 bytes.
+    pub(super) fn pack(self) -> u64 {
+        let of = |ix: usize, kind: u64, unit: u32| {
+            let ix = u64::try_from(ix).unwrap_or(0) & 0x3fff_ffff;
+            kind << 62 | ix << 32 | u64::from(unit)
+        };
+        match self {
+            Self::Slot(ix, unit) => of(ix, 0, unit.0),
+            Self::Rate(ix, unit) => of(ix, 1, unit.0),
+            Self::Somehow(ix) => of(ix, 2, 0),
+            Self::Free => Self::FREE,
+        }
+    }
+
+    /// The reason that was packed.
+    pub(super) fn unpack(cause: u64) -> Self {
+        let ix = usize::try_from(cause >> 32 & 0x3fff_ffff).unwrap_or(0);
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is the unit")]
+        let unit = UnitIx(cause as u32);
+        match cause >> 62 {
+            0 => Self::Slot(ix, unit),
+            1 => Self::Rate(ix, unit),
+            2 => Self::Somehow(ix),
+            _ => Self::Free,
+        }
+    }
+}

@@ -11,7 +11,6 @@ use crate::fold::{each_shared, gate_of, gated};
 use crate::forecast::pools::{Held, Pools};
 
 pub(super) const UNSET: Millis = Millis::MIN;
-const FREE: u64 = u64::MAX;
 
 /// When something was there, and the earliest time at which it could have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +52,7 @@ pub(super) struct Trace {
 pub(super) struct UnitTimes {
     pub(super) started: Millis,
     pub(super) ended: Millis,
-    /// Instance and unit that it waited for, packed; [`FREE`] if for neither.
+    /// Instance and unit that it waited for, packed; [`Held::FREE`] if for neither.
     cause: u64,
 }
 
@@ -73,13 +72,15 @@ pub(super) struct BatchTimes {
     /// Latest of the earliest ends of its nodes.
     floor: Millis,
     pub(super) last_unit: Option<UnitIx>,
+    /// A skipped node whose needs settled it, if that came after the last unit.
+    pub(super) last_skipped: Option<NodeIx>,
 }
 
 impl Trace {
     pub(super) fn new(run: &Run, from: Millis) -> Self {
         let plan = run.plan();
         let pools = Pools::new(run);
-        let unit = UnitTimes { started: UNSET, ended: UNSET, cause: FREE };
+        let unit = UnitTimes { started: UNSET, ended: UNSET, cause: Held::FREE };
         let node = |node| NodeTimes {
             settled: if run.node_state(NodeIx(node)).is_settled() { from } else { UNSET },
             start: from,
@@ -99,6 +100,7 @@ impl Trace {
                 settled: settled.map(|at| Times { actual: at, floor: at }),
                 floor: from,
                 last_unit: None,
+                last_skipped: None,
             });
         }
         Self {
@@ -124,7 +126,7 @@ impl Trace {
         let plan = run.plan();
         let place = plan.node_at(node);
         if self.units.len() <= unit.ix() {
-            self.units.resize(unit.ix() + 1, UnitTimes { started: UNSET, ended: UNSET, cause: FREE });
+            self.units.resize(unit.ix() + 1, UnitTimes { started: UNSET, ended: UNSET, cause: Held::FREE });
         }
         let first = self.units[unit.ix()].started == UNSET;
         let ready = self.ready(run, node);
@@ -133,7 +135,7 @@ impl Trace {
         let held = self.pools.start(plan, place, unit, at, waited, ready.floor);
         if first {
             self.nodes[node.ix()].start = ready.floor;
-            self.units[unit.ix()] = UnitTimes { started: at, ended: UNSET, cause: pack(held) };
+            self.units[unit.ix()] = UnitTimes { started: at, ended: UNSET, cause: held.pack() };
         }
     }
 
@@ -157,7 +159,7 @@ impl Trace {
             return;
         }
         if self.units.len() <= unit.ix() {
-            self.units.resize(unit.ix() + 1, UnitTimes { started: UNSET, ended: UNSET, cause: FREE });
+            self.units.resize(unit.ix() + 1, UnitTimes { started: UNSET, ended: UNSET, cause: Held::FREE });
         }
         let times = &mut self.units[unit.ix()];
         if times.started == UNSET {
@@ -186,8 +188,12 @@ impl Trace {
         self.floor = self.floor.max(floor);
     }
 
-    /// A batch settled.
-    pub(super) fn batch_settled(&mut self, batch: BatchIx, at: Millis) {
+    /// A batch settled; called after the event was applied.
+    pub(super) fn batch_settled(&mut self, run: &Run, batch: BatchIx, at: Millis) {
+        let last = self.batches[batch.ix()].last_unit;
+        if last.is_none_or(|last| self.units[last.ix()].ended < at) {
+            self.note_skipped(run, batch, at);
+        }
         let work = self.pools.close_batch();
         let row = &mut self.batches[batch.ix()];
         let opened = row.opened.map_or(self.from, |opened| opened.floor);
@@ -197,6 +203,29 @@ impl Trace {
         self.floor = self.floor.max(floor);
     }
 
+    /// Looks for what a batch waited for that ran nothing of its own: skipped nodes settle with their needs.
+    fn note_skipped(&mut self, run: &Run, batch: BatchIx, at: Millis) {
+        let plan = run.plan().clone();
+        for step in plan.steps().filter(|&step| !plan.step(step).finally) {
+            let keys = match plan.step(step).scope {
+                Scope::Site => plan.batch_sites(batch),
+                Scope::Batch => u32::from(batch.0)..u32::from(batch.0) + 1,
+                Scope::Run | Scope::Group(_) => continue,
+            };
+            for node in keys.map(|key| plan.node(step, KeyIx(key))) {
+                if run.node_state(node) != NodeState::Skipped {
+                    continue;
+                }
+                let times = self.ready(run, node);
+                let row = &mut self.batches[batch.ix()];
+                row.floor = row.floor.max(times.floor);
+                if times.actual == at {
+                    row.last_skipped = Some(node);
+                }
+            }
+        }
+    }
+
     /// Only `finally` is left.
     pub(super) fn closing(&mut self, at: Millis) {
         self.closed = Some((Times { actual: at, floor: self.floor }, self.last_unit));
@@ -204,7 +233,7 @@ impl Trace {
 
     /// What a unit waited for although its needs were settled.
     pub(super) fn cause(&self, unit: UnitIx) -> Held {
-        unpack(self.units[unit.ix()].cause)
+        Held::unpack(self.units[unit.ix()].cause)
     }
 
     /// When a node's needs were settled and its batch open, not before the forecast begins.
@@ -289,29 +318,4 @@ pub(super) enum Gating {
     /// The end of everything but `finally`.
     End,
     Nothing,
-}
-
-fn pack(held: Held) -> u64 {
-    let of = |ix: usize, kind: u64, unit: u32| {
-        let ix = u64::try_from(ix).unwrap_or(0) & 0x3fff_ffff;
-        kind << 62 | ix << 32 | u64::from(unit)
-    };
-    match held {
-        Held::Slot(ix, unit) => of(ix, 0, unit.0),
-        Held::Rate(ix, unit) => of(ix, 1, unit.0),
-        Held::Somehow(ix) => of(ix, 2, 0),
-        Held::Free => FREE,
-    }
-}
-
-fn unpack(cause: u64) -> Held {
-    let ix = usize::try_from(cause >> 32 & 0x3fff_ffff).unwrap_or(0);
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is the unit")]
-    let unit = UnitIx(cause as u32);
-    match cause >> 62 {
-        0 => Held::Slot(ix, unit),
-        1 => Held::Rate(ix, unit),
-        2 => Held::Somehow(ix),
-        _ => Held::Free,
-    }
 }
