@@ -148,8 +148,7 @@ fn plan(sites: u64) -> Result<PlanSpec, Failure> {
     }
     let (list, found) = SiteList::parse(&Source::new("sites.csv", &csv), Format::Csv, &runbook);
     let list = list.ok_or_else(|| format!("{found:?}"))?;
-    let mut estate =
-        String::from("schema: estate/v1\nname: drawn\nsecrets: { vendor_token: env:TOKEN }\nvariables:\n");
+    let mut estate = String::from("schema: estate/v1\nname: drawn\nsecrets: { vendor_token: env:TOKEN }\nvariables:\n");
     for service in [
         "catalogue",
         "commerce",
