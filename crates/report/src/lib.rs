@@ -19,6 +19,7 @@ pub mod schedule;
 mod sites;
 mod status;
 mod text;
+mod typed;
 mod why;
 
 pub use duration::{clock, span, stamp};
@@ -39,4 +40,5 @@ pub use report::{
 pub use sites::{SiteView, sites};
 pub use status::status_line;
 pub use text::render_text;
+pub use typed::{Typed, gate_word};
 pub use why::{NoSuchSubject, why};

@@ -4,8 +4,12 @@
 mod support;
 
 use engine::{Command, Ruling};
-use reinstate_report::{Verdict, render_html, render_junit, render_text, sites, status_line, why};
+use reinstate_report::{Typed, Verdict, render_html, render_junit, render_text, sites, status_line, why};
 use support::*;
+
+fn typed() -> Typed {
+    Typed { run: "april-1".to_owned(), store: None }
+}
 
 /// Compares with a stored text; `UPDATE_SNAPSHOTS=1` stores it anew.
 fn snapshot(name: &str, text: &str) {
@@ -164,10 +168,10 @@ fn a_paused_run_says_so_and_why_names_the_cause() {
     let line = status_line(run, drive.now);
     assert!(line.starts_with("paused by failure budget") && line.contains("batch 2 of 3"), "{line}");
     let last = ids(30).pop().unwrap();
-    let sentences = why(run, &last, drive.now).unwrap().join("\n");
+    let sentences = why(run, &last, drive.now, &typed()).unwrap().join("\n");
     assert!(sentences.contains("the run is paused by failure budget"), "{sentences}");
     assert!(sentences.contains("waits for batch 3, which is not open"), "{sentences}");
-    let out = why(run, &ids(30)[2], drive.now).unwrap().join("\n");
+    let out = why(run, &ids(30)[2], drive.now, &typed()).unwrap().join("\n");
     assert!(out.contains("check.mismatch: pages differ; hint: retry later"), "{out}");
     drive.command(Command::Cancel { undo: false }, "enough");
     drive.advance();
@@ -183,16 +187,16 @@ fn why_explains_pools_shared_steps_and_doubt() {
     drive.advance();
     let run = drive.fold.run();
     let first = ids(40)[0].clone();
-    let sentences = why(run, &first, drive.now).unwrap().join("\n");
+    let sentences = why(run, &first, drive.now, &typed()).unwrap().join("\n");
     assert!(sentences.contains("catalogue/00000000"), "{sentences}");
     drive.run_until(|run| run.node_state(engine::NodeIx(2)).is_settled());
-    let sentences = why(drive.fold.run(), &first, drive.now).unwrap().join("\n");
+    let sentences = why(drive.fold.run(), &first, drive.now, &typed()).unwrap().join("\n");
     assert!(sentences.contains("waits for step recover for shard shard-00"), "{sentences}");
     assert!(sentences.contains("recover/shard-00 is in flight: attempt 1"), "{sentences}");
     drive.run_until(|run| run.tally().returned > 9);
     let mut pooled = String::new();
     drive.run_until(|run| {
-        pooled = why(run, "databases", run.now()).unwrap().join("\n");
+        pooled = why(run, "databases", run.now(), &typed()).unwrap().join("\n");
         pooled.contains("a slot of pool")
     });
     assert!(pooled.contains("a slot of pool shard_writes[shard-0"), "{pooled}");
@@ -203,10 +207,10 @@ fn why_explains_pools_shared_steps_and_doubt() {
     let report = drive.fold.report(drive.now);
     assert!(!report.waiting_for_operator.is_empty());
     assert!(report.waiting_for_operator.iter().all(|unit| unit.state == "parked" && !unit.hint.is_empty()));
-    let sentences = why(drive.fold.run(), "apps", drive.now).unwrap().join("\n");
+    let sentences = why(drive.fold.run(), "apps", drive.now, &typed()).unwrap().join("\n");
     assert!(sentences.contains("a ruling"), "{sentences}");
-    assert!(why(drive.fold.run(), "no-such", drive.now).is_err());
-    assert!(why(drive.fold.run(), "recover/shard-01", drive.now).unwrap()[0].contains("has succeeded"));
+    assert!(why(drive.fold.run(), "no-such", drive.now, &typed()).is_err());
+    assert!(why(drive.fold.run(), "recover/shard-01", drive.now, &typed()).unwrap()[0].contains("has succeeded"));
     drive.rule_all(Ruling::GiveUp, "vendor lost it");
     drive.run_to_rest();
     let report = drive.fold.report(drive.now);

@@ -206,7 +206,8 @@ pub(crate) async fn sites(args: &SitesOf, json: bool) -> Result<Exit, Failure> {
 /// Says what a site or step waits for.
 pub(crate) async fn why(args: &Why, json: bool) -> Result<Exit, Failure> {
     let (recovered, _) = recovered(&args.name, &args.stored).await?;
-    let reasons = report::why(&recovered.run, &args.subject, SystemClock.now())
+    let typed = report::Typed { run: args.name.clone(), store: Some(args.stored.store.clone()) };
+    let reasons = report::why(&recovered.run, &args.subject, SystemClock.now(), &typed)
         .map_err(|error| Failure::input("why-subject", error.to_string(), "give a site's ID or a step's name"))?;
     if json {
         out::json(&reasons);
