@@ -129,6 +129,7 @@ fn line(run: &Run, record: &Record, from: i64, returned: u32) -> Option<String> 
         Event::Paused { actor, reason } => format!("paused by {actor}: {reason}"),
         Event::Continued { actor, reason } => format!("continued by {actor}: {reason}"),
         Event::Cancelled { actor, reason } => format!("cancelled by {actor}: {reason}"),
+        event if event_of_people(event) => report::told(run, event)?,
         Event::Adopted { epoch, .. } if *epoch > 1 => {
             "taken up again: attempts that were in flight are checked first".to_owned()
         }
@@ -138,7 +139,27 @@ fn line(run: &Run, record: &Record, from: i64, returned: u32) -> Option<String> 
         },
         _ => return None,
     };
+    let text = report::plain(&text);
     Some(format!("{:>9.3}s {text}", (record.at - from) as f64 / 1_000.0))
+}
+
+/// Whether an event is a person's, or the want of one.
+fn event_of_people(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Approved { .. }
+            | Event::Rejected { .. }
+            | Event::Lapsed { .. }
+            | Event::Retried { .. }
+            | Event::Overruled { .. }
+            | Event::TakenOut { .. }
+            | Event::SiteAdopted { .. }
+            | Event::PoolSet { .. }
+            | Event::Unwinding { .. }
+            | Event::Closing { .. }
+            | Event::Amended { .. }
+            | Event::Ruled { .. }
+    )
 }
 
 /// What comes after an attempt without success, in words.

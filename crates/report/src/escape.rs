@@ -37,8 +37,10 @@ fn turns(char: char) -> bool {
     matches!(char, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text on a terminal: control characters, which could move the cursor or recolour the screen, are written out.
-pub(crate) fn plain(text: &str) -> String {
+/// Text on a terminal: control characters, which could move the cursor or recolour the screen, and those that turn the
+/// direction of what follows are written out.
+#[must_use]
+pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() || turns(char) {

@@ -17,13 +17,15 @@ mod no_return;
 mod report;
 pub mod schedule;
 mod sites;
+mod standing;
 mod status;
 mod text;
 mod typed;
 mod why;
 
 pub use duration::{clock, span, stamp};
-pub use fold::{Fold, Histogram, StepTimes, UndoTimes};
+pub use escape::plain;
+pub use fold::{Fold, Histogram, StepTimes, UndoTimes, told};
 pub use forecast::{
     After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, PathPart, Point, PoolOutlook, Rest,
     Spread, WhatIf, forecast, forecast_lines, render_forecast, rest_line,
@@ -38,6 +40,7 @@ pub use report::{
     SharedFailure, SiteReport, SiteTally, StepReport, UndoReport, UnitTally, Verdict, WaitingUnit,
 };
 pub use sites::{SiteView, sites};
+pub use standing::{OpenApproval, PoolStanding, Standing, standing};
 pub use status::status_line;
 pub use text::render_text;
 pub use typed::{Typed, gate_word};

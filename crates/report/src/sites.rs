@@ -88,7 +88,7 @@ fn view<'a>(run: &'a Run, own: &[StepIx], site: SiteIx) -> SiteView<'a> {
     for &step in own {
         let node = plan.node(step, KeyIx(site.0));
         let state = run.node_state(node);
-        view.settled += u32::from(state.is_settled());
+        view.settled += u32::from(state.is_settled() && state != NodeState::Undoing);
         if matches!(state, NodeState::Active | NodeState::Undecided | NodeState::Undoing) {
             view.steps.push(plan.step(step).name.as_str());
         }

@@ -5,20 +5,11 @@ mod support;
 
 use engine::{Command, Ruling};
 use reinstate_report::{Typed, Verdict, render_html, render_junit, render_text, sites, status_line, why};
+use support::snapshot::snapshot;
 use support::*;
 
 fn typed() -> Typed {
     Typed { run: "april-1".to_owned(), store: None }
-}
-
-/// Compares with a stored text; `UPDATE_SNAPSHOTS=1` stores it anew.
-fn snapshot(name: &str, text: &str) {
-    let path = format!("{}/tests/snapshots/{name}", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let stored = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(stored == text, "{name} differs from its snapshot; it is now:\n{text}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::{Event, Mode, Record, Run, SiteIx, UnitIx};
+use engine::{Again, Event, Gate, Mode, Record, Run, SiteIx, UnitIx};
 use serde_json::{Value, json};
 
 use crate::args::Logs;
@@ -63,7 +63,23 @@ fn wanted(run: &Run, record: &Record, args: &Logs) -> bool {
 fn sites_of(run: &Run, event: &Event) -> Vec<String> {
     let id = |site: SiteIx| run.plan().spec().sites.id(site).to_owned();
     match (event, unit_of(event)) {
-        (Event::SiteEnded { site, .. }, _) => vec![id(*site)],
+        (
+            Event::SiteEnded { site, .. }
+            | Event::TakenOut { site, .. }
+            | Event::SiteAdopted { site, .. }
+            | Event::Retried { what: Again::Site(site) | Again::From(site, _), .. },
+            _,
+        ) => vec![id(*site)],
+        (
+            Event::Overruled { node, .. }
+            | Event::Decided { node, .. }
+            | Event::Expanded { node, .. }
+            | Event::Unevaluable { node, .. },
+            _,
+        ) => {
+            let (step, key) = run.plan().node_at(*node);
+            run.plan().sites_of(run.plan().step(step).scope, key).map(id).collect()
+        }
         (_, Some(unit)) => run.covers(unit, usize::MAX).into_iter().map(id).collect(),
         _ => vec![],
     }
@@ -75,7 +91,11 @@ fn unit_of(event: &Event) -> Option<UnitIx> {
         | Event::Succeeded { unit, .. }
         | Event::Refused { unit, .. }
         | Event::InDoubt { unit, .. }
-        | Event::Ruled { unit, .. } => Some(*unit),
+        | Event::Ruled { unit, .. }
+        | Event::Approved { gate: Gate::Unit(unit), .. }
+        | Event::Rejected { gate: Gate::Unit(unit), .. }
+        | Event::Lapsed { gate: Gate::Unit(unit) }
+        | Event::Retried { what: Again::Unit(unit), .. } => Some(*unit),
         _ => None,
     }
 }
@@ -88,7 +108,24 @@ fn subject(run: &Run, event: &Event) -> Option<String> {
             let (step, key) = plan.node_at(*node);
             Some(format!("{}/{}", plan.step(step).name, plan.key_name(plan.step(step).scope, key)))
         }
-        Event::SiteEnded { site, .. } => Some(plan.spec().sites.id(*site).to_owned()),
+        Event::Overruled { node, item, .. } => {
+            let (step, key) = plan.node_at(*node);
+            let unit = item.map(|item| UnitIx(run.units_of(*node).start.saturating_add(item)));
+            let whole = format!("{}/{}", plan.step(step).name, plan.key_name(plan.step(step).scope, key));
+            Some(unit.map_or(whole, |unit| run.unit_name(unit)))
+        }
+        Event::SiteEnded { site, .. }
+        | Event::TakenOut { site, .. }
+        | Event::SiteAdopted { site, .. }
+        | Event::Retried { what: Again::Site(site), .. } => Some(plan.spec().sites.id(*site).to_owned()),
+        Event::Retried { what: Again::From(site, step), .. } => {
+            Some(format!("{} from {} on", plan.spec().sites.id(*site), plan.step(*step).name))
+        }
+        Event::Retried { what: Again::Quarantined, .. } => Some("every quarantined site".to_owned()),
+        Event::Approved { gate: gate @ (Gate::Start | Gate::Batch(_)), .. }
+        | Event::Rejected { gate: gate @ (Gate::Start | Gate::Batch(_)), .. }
+        | Event::Lapsed { gate: gate @ (Gate::Start | Gate::Batch(_)) } => Some(report::gate_word(run, *gate)),
+        Event::PoolSet { pool, .. } => plan.spec().pools.get(pool.ix()).map(|pool| format!("pool {}", pool.name)),
         Event::BatchOpened { batch } | Event::BatchSettled { batch } | Event::BudgetExceeded { batch } => {
             Some(format!("batch {}", batch.0 + 1))
         }
@@ -146,7 +183,8 @@ fn time(at: i64) -> String {
 fn event_text(run: &Run, record: &Record) -> String {
     let subject = subject(run, &record.event).unwrap_or_default();
     let detail = detail(&record.event).unwrap_or_default();
-    format!("{} {:<15} {subject} {detail}", time(record.at), record.event.name()).trim_end().to_owned()
+    let text = format!("{} {:<15} {subject} {detail}", time(record.at), record.event.name());
+    report::plain(text.trim_end())
 }
 
 /// An event as JSON, with names instead of numbers.

@@ -36,12 +36,14 @@ pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
     let tally = run.tally();
     let status = run.status();
     if json {
+        let standing = report::standing(run);
         out::json(&json!({
             "run": args.name, "plan": run.plan().hash(), "status": word(&status), "driven_by": held,
             "sites": run.plan().site_count(), "waiting": tally.waiting, "restoring": tally.restoring,
             "returned": tally.returned, "degraded": tally.degraded, "quarantined": tally.quarantined,
             "in_flight": run.in_flight(), "ready": run.ready_units(),
-            "for_operator": run.for_operator().map(|unit| run.unit_name(unit)).collect::<Vec<_>>(),
+            "sites_by_state": standing.sites_by_state, "approvals": standing.approvals, "pools": standing.pools,
+            "for_operator": standing.for_operator,
             "forecast": rest,
         }));
     } else {
@@ -196,7 +198,11 @@ pub(crate) async fn sites(args: &SitesOf, json: bool) -> Result<Exit, Failure> {
             what.extend(view.adopted_from.map(|from| format!("adopted from {from}")));
             what.extend((!view.overruled.is_empty()).then(|| format!("by a person: {}", view.overruled.join(", "))));
             let what = what.into_iter().filter(|what| !what.is_empty()).collect::<Vec<_>>().join("; ");
-            format!("{:<38} batch {batch:<3} {:<12} {:>3}/{:<3} {what}", view.id, view.state, view.settled, view.of)
+            let line = format!(
+                "{:<38} batch {batch:<3} {:<12} {:>3}/{:<3} {what}",
+                view.id, view.state, view.settled, view.of
+            );
+            report::plain(&line)
         });
     }
     out::answer(&lines.join("\n"));
@@ -212,6 +218,7 @@ pub(crate) async fn why(args: &Why, json: bool) -> Result<Exit, Failure> {
     if json {
         out::json(&reasons);
     } else {
+        let reasons: Vec<String> = reasons.iter().map(|reason| report::plain(reason)).collect();
         out::answer(&reasons.join("\n"));
     }
     Ok(Exit::Done)

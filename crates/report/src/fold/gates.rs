@@ -64,6 +64,12 @@ impl Gates {
         self.open.get(&gate).and_then(|&ix| self.all.get(ix))
     }
 
+    /// Whether the last word on a gate was that nobody said one in time.
+    pub(crate) fn has_lapsed(&self, gate: Gate) -> bool {
+        let last = self.all.iter().rev().find(|log| log.gate == gate);
+        last.is_some_and(|log| log.end == Some(Word::Lapsed))
+    }
+
     /// Notes an approval, a rejection or a lapse, of a gate that stood as `asked` before.
     pub(super) fn note(&mut self, run: &Run, at: Millis, event: &Event, asked: Option<Asked>) {
         let (gate, word, actor, reason) = match event {

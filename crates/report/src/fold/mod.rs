@@ -21,6 +21,7 @@ pub(crate) use needs::{each_shared, gate_of, gated};
 pub(crate) use people::{How, Of, Said, taken_words};
 pub(crate) use sites::site_of;
 pub use times::{StepTimes, UndoTimes};
+pub use words::told;
 pub(crate) use words::{missing, node_key};
 
 use crate::forecast::Rest;

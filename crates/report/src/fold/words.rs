@@ -1,6 +1,6 @@
 //! Events in words, for the timeline and for the record of what people did.
 
-use engine::{Again, Decree, Event, KeyIx, NodeIx, Ruling, Run, RunEnd, SiteIx, TakeOut};
+use engine::{Again, Decree, Event, KeyIx, NodeIx, Ruling, Run, RunEnd, SiteEnd, SiteIx, TakeOut};
 
 use crate::report::MomentKind;
 
@@ -13,6 +13,20 @@ pub(super) struct Told {
     pub(super) actor: String,
     pub(super) reason: String,
     pub(super) text: String,
+}
+
+/// An event of note, just applied, in a sentence, with who is behind it and why; `None` for what only moves a unit or a
+/// site. Control characters of names are not written out here.
+#[must_use]
+pub fn told(run: &Run, event: &Event) -> Option<String> {
+    let node = match event {
+        Event::Overruled { node, .. } => Some(*node),
+        Event::Ruled { unit, .. } => run.unit_at(*unit).map(|(node, _)| node),
+        _ => None,
+    };
+    let taken_back = |site| run.is_undoing(site) || run.is_left(site) || run.site_end(site) == Some(SiteEnd::Undone);
+    let undo = crate::fold::site_of(run, node).is_some_and(taken_back);
+    tell(run, event, undo).map(|told| told.text)
 }
 
 /// Tells an event of note that was just applied; `undo` says whether it settles something that is being taken back.

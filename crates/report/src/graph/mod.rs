@@ -84,6 +84,7 @@ impl GraphNode {
             (units.failed, "failed"),
             (units.degraded, "degraded"),
             (units.undone, "undone"),
+            (units.stays, "stays"),
             (units.undoing, "being undone"),
             (units.asked, "to approve"),
             (units.for_operator, "for you"),

@@ -96,7 +96,7 @@ pub(super) fn timeline(html: &mut String, report: &Report) {
     html.push_str(
         "<p class=\"key\"><i style=\"background:var(--good)\"></i>sites back<i style=\"background:var(--bar)\"></i>batch settled\
          <i style=\"background:var(--bar2)\"></i>batch open<i style=\"background:var(--bad)\"></i>over budget\
-         <i style=\"background:var(--warn)\"></i>pause, resume or ruling</p>",
+         <i style=\"background:var(--warn)\"></i>pause, resume or a person's act</p>",
     );
 }
 
@@ -121,10 +121,13 @@ fn marks(html: &mut String, report: &Report, x: impl Fn(f64) -> f64, top: f64, b
             moment.kind,
             MomentKind::Paused
                 | MomentKind::Resumed
-                | MomentKind::Ruled
+                | MomentKind::Reopened
+                | MomentKind::Rejected
+                | MomentKind::Lapsed
                 | MomentKind::Cancelled
+                | MomentKind::Unwinding
                 | MomentKind::BudgetExceeded
-        )
+        ) || moment.kind.is_act()
     });
     for moment in marked.take(MARKS) {
         let at = x(moment.after_s);

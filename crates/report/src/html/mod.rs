@@ -216,7 +216,7 @@ fn objective_tile(html: &mut String, objective: &Objective, value: Option<f64>, 
         (Some(true), Some(limit)) => ("good", format!(", objective {} met", ms(limit))),
         (Some(false), Some(limit)) if objective.missing > 0 => {
             let sites = count(u64::from(objective.missing), "site", "sites");
-            ("", format!(", objective {} not met: {sites} not back", ms(limit)))
+            ("", format!(", objective {} not met: {sites} not cleanly back", ms(limit)))
         }
         (Some(false), Some(limit)) => ("bad", format!(", objective {} not met", ms(limit))),
         (_, Some(limit)) => ("", format!(", objective {}", ms(limit))),

@@ -82,12 +82,13 @@ pub(super) fn batches(html: &mut String, report: &Report) {
 /// The steps that sites wait for, or those of `finally`.
 pub(super) fn steps(html: &mut String, report: &Report, finally: bool) {
     let steps: Vec<&StepReport> = report.steps.iter().filter(|step| step.finally == finally).collect();
-    let counts: [(&str, &str, Count); 12] = [
+    let counts: [(&str, &str, Count); 13] = [
         ("failed", "bad", |step| step.units.failed),
         ("degraded", "warn", |step| step.units.degraded),
         ("left", "info", |step| step.units.total - step.units.settled()),
         ("asked", "warn", |step| step.units.asked),
         ("undone", "warn", |step| step.units.undone),
+        ("stays", "bad", |step| step.units.stays),
         ("undoing", "warn", |step| step.units.undoing),
         ("skipped", "", |step| step.units.skipped),
         ("cancelled", "", |step| step.units.cancelled),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    Failure, KeyIx, NodeIx, NodeState, Plan, Run, RunEnd, Scope, SiteEnd, SiteIx, StepIx, TakeOut, UnitIx, UnitState,
+    Failure, Gate, KeyIx, NodeIx, NodeState, Plan, Run, RunEnd, Scope, SiteEnd, SiteIx, StepIx, TakeOut, UnitIx,
+    UnitState,
 };
 
 use crate::fold::{Fold, How, Of, taken_words};
@@ -67,12 +68,26 @@ fn blame(fold: &Fold, node: NodeIx) -> Blame {
             hint: "".into(),
         },
     };
+    let failure = if unit.is_some_and(|unit| fold.gates.has_lapsed(Gate::Unit(unit))) {
+        Failure { code: "approval.lapsed".into(), ..failure }
+    } else {
+        failure
+    };
     let attempts = gave_up.map_or_else(|| unit.map_or(0, |unit| run.attempts(unit)), |how| how.attempts);
     Blame { node, unit, failure, attempts, more }
 }
 
+/// Whether a node is bad only because what it did was to be taken back and stays, which is told elsewhere.
+fn only_stays(fold: &Fold, node: NodeIx) -> bool {
+    let left = |unit: u32| fold.people.said.get(&Of::Unit(UnitIx(unit))).is_some_and(|said| said.how == How::Left);
+    let gave_up = |unit: u32| fold.people.gave_up.contains_key(&UnitIx(unit));
+    let mut units = fold.run().units_of(node);
+    units.clone().any(left) && !units.any(gave_up)
+}
+
 /// Bad nodes that cover a site, the one that put it out first; `finally` is nobody's.
-fn bad_nodes(run: &Run, site: SiteIx) -> Vec<NodeIx> {
+fn bad_nodes(fold: &Fold, site: SiteIx) -> Vec<NodeIx> {
+    let run = fold.run();
     let plan = run.plan();
     let out_by = run.out_by(site);
     let mut nodes: Vec<NodeIx> = out_by.into_iter().collect();
@@ -80,7 +95,7 @@ fn bad_nodes(run: &Run, site: SiteIx) -> Vec<NodeIx> {
         let Some(key) = plan.covering_key(Scope::Site, KeyIx(site.0), plan.step(step).scope) else { continue };
         let node = plan.node(step, key);
         let bad = matches!(run.node_state(node), NodeState::Failed | NodeState::Degraded);
-        if bad && Some(node) != out_by {
+        if bad && Some(node) != out_by && !only_stays(fold, node) {
             nodes.push(node);
         }
     }
@@ -110,7 +125,7 @@ pub(super) fn exceptions(fold: &Fold, end: Option<RunEnd>) -> Vec<ExceptionRepor
     let mut list = Vec::new();
     for site in (0..plan.site_count()).map(SiteIx) {
         let Some(state) = state(run, site, end) else { continue };
-        let nodes = bad_nodes(run, site);
+        let nodes = bad_nodes(fold, site);
         let mut exception = ExceptionReport {
             site: plan.spec().sites.id(site).to_owned(),
             row: plan.spec().sites.source_rows.get(site.ix()).copied().unwrap_or(0),
@@ -147,7 +162,8 @@ pub(super) fn exceptions(fold: &Fold, end: Option<RunEnd>) -> Vec<ExceptionRepor
             exception.hint = blame.failure.hint.into();
         }
         if let Some((code, message)) = by_person(fold, site) {
-            exception.hint = String::new();
+            let stays = if run.is_left(site) { "something of it stays; see what remains in the estate" } else { "" };
+            exception.hint = stays.to_owned();
             exception.message = match exception.code.as_str() {
                 "" => message,
                 failed => format!("{message}; before that {failed}: {}", exception.message),
@@ -184,9 +200,13 @@ fn unit_name(run: &Run, blame: &Blame, step: StepIx, key: KeyIx) -> String {
 
 /// Exceptions grouped by what they have in common: sites that are not back first, then most sites first.
 pub(super) fn causes(exceptions: &[ExceptionReport]) -> Vec<Cause> {
-    let mut groups: BTreeMap<(&str, &str, &str), Cause> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str, &str, &str), Cause> = BTreeMap::new();
     for exception in exceptions {
-        let cause = groups.entry((exception.state, &exception.step, &exception.code)).or_insert_with(|| Cause {
+        // What one person said of one site is not what another said of the next.
+        let personal = exception.code.starts_with("operator.") || exception.code.starts_with("approval.");
+        let message = if personal { exception.message.as_str() } else { "" };
+        let key = (exception.state, exception.step.as_str(), exception.code.as_str(), message);
+        let cause = groups.entry(key).or_insert_with(|| Cause {
             step: exception.step.clone(),
             place: exception.place.clone(),
             code: exception.code.clone(),
@@ -231,10 +251,7 @@ fn failures(fold: &Fold, of: impl Fn(StepIx) -> bool) -> Vec<SharedFailure> {
                 NodeState::Degraded => "degraded",
                 _ => continue,
             };
-            let left =
-                |unit: u32| fold.people.said.get(&Of::Unit(UnitIx(unit))).is_some_and(|said| said.how == How::Left);
-            if run.units_of(node).any(left) {
-                // It had succeeded; that it was not taken back is told elsewhere.
+            if only_stays(fold, node) {
                 continue;
             }
             let blame = blame(fold, node);
@@ -245,6 +262,7 @@ fn failures(fold: &Fold, of: impl Fn(StepIx) -> bool) -> Vec<SharedFailure> {
                 place: place(plan, step),
                 attempts: blame.attempts,
                 sites: narrow(plan.sites_of(scope, key).count()),
+                finally: plan.step(step).finally,
                 code: blame.failure.code.into(),
                 message: blame.failure.message.into(),
                 hint: blame.failure.hint.into(),

@@ -26,7 +26,7 @@ pub use rows::{
     BatchReport, Cause, Evidence, ExceptionReport, PoolReport, Resume, SharedFailure, SiteReport, SiteTally,
     StepReport, UndoReport, UnitTally, WaitingUnit,
 };
-pub(crate) use rows_of::{scope_name, site_state, units_of_step};
+pub(crate) use rows_of::{scope_name, site_state, tally as site_tally, units_of_step};
 pub(crate) use spread::percentile;
 
 use crate::forecast::Rest;

@@ -90,13 +90,15 @@ pub struct UnitTally {
     pub cancelled: u64,
     /// Their effect was taken back.
     pub undone: u64,
+    /// Their effect was to be taken back and stays.
+    pub stays: u64,
 }
 
 impl UnitTally {
     /// Units that are over.
     #[must_use]
     pub fn settled(self) -> u64 {
-        self.succeeded + self.skipped + self.degraded + self.failed + self.cancelled + self.undone
+        self.succeeded + self.skipped + self.degraded + self.failed + self.cancelled + self.undone + self.stays
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -114,6 +116,7 @@ impl UnitTally {
         self.failed += other.failed;
         self.cancelled += other.cancelled;
         self.undone += other.undone;
+        self.stays += other.stays;
     }
 }
 
@@ -299,6 +302,8 @@ pub struct SharedFailure {
     pub attempts: u32,
     /// Sites it covers.
     pub sites: u32,
+    /// Whether it belongs to `finally`, and so counts against none of them.
+    pub finally: bool,
 }
 
 /// A unit that waits for an operator.

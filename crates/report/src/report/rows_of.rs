@@ -39,7 +39,7 @@ pub(crate) fn site_state(run: &Run, site: SiteIx) -> &'static str {
 }
 
 /// Sites by state, counted one by one.
-pub(super) fn tally(run: &Run) -> SiteTally {
+pub(crate) fn tally(run: &Run) -> SiteTally {
     let excluded_by_plan = narrow(run.plan().spec().extras.excluded.len());
     let mut tally = SiteTally { excluded: excluded_by_plan, excluded_by_plan, ..SiteTally::default() };
     tally.given = run.plan().site_count() + excluded_by_plan;
@@ -105,6 +105,8 @@ pub(crate) fn units_of_step(run: &Run, step: StepIx) -> UnitTally {
     for key in (0..plan.key_count(plan.step(step).scope)).map(KeyIx) {
         let node = plan.node(step, key);
         let of_node = run.node_state(node);
+        let site = crate::fold::site_of(run, Some(node));
+        let left = plan.step(step).undo.is_some() && site.is_some_and(|site| run.is_left(site));
         for unit in run.units_of(node) {
             tally.total += 1;
             let state = run.unit_state(UnitIx(unit)).unwrap_or(UnitState::Waiting);
@@ -112,6 +114,7 @@ pub(crate) fn units_of_step(run: &Run, step: StepIx) -> UnitTally {
             *match (state, of_node) {
                 (UnitState::Parked | UnitState::Stuck, _) => &mut tally.for_operator,
                 _ if undoing => &mut tally.undoing,
+                (UnitState::Failed, _) if left && run.may_have_acted(UnitIx(unit)) => &mut tally.stays,
                 // Units of a node that never became active say nothing by themselves.
                 (UnitState::Waiting, NodeState::Skipped) => &mut tally.skipped,
                 // What is or was taken back without this unit: nothing of it had acted.

@@ -126,7 +126,7 @@ fn times(page: &mut Page, report: &Report) {
     }
     if report.undo_attempts > 0 {
         let undo = count(report.undo_attempts, "attempt", "attempts");
-        attempts = format!("{attempts}; apart from these {undo} at taking back");
+        attempts = format!("{attempts}; and {undo} at taking back");
     }
     row(page, "attempts", &attempts);
     if let Some(forecast) = &report.forecast {
@@ -144,7 +144,7 @@ pub(crate) fn objective(objective: &Objective, of: &str) -> String {
         };
         let missing = match objective.missing {
             0 => String::new(),
-            missing => format!(" ({} not back)", count(u64::from(missing), "site", "sites")),
+            missing => format!(" ({} not cleanly back)", count(u64::from(missing), "site", "sites")),
         };
         format!("objective {}: {met}{missing}", ms(limit))
     });
@@ -235,11 +235,15 @@ fn shared(page: &mut Page, title: &str, failures: &[SharedFailure]) {
     page.heading(title);
     for failure in failures.iter().take(SHOWN) {
         let head = format!(
-            "{} {} after {}; covers {}",
+            "{} {} after {}; {}",
             plain(&failure.unit),
             failure.state,
             count(u64::from(failure.attempts), "attempt", "attempts"),
-            count(u64::from(failure.sites), "site", "sites")
+            if failure.finally {
+                "it counts against no site".to_owned()
+            } else {
+                format!("covers {}", count(u64::from(failure.sites), "site", "sites"))
+            }
         );
         let ink = if failure.state == "failed" { Ink::Bad } else { Ink::Warn };
         page.paragraph(2, 4, Some(ink), &head);

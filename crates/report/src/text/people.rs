@@ -18,7 +18,7 @@ pub(super) fn approvals(page: &mut Page, report: &Report) {
         page.heading(&format!("Waits for approval ({})", count(waiting.len() as u64, "gate", "gates")));
         for gate in waiting.iter().take(SHOWN) {
             page.paragraph(2, 4, Some(Ink::Warn), &waits(gate));
-            decisions(page, report, gate);
+            decisions(page, report, gate, false);
         }
         rest(page, waiting.len(), SHOWN, "gates");
     }
@@ -26,20 +26,39 @@ pub(super) fn approvals(page: &mut Page, report: &Report) {
         return;
     }
     page.heading("Approvals");
-    for gate in decided.iter().take(SHOWN) {
+    let groups = decided_alike(&decided);
+    for group in groups.iter().take(SHOWN) {
+        let Some(gate) = group.first() else { continue };
+        let name = match group.len() {
+            1 => plain(&gate.gate),
+            many => format!("{many} gates of step {}", plain(&gate.step)),
+        };
+        let when = if group.len() == 1 { format!(" at {}", readable(&gate.asked)) } else { " each".to_owned() };
         let head = format!(
-            "{} {}; asked {} for {} of {}",
-            plain(&gate.gate),
+            "{name} {}; asked for {} of {}{when}",
             gate.state,
-            readable(&gate.asked),
             count(u64::from(gate.needed), "approval", "approvals"),
             plain(&gate.from.join(", "))
         );
         let ink = if gate.state == "approved" { Ink::Good } else { Ink::Warn };
         page.paragraph(2, 4, Some(ink), &head);
-        decisions(page, report, gate);
+        decisions(page, report, gate, group.len() > 1);
+        if group.len() > 1 {
+            named(page, group.iter().map(|gate| gate.gate.as_str()));
+        }
     }
-    rest(page, decided.len(), SHOWN, "gates");
+    rest(page, groups.len(), SHOWN, "kinds of gates");
+}
+
+/// Gates of one step on which the same people said the same.
+fn decided_alike<'a>(gates: &[&'a ApprovalReport]) -> Vec<Vec<&'a ApprovalReport>> {
+    let key = |gate: &&'a ApprovalReport| {
+        let name = if gate.step.is_empty() { gate.gate.clone() } else { gate.step.clone() };
+        let said = gate.decisions.iter();
+        let said = said.map(|said| (said.decision, said.actor.clone(), said.reason.clone(), said.plan.clone()));
+        (name, gate.state, said.collect::<Vec<_>>())
+    };
+    alike(gates, key).into_iter().map(|group| group.into_iter().copied().collect()).collect()
 }
 
 /// What a gate waits for, in a sentence.
@@ -58,7 +77,9 @@ pub(crate) fn waits(gate: &ApprovalReport) -> String {
     )
 }
 
-fn decisions(page: &mut Page, report: &Report, gate: &ApprovalReport) {
+/// What was said on a gate, or on the first of several on which the same was said.
+fn decisions(page: &mut Page, report: &Report, gate: &ApprovalReport, first: bool) {
+    let first = if first { "first " } else { "" };
     for said in &gate.decisions {
         let who = said.actor.as_deref().map_or_else(
             || "nobody said anything in time".to_owned(),
@@ -69,7 +90,7 @@ fn decisions(page: &mut Page, report: &Report, gate: &ApprovalReport) {
         );
         let plan =
             if said.plan == report.plan { "this plan".to_owned() } else { format!("plan {}", plain(&said.plan)) };
-        page.paragraph(4, 6, None, &format!("after {}: {who} (on {plan})", ms(said.after_s)));
+        page.paragraph(4, 6, None, &format!("{first}after {}: {who} (on {plan})", ms(said.after_s)));
     }
 }
 

@@ -60,12 +60,13 @@ pub(super) fn steps(page: &mut Page, report: &Report) {
 type Count = (&'static str, Option<Ink>, fn(&StepReport) -> u64);
 
 /// Columns that are shown only if some row has a number in them.
-const COUNTS: [Count; 11] = [
+const COUNTS: [Count; 12] = [
     ("failed", Some(Ink::Bad), |step| step.units.failed),
     ("degraded", Some(Ink::Warn), |step| step.units.degraded),
     ("left", Some(Ink::Strong), |step| step.units.total - step.units.settled()),
     ("asked", Some(Ink::Warn), |step| step.units.asked),
     ("undone", Some(Ink::Warn), |step| step.units.undone),
+    ("stays", Some(Ink::Bad), |step| step.units.stays),
     ("undoing", Some(Ink::Warn), |step| step.units.undoing),
     ("retries", Some(Ink::Warn), |step| step.retries),
     ("undo tries", Some(Ink::Warn), |step| step.undo.as_ref().map_or(0, |undo| undo.attempts)),
@@ -74,7 +75,7 @@ const COUNTS: [Count; 11] = [
     ("cancelled", None, |step| step.units.cancelled),
 ];
 /// Of these, the ones before the median and the ones before the wait.
-const BEFORE: (usize, usize) = (6, 7);
+const BEFORE: (usize, usize) = (7, 8);
 
 fn steps_table(page: &mut Page, steps: &[&StepReport]) {
     let told = |range: &[Count]| -> Vec<Count> {

@@ -1,6 +1,6 @@
 //! What a site waits for.
 
-use engine::{KeyIx, NodeIx, Scope, SiteEnd, SiteIx, TakeOut, Wait};
+use engine::{KeyIx, NodeIx, NodeState, Scope, SiteEnd, SiteIx, TakeOut, Wait};
 
 use crate::duration::count;
 use crate::why::Asked;
@@ -46,7 +46,8 @@ pub(super) fn of_site(asked: &Asked<'_>, site: SiteIx) -> Vec<String> {
     let mut behind = 0;
     for step in plan.steps().filter(|&step| plan.step(step).scope == Scope::Site && !plan.step(step).finally) {
         let node = plan.node(step, KeyIx(site.0));
-        if run.node_state(node).is_settled() {
+        let state = run.node_state(node);
+        if state.is_settled() && state != NodeState::Undoing {
             continue;
         }
         let Some(Wait::Needs(needs)) = run.why(node) else {

@@ -1,6 +1,9 @@
 //! A small real plan, driven through a real run: decide, apply, report, crash, adopt. The clock is a number.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, dead_code, unreachable_pub)]
 
+pub mod people;
+pub mod snapshot;
+
 use std::sync::Arc;
 
 use engine::{
@@ -236,7 +239,11 @@ impl Drive {
     }
 
     pub fn command(&mut self, command: Command, reason: &str) {
-        self.input(Input::Command { actor: "mia".to_owned(), reason: reason.to_owned(), command });
+        self.command_by("mia", command, reason);
+    }
+
+    pub fn command_by(&mut self, actor: &str, command: Command, reason: &str) {
+        self.input(Input::Command { actor: actor.to_owned(), reason: reason.to_owned(), command });
     }
 
     /// Rules on everything that waits for an operator.
