@@ -1,6 +1,6 @@
 //! What is taken back, what cannot be, and what runs at the end however the rest went.
 
-use crate::place::{Place, holds};
+use crate::place::{Place, holds, runbook};
 
 /// Steps that write what they do into a file, one line each; the check fails for the site `s2`.
 fn text(place: &Place) -> String {
@@ -51,4 +51,28 @@ fn a_site_that_fails_is_taken_back_and_finally_runs_last() {
     assert_eq!(of("drop"), ["drop file-a", "drop file-b"], "{log}");
     assert!(lines[lines.len() - 2..].iter().all(|line| line.starts_with("drop")), "{log}");
     assert_eq!(place.said(&["sites", "r", "--state", "undone"], 0).out.lines().count(), 1);
+}
+
+#[test]
+fn what_a_person_settled_is_no_plain_success_and_an_undo_no_step() {
+    let place = Place::new();
+    let act = "uses: exec/run@1, with: { failure_means: refused, command: [sh, -c,";
+    let steps = format!(
+        "  make: {{ {act} 'true'] }}, undo: {{ {act} 'exit 1'] }} }} }}\n  check: {{ needs: make, {act} 'test ${{{{ site.id \
+         }}}} != s2'] }}, on_failure: undo, undo: {{ uses: noop@1 }} }}\n  last: {{ needs: check, {act} 'test ${{{{ site.id \
+         }}}} != s3'] }}, on_failure: pause }}\n"
+    );
+    place.write("r.yaml", runbook("r", "batches: { sizes: [rest], max_failures: [4] }\n", &steps));
+    let _ = place.run("r.yaml", "r", 5);
+    holds(&place.said(&["why", "r", "s2"], 0).out, &["its undo failed", "reinstate skip r make/s2"]);
+    assert_eq!(place.said(&["status", "r", "--json"], 5).json()["on_a_persons_word"], 0);
+    let _ = place.said(&["skip", "r", "make/s2", "--reason", "in use elsewhere"], 0);
+    let _ = place.said(&["mark-done", "r", "last/s3", "--evidence", "ticket 7"], 0);
+    let _ = place.said(&["resume", "r"], 3);
+    let logs = place.said(&["logs", "r"], 0).out;
+    let line = |word: &str| logs.lines().find(|line| line.contains(word)).unwrap_or_default();
+    holds(line("in use elsewhere"), &["make/s2", "left as it is, not taken back, by "]);
+    holds(line("ticket 7"), &["last/s3", "marked done by "]);
+    holds(&place.said(&["status", "r"], 3).out, &["2 units settled on a person's word"]);
+    assert_eq!(place.said(&["status", "r", "--json"], 3).json()["on_a_persons_word"], 2);
 }

@@ -25,7 +25,7 @@ mod why;
 
 pub use duration::{clock, span, stamp};
 pub use escape::plain;
-pub use fold::{Fold, Histogram, StepTimes, UndoTimes, told};
+pub use fold::{Fold, Histogram, StepTimes, UndoTimes, settles_undo, told};
 pub use forecast::{
     After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, PathPart, Point, PoolOutlook, Rest,
     Spread, WhatIf, forecast, forecast_lines, render_forecast, rest_line,

@@ -35,6 +35,7 @@ fn what_people_did_is_told_as_it_was() {
     assert_eq!((databases.units.undone, databases.units.stays, databases.units.failed), (1, 1, 0));
     assert_eq!((undo.attempts, undo.refused, undo.p50_s), (6, 6, None), "apart from the step's own attempts");
     assert_eq!(databases.attempts, databases.units.total - 5, "excluded and released sites were not begun");
+    assert_eq!(drive.fold.on_a_persons_word(), report.overruled.len(), "status counts what the report lists");
     let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
     assert_eq!(json["overruled"].as_array().unwrap().len(), 4);
     assert_eq!(json["timeline"][0]["actor"], "ann");

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::{Again, Event, Gate, Mode, Record, Run, SiteIx, UnitIx};
+use engine::{Again, Decree, Event, Gate, Mode, Record, Ruling, Run, SiteIx, UnitIx};
 use serde_json::{Value, json};
 
 use crate::args::Logs;
@@ -16,11 +16,17 @@ pub(crate) async fn logs(args: &Logs, json: bool) -> Result<Exit, Failure> {
     let journal = store::open(&args.of.stored.store).await?;
     let mut kept: VecDeque<String> = VecDeque::new();
     let most = args.tail.unwrap_or(usize::MAX);
+    // The run as it was before each event: only there a decree on a step and one on its undo differ.
+    let mut before: Option<Run> = None;
     let recovered = runtime::recover(&*journal, &args.of.name, |run, record| {
+        let before = before.get_or_insert_with(|| Run::new(run.plan().clone()));
+        let undo = report::settles_undo(before, &record.event);
+        // What does not fit is refused by the recovery itself.
+        let _ = before.apply(record);
         if !wanted(run, record, args) {
             return;
         }
-        kept.push_back(if json { event_json(run, record).to_string() } else { event_text(run, record) });
+        kept.push_back(if json { as_json(run, record, Some(undo)).to_string() } else { event_text(run, record, undo) });
         if kept.len() > most {
             kept.pop_front();
         }
@@ -125,6 +131,13 @@ fn subject(run: &Run, event: &Event) -> Option<String> {
         Event::Approved { gate: gate @ (Gate::Start | Gate::Batch(_)), .. }
         | Event::Rejected { gate: gate @ (Gate::Start | Gate::Batch(_)), .. }
         | Event::Lapsed { gate: gate @ (Gate::Start | Gate::Batch(_)) } => Some(report::gate_word(run, *gate)),
+        Event::Granted { instance, .. } => {
+            let (pool, key) = plan.pool_of(*instance);
+            plan.spec().pools.get(pool.ix()).map(|pool| match pool.per {
+                Some(per) => format!("pool {}[{}]", pool.name, plan.key_name(per, key)),
+                None => format!("pool {}", pool.name),
+            })
+        }
         Event::PoolSet { pool, .. } => plan.spec().pools.get(pool.ix()).map(|pool| format!("pool {}", pool.name)),
         Event::BatchOpened { batch } | Event::BatchSettled { batch } | Event::BudgetExceeded { batch } => {
             Some(format!("batch {}", batch.0 + 1))
@@ -133,7 +146,8 @@ fn subject(run: &Run, event: &Event) -> Option<String> {
     }
 }
 
-fn detail(event: &Event) -> Option<String> {
+/// What is told of an event; `undo` says whether it settles something that is being taken back, if that is known.
+fn detail(event: &Event, undo: Option<bool>) -> Option<String> {
     Some(match event {
         Event::Opened { actor, plan } => format!("by {actor}, plan {plan}"),
         Event::Adopted { epoch, holder } => format!("by {holder}, epoch {epoch}"),
@@ -152,7 +166,20 @@ fn detail(event: &Event) -> Option<String> {
         Event::Paused { actor, reason } | Event::Continued { actor, reason } | Event::Cancelled { actor, reason } => {
             format!("by {actor}: {reason}")
         }
-        Event::Ruled { ruling, actor, reason, .. } => format!("{ruling:?} by {actor}: {reason}"),
+        Event::Ruled { ruling, actor, reason, .. } => {
+            let ruling = match (ruling, undo) {
+                (Ruling::Done, Some(false)) => "done",
+                (Ruling::Done, Some(true)) => "taken back",
+                (Ruling::Again, Some(false)) => "not done",
+                (Ruling::Again, Some(true)) => "not taken back yet",
+                (Ruling::GiveUp, Some(false)) => "given up",
+                (Ruling::GiveUp, Some(true)) => "left as it is, not taken back",
+                (Ruling::Done, None) => "`resolve done`",
+                (Ruling::Again, None) => "`resolve not-done`",
+                (Ruling::GiveUp, None) => "`resolve give-up`",
+            };
+            format!("{ruling}, by {actor}: {reason}")
+        }
         Event::Clock
         | Event::Succeeded { .. }
         | Event::BatchOpened { .. }
@@ -165,7 +192,15 @@ fn detail(event: &Event) -> Option<String> {
         | Event::Amended { actor, reason, .. } => format!("by {actor}: {reason}"),
         Event::Lapsed { .. } => "nobody decided in time".to_owned(),
         Event::Overruled { how, actor, reason, .. } => {
-            let how = if *how == engine::Decree::Skip { "skipped" } else { "marked done" };
+            let how = match (how, undo) {
+                (Decree::Skip, Some(false)) => "skipped",
+                (Decree::Skip, Some(true)) => "left as it is, not taken back,",
+                (Decree::Done { .. }, Some(false)) => "marked done",
+                (Decree::Done { .. }, Some(true)) => "marked as taken back",
+                // Of the step or of its undo: what was typed is true of both.
+                (Decree::Skip, None) => "`skip`",
+                (Decree::Done { .. }, None) => "`mark-done`",
+            };
             format!("{how} by {actor}: {reason}")
         }
         Event::TakenOut { how, actor, reason, .. } => format!("{how:?} by {actor}: {reason}").to_lowercase(),
@@ -180,19 +215,23 @@ fn time(at: i64) -> String {
     chrono::DateTime::from_timestamp_millis(at).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-fn event_text(run: &Run, record: &Record) -> String {
+fn event_text(run: &Run, record: &Record, undo: bool) -> String {
     let subject = subject(run, &record.event).unwrap_or_default();
-    let detail = detail(&record.event).unwrap_or_default();
+    let detail = detail(&record.event, Some(undo)).unwrap_or_default();
     let text = format!("{} {:<15} {subject} {detail}", time(record.at), record.event.name());
     report::plain(text.trim_end())
 }
 
-/// An event as JSON, with names instead of numbers.
+/// An event as JSON, with names instead of numbers, of a run that may be ahead of it.
 pub(crate) fn event_json(run: &Run, record: &Record) -> Value {
+    as_json(run, record, None)
+}
+
+fn as_json(run: &Run, record: &Record, undo: Option<bool>) -> Value {
     json!({
         "at": time(record.at),
         "event": record.event.name(),
         "subject": subject(run, &record.event),
-        "detail": detail(&record.event),
+        "detail": detail(&record.event, undo),
     })
 }

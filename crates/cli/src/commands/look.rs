@@ -32,6 +32,7 @@ pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
     .await?;
     let held = holder_of(&*journal, &args.name).await?;
     let run = &recovered.run;
+    let on_word = fold.as_ref().map_or(0, report::Fold::on_a_persons_word);
     let rest = fold.and_then(|fold| fold.rest(SystemClock.now()));
     let tally = run.tally();
     let status = run.status();
@@ -43,11 +44,15 @@ pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
             "returned": tally.returned, "degraded": tally.degraded, "quarantined": tally.quarantined,
             "in_flight": run.in_flight(), "ready": run.ready_units(),
             "sites_by_state": standing.sites_by_state, "approvals": standing.approvals, "pools": standing.pools,
-            "for_operator": standing.for_operator,
+            "for_operator": standing.for_operator, "on_a_persons_word": on_word,
             "forecast": rest,
         }));
     } else {
         out::answer(&report::status_line(run, SystemClock.now()));
+        if on_word > 0 {
+            let units = if on_word == 1 { "unit" } else { "units" };
+            out::answer(&format!("{on_word} {units} settled on a person's word; `report` names who and why"));
+        }
         if let Some(rest) = &rest {
             out::answer(&format!("forecast: {}", report::rest_line(rest)));
         }

@@ -317,8 +317,9 @@ impl Plan {
         self.pool_base.last().copied().unwrap_or(0)
     }
 
-    /// Pool of an instance, and the instance's key.
-    pub(crate) fn pool_of(&self, instance: u32) -> (PoolIx, KeyIx) {
+    /// Pool of an instance, and the instance's key; the instance must be one of the plan's.
+    #[must_use]
+    pub fn pool_of(&self, instance: u32) -> (PoolIx, KeyIx) {
         let pool = locate(&self.pool_base, instance);
         (PoolIx::from(pool), KeyIx(instance - self.pool_base[pool]))
     }

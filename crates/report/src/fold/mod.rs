@@ -18,6 +18,7 @@ use engine::{Millis, Plan, Run};
 pub(crate) use gates::{Decided, GateLog, Word};
 pub use histogram::Histogram;
 pub(crate) use needs::{each_shared, gate_of, gated};
+pub use people::settles_undo;
 pub(crate) use people::{How, Of, Said, taken_words};
 pub(crate) use sites::site_of;
 pub use times::{StepTimes, UndoTimes};
@@ -129,6 +130,12 @@ impl Fold {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Units that count as settled on a person's word, which the engine did not see done.
+    #[must_use]
+    pub fn on_a_persons_word(&self) -> usize {
+        self.people.on_their_word()
     }
 
     /// Timings of each step, in the plan's order.

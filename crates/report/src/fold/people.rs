@@ -111,7 +111,20 @@ impl About {
     }
 }
 
+/// Whether a ruling or a decree that is about to be applied settles something that is being taken back.
+///
+/// `before` is the run without the event: afterwards, what was given up and what was left look alike.
+#[must_use]
+pub fn settles_undo(before: &Run, event: &Event) -> bool {
+    matches!(event, Event::Overruled { .. } | Event::Ruled { .. }) && About::of(before, event).is_undo()
+}
+
 impl People {
+    /// Units, and nodes without units yet, that count as settled on a person's word.
+    pub(super) fn on_their_word(&self) -> usize {
+        self.said.values().filter(|said| said.how != How::GivenUp).count()
+    }
+
     /// Notes what an event, just applied, says; `about` is from before it.
     pub(super) fn note(&mut self, run: &Run, at: Millis, event: &Event, about: &About) {
         match event {
