@@ -1,6 +1,6 @@
 //! The real binary as a process, and a lab served by another.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -40,8 +40,31 @@ impl ServedLab {
     /// Builds and damages a lab and serves it.
     #[must_use]
     pub fn damaged(binary: &str, sites: u32, damaged: u32, shards: u32, seed: u64) -> Self {
+        let mut lab = Self::built(binary, sites, shards, seed);
+        lab.damage(damaged);
+        lab.serve(true);
+        lab
+    }
+
+    /// Builds a lab, damages it unless `damaged` is 0, and serves it while nobody else writes: what it holds can be compared.
+    #[must_use]
+    pub fn quiet(binary: &str, sites: u32, damaged: u32, shards: u32, seed: u64) -> Self {
+        let mut lab = Self::built(binary, sites, shards, seed);
+        if damaged > 0 {
+            lab.damage(damaged);
+        }
+        lab.serve(false);
+        lab
+    }
+
+    fn damage(&self, sites: u32) {
+        let mut command = reinstate(&self.binary);
+        let _ = expect(command.args(["lab", "damage"]).arg(self.dir()).args(["--sites", &sites.to_string()]), 0);
+    }
+
+    fn built(binary: &str, sites: u32, shards: u32, seed: u64) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut lab = Self { binary: binary.to_owned(), folder, server: None };
+        let lab = Self { binary: binary.to_owned(), folder, server: None };
         let dir = lab.dir();
         let number = |number: u64| number.to_string();
         let _ = expect(
@@ -55,15 +78,12 @@ impl ServedLab {
             ]),
             0,
         );
-        let _ =
-            expect(reinstate(binary).args(["lab", "damage"]).arg(&dir).args(["--sites", &number(damaged.into())]), 0);
-        lab.serve();
         lab
     }
 
-    fn serve(&mut self) {
+    fn serve(&mut self, live_writes: bool) {
         let mut server = reinstate(&self.binary)
-            .args(["lab", "serve"])
+            .args(["lab", "serve", "--live-writes", if live_writes { "true" } else { "false" }])
             .arg(self.dir())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -102,14 +122,45 @@ impl ServedLab {
     /// Arguments that name a runbook with this lab's sites and estate.
     #[must_use]
     pub fn planned(&self, runbook: &Path) -> Vec<String> {
-        let text = |path: PathBuf| path.display().to_string();
-        vec![
-            runbook.display().to_string(),
-            "--sites".into(),
-            text(self.dir().join("sites.csv")),
-            "--estate".into(),
-            text(self.dir().join("estate.yaml")),
-        ]
+        self.planned_for(runbook, &self.dir().join("sites.csv"))
+    }
+
+    /// Arguments that name a runbook with a list and this lab's estate.
+    #[must_use]
+    pub fn planned_for(&self, runbook: &Path, list: &Path) -> Vec<String> {
+        let text = |path: &Path| path.display().to_string();
+        vec![text(runbook), "--sites".into(), text(list), "--estate".into(), text(&self.dir().join("estate.yaml"))]
+    }
+
+    /// What the estate holds.
+    ///
+    /// # Panics
+    /// If the lab cannot be read.
+    #[must_use]
+    pub fn fingerprint(&self) -> lab::Fingerprint {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(lab::fingerprint(&self.dir())).expect("the lab can be read")
+    }
+
+    /// Sends a JSON body to a path of the lab's services and insists on 200.
+    ///
+    /// # Panics
+    /// If the lab answers otherwise.
+    pub fn post(&self, path: &str, body: &str) {
+        let address = self.address();
+        let mut stream = std::net::TcpStream::connect(&address).expect("the lab is there");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+        let request = format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).expect("the lab reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the lab answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    fn address(&self) -> String {
+        let estate = std::fs::read_to_string(self.dir().join("estate.yaml")).expect("the estate file");
+        let url = estate.split("http://").nth(1).expect("a service");
+        url.split('/').next().unwrap_or_default().to_owned()
     }
 }
 
@@ -133,13 +184,27 @@ impl Drop for ServedLab {
 ///
 /// Returns its status, and whether it had ended by itself before that.
 pub fn strike(command: &mut Command, lines: u64, signal: &str) -> (ExitStatus, bool) {
+    let mut left = lines;
+    strike_when(command, signal, |_| {
+        left -= 1;
+        left == 0
+    })
+}
+
+/// Starts a command and sends it a signal when it has printed a line to standard error that `is_it`.
+///
+/// Returns its status, and whether it had ended by itself before that.
+pub fn strike_when(command: &mut Command, signal: &str, mut is_it: impl FnMut(&str) -> bool) -> (ExitStatus, bool) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the command starts");
     let mut err = BufReader::new(child.stderr.take().expect("its errors are a pipe"));
     let mut line = String::new();
-    for _ in 0..lines {
+    loop {
         line.clear();
         if err.read_line(&mut line).expect("its errors are text") == 0 {
             return (child.wait().expect("it ends"), true);
+        }
+        if is_it(&line) {
+            break;
         }
     }
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill starts");
