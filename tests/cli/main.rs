@@ -6,6 +6,7 @@ mod author;
 mod drivers;
 mod look;
 mod malformed;
+mod order;
 mod place;
 mod readme;
 mod secrets;

@@ -46,3 +46,22 @@ fn the_same_seed_gives_the_same_trace() {
         assert_eq!(sim::run(seed), sim::run(seed), "seed {seed}");
     }
 }
+
+#[test]
+fn an_order_of_another_length_than_the_nodes_is_refused() {
+    let mut random = reinstate_tests::random::Random::new(7);
+    let mut refused = 0;
+    for _ in 0..50 {
+        let plan = reinstate_tests::plans::plan(&mut random);
+        let nodes = plan.node_count() as usize;
+        for len in [nodes + 1, nodes.saturating_sub(1), 1, 2 * nodes].into_iter().filter(|&len| len > 0 && len != nodes)
+        {
+            let mut spec = plan.spec().clone();
+            spec.extras.order = vec![0; len];
+            let error = engine::Plan::new(spec).expect_err("ranks for other nodes");
+            assert_eq!(error.to_string(), "the order does not match the nodes");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+}

@@ -15,9 +15,18 @@ use crate::random::Random;
 pub fn plan(random: &mut Random) -> Arc<Plan> {
     loop {
         if let Ok(plan) = Plan::new(spec(random)) {
-            return plan;
+            return if random.chance(15) { reordered(random, &plan) } else { plan };
         }
     }
+}
+
+/// The plan with an order of its own: whatever numbers, as a file may hold them, many alike.
+fn reordered(random: &mut Random, plan: &Plan) -> Arc<Plan> {
+    let mut spec = plan.spec().clone();
+    let most = random.pick(&[0, 3, u64::from(u32::MAX)]);
+    let rank = |random: &mut Random| if random.chance(10) { u32::MAX } else { random.between(0, most) as u32 };
+    spec.extras.order = (0..plan.node_count()).map(|_| rank(random)).collect();
+    Plan::new(spec).expect("an order is as long as the plan has nodes")
 }
 
 /// Generates a plan as data.

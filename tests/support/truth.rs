@@ -348,14 +348,19 @@ fn runs_by_plan(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Of two sites that could both go on, the earlier one does.
+/// Of two sites that could both go on, the earlier one does, or the one that the plan's own order puts first.
 fn in_turn(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
     let Some(site) = spot.site() else { return Ok(()) };
+    let ranks = &run.plan().spec().extras.order;
     let mut unit = UnitIx(0);
     while let Some(state) = run.unit_state(unit) {
         if state == UnitState::Ready {
             let other = Spot::of(run, unit)?;
-            let earlier = !other.undo && other.site().is_some_and(|other| other < site);
+            let before = match (ranks.get(other.node.ix()), ranks.get(spot.node.ix())) {
+                (Some(other), Some(own)) => other < own,
+                _ => other.site().is_some_and(|other| other < site),
+            };
+            let earlier = !other.undo && before;
             need(!(earlier && run.why(other.node) == Some(Wait::Turn)), "a later site goes first")?;
         }
         unit = UnitIx(unit.0 + 1);

@@ -1,11 +1,13 @@
 //! What can be typed.
 
+mod order;
 mod verbs;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use order::Optimise;
 pub(crate) use verbs::{
     Adopt, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb, Waiting,
 };
@@ -226,6 +228,14 @@ pub(crate) struct PlanCommand {
     #[command(flatten)]
     pub(crate) planned: Planned,
     #[command(flatten)]
+    pub(crate) optimise: Optimise,
+    /// File to write the plan to, for `run --plan-file`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Take times, refusals and conditions as measured in this run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from_run: Option<String>,
+    #[command(flatten)]
     pub(crate) stored: Stored,
     /// Name for the run (not needed to plan)
     #[arg(long)]
@@ -261,6 +271,8 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "NAME")]
     pub(crate) from_run: Option<String>,
     #[command(flatten)]
+    pub(crate) optimise: Optimise,
+    #[command(flatten)]
     pub(crate) stored: Stored,
 }
 
@@ -276,6 +288,9 @@ pub(crate) struct RunCommand {
     /// Hash of the plan that was looked at (`reinstate plan`); refuses if anything changed since
     #[arg(long, value_name = "HASH", conflicts_with = "yes")]
     pub(crate) plan: Option<String>,
+    /// Plan as `reinstate plan --output` wrote it: its order is taken, all else must still be as it was
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan_file: Option<PathBuf>,
     /// Run without having looked at the plan
     #[arg(long)]
     pub(crate) yes: bool,

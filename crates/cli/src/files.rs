@@ -27,7 +27,7 @@ fn name(path: &Path) -> String {
 }
 
 /// Reads at most `max` bytes; a longer text is left to the front end, which refuses it by its length.
-fn bytes(path: &Path, what: &str, max: u64) -> Result<Vec<u8>, Failure> {
+pub(crate) fn bytes(path: &Path, what: &str, max: u64) -> Result<Vec<u8>, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::input(
             "file-unreadable",
@@ -47,4 +47,11 @@ fn bytes(path: &Path, what: &str, max: u64) -> Result<Vec<u8>, Failure> {
     }
     file.take(max).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
+}
+
+/// Writes a file whole, or says why not.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| {
+        Failure::input("file-unwritable", format!("cannot write {}: {error}", path.display()), "name another file")
+    })
 }

@@ -27,8 +27,9 @@ pub use duration::{clock, span, stamp};
 pub use escape::plain;
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, settles_undo, told};
 pub use forecast::{
-    After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, PathPart, Point, PoolOutlook, Rest,
-    Spread, WhatIf, forecast, forecast_lines, render_forecast, rest_line,
+    After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, PathPart, Point,
+    PoolOutlook, ReorderError, Rest, Spread, WhatIf, forecast, forecast_lines, order_lines, render_forecast, reorder,
+    rest_line,
 };
 pub use graph::{Drawing, GraphNode, Tint};
 pub use html::render_html;

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::planning::{self, Findings};
 use crate::progress::Progress;
-use crate::{out, signals};
+use crate::{files, out, signals};
 
 /// The runbook that users copy is the one that the demo runs.
 const RUNBOOK: &str = include_str!("../../../../runbooks/restoration-2.yaml");
@@ -52,7 +52,7 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
     tell("comparing every store with the truth, row for row and object for object");
     let diff = lab::diff(&lab_dir).await.map_err(|error| lab_command::trouble(&error))?;
     let page = place.report_path();
-    report_command::write(&page, &report::render_html(&report))?;
+    files::write(&page, report::render_html(&report).as_bytes())?;
     if json {
         out::json(&summary(&report, &diff, wall_s, &page));
     } else {
@@ -77,7 +77,7 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
 async fn restore(dir: &Path, lab_dir: &Path, json: bool) -> Result<(DriveEnd, Report), Failure> {
     let mut findings = Findings::new(FindingFormat::Text, false);
     let runbook_path = dir.join("restoration-2.yaml");
-    report_command::write(&runbook_path, RUNBOOK)?;
+    files::write(&runbook_path, RUNBOOK.as_bytes())?;
     let planned = crate::args::Planned {
         runbook: runbook_path,
         sites: lab_dir.join("sites.csv"),

@@ -26,7 +26,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => author::check(&args, json),
         Command::Graph(args) => author::graph(&args, json),
         Command::Schema => author::schema(),
-        Command::Plan(args) => plan::plan(&args, json),
+        Command::Plan(args) => plan::plan(&args, json).await,
         Command::Simulate(args) => simulate::simulate(&args, json).await,
         Command::Run(args) => run::run(args, json).await,
         Command::Resume(args) => run::resume(args, json).await,

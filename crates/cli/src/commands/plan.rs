@@ -1,41 +1,72 @@
 //! `plan`: what a run would do.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use engine::{Plan, Scope, StepIx};
-use report::{Drawings, Forecast, Model};
+use report::{Drawings, Forecast, Model, OrderFinding};
 use serde_json::{Value, json};
 
-use crate::args::PlanCommand;
+use crate::args::{PlanCommand, Stored};
+use crate::commands::report::fold;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{out, planning};
+use crate::{order, out, plan_file, planning};
 
-/// Shows the plan.
-pub(crate) fn plan(args: &PlanCommand, json: bool) -> Result<Exit, Failure> {
+/// Seed of what is drawn and searched, so that the same files show the same plan.
+const SEED: u64 = 1;
+
+/// Shows the plan, with a better order if one was asked for and found.
+pub(crate) async fn plan(args: &PlanCommand, json: bool) -> Result<Exit, Failure> {
     let plan = match planning::plan(&args.planned, json)? {
         Ok(plan) => plan,
         Err(exit) => return Ok(exit),
     };
-    let forecast = forecast(&plan);
-    let view = view(&plan, forecast.as_ref());
+    let model = model(&plan, args.from_run.as_deref(), &args.stored).await?;
+    let (plan, finding) = order::searched(plan, &model, args.optimise, SEED, None)?;
+    if let Some(path) = &args.output {
+        plan_file::write(path, &plan)?;
+    }
+    let forecast = forecast(&plan, &model);
+    let view = view(&plan, forecast.as_ref(), finding.as_ref());
     if json {
         out::json(&view);
     } else {
-        out::answer(&text(&plan, &view, forecast.as_ref()));
+        let mut text = text(&plan, &view, forecast.as_ref(), finding.as_ref());
+        text.push_str(&how_to_run(&plan, args.output.as_deref()));
+        out::answer(&text);
     }
     Ok(Exit::Done)
 }
 
-/// How long it would take; `None` if no step says `expect`, of which nothing could be told.
-fn forecast(plan: &Arc<Plan>) -> Option<Forecast> {
-    let model = Model::expected(plan);
-    let how = Drawings { seeds: None, first_seed: 1, changes: false };
-    if model.is_grounded() { report::forecast(plan, &model, how) } else { None }
+/// What steps take: as `expect` says, or as an earlier run measured.
+pub(crate) async fn model(plan: &Plan, from_run: Option<&str>, stored: &Stored) -> Result<Model, Failure> {
+    let Some(name) = from_run else { return Ok(Model::expected(plan)) };
+    let journal = store::open(&stored.store).await?;
+    Ok(Model::measured(plan, &fold(&*journal, name).await?))
+}
+
+/// How long it would take; `None` if nothing is known of how long steps take.
+fn forecast(plan: &Arc<Plan>, model: &Model) -> Option<Forecast> {
+    let how = Drawings { seeds: None, first_seed: SEED, changes: false };
+    if model.is_grounded() { report::forecast(plan, model, how) } else { None }
+}
+
+/// What to type to run exactly this plan.
+fn how_to_run(plan: &Plan, file: Option<&Path>) -> String {
+    let hash = &plan.hash()[..16];
+    match file {
+        Some(file) => format!("\n\nrun it with   --plan-file {} --plan {hash}", file.display()),
+        // An order that was searched for cannot be found again from the runbook alone.
+        None if !plan.spec().extras.order.is_empty() => {
+            "\n\nkeep it with  --output FILE, to run it with --plan-file FILE".to_owned()
+        }
+        None => format!("\n\nrun it with   --plan {hash}"),
+    }
 }
 
 /// The plan as data.
-fn view(plan: &Plan, forecast: Option<&Forecast>) -> Value {
+fn view(plan: &Plan, forecast: Option<&Forecast>, order: Option<&OrderFinding>) -> Value {
     let spec = plan.spec();
     let batches: Vec<Value> = (0..plan.batch_count())
         .map(|ix| {
@@ -71,6 +102,7 @@ fn view(plan: &Plan, forecast: Option<&Forecast>) -> Value {
         "longest_path": longest_path(plan),
         "data_loss_s": loss(plan),
         "forecast": forecast,
+        "order": order,
         "points_of_no_return": no_return(plan),
     })
 }
@@ -144,7 +176,7 @@ fn loss(plan: &Plan) -> Option<Value> {
     Some(json!({ "median": losses[losses.len() / 2] / 1_000, "worst": worst / 1_000 }))
 }
 
-fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>) -> String {
+fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>, order: Option<&OrderFinding>) -> String {
     let spec = plan.spec();
     let mut text = format!(
         "{} on estate {}: {} sites, {} steps, {} units\n\nbatches",
@@ -198,6 +230,9 @@ fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>) -> String {
         }
         None => text.push_str("\nforecast      none: no step says how long it takes (`expect`)"),
     }
+    if let Some(order) = order {
+        text.push_str(&format!("\n{}", order::rows(order).trim_end()));
+    }
     if let Some(loss) = view.get("data_loss_s").filter(|loss| !loss.is_null()) {
         text.push_str(&format!("\ndata loss     median {} s, worst {} s", loss["median"], loss["worst"]));
     }
@@ -205,6 +240,6 @@ fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>) -> String {
     let no_return =
         if no_return.is_empty() { "nothing: all can be taken back".to_owned() } else { no_return.join(", ") };
     text.push_str(&format!("\nno return     {no_return}"));
-    text.push_str(&format!("\nhash          {}\n\nrun it with   --plan {}", plan.hash(), &plan.hash()[..16]));
+    text.push_str(&format!("\nhash          {}", plan.hash()));
     text
 }

@@ -1,14 +1,12 @@
 //! `report`: what a run did.
 
-use std::path::Path;
-
 use report::Fold;
 use runtime::{Clock, Journal, SystemClock};
 
 use crate::args::{ReportCommand, ReportFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::out;
+use crate::{files, out};
 
 /// Reports on a run.
 pub(crate) async fn report(args: &ReportCommand, json: bool) -> Result<Exit, Failure> {
@@ -23,7 +21,7 @@ pub(crate) async fn report(args: &ReportCommand, json: bool) -> Result<Exit, Fai
         ReportFormat::Junit => report::render_junit(&report),
     };
     match &args.output {
-        Some(path) => write(path, &text)?,
+        Some(path) => files::write(path, text.as_bytes())?,
         None => out::answer(&text),
     }
     Ok(Exit::Done)
@@ -49,11 +47,4 @@ pub(crate) async fn fold(journal: &dyn Journal, name: &str) -> Result<Fold, Fail
             format!("`reinstate resume {name}` starts it"),
         )),
     }
-}
-
-/// Writes a file whole, or says why not.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| {
-        Failure::input("file-unwritable", format!("cannot write {}: {error}", path.display()), "name another file")
-    })
 }

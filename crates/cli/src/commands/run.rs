@@ -12,13 +12,17 @@ use crate::execute::drive_run;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::{out, planning, signals};
+use crate::{out, plan_file, planning, signals};
 
 /// Plans, records and drives a run.
 pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
     let plan = match planning::plan(&args.planned, json)? {
         Ok(plan) => plan,
         Err(exit) => return Ok(exit),
+    };
+    let plan = match &args.plan_file {
+        Some(file) => plan_file::ordered_as(&*plan_file::read(file)?, &plan)?,
+        None => plan,
     };
     agreed(&args, &plan)?;
     counted(&args, &plan)?;
@@ -96,8 +100,19 @@ fn agreed(args: &RunCommand, plan: &Plan) -> Result<(), Failure> {
         Some(hash) if hash.len() >= 8 && plan.hash().starts_with(hash.as_str()) => Ok(()),
         Some(hash) => Err(Failure::input(
             "plan-changed",
-            format!("the plan is now {}, not {hash}: runbook, sites, estate or inputs changed", plan.hash()),
-            "look at the new plan with `reinstate plan`, and give its hash (at least 8 characters)",
+            match &args.plan_file {
+                Some(file) => format!("the plan of {} is {}, not {hash}", file.display(), plan.hash()),
+                None => {
+                    format!("the plan is now {}, not {hash}: runbook, sites, estate or inputs changed", plan.hash())
+                }
+            },
+            match args.plan_file {
+                Some(_) => "give the hash that `reinstate plan` showed with the file (at least 8 characters)",
+                None => {
+                    "look at the new plan with `reinstate plan`, and give its hash (at least 8 characters); a plan whose \
+                     order was searched for needs its file too: `--plan-file`"
+                }
+            },
         )),
         None if args.yes => Ok(()),
         None => Err(Failure::input(

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::{Plan, PlanSpec};
-use report::{Drawings, Model};
+use report::{Drawings, Forecast, OrderFinding};
 use runbook::Estate;
+use serde::Serialize;
 
 use crate::args::{FindingFormat, Simulate};
-use crate::commands::report::fold;
+use crate::commands::plan::model;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::out;
 use crate::planning::{self, Findings};
+use crate::{order, out};
 
 /// Forecasts a run before its first step.
 pub(crate) async fn simulate(args: &Simulate, json: bool) -> Result<Exit, Failure> {
@@ -25,13 +26,8 @@ pub(crate) async fn simulate(args: &Simulate, json: bool) -> Result<Exit, Failur
         }
         return Ok(Exit::BadInput);
     };
-    let model = match &args.from_run {
-        None => Model::expected(&plan),
-        Some(name) => {
-            let journal = store::open(&args.stored.store).await?;
-            Model::measured(&plan, &fold(&*journal, name).await?)
-        }
-    };
+    let model = model(&plan, args.from_run.as_deref(), &args.stored).await?;
+    let (plan, finding) = order::searched(plan, &model, args.optimise, args.seed, args.seeds)?;
     let how = Drawings { seeds: args.seeds, first_seed: args.seed, changes: true };
     let forecast = report::forecast(&plan, &model, how).ok_or_else(|| {
         Failure::input(
@@ -41,11 +37,21 @@ pub(crate) async fn simulate(args: &Simulate, json: bool) -> Result<Exit, Failur
         )
     })?;
     if json {
-        out::json(&forecast);
+        out::json(&Simulated { forecast, order: finding });
     } else {
-        out::answer(&report::render_forecast(&forecast, out::width()));
+        let order = finding.map_or_else(String::new, |finding| format!("\n{}", order::rows(&finding)));
+        out::answer(&format!("{}{order}", report::render_forecast(&forecast, out::width())));
     }
     Ok(Exit::Done)
+}
+
+/// The answer for programs.
+#[derive(Serialize)]
+struct Simulated {
+    #[serde(flatten)]
+    forecast: Forecast,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<OrderFinding>,
 }
 
 /// The plan with the pools and batches that were asked for; `None` if something was found, which has been shown then.

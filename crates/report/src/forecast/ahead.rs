@@ -62,8 +62,7 @@ struct Drawn {
 #[must_use]
 pub fn forecast(plan: &Arc<Plan>, model: &Model, how: Drawings) -> Option<Forecast> {
     let (runs, assumed) = stand_in(plan);
-    let fitting = (UNITS_AT_ONCE / plan.unit_count().max(1)).clamp(1, SEEDS);
-    let seeds = how.seeds.unwrap_or(fitting).max(1);
+    let seeds = how.seeds.unwrap_or_else(|| drawings_of(plan)).max(1);
     let mut drawn: Vec<Drawn> = Vec::new();
     for seed in (0..u64::from(seeds)).map(|ix| how.first_seed.wrapping_add(ix)) {
         drawn.push(sum_up(seed, from_the_start(&runs, model, seed))?);
@@ -105,6 +104,11 @@ pub fn forecast(plan: &Arc<Plan>, model: &Model, how: Drawings) -> Option<Foreca
         seeds,
         first_seed: how.first_seed,
     })
+}
+
+/// Drawings of a plan where nobody says how many.
+pub(super) fn drawings_of(plan: &Plan) -> u32 {
+    (UNITS_AT_ONCE / plan.unit_count().max(1)).clamp(1, SEEDS)
 }
 
 fn sum_up(seed: u64, mut course: Course) -> Option<Drawn> {

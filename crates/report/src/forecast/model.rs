@@ -143,6 +143,22 @@ impl Model {
         model
     }
 
+    /// Mean time of an attempt of a step, in milliseconds.
+    #[must_use]
+    pub fn expected_ms(&self, step: StepIx) -> u64 {
+        match &self.steps[step.ix()].time {
+            Time::Range(low, high) => middle(*low, *high),
+            Time::Measured(ladder) => mean(ladder),
+            Time::Blend(ladder, measured, (low, high)) => {
+                #[expect(clippy::cast_precision_loss, reason = "a mean")]
+                let blend = mean(ladder) as f64 * measured + middle(*low, *high) as f64 * (1.0 - measured);
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, never below 0")]
+                let blend = blend as u64;
+                blend
+            }
+        }
+    }
+
     /// How long an attempt lasts, in milliseconds.
     pub(super) fn duration(&self, seed: u64, step: StepIx, unit: UnitIx, attempt: u32) -> i64 {
         let bits = |what| draw(seed, what, u64::from(unit.0), u64::from(attempt));
@@ -258,6 +274,21 @@ fn refused(times: &StepTimes) -> f64 {
 
 fn between(bits: u64, low: u64, high: u64) -> u64 {
     low + below(bits, high.saturating_sub(low).saturating_add(1))
+}
+
+fn middle(low: u64, high: u64) -> u64 {
+    low + high.saturating_sub(low) / 2
+}
+
+/// Mean of a ladder: each rung holds how many values lie up to it, and the value.
+fn mean(ladder: &[(u64, u64)]) -> u64 {
+    let mut below = 0;
+    let mut sum = 0_u128;
+    for &(upto, ms) in ladder {
+        sum += u128::from(upto.saturating_sub(below)) * u128::from(ms);
+        below = upto;
+    }
+    u64::try_from(sum / u128::from(below.max(1))).unwrap_or(u64::MAX)
 }
 
 fn climb(ladder: &[(u64, u64)], bits: u64) -> u64 {
