@@ -40,17 +40,27 @@ fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let sites = args.first().map_or(Ok(883), |sites| sites.parse())?;
     let seconds = args.get(1).map_or(Ok(20), |seconds| seconds.parse())?;
-    let mut spec = plan(sites)?;
-    for step in &mut spec.steps {
-        let (low, high) = TIMES.iter().find(|row| row.0 == step.name).map_or(CALL, |row| (row.1, row.2));
-        step.expect_ms = (low * 1000, high * 1000);
+    let spec = plan(sites)?;
+    for (pools, slots) in [("pools as shipped", None), ("eight writers and readers a shard", Some(8))] {
+        let mut spec = spec.clone();
+        for pool in spec.pools.iter_mut().filter(|pool| pool.per.is_some()) {
+            pool.slots = slots.or(pool.slots);
+        }
+        for step in &mut spec.steps {
+            let (low, high) = TIMES.iter().find(|row| row.0 == step.name).map_or(CALL, |row| (row.1, row.2));
+            step.expect_ms = (low * 1000, high * 1000);
+        }
+        both(&*Plan::new(spec)?, pools, seconds)?;
     }
-    let plan = Plan::new(spec)?;
+    Ok(())
+}
+
+fn both(plan: &Plan, pools: &str, seconds: u64) -> Result<(), Failure> {
     let users = match plan.spec().sites.column("users").map(|column| &column.values) {
         Some(Values::Integer(users)) => users.clone(),
         _ => return Err("the sites have no users".into()),
     };
-    let same = |node: NodeIx| expected_ms(&plan, plan.node_at(node).0);
+    let same = |node: NodeIx| expected_ms(plan, plan.node_at(node).0);
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let by_size = |node: NodeIx| {
         let (step, key) = plan.node_at(node);
@@ -65,8 +75,8 @@ fn main() -> Result<(), Failure> {
     for (title, duration) in
         [("the same for all sites", &same as &dyn Fn(NodeIx) -> u64), ("growing with the site", &by_size)]
     {
-        println!("times {title}:");
-        measure(&plan, duration, seconds)?;
+        println!("{pools}, times {title}:");
+        measure(plan, duration, seconds)?;
     }
     Ok(())
 }
