@@ -1,0 +1,216 @@
+//! What is proved of each runbook.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::Mode;
+use reinstate_tests::process::{expect, strike_when};
+
+use crate::books::{Book, World, verb};
+use crate::journal::{Seen, cut_after, seen, steps};
+use crate::variant;
+
+fn id(row: &str) -> &str {
+    row.split(',').next().unwrap_or_default()
+}
+
+/// Each step of one target after or in which it fails; every target is taken back, and the estate is as before.
+pub fn whichever_step_fails(book: &Book) {
+    let text = book.text();
+    let mut all = variant::steps(&text);
+    // Steps with items come first, as the targets that have some do.
+    all.sort_by_key(|step| !step.listed);
+    let world = World::new(book, all.len() * 2);
+    let mut rows = world.rows.clone().into_iter();
+    let (mut list, mut fails, mut book_text) = (Vec::new(), BTreeMap::new(), variant::all_at_once(&text));
+    for step in &all {
+        // A step that stands for a rule of the list refuses the row that breaks it, and no other.
+        let reaches_nothing = step.each && variant::unreachable(&text, &step.name, None).is_none();
+        if reaches_nothing {
+            let row = rows.next().unwrap().replace(",true", ",false");
+            fails.insert(id(&row).to_owned(), (step.name.clone(), "in"));
+            list.push(row);
+            continue;
+        }
+        let row = rows.next().unwrap();
+        book_text = variant::failing_after(&book_text, &step.name, id(&row));
+        fails.insert(id(&row).to_owned(), (step.name.clone(), "after"));
+        list.push(row);
+        if step.each {
+            let row = rows.next().unwrap();
+            book_text = variant::unreachable(&book_text, &step.name, Some(id(&row))).unwrap();
+            fails.insert(id(&row).to_owned(), (step.name.clone(), "in"));
+            list.push(row);
+        }
+    }
+    let store = world.store("each");
+    let _ = expect(&mut world.run(&store, "each", &book_text, &list), 4);
+
+    let attempts = seen(&store, "each");
+    for (target, (step, how)) in &fails {
+        let of = |event: &str, step: &str| {
+            attempts.iter().any(|one| one.is(event, step, Mode::Apply) && one.unit.contains(target.as_str()))
+        };
+        let wide = all.iter().any(|one| one.name == *step && !one.each);
+        if *how == "after" {
+            assert!(wide || of("succeeded", step), "{step} succeeded for {target}");
+            assert!(of("refused", &format!("after_{step}")), "{target} failed after {step}");
+        } else {
+            assert!(of("refused", step) && !of("succeeded", step), "{step} failed for {target}");
+        }
+    }
+    let undone = steps(&attempts, "succeeded", Mode::Undo);
+    let missing: Vec<&str> = all
+        .iter()
+        .filter(|step| step.each && step.has_undo && !undone.contains(&step.name))
+        .map(|step| step.name.as_str())
+        .collect();
+    let never_ran: Vec<&str> = fails.values().filter(|(_, how)| *how == "in").map(|(step, _)| step.as_str()).collect();
+    assert!(
+        missing
+            .iter()
+            .all(|step| never_ran.contains(step) && !steps(&attempts, "succeeded", Mode::Apply).contains(*step)),
+        "not taken back: {missing:?}"
+    );
+    let output = expect(&mut verb(&store, &["sites", "each", "--json"]), 0);
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let site: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(site["state"], "undone", "it fails {:?}: {line}", fails.get(site["id"].as_str().unwrap()));
+    }
+    let blame = |changed: Vec<lab::Changed>| -> Vec<String> {
+        let of = |table: &lab::Changed, site: &String| {
+            format!("{}.{}: fails {:?}", table.store, table.table, fails.get(site))
+        };
+        changed.iter().flat_map(|table| table.sites.iter().map(move |site| of(table, site))).collect()
+    };
+    assert_eq!(blame(world.changed()), Vec::<String>::new());
+    // What the targets shared goes with the whole run.
+    world.take_back(&store, "each");
+    assert_eq!(blame(world.changed()), Vec::<String>::new());
+    assert_eq!(world.recovered(), Vec::<std::path::PathBuf>::new());
+    shared_step_fails(&world, &text, &all);
+}
+
+/// A step that several targets share fails for all of them.
+fn shared_step_fails(world: &World, text: &str, all: &[variant::Step]) {
+    for step in all.iter().filter(|step| !step.each) {
+        let store = world.store(&step.name);
+        let text = variant::unreachable(&variant::all_at_once(text), &step.name, None).unwrap();
+        let output = world.run(&store, "one", &text, &world.rows[..3]).output().unwrap();
+        assert!(matches!(output.status.code(), Some(3..=5)), "{}: {:?}", step.name, output.status);
+        assert!(seen(&store, "one").iter().any(|one| one.is("refused", &step.name, Mode::Apply)), "{}", step.name);
+        world.take_back(&store, "one");
+        assert_eq!(world.changed(), [], "{} fails", step.name);
+        assert_eq!(world.recovered(), Vec::<std::path::PathBuf>::new(), "{} fails", step.name);
+    }
+}
+
+/// Every undo is delivered twice: the journal forgets that it was.
+pub fn each_undo_twice(book: &Book) {
+    let text = book.text();
+    let world = World::new(book, 4);
+    let rows = &world.rows[..4];
+    let first = world.store("first");
+    let _ = expect(&mut world.run(&first, "r", &text, rows), 0);
+    let done = world.lab.fingerprint();
+    assert_ne!(done.hash, world.before.hash, "it did something");
+    let second = world.store("second");
+    for entry in std::fs::read_dir(first.parent().unwrap()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, second.with_file_name(path.file_name().unwrap())).unwrap();
+    }
+    let wanted: BTreeSet<String> =
+        variant::steps(&text).into_iter().filter(|step| step.has_undo).map(|step| step.name).collect();
+    for store in [&first, &second] {
+        world.take_back(store, "r");
+        let attempts = seen(store, "r");
+        let ran = steps(&attempts, "succeeded", Mode::Apply);
+        let wanted: BTreeSet<String> = wanted.intersection(&ran).cloned().collect();
+        assert!(!wanted.is_empty());
+        assert_eq!(steps(&attempts, "succeeded", Mode::Undo), wanted);
+        assert_eq!(world.changed(), []);
+        assert_eq!(world.recovered(), Vec::<std::path::PathBuf>::new());
+    }
+    // The way is free for another run.
+    let _ = expect(&mut world.run(&world.store("again"), "again", &text, rows), 0);
+    assert_eq!(done.differences(&world.lab.fingerprint()), []);
+}
+
+/// Killed with each step under way, on the way there and on the way back.
+pub fn killed_at_each_step(book: &Book) {
+    let text = book.text();
+    let world = World::new(book, 3);
+    let rows = &world.rows[..3];
+    let undisturbed = world.store("undisturbed");
+    let _ = expect(&mut world.run(&undisturbed, "r", &text, rows), 0);
+    let done = world.lab.fingerprint();
+    let attempts = seen(&undisturbed, "r");
+    world.take_back(&undisturbed, "r");
+    assert_eq!(world.changed(), []);
+
+    let store = world.store("killed");
+    let mut start = Some(world.run(&store, "k", &text, rows));
+    let struck = strike_each(&store, Mode::Apply, 0, || {
+        start.take().unwrap_or_else(|| verb(&store, &["resume", "k", "--json"]))
+    });
+    assert_eq!(struck, steps(&attempts, "succeeded", Mode::Apply), "each step was killed");
+    assert_eq!(done.differences(&world.lab.fingerprint()), [], "as without a kill");
+    assert_eq!(world.lab.diff()["effects_applied_twice"], 0);
+
+    let _ = expect(&mut verb(&store, &["cancel", "k", "--undo", "--reason", "a test"]), 0);
+    let struck = strike_each(&store, Mode::Undo, 4, || verb(&store, &["resume", "k", "--json"]));
+    assert_eq!(struck, steps(&seen(&undisturbed, "r"), "succeeded", Mode::Undo), "each undo was killed");
+    assert_eq!(world.changed(), []);
+    assert_eq!(world.recovered(), Vec::<std::path::PathBuf>::new());
+}
+
+/// Kills the run `k` as soon as a step starts in this mode that was never under way at a kill, until it ends; returns those
+/// that were.
+fn strike_each(
+    store: &std::path::Path,
+    mode: Mode,
+    code: i32,
+    mut command: impl FnMut() -> std::process::Command,
+) -> BTreeSet<String> {
+    let mut struck = BTreeSet::new();
+    loop {
+        let mut now = None;
+        let (status, ended) = strike_when(&mut command(), "-KILL", |line| {
+            let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else { return false };
+            let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+            let is = match mode {
+                Mode::Undo => text("detail").ends_with(", an undo"),
+                _ => !text("detail").contains(','),
+            };
+            let step = text("subject").split('/').next().unwrap_or_default().to_owned();
+            let strike = text("event") == "started" && is && !struck.contains(&step);
+            if strike {
+                now = Some((step, text("subject")));
+            }
+            strike
+        });
+        let Some((step, unit)) = now else {
+            assert!(ended && status.code() == Some(code), "it ended with {status}");
+            return struck;
+        };
+        // What the journal got before the kill came is taken away: the unit is under way in it, whatever it has done.
+        let mut attempts = seen(store, "k");
+        let start = attempts.iter().rfind(|one| one.is("started", &step, mode) && one.unit == unit);
+        let group = start.expect("its start was printed, so it is durable").group;
+        cut_after(store, "k", group);
+        attempts.retain(|one| one.group <= group);
+        let under_way = under_way(&attempts, mode);
+        assert!(under_way.contains(&step), "{step} is not under way");
+        struck.extend(under_way);
+    }
+}
+
+/// The steps of which a unit has started in this mode and not ended since.
+fn under_way(attempts: &[Seen], mode: Mode) -> BTreeSet<String> {
+    let mut last: BTreeMap<&str, &Seen> = BTreeMap::new();
+    // A probe that was begun changes nothing about what is under way; its answer does.
+    for one in attempts.iter().filter(|one| one.event != "started" || !one.mode.is_probe()) {
+        last.insert(&one.unit, one);
+    }
+    let open = last.into_values().filter(|one| one.event == "started" && one.mode == mode);
+    open.map(|one| one.step.clone()).collect()
+}
