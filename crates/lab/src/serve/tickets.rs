@@ -1,6 +1,7 @@
 //! What customers report: a site that was never deleted and has lost something that it should have kept.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -17,7 +18,9 @@ pub(super) const DDL: &str = "CREATE TABLE IF NOT EXISTS lab_tickets (\
     id INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, what TEXT NOT NULL, raised INTEGER NOT NULL, open INTEGER NOT NULL)";
 
 /// `GET /support/tickets?since=N`: open tickets above number N, after a look at every site.
-pub(super) async fn list(estate: &Estate, query: Option<&str>) -> Result<Response, Problem> {
+///
+/// The books are kept in a task of its own: a client that goes away does not cut the transaction in two.
+pub(super) async fn list(estate: &Arc<Estate>, query: Option<&str>) -> Result<Response, Problem> {
     let since = query.and_then(|query| query.split('&').find_map(|part| part.strip_prefix("since=")));
     let since: i64 = match since {
         None | Some("") => 0,
@@ -25,6 +28,12 @@ pub(super) async fn list(estate: &Estate, query: Option<&str>) -> Result<Respons
             Problem::unprocessable("malformed-since", format!("since: `{text}` is not the `last` of an earlier answer"))
         })?,
     };
+    let estate = Arc::clone(estate);
+    let task = estate.tasks.clone().spawn(async move { look(&estate, since).await });
+    task.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+}
+
+async fn look(estate: &Estate, since: i64) -> Result<Response, Problem> {
     let lost = lost(estate).await?;
     let mut conn = estate.store("catalogue")?.write.lock().await;
     sql::script(&mut conn, "BEGIN IMMEDIATE".to_owned()).await?;

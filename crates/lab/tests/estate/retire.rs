@@ -117,3 +117,24 @@ async fn a_customer_who_loses_something_raises_one_ticket() {
     assert_eq!(client.get("/support/tickets?since=yesterday").await.0, 422);
     served.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_no_transaction_open() {
+    let lab = built(20).await;
+    let (served, client) = lab.quiet().await;
+    let address = served.base_url().trim_start_matches("http://").to_owned();
+    let request = format!("GET /support/tickets HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    for patience in 0..150 {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+        // It goes at another moment of the server's work each time.
+        for _ in 0..patience {
+            tokio::task::yield_now().await;
+        }
+        drop(stream);
+    }
+    assert_eq!(client.get("/support/tickets").await.0, 200);
+    let app = &apps(&lab)[0]["id"];
+    assert_eq!(client.plainly(&format!("/catalogue/apps/{app}/retire"), "after them").await.0, 200);
+    served.shutdown().await;
+}
