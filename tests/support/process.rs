@@ -207,8 +207,13 @@ pub fn strike_when(command: &mut Command, signal: &str, mut is_it: impl FnMut(&s
             break;
         }
     }
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill starts");
-    assert!(sent.success(), "the process is there until it is waited for");
+    if matches!(signal, "-KILL" | "-9") {
+        // At once, without a process of its own.
+        child.kill().expect("the process is there until it is waited for");
+    } else {
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill starts");
+        assert!(sent.success(), "the process is there until it is waited for");
+    }
     // A full pipe must not keep it from ending.
     let drained = std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()).is_ok());
     let status = child.wait().expect("it ends");
