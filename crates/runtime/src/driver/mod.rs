@@ -16,5 +16,5 @@ mod request;
 
 pub use drive::{Drive, DriveEnd, DriveError, Observer, Settings, drive};
 pub use launch::Launcher;
-pub use recover::{RecoverError, Recovered, open, recover};
+pub use recover::{RecoverError, Recovered, Tail, open, recover};
 pub use request::{Reply, Request};

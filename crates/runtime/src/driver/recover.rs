@@ -78,32 +78,79 @@ pub async fn recover(
     run: &str,
     mut each: impl FnMut(&Run, &Record),
 ) -> Result<Recovered, RecoverError> {
-    let (head, plan) = journal.plan(run).await?;
-    let plan = Plan::decode(&plan).map_err(|source| RecoverError::Plan { run: run.to_owned(), source })?;
-    if plan.hash() != head.plan_hash {
-        let (found, expected) = (plan.hash().to_owned(), head.plan_hash);
-        return Err(RecoverError::PlanHash { run: run.to_owned(), found, expected });
-    }
-    let mut folded = Run::new(plan);
-    let mut next = 0;
+    let mut tail = Tail::open(journal, run).await?;
+    let mut folded = Run::new(tail.plan.clone());
     loop {
-        let groups = journal.load(run, next, PAGE).await?;
+        let groups = tail.read(journal).await?;
         if groups.is_empty() {
-            return Ok(Recovered { head, run: folded, next });
+            return Ok(Recovered { head: tail.head, run: folded, next: tail.next });
         }
-        for group in groups {
-            let seq = group.seq;
-            let records = decode_group(&group.bytes).map_err(|source| RecoverError::Group {
-                run: run.to_owned(),
-                seq,
-                source,
-            })?;
+        for (seq, records) in groups {
             for record in records {
                 each(&folded, &record);
                 folded.apply(&record).map_err(|source| RecoverError::Record { run: run.to_owned(), seq, source })?;
             }
-            next = seq + 1;
         }
+    }
+}
+
+/// The journal of a run, read once from its start and then as it grows.
+#[derive(Debug)]
+pub struct Tail {
+    head: RunHead,
+    plan: Arc<Plan>,
+    next: u64,
+}
+
+impl Tail {
+    /// Reads the plan that a run was created with; no group is read yet.
+    ///
+    /// # Errors
+    /// If there is no such run, or its plan is not what was stored.
+    pub async fn open(journal: &dyn Journal, run: &str) -> Result<Self, RecoverError> {
+        let (head, plan) = journal.plan(run).await?;
+        let plan = Plan::decode(&plan).map_err(|source| RecoverError::Plan { run: run.to_owned(), source })?;
+        if plan.hash() != head.plan_hash {
+            let (found, expected) = (plan.hash().to_owned(), head.plan_hash);
+            return Err(RecoverError::PlanHash { run: run.to_owned(), found, expected });
+        }
+        Ok(Self { head, plan, next: 0 })
+    }
+
+    /// The plan that the run was created with; what it was amended to is in the records.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Groups read so far.
+    #[must_use]
+    pub fn groups(&self) -> u64 {
+        self.next
+    }
+
+    /// Reads the next groups with their numbers, a page at most; empty at the journal's present end.
+    ///
+    /// # Errors
+    /// If the journal cannot be read; the same groups come with the next call then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the same groups come with the next call.
+    pub async fn read(&mut self, journal: &dyn Journal) -> Result<Vec<(u64, Vec<Record>)>, RecoverError> {
+        let run = &self.head.run;
+        let groups = journal.load(run, self.next, PAGE).await?;
+        let decoded: Result<Vec<_>, _> = groups
+            .into_iter()
+            .map(|group| match decode_group(&group.bytes) {
+                Ok(records) => Ok((group.seq, records)),
+                Err(source) => Err(RecoverError::Group { run: run.clone(), seq: group.seq, source }),
+            })
+            .collect();
+        let decoded = decoded?;
+        if let Some((seq, _)) = decoded.last() {
+            self.next = seq + 1;
+        }
+        Ok(decoded)
     }
 }
 
