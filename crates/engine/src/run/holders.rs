@@ -53,6 +53,13 @@ impl Run {
         Some(PoolState { used, slots, share, next_start: self.ready.next_start(instance) })
     }
 
+    /// Number of ready units that each pool instance holds back, in the order of [`Run::pools`]; a unit that several are in
+    /// the way of counts for the first. Costs time in proportion to the instances.
+    #[must_use]
+    pub fn held_back(&self) -> Vec<u32> {
+        self.ready.held_back()
+    }
+
     /// Units in flight that hold slots of an instance of a pool, in the order of their numbers.
     #[must_use]
     pub fn holders(&self, pool: PoolIx, key: KeyIx) -> Vec<UnitIx> {

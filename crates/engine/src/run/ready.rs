@@ -172,6 +172,17 @@ impl Ready {
         lanes.map(|lane| lane.units.range(..place).count()).sum()
     }
 
+    /// Number of ready units that each instance holds back, by the instance that is first in their way.
+    pub(crate) fn held_back(&self) -> Vec<u32> {
+        let mut held = vec![0_u32; self.instances.len()];
+        for (ix, lane) in self.lanes.iter().enumerate().filter(|(_, lane)| !lane.units.is_empty()) {
+            let Some(at) = self.blocker(u32::try_from(ix).unwrap_or(NO_LANE)) else { continue };
+            let units = u32::try_from(lane.units.len()).unwrap_or(u32::MAX);
+            held[at as usize] = held[at as usize].saturating_add(units);
+        }
+        held
+    }
+
     /// First pool instance that holds a unit of a lane back.
     pub(crate) fn held_by(&self, plan: &Plan, step: StepIx, key: KeyIx) -> Option<u32> {
         plan.holds(step, key).iter().find(|&&(instance, slots)| !self.fits(instance, slots)).map(|&(at, _)| at)

@@ -37,7 +37,7 @@ use sites::Backs;
 /// Costs per record do not grow with the run. Beyond the [`Run`] it keeps 4 bytes a node, 4 bytes a site, two
 /// histograms a step, and what people said and did. Lengths of time are exact to the millisecond up to 49 days from the
 /// run's opening and saturate there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fold {
     run: Run,
     name: String,
@@ -160,6 +160,23 @@ impl Fold {
     #[must_use]
     pub fn rest(&self, now: Millis) -> Option<Rest> {
         crate::forecast::rest(self, now)
+    }
+
+    /// What is to blame for a site that did not return cleanly, or cannot any more; `None` for one that has or may.
+    ///
+    /// Costs time in proportion to the steps.
+    #[must_use]
+    pub fn exception(&self, site: engine::SiteIx) -> Option<crate::report::ExceptionReport> {
+        let end = match self.run.status() {
+            engine::Status::Ended(end) => Some(end),
+            _ => None,
+        };
+        crate::report::exception(self, site, end)
+    }
+
+    /// Units that wait for an operator, in the order of their numbers, worked out as they are asked for.
+    pub fn waiting_units(&self) -> impl Iterator<Item = crate::report::WaitingUnit> + '_ {
+        crate::report::waiting_for_operator(&self.run)
     }
 
     /// Milliseconds from the run's opening to a time; 0 before it.

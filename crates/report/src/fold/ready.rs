@@ -9,7 +9,7 @@ use crate::fold::times::Offsets;
 ///
 /// Nodes that settle without an event of their own (skipped, cancelled) get the time of their last need when someone
 /// asks; each is worked out once, so the sum over a run stays in proportion to its dependencies.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ReadyTimes {
     settled: Offsets,
     /// Whether a step's nodes wait for their batch.

@@ -31,7 +31,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
     }
     let losses = rows_of::data_losses(fold);
     let exceptions = exceptions::exceptions(fold, end);
-    let waiting_for_operator = exceptions::waiting_for_operator(run);
+    let waiting_for_operator: Vec<_> = exceptions::waiting_for_operator(run).collect();
     let finally_failures = exceptions::finally_failures(fold);
     let approvals = approvals::approvals(fold);
     let overruled = remains::overruled(fold);

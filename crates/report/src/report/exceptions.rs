@@ -120,59 +120,60 @@ fn state(run: &Run, site: SiteIx, end: Option<RunEnd>) -> Option<&'static str> {
 
 /// Exceptions of a run, in the plan's order.
 pub(super) fn exceptions(fold: &Fold, end: Option<RunEnd>) -> Vec<ExceptionReport> {
+    (0..fold.plan().site_count()).filter_map(|site| exception(fold, SiteIx(site), end)).collect()
+}
+
+/// The exception of one site of a run; `None` if it has returned cleanly, or still may.
+pub(crate) fn exception(fold: &Fold, site: SiteIx, end: Option<RunEnd>) -> Option<ExceptionReport> {
     let run = fold.run();
     let plan = run.plan();
-    let mut list = Vec::new();
-    for site in (0..plan.site_count()).map(SiteIx) {
-        let Some(state) = state(run, site, end) else { continue };
-        let nodes = bad_nodes(fold, site);
-        let mut exception = ExceptionReport {
-            site: plan.spec().sites.id(site).to_owned(),
-            row: plan.spec().sites.source_rows.get(site.ix()).copied().unwrap_or(0),
-            batch: u32::from(plan.batch_of(site).0) + 1,
-            state,
-            step: String::new(),
-            unit: String::new(),
-            code: String::new(),
-            message: match state {
-                "never_started" => "the run ended before its batch opened".to_owned(),
-                "unfinished" => "the run ended while it was under way".to_owned(),
-                _ => String::new(),
-            },
-            hint: match state {
-                "never_started" | "unfinished" => "plan a new run over the sites that are not back".to_owned(),
-                _ => String::new(),
-            },
-            place: String::new(),
-            attempts: 0,
-            in_doubt: nodes.iter().any(|&node| run.units_of(node).any(|unit| run.in_doubt(UnitIx(unit)))),
-            more: 0,
-            was_back: fold.backs.was_back(site),
-        };
-        if let Some(&node) = nodes.first() {
-            let blame = blame(fold, node);
-            exception.more = blame.more + narrow(nodes.len() - 1);
-            let (step, key) = plan.node_at(blame.node);
-            exception.step = plan.step(step).name.clone();
-            exception.unit = unit_name(run, &blame, step, key);
-            exception.place = place(plan, step);
-            exception.attempts = blame.attempts;
-            exception.code = blame.failure.code.into();
-            exception.message = blame.failure.message.into();
-            exception.hint = blame.failure.hint.into();
-        }
-        if let Some((code, message)) = by_person(fold, site) {
-            let stays = if run.is_left(site) { "something of it stays; see what remains in the estate" } else { "" };
-            exception.hint = stays.to_owned();
-            exception.message = match exception.code.as_str() {
-                "" => message,
-                failed => format!("{message}; before that {failed}: {}", exception.message),
-            };
-            exception.code = code;
-        }
-        list.push(exception);
+    let state = state(run, site, end)?;
+    let nodes = bad_nodes(fold, site);
+    let mut exception = ExceptionReport {
+        site: plan.spec().sites.id(site).to_owned(),
+        row: plan.spec().sites.source_rows.get(site.ix()).copied().unwrap_or(0),
+        batch: u32::from(plan.batch_of(site).0) + 1,
+        state,
+        step: String::new(),
+        unit: String::new(),
+        code: String::new(),
+        message: match state {
+            "never_started" => "the run ended before its batch opened".to_owned(),
+            "unfinished" => "the run ended while it was under way".to_owned(),
+            _ => String::new(),
+        },
+        hint: match state {
+            "never_started" | "unfinished" => "plan a new run over the sites that are not back".to_owned(),
+            _ => String::new(),
+        },
+        place: String::new(),
+        attempts: 0,
+        in_doubt: nodes.iter().any(|&node| run.units_of(node).any(|unit| run.in_doubt(UnitIx(unit)))),
+        more: 0,
+        was_back: fold.backs.was_back(site),
+    };
+    if let Some(&node) = nodes.first() {
+        let blame = blame(fold, node);
+        exception.more = blame.more + narrow(nodes.len() - 1);
+        let (step, key) = plan.node_at(blame.node);
+        exception.step = plan.step(step).name.clone();
+        exception.unit = unit_name(run, &blame, step, key);
+        exception.place = place(plan, step);
+        exception.attempts = blame.attempts;
+        exception.code = blame.failure.code.into();
+        exception.message = blame.failure.message.into();
+        exception.hint = blame.failure.hint.into();
     }
-    list
+    if let Some((code, message)) = by_person(fold, site) {
+        let stays = if run.is_left(site) { "something of it stays; see what remains in the estate" } else { "" };
+        exception.hint = stays.to_owned();
+        exception.message = match exception.code.as_str() {
+            "" => message,
+            failed => format!("{message}; before that {failed}: {}", exception.message),
+        };
+        exception.code = code;
+    }
+    Some(exception)
 }
 
 /// Who took a site out, as code and words.
@@ -273,45 +274,43 @@ fn failures(fold: &Fold, of: impl Fn(StepIx) -> bool) -> Vec<SharedFailure> {
 }
 
 /// Units that wait for an operator, in the order of their numbers.
-pub(super) fn waiting_for_operator(run: &Run) -> Vec<WaitingUnit> {
+pub(crate) fn waiting_for_operator(run: &Run) -> impl Iterator<Item = WaitingUnit> + '_ {
     let plan = run.plan();
-    run.for_operator()
-        .filter_map(|unit| {
-            let (node, _) = run.unit_at(unit)?;
-            let (step, key) = plan.node_at(node);
-            let stuck = run.unit_state(unit) == Some(UnitState::Stuck);
-            let undo = run.next_mode(unit).is_undo();
-            let failure = run.failure(unit);
-            let (fact, hint) = if undo {
-                (
-                    if stuck { "its undo failed" } else { "it is not known whether its undo had its effect" },
-                    "repair the cause and have it taken back again, or take it back by hand and mark it done, or leave it",
-                )
-            } else if stuck {
-                (
-                    "it failed and its step says on_failure: pause",
-                    "repair the cause, then rule that it be applied again or given up",
-                )
-            } else {
-                (
-                    "a driver was gone while it was in flight, and its action can neither be probed nor repeated",
-                    "look in the system itself, then rule: its effect is there, apply it again, or give it up",
-                )
-            };
-            let hint = failure.map(|failure| &*failure.hint).filter(|hint| !hint.is_empty()).unwrap_or(hint);
-            Some(WaitingUnit {
-                step: plan.step(step).name.clone(),
-                unit: run.unit_name(unit),
-                number: unit.0,
-                state: if stuck { "stuck" } else { "parked" },
-                undo,
-                code: failure.map(|failure| failure.code.to_string()).unwrap_or_default(),
-                message: failure.map_or(fact, |failure| &*failure.message).to_owned(),
-                hint: hint.to_owned(),
-                place: place(plan, step),
-                attempts: run.attempts(unit),
-                sites: narrow(plan.sites_of(plan.step(step).scope, key).count()),
-            })
+    run.for_operator().filter_map(|unit| {
+        let (node, _) = run.unit_at(unit)?;
+        let (step, key) = plan.node_at(node);
+        let stuck = run.unit_state(unit) == Some(UnitState::Stuck);
+        let undo = run.next_mode(unit).is_undo();
+        let failure = run.failure(unit);
+        let (fact, hint) = if undo {
+            (
+                if stuck { "its undo failed" } else { "it is not known whether its undo had its effect" },
+                "repair the cause and have it taken back again, or take it back by hand and mark it done, or leave it",
+            )
+        } else if stuck {
+            (
+                "it failed and its step says on_failure: pause",
+                "repair the cause, then rule that it be applied again or given up",
+            )
+        } else {
+            (
+                "a driver was gone while it was in flight, and its action can neither be probed nor repeated",
+                "look in the system itself, then rule: its effect is there, apply it again, or give it up",
+            )
+        };
+        let hint = failure.map(|failure| &*failure.hint).filter(|hint| !hint.is_empty()).unwrap_or(hint);
+        Some(WaitingUnit {
+            step: plan.step(step).name.clone(),
+            unit: run.unit_name(unit),
+            number: unit.0,
+            state: if stuck { "stuck" } else { "parked" },
+            undo,
+            code: failure.map(|failure| failure.code.to_string()).unwrap_or_default(),
+            message: failure.map_or(fact, |failure| &*failure.message).to_owned(),
+            hint: hint.to_owned(),
+            place: place(plan, step),
+            attempts: run.attempts(unit),
+            sites: narrow(plan.sites_of(plan.step(step).scope, key).count()),
         })
-        .collect()
+    })
 }

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub(crate) use alike::alike;
 pub(crate) use build::build;
-pub(crate) use exceptions::place;
+pub(crate) use exceptions::{exception, place, waiting_for_operator};
 pub use kinds::{Distribution, Moment, MomentKind, Objective, Verdict};
 pub use people::{ActReport, ApprovalReport, DecisionReport, NoReturnReport, OverruledReport, RemainingReport};
 pub use rows::{
