@@ -27,7 +27,26 @@ parallel, batch by batch, and records every step in a journal, so that a run tha
   reinstate simulate restore.yaml --sites sites.csv --estate estate.yaml
   reinstate run  restore.yaml --sites sites.csv --estate estate.yaml --plan HASH
   reinstate resume NAME                                 go on after a crash, a kill or Ctrl-C
+  reinstate watch NAME                                  follow it on a full screen, approve, pause, retry
   reinstate status NAME; reinstate why NAME SITE; reinstate report NAME --format html --output report.html";
+
+const WATCH: &str = "\
+Follow a run on a full screen and steer it.
+
+Shows how the run stands, its sites, batches with their budgets, steps, pools, what waits for people and the latest
+events, with a forecast of the rest. It only reads: any number of people may watch, from the start or later, and leaving
+with `q` or Ctrl-C stops nothing. Whoever drives the run may die and be replaced meanwhile.
+
+  reinstate watch april-1 --store sqlite:/var/lib/reinstate/runs.db
+
+Up and down select what waits: approvals, steps in doubt or stuck, quarantined sites. Then
+
+  a  approve     x  reject        r  retry     R  retry every quarantined site
+  p  pause       c  continue      d  done      n  not done     g  give up (a step in doubt or stuck)
+
+Each says first what it will touch and asks for a reason, which the journal keeps with your name; Enter sends it, Esc
+leaves it. It is the verb of the command line (`reinstate approve ...`), with the same rules and the same answers.
+`?` shows every key, Enter all that is known of the selected item, Tab the other pages.";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -87,6 +106,9 @@ pub(crate) enum Command {
     Run(RunCommand),
     /// Go on with a run that was interrupted
     Resume(Resume),
+    /// Follow a run on a full screen and steer it: approve, pause, retry
+    #[command(long_about = WATCH)]
+    Watch(OfRun),
     /// Show how far a run is
     Status(OfRun),
     /// List runs, newest first
@@ -314,7 +336,7 @@ pub(crate) struct Resume {
     pub(crate) waiting: Waiting,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct OfRun {
     /// Name of the run
     pub(crate) name: String,

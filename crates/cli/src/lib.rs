@@ -20,6 +20,7 @@ mod progress;
 mod secrets;
 mod signals;
 mod subject;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -38,7 +39,9 @@ pub fn main_impl() -> ExitCode {
         }
     };
     out::choose_color(cli.color);
-    start_log(&cli.log, cli.json);
+    // Lines between drawings would tear a full screen apart.
+    let drawn = matches!(cli.command, args::Command::Watch(_)) && out::on_terminal();
+    start_log(if drawn { "off" } else { &cli.log }, cli.json);
     // One TLS provider for the process; a second call would only say that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -101,18 +101,29 @@ impl Observer for Progress {
 
 /// One line for an event of note; starts and successes of single units are left to `logs`.
 fn line(run: &Run, record: &Record, from: i64, returned: u32) -> Option<String> {
+    let text = match &record.event {
+        Event::SiteEnded { end: SiteEnd::Returned, .. } => {
+            format!("{} ({returned}/{})", words(run, record)?, run.plan().site_count())
+        }
+        _ => words(run, record)?,
+    };
+    Some(format!("{:>9.3}s {text}", (record.at - from) as f64 / 1_000.0))
+}
+
+/// An event of note that was just applied, in words that cannot move a cursor.
+pub(crate) fn words(run: &Run, record: &Record) -> Option<String> {
     let plan = run.plan();
     let text = match &record.event {
         Event::BatchOpened { batch } => {
-            format!("batch {} opens: {} sites", batch.0 + 1, plan.batch_sites(*batch).len())
+            let sites = plan.batch_sites(*batch).len();
+            format!("batch {} opens: {sites} {}", batch.0 + 1, if sites == 1 { "site" } else { "sites" })
         }
         Event::BatchSettled { batch } => {
             format!("batch {} is settled, {} out", batch.0 + 1, run.batch_failures(*batch))
         }
-        Event::SiteEnded { site, end: SiteEnd::Returned } => {
-            format!("site {} returned ({returned}/{})", plan.spec().sites.id(*site), plan.site_count())
+        Event::SiteEnded { site, end } => {
+            format!("site {} {}", plan.spec().sites.id(*site), format!("{end:?}").to_lowercase())
         }
-        Event::SiteEnded { site, end } => format!("site {} {end:?}", plan.spec().sites.id(*site)).to_lowercase(),
         Event::Refused { unit, failure, then } => {
             format!("{} refused [{}]: {}; {}", run.unit_name(*unit), failure.code, failure.message, what_follows(*then))
         }
@@ -139,8 +150,7 @@ fn line(run: &Run, record: &Record, from: i64, returned: u32) -> Option<String> 
         },
         _ => return None,
     };
-    let text = report::plain(&text);
-    Some(format!("{:>9.3}s {text}", (record.at - from) as f64 / 1_000.0))
+    Some(report::plain(&text))
 }
 
 /// Whether an event is a person's, or the want of one.

@@ -10,7 +10,7 @@ mod plan;
 mod report;
 mod run;
 mod simulate;
-mod verbs;
+pub(crate) mod verbs;
 
 use engine::TakeOut;
 
@@ -30,6 +30,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Simulate(args) => simulate::simulate(&args, json).await,
         Command::Run(args) => run::run(args, json).await,
         Command::Resume(args) => run::resume(args, json).await,
+        Command::Watch(args) => crate::watch::watch(&args, json).await,
         Command::Status(args) => look::status(&args, json).await,
         Command::Runs(args) => look::runs(&args, json).await,
         Command::Sites(args) => look::sites(&args, json).await,

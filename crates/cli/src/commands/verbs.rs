@@ -208,7 +208,7 @@ fn begun_there(
 }
 
 /// A run that has ended has let its sites go; to go on with it, it must hold them again.
-async fn hold_again(of: &OfRun) -> Result<(), Failure> {
+pub(crate) async fn hold_again(of: &OfRun) -> Result<(), Failure> {
     let store = store::open(&of.stored.store).await?;
     let run = runtime::recover(&*store, &of.name, |_, _| {}).await?.run;
     if !matches!(run.status(), Status::Ended(_)) {
