@@ -285,3 +285,22 @@ fn without_a_terminal_or_a_run_the_way_out_is_named() {
     screen.keys("q");
     assert_eq!(screen.end().0, 0);
 }
+
+#[test]
+fn a_store_that_loses_the_run_ends_the_watch_and_gives_the_terminal_back() {
+    let place = Place::new();
+    place.write("r.yaml", small("r", "", "  work: { uses: noop@1 }\n"));
+    let _ = place.run("r.yaml", "r", 0);
+    let screen = Terminal::start(&place.path(""), &["watch", "r"], &[], 24, 80);
+    screen.shows(&["ended: succeeded", "4 of 4 sites returned"]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::Connection as _;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.path("runs.db")).foreign_keys(false);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query("DELETE FROM runs").execute(&mut connection).await.unwrap();
+    });
+    let (code, left) = screen.end();
+    assert_eq!(code, 2, "{left}");
+    holds(&left, &["error[journal-no-such-run]", "hint:"]);
+}

@@ -72,6 +72,8 @@ pub(super) struct Desk {
     pub(super) scroll: usize,
     /// Name of the verb that is on its way.
     pub(super) sending: Option<String>,
+    /// Whether the screen is too small to show a prompt: what cannot be seen is not typed.
+    pub(super) small: bool,
     /// The selected item, by kind and name, so that it stays selected while the list moves.
     chosen: Option<Item>,
     at: usize,
@@ -96,6 +98,9 @@ impl Desk {
         if event.modifiers.contains(KeyModifiers::CONTROL) && event.code == KeyCode::Char('c') {
             return Next::Leave;
         }
+        if self.small {
+            return if event.code == KeyCode::Char('q') { Next::Leave } else { Next::Draw };
+        }
         match std::mem::take(&mut self.over) {
             Over::Prompt { verb, touches, reason } => self.type_reason(event, verb, touches, reason),
             Over::Help | Over::Item if event.code != KeyCode::Char('q') => {
@@ -113,7 +118,9 @@ impl Desk {
 
     /// Takes pasted text: part of a reason, nothing else.
     pub(super) fn paste(&mut self, text: &str) {
-        if let Over::Prompt { reason, .. } = &mut self.over {
+        if let Over::Prompt { reason, .. } = &mut self.over
+            && !self.small
+        {
             let room = REASON.saturating_sub(reason.chars().count());
             reason.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(room));
         }
@@ -291,6 +298,24 @@ mod tests {
             assert_eq!(desk.press(control_c, &seen), Next::Leave, "{keys}");
         }
         assert_eq!(press(&mut Desk::default(), KeyCode::Char('q'), &seen), Next::Leave);
+    }
+
+    #[test]
+    fn nothing_is_typed_or_sent_on_a_screen_that_cannot_show_it() {
+        let (mut desk, seen) = (Desk::default(), seen(&[GATE]));
+        press(&mut desk, KeyCode::Char('a'), &seen);
+        type_in(&mut desk, "seen", &seen);
+        desk.small = true;
+        type_in(&mut desk, " unseen", &seen);
+        desk.paste(" unseen");
+        assert_eq!(press(&mut desk, KeyCode::Enter, &seen), Next::Draw);
+        assert_eq!(press(&mut desk, KeyCode::Char('q'), &seen), Next::Leave, "as the small screen says");
+        desk.small = false;
+        let Next::Send(_, reason) = press(&mut desk, KeyCode::Enter, &seen) else { panic!("{desk:?}") };
+        assert_eq!(reason, "seen");
+        let mut fresh = Desk { small: true, ..Desk::default() };
+        press(&mut fresh, KeyCode::Char('a'), &seen);
+        assert_eq!(fresh.over, Over::Nothing);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc, watch as latest};
 use tokio::task::JoinHandle;
 
 use super::desk::{Desk, Next};
-use super::draw::{Ink, draw};
+use super::draw::{Ink, draw, is_small};
 use super::follow::Follower;
 use super::screen::Screen;
 use super::snapshot::Snapshot;
@@ -83,6 +83,7 @@ impl Session {
             drawn.map_err(|error| {
                 Failure::trouble("watch-terminal", &error, "the terminal went away; the run goes on")
             })?;
+            self.desk.small = screen.terminal.size().is_ok_and(|size| is_small(size.width, size.height));
             tokio::select! {
                 key = keys.recv() => match key {
                     Some(Ok(event)) => match self.take(event, &seen) {

@@ -15,6 +15,11 @@ const SMALLEST: (u16, u16) = (60, 16);
 /// Lines of the head.
 const HEAD: u16 = 4;
 
+/// Whether a screen has no place for prompts, so that it must not take verbs.
+pub(in crate::watch) fn is_small(width: u16, height: u16) -> bool {
+    width < SMALLEST.0 || height < SMALLEST.1
+}
+
 /// Draws a snapshot as of a time.
 pub(in crate::watch) fn draw(frame: &mut Frame<'_>, seen: &Snapshot, desk: &Desk, now: Millis, ink: Ink) {
     let area = frame.area();
@@ -23,7 +28,7 @@ pub(in crate::watch) fn draw(frame: &mut Frame<'_>, seen: &Snapshot, desk: &Desk
 
 /// The same on a buffer.
 pub(super) fn paint(buffer: &mut Buffer, area: Rect, seen: &Snapshot, desk: &Desk, now: Millis, ink: Ink) {
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+    if is_small(area.width, area.height) {
         small(buffer, area, seen, ink);
         return;
     }

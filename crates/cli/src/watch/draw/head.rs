@@ -83,6 +83,7 @@ fn rest(buffer: &mut Buffer, place: Rect, seen: &Snapshot, ink: Ink) {
             return;
         }
         (None, "") if seen.state.over => format!("`reinstate report {}` tells all of it", seen.run),
+        (None, "") if seen.state.paused => "forecast: none while it is paused".to_owned(),
         (None, "") => "forecast: none yet".to_owned(),
         (None, rest) if seen.driver == Driver::Nobody => format!("forecast, once it is driven: {rest}"),
         (None, rest) if seen.state.waits => format!("forecast, people aside: {rest}"),

@@ -10,5 +10,5 @@ mod over;
 mod tests;
 mod waits;
 
-pub(super) use frame::draw;
+pub(super) use frame::{draw, is_small};
 pub(super) use ink::Ink;
