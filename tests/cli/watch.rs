@@ -200,8 +200,11 @@ fn a_driver_dies_and_whoever_watches_rules_on_what_it_left() {
     let mut screen = Terminal::start(&place.path(""), &["watch", "r"], &[], 30, 110);
     screen.shows(&["running", "driven by", &first, "4 attempts in flight", "4 under way"]);
     signal(child.id(), "-KILL");
-    drop(crate::place::wait(child));
+    // A driver that died here is known to be gone at once, not when its lease runs out.
+    screen.shows(&["NOBODY DRIVES IT", "reinstate resume r --store sqlite:runs.db"]);
     place.go();
+    drop(crate::place::wait(child));
+    holds(&place.said(&["status", "r"], 0).out, &["nobody drives it"]);
     let driven = Driven::resume(&place.path(""), STORE, "r");
     let second = format!("pid {}", driven.0.id());
     screen.shows(&["driven by", &second, "IN DOUBT", "slow/s1", "slow/s4", "WAITS FOR PEOPLE", "taken up again"]);

@@ -122,6 +122,6 @@ pub struct RunSummary {
     pub head: RunHead,
     /// Number of groups.
     pub groups: u64,
-    /// Who holds the lease, if it has not expired.
+    /// Who holds the lease, if it has not expired. A store may leave out a process that is surely dead.
     pub held_by: Option<String>,
 }

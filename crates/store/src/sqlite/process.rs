@@ -42,6 +42,14 @@ impl Born {
     }
 }
 
+impl Born {
+    /// Returns whether the process with this birth and ID ran on this host since its last boot, and is dead; wherever it
+    /// ran, this needs no name of a host.
+    pub(super) fn died_here(&self, pid: u32) -> bool {
+        boot().is_some_and(|boot| boot == self.boot) && self.surely_dead(pid)
+    }
+}
+
 impl std::fmt::Display for Born {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}/{}", self.boot, self.namespace, self.start)
@@ -77,6 +85,9 @@ mod tests {
         assert!(other_start.surely_dead(std::process::id()));
         let other_boot = Born { boot: "b".to_owned(), ..born.clone() };
         assert!(other_boot.surely_dead(std::process::id()));
+        // A boot of which nothing is known may be that of another host, where it lives.
+        assert!(!Born { boot: "b".to_owned(), ..born.clone() }.died_here(std::process::id()));
+        assert!(other_start.died_here(std::process::id()) && !born.died_here(std::process::id()));
         let other_namespace = Born { namespace: "n".to_owned(), ..born };
         assert!(!other_namespace.surely_dead(std::process::id()));
     }

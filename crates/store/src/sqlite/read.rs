@@ -7,6 +7,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::checksum;
 use super::format::GROUP_BITS;
+use super::process::Born;
 use super::trouble::Failure;
 use super::work::integer;
 
@@ -75,17 +76,25 @@ pub(super) async fn list(connection: &mut SqliteConnection, now: Millis) -> Resu
         "SELECT r.name, r.plan_hash, r.created_at, \
          ifnull((SELECT 1 + (g.id & 0xffffffffff) FROM groups g WHERE g.id >= r.id << 40 AND g.id < (r.id + 1) << 40 \
                  ORDER BY g.id DESC LIMIT 1), 0) AS groups, \
-         (SELECT l.holder FROM leases l WHERE l.run = r.id AND $1 < l.expires_at) AS held_by \
-         FROM runs r ORDER BY r.created_at DESC, r.id DESC",
+         l.holder, l.pid, l.born \
+         FROM runs r LEFT JOIN leases l ON l.run = r.id AND $1 < l.expires_at ORDER BY r.created_at DESC, r.id DESC",
     )
     .bind(now)
     .fetch_all(connection)
     .await?;
     let summary = |row: &SqliteRow| {
         let groups: i64 = row.try_get("groups")?;
-        Ok(RunSummary { head: head(row)?, groups: groups.unsigned_abs(), held_by: row.try_get("held_by")? })
+        Ok(RunSummary { head: head(row)?, groups: groups.unsigned_abs(), held_by: held_by(row)? })
     };
     rows.iter().map(summary).collect()
+}
+
+/// Who holds the lease of a row; nobody if it is a process of this host that is gone.
+fn held_by(row: &SqliteRow) -> Result<Option<String>, sqlx::Error> {
+    let pid = row.try_get::<Option<i64>, _>("pid")?.and_then(|pid| u32::try_from(pid).ok());
+    let born: Option<String> = row.try_get("born")?;
+    let gone = pid.zip(born.as_deref().and_then(Born::parse)).is_some_and(|(pid, born)| born.died_here(pid));
+    Ok(row.try_get::<Option<String>, _>("holder")?.filter(|_| !gone))
 }
 
 fn head(row: &SqliteRow) -> Result<RunHead, sqlx::Error> {
