@@ -4,6 +4,18 @@
 //! with each budget of schedules. Best known makespans are read from the folder too: a file `*opt.sm` or `*hrs.sm` as
 //! the library publishes them, or `best.txt` with lines `NAME MAKESPAN`. The library's files are not part of this
 //! repository; `-- generate ACTIVITIES COUNT DIR` writes projects of the same kind (COUNT for each of twelve classes).
+//! `PSPLIB_SEED=N` takes another seed of the search than 1.
+//!
+//! Measured as the mean excess over the best known makespan; one busy core builds 40,000 schedules a second of 120
+//! activities, or 170,000 of 30. Only five files of the library itself were at hand:
+//! - j301_1, j3013_1, j3029_1 and j3045_1, over their optima 43, 58, 85 and 82, seeds 1 to 3: 7.5 to 12 % by rules alone;
+//!   2.6 % after 1,000 schedules, 1.7 % after 5,000, 0.54 % after 50,000, 0.29 % after 500,000 (three of four are optimal).
+//! - j12011_1, over the published 171, seeds 1 to 3: 17 to 22 % by rules alone; 10.7 % after 1,000 schedules, 6.8 % after
+//!   5,000, 4.1 % after 50,000, 1.9 % after 500,000.
+//!
+//! On 48 generated projects each, seed 1: of 30 activities over the optimum (proven for 46), 8 to 10 % by rules; 0.54 %
+//! after 1,000, 0.24 % after 5,000, 0.07 % after 50,000. Of 120 activities, where only a lower bound is known, which is
+//! weak: 19 to 22 % above it by rules, 10.6 % after 1,000, 9.1 % after 5,000, 8.0 % after 50,000.
 #![allow(clippy::print_stdout, missing_docs)]
 
 mod files;
@@ -55,6 +67,7 @@ struct Row {
 
 fn measure(folder: &Path, budgets: &[u64]) -> Result<(), Failure> {
     let best = files::best_known(folder)?;
+    let seed = std::env::var("PSPLIB_SEED").map_or(Ok(1), |seed| seed.parse())?;
     let mut rows = Vec::new();
     let mut seconds = vec![0.0; budgets.len()];
     let rules = [
@@ -69,7 +82,7 @@ fn measure(folder: &Path, budgets: &[u64]) -> Result<(), Failure> {
         let mut found = Vec::new();
         for (ix, &budget) in budgets.iter().enumerate() {
             let begin = Instant::now();
-            let search = Search { scheme: Scheme::Serial, seed: 1, first: Vec::new() };
+            let search = Search { scheme: Scheme::Serial, seed, first: Vec::new() };
             let order = optimise(&project, &search, &mut |built| built < budget);
             seconds[ix] += begin.elapsed().as_secs_f64();
             if !project.admits(&order.starts) {

@@ -99,6 +99,16 @@ fn where_nothing_is_gained_the_plan_stays_as_it_is() {
 }
 
 #[test]
+fn without_any_times_there_is_nothing_to_search_by() {
+    let place = place();
+    place.write("r.yaml", runbook("blind", POOLS, "  copy: { uses: noop@1, pool: api }\n"));
+    let refused = place.said(&[&["plan"], &PLANNED[..], &SEARCH].concat(), 2);
+    holds(&refused.err, &["error[plan-unordered]", "`expect`", "--from-run"]);
+    let simulate = ["simulate", "r.yaml", "--sites", "sites.csv"];
+    holds(&place.said(&[&simulate[..], &SEARCH].concat(), 2).err, &["error[plan-unordered]"]);
+}
+
+#[test]
 fn an_earlier_run_gives_the_times_of_a_search() {
     let place = place();
     let _ = run(&place, "before", &["--yes"], 0);

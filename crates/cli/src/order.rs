@@ -18,6 +18,13 @@ pub(crate) fn searched(
     drawings: Option<u32>,
 ) -> Result<(Arc<Plan>, Option<OrderFinding>), Failure> {
     let Some(seconds) = asked.seconds else { return Ok((plan, None)) };
+    if !model.is_grounded() {
+        return Err(Failure::input(
+            "plan-unordered",
+            "no order can be searched for: no step says how long it takes",
+            "give the longer steps an `expect`, or name a run that measured them with `--from-run`",
+        ));
+    }
     let (begin, limit) = (Instant::now(), Duration::from_secs(seconds.into()));
     let most = asked.schedules.unwrap_or(u64::MAX);
     let mut go_on = |built| built < most && begin.elapsed() < limit;

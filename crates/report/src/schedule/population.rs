@@ -2,16 +2,18 @@
 //!
 //! Every child is a list cut out of two parents, scheduled and justified at once, so that only well-packed schedules
 //! meet. A parent gives the part of its schedule where the resources are used best. When a population has nothing new
-//! to give, the next one starts near the best schedule so far, or from scratch.
+//! to give, another of twice the size begins from scratch: small ones are good soon, large ones get further, and since
+//! sizes double, the last one has had about half of all schedules, however long the search is let go on.
 
 use crate::schedule::justify::{Bench, Schedule};
 use crate::schedule::random::Random;
 use crate::schedule::sampling::Sampler;
 
-/// Schedules of a generation.
+/// Schedules of a generation in the first population, and in the largest.
 const POPULATION: usize = 40;
+const POPULATION_MOST: usize = 1_280;
 /// Generations without gain after which a new population begins.
-const PATIENCE: usize = 12;
+const PATIENCE: usize = 18;
 /// Windows of a parent's schedule of which the best used one is given on.
 const WINDOWS: usize = 3;
 
@@ -20,23 +22,17 @@ pub(crate) fn improve(bench: &mut Bench<'_>, seed: u64) {
     let tails = bench.project.tails();
     let urgency: Vec<u64> = tails.iter().zip(&bench.project.durations).map(|(tail, own)| tail - own).collect();
     let mut sampler = Sampler::new(bench.project);
-    let mut epoch = 0_u32;
+    let mut population = POPULATION;
+    // What is known already is one of the first.
+    let mut people = vec![bench.best().clone()];
     while bench.go_on() {
-        let near = !epoch.is_multiple_of(3);
-        let mut people: Vec<Schedule> = Vec::new();
-        if near {
-            people.push(bench.best().clone());
-        }
-        let place = places(&bench.best().list);
-        let away = 20.0 / (bench.project.len() as f64).max(40.0);
-        while people.len() < POPULATION && bench.go_on() {
-            let list =
-                if near { sampler.near(&place, away, &mut random) } else { sampler.by_regret(&urgency, &mut random) };
+        while people.len() < population && bench.go_on() {
+            let list = sampler.by_regret(&urgency, &mut random);
             let schedule = bench.forward(&list);
             people.push(bench.justify(&schedule));
         }
-        evolve(bench, people, &mut random);
-        epoch += 1;
+        evolve(bench, std::mem::take(&mut people), &mut random);
+        population = (population * 2).min(POPULATION_MOST);
     }
 }
 
@@ -45,6 +41,7 @@ fn evolve(bench: &mut Bench<'_>, mut people: Vec<Schedule>, random: &mut Random)
     let usage = Usage::new(bench);
     let mut best = u64::MAX;
     let mut idle = 0;
+    let most = people.len();
     while idle < PATIENCE && people.len() > 1 {
         let parents = people.len();
         for _ in 0..parents {
@@ -61,19 +58,11 @@ fn evolve(bench: &mut Bench<'_>, mut people: Vec<Schedule>, random: &mut Random)
         }
         people.sort_by(|a, b| (a.makespan, &a.list).cmp(&(b.makespan, &b.list)));
         people.dedup_by(|a, b| a.list == b.list);
-        people.truncate(POPULATION);
+        people.truncate(most);
         let now = people[0].makespan;
         idle = if now < best { 0 } else { idle + 1 };
         best = now;
     }
-}
-
-fn places(list: &[u32]) -> Vec<u32> {
-    let mut places = vec![0; list.len()];
-    for (at, &activity) in (0..).zip(list) {
-        places[activity as usize] = at;
-    }
-    places
 }
 
 /// The better of two drawn at random.

@@ -1,4 +1,4 @@
-//! Lists of activities by rules, at random with a leaning to a rule, and near a known list.
+//! Lists of activities by rules, and at random with a leaning to a rule.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -95,26 +95,6 @@ impl<'a> Sampler<'a> {
             let mut sum = 0.0;
             for &activity in eligible {
                 sum += (urgency[activity as usize] - least) as f64 + 1.0;
-                weights.push(sum);
-            }
-            let drawn = random.unit() * sum;
-            weights.partition_point(|&upto| upto <= drawn).min(eligible.len() - 1)
-        })
-    }
-
-    /// A list near a known one: at each place the first of its activities still to come, except with a probability of
-    /// `away`, where any eligible one comes, the early ones likelier.
-    pub(crate) fn near(&mut self, place: &[u32], away: f64, random: &mut Random) -> Vec<u32> {
-        self.draw(|eligible, weights| {
-            let nearest = |at: &usize| place[eligible[*at] as usize];
-            if !random.chance(away) {
-                return (0..eligible.len()).min_by_key(nearest).unwrap_or(0);
-            }
-            weights.clear();
-            let last = eligible.iter().map(|&activity| place[activity as usize]).max().unwrap_or(0);
-            let mut sum = 0.0;
-            for &activity in eligible {
-                sum += f64::from(last - place[activity as usize]) + 1.0;
                 weights.push(sum);
             }
             let drawn = random.unit() * sum;
