@@ -3,6 +3,11 @@
 //! `cargo run --release -p reinstate-benches --example order -- [SITES [SECONDS]]` plans `runbooks/restoration-2.yaml` for
 //! drawn sites of skewed sizes, gives every step a time (see `TIMES`), and prints makespans: by the engine's own order,
 //! and by the order found. Times are the same for all sites first, then grow with the size of the site.
+//!
+//! Measured for 883 sites (33,603 nodes) with seed 1: with the pools as shipped the writers of one shard set the time, and
+//! the engine's own order meets the lower bound already; with eight writers and readers a shard it stays 5.1 % above the
+//! bound (times the same for all sites) or 3.2 % (growing with the site), the order found 0.03 % after 2 schedules, or
+//! 0.2 % after 600, in 5 s.
 #![allow(clippy::print_stdout, missing_docs)]
 
 use std::collections::BTreeMap;
