@@ -7,10 +7,12 @@ mod scripted;
 use std::sync::Arc;
 
 use engine::{NodeIx, NodeState, Plan, PlanSpec, Run, Work};
+use reinstate_tests::oracle::Oracle;
 use reinstate_tests::plans;
 use reinstate_tests::random::Random;
-use reinstate_tests::sim::Oracle;
-use runtime::{Drive, DriveEnd, DriveError, Holder, Journal, JournalError, Launcher, MemoryJournal, Settings};
+use runtime::{
+    Drive, DriveEnd, DriveError, Equipment, Holder, Journal, JournalError, Launcher, MemoryJournal, Settings,
+};
 use scripted::{Fail, Faulty, LeapingClock, NoSecrets, Scripted};
 use tokio_util::sync::CancellationToken;
 
@@ -45,13 +47,14 @@ async fn drive_once(journal: &dyn Journal, world: &Arc<Scripted>) -> Result<(Dri
     let holder = Holder { name: "test".into(), pid: 1, host: "here".into() };
     let lease = journal.acquire("run", &holder, 60_000).await.unwrap();
     let recovered = runtime::recover(journal, "run", |_, _| {}).await.unwrap();
-    let launcher = Launcher::new(vec![world.clone()], Arc::new(NoSecrets));
+    let launcher = Launcher::new(vec![world.clone()]);
+    let equip = |_: &Plan| Ok(Equipment { evaluator: Arc::new(Oracle { fails: false }), secrets: Arc::new(NoSecrets) });
     let mut seen = |_: &Run, _: &[engine::Record]| {};
     let drive = Drive {
         journal,
         lease: lease.clone(),
         holder: holder.name,
-        evaluator: &Oracle { fails: false },
+        equip: &equip,
         launcher: &launcher,
         clock: &LeapingClock::default(),
         observer: &mut seen,

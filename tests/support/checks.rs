@@ -9,7 +9,9 @@ use engine::{
     SiteIx, Status, StepIx, UnitIx, UnitState,
 };
 
+use crate::amend::Moved;
 use crate::sim::key;
+use crate::verdict::Fate;
 use crate::world::World;
 
 /// What the checker itself saw, apart from the run's own state.
@@ -27,6 +29,8 @@ pub struct Checker {
     granted: BTreeMap<u32, u32>,
     states: Vec<UnitState>,
     ended: bool,
+    /// The run before an amendment.
+    former: Option<Run>,
 }
 
 impl Checker {
@@ -35,6 +39,9 @@ impl Checker {
     /// # Errors
     /// Names the invariant that would break.
     pub fn before(&mut self, run: &Run, record: &Record) -> Result<(), String> {
+        if matches!(record.event, Event::Retried { .. } | Event::SiteAdopted { .. } | Event::Overruled { .. }) {
+            self.states = states(run);
+        }
         if self.ended && !reopens(&record.event) {
             return Err(format!("{:?} after the end", record.event));
         }
@@ -75,7 +82,7 @@ impl Checker {
             }
             Event::PoolSet { pool, slots, .. } => drop(self.sizes.insert(*pool, *slots)),
             Event::Granted { instance, slots, .. } => drop(self.granted.insert(*instance, *slots)),
-            Event::Retried { .. } | Event::SiteAdopted { .. } => self.states = states(run),
+            Event::Amended { .. } => self.former = Some(run.clone()),
             Event::Adopted { .. } => {
                 self.in_flight.clear();
                 self.granted.clear();
@@ -96,6 +103,9 @@ impl Checker {
 
     /// Notes what the event made of units that a person had begun anew.
     pub fn after(&mut self, run: &Run, record: &Record) {
+        if let Some(former) = self.former.take() {
+            self.carry(&former, run);
+        }
         let adopted = matches!(record.event, Event::SiteAdopted { .. });
         if !adopted && !matches!(record.event, Event::Retried { .. } | Event::Overruled { .. }) {
             return;
@@ -103,12 +113,28 @@ impl Checker {
         for (ix, before) in std::mem::take(&mut self.states).into_iter().enumerate() {
             let unit = UnitIx(ix as u32);
             let renewed = before == UnitState::Succeeded && run.unit_state(unit) != Some(UnitState::Succeeded);
-            if renewed && adopted {
-                self.succeeded.remove(&key(run, unit));
-            } else if renewed {
+            if renewed {
                 self.renewed.insert(unit);
             }
+            if renewed && adopted {
+                self.succeeded.remove(&key(run, unit));
+            }
         }
+    }
+
+    /// Follows units and pools of an amended plan.
+    fn carry(&mut self, before: &Run, after: &Run) {
+        let moved = Moved::new(before, after);
+        let units = |of: &BTreeSet<UnitIx>| of.iter().filter_map(|&unit| moved.unit(unit)).collect();
+        self.renewed = units(&self.renewed);
+        self.in_flight = units(&self.in_flight);
+        self.granted.clear();
+        let (old, new) = (&before.plan().spec().pools, &after.plan().spec().pools);
+        let at = |pool: PoolIx| new.iter().position(|other| *other == old[pool.ix()]).map(PoolIx::from);
+        let fits = |pool: PoolIx, slots: u32| slots >= after.plan().largest_use(pool).max(1);
+        let sizes = std::mem::take(&mut self.sizes).into_iter();
+        self.sizes =
+            sizes.filter_map(|(pool, slots)| Some((at(pool).filter(|&pool| fits(pool, slots))?, slots))).collect();
     }
 
     /// Notes a success under the unit's key; says whether it was the first.
@@ -143,7 +169,13 @@ impl Checker {
         if mode.is_undo() {
             undo_in_reverse(run, &plan, step, node_key)?;
         } else if !run.is_decreed(node) {
-            needs_are_satisfied(run, &plan, step, node_key)?;
+            // Of a site that is out only the truth is wanted, whatever an amendment has put before the step.
+            let of_site = plan.step(step).scope == Scope::Site && !finally;
+            let out = of_site && Fate::of(run, SiteIx(node_key.0)).is_out();
+            if !(out && (mode == Mode::Probe || run.in_doubt(unit))) {
+                let begun = run.units_of(node).any(|unit| run.attempts(UnitIx(unit)) > 0);
+                needs_are_satisfied(run, &plan, step, node_key, begun)?;
+            }
             self.batch_is_open(&plan, step, node_key)?;
         }
         self.pools_hold(run, &plan, (step, node_key))
@@ -225,7 +257,9 @@ impl Checker {
         let base = now.split("/again-").next().unwrap_or(&now);
         let rest = base.split_once('/').map_or("", |(_, rest)| rest);
         let count = world.count(&now);
-        let all = world.count_all(&["sim", "other"].map(|run| format!("{run}/{rest}")));
+        // What another run did counts once this one has adopted it.
+        let names = if now.starts_with("other/") { &["sim", "other"][..] } else { &["sim"] };
+        let all = world.acted(&names.iter().map(|run| format!("{run}/{rest}")).collect::<Vec<_>>());
         let (node, _) = run.unit_at(unit).ok_or("unknown unit")?;
         let (step, _) = run.plan().node_at(node);
         let Some(action) = run.plan().action(step) else { return Ok(()) };
@@ -237,7 +271,7 @@ impl Checker {
         }
         let sure = !run.may_have_acted(unit) && !self.renewed.contains(&unit);
         if sure && all != 0 {
-            return Err(format!("unit {} surely did not act, but did ({action:?})", unit.0));
+            return Err(format!("{} surely did not act, but did ({action:?})", run.unit_name(unit)));
         }
         if state == UnitState::Undone && self.undone.iter().any(|key| key.starts_with(base) && world.count(key) > 0) {
             return Err(format!("unit {} is shown as undone, its effect is there", unit.0));
@@ -246,8 +280,9 @@ impl Checker {
     }
 }
 
-/// Every needed node that shares a site with this one is settled, and none blocks it.
-fn needs_are_satisfied(run: &Run, plan: &Plan, step: StepIx, key: KeyIx) -> Result<(), String> {
+/// Every needed node that shares a site with this one is settled, and none blocks it. What has `begun` may go on though
+/// something that it needed is taken back for one of its sites meanwhile.
+fn needs_are_satisfied(run: &Run, plan: &Plan, step: StepIx, key: KeyIx, begun: bool) -> Result<(), String> {
     let spec = plan.step(step);
     let mine: BTreeSet<SiteIx> = plan.sites_of(spec.scope, key).collect();
     for need in &spec.needs {
@@ -260,7 +295,8 @@ fn needs_are_satisfied(run: &Run, plan: &Plan, step: StepIx, key: KeyIx) -> Resu
             }
             let state: NodeState = run.node_state(NodeIx(plan.node(need.step, KeyIx(other)).0));
             let covers = needed.scope == spec.scope || needed.scope == Scope::Run || spec.scope == Scope::Site;
-            let tolerated = state.is_settled() && !covers && !need.require_all;
+            let taken_back = begun && matches!(state, NodeState::Undoing | NodeState::Undone);
+            let tolerated = state.is_settled() && !covers && (!need.require_all || taken_back);
             if !state.is_satisfied() && !tolerated {
                 return Err(format!("step {} starts while step {} is {state:?}", spec.name, needed.name));
             }

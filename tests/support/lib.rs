@@ -1,8 +1,10 @@
 //! What tests share: a seeded generator of plans, a model world, the simulator of the pure core and its checkers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod amend;
 pub mod checks;
 mod operator;
+pub mod oracle;
 pub mod plans;
 pub mod process;
 pub mod random;

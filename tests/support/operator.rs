@@ -2,10 +2,11 @@
 //! and decide on what waits for them.
 
 use engine::{
-    Again, Command, Decree, Gate, Input, NodeIx, PoolIx, Ruling, Scope, SiteIx, Status, StepIx, TakeOut, UnitIx,
+    Again, Command, Decree, Gate, Input, NodeIx, Plan, PoolIx, Ruling, Scope, SiteIx, Status, StepIx, TakeOut, UnitIx,
     UnitState,
 };
 
+use crate::amend::amended;
 use crate::sim::Sim;
 use crate::world::Target;
 
@@ -45,7 +46,8 @@ impl Sim {
 
     /// The operator does something uncalled for.
     pub(crate) fn interfere(&mut self) -> Result<(), String> {
-        let command = match self.random.between(0, 29) {
+        let command = match self.random.between(0, 33) {
+            30..=33 => return self.amend(),
             0 => Command::Cancel { undo: self.random.chance(50) },
             1..=5 => Command::Pause,
             6..=12 => Command::Continue,
@@ -74,6 +76,15 @@ impl Sim {
             _ => Again::Site(self.site()),
         };
         Command::Retry { what }
+    }
+
+    /// Somebody changes the runbook while it runs.
+    pub(crate) fn amend(&mut self) -> Result<(), String> {
+        let spec = amended(&mut self.random, self.run.plan());
+        let Ok(plan) = Plan::new(spec) else { return Ok(()) };
+        let plan = plan.encode().map_err(|error| error.to_string())?.into_boxed_slice();
+        let actor = self.random.pick(PEOPLE);
+        self.command_of(actor, Command::Amend { plan })
     }
 
     fn any_unit(&mut self) -> UnitIx {

@@ -162,11 +162,11 @@ fn finally(
     StepSpec { finally: true, front_load: false, undo: None, on_failure: OnFailure::Quarantine, ..step }
 }
 
-fn action(random: &mut Random) -> Work {
+pub(crate) fn action(random: &mut Random) -> Work {
     Work::Action(action_use(random))
 }
 
-fn action_use(random: &mut Random) -> ActionUse {
+pub(crate) fn action_use(random: &mut Random) -> ActionUse {
     ActionUse {
         uses: "noop@1".into(),
         with: "{}".into(),
@@ -176,7 +176,7 @@ fn action_use(random: &mut Random) -> ActionUse {
     }
 }
 
-fn step(
+pub(crate) fn step(
     random: &mut Random,
     ix: usize,
     sites: usize,

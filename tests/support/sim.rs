@@ -4,13 +4,15 @@
 //! after their driver has died, refusals, slow targets, an operator who pauses, continues, cancels and rules.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use engine::{
-    Advice, EvalError, Evaluator, Event, Failure, GroupWriter, Input, KeyIx, Millis, Mode, Outcome, Outputs, Plan,
-    Record, Rejection, Run, Status, StepIx, Target, UnitIx, decode_group,
+    Advice, Event, Failure, GroupWriter, Input, Millis, Mode, Outcome, Plan, Record, Rejection, Run, Status, UnitIx,
+    decode_group,
 };
 
 use crate::checks::Checker;
+use crate::oracle::Oracle;
 use crate::plans;
 use crate::random::Random;
 use crate::truth::Truth;
@@ -25,6 +27,8 @@ pub struct Trace {
     pub crashes: u32,
     /// Records in all.
     pub records: usize,
+    /// Times that the plan was replaced.
+    pub amendments: u32,
     /// Status at rest.
     pub status: String,
 }
@@ -36,12 +40,15 @@ pub(crate) struct Weather {
     pub(crate) refuse: u64,
     pub(crate) lose: u64,
     pub(crate) operator: u64,
+    pub(crate) amend: u64,
 }
 
 pub(crate) struct Sim {
     pub(crate) random: Random,
     pub(crate) weather: Weather,
     pub(crate) run: Run,
+    /// The plan that the run began with.
+    first: Arc<Plan>,
     checker: Checker,
     truth: Truth,
     pub(crate) world: World,
@@ -54,9 +61,13 @@ pub(crate) struct Sim {
     crashes: u32,
     crashed: bool,
     records: usize,
+    amendments: u32,
     /// Verbs that the operator takes after the run has ended.
     pub(crate) afterthoughts: u32,
 }
+
+/// A unit by its number under a plan.
+type Spot = (Arc<Plan>, UnitIx);
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -65,9 +76,9 @@ enum Happening {
     /// The undo's call reaches the target.
     TakesBack { key: String },
     /// The attempt's reply reaches the driver of that epoch.
-    Replies { epoch: u64, unit: UnitIx, key: String, attempt: u32, mode: Mode, outcome: Reply },
+    Replies { epoch: u64, unit: Spot, key: String, attempt: u32, mode: Mode, outcome: Reply },
     /// A reply comes once more.
-    Echoes { unit: UnitIx, attempt: u32, mode: Mode },
+    Echoes { unit: Spot, key: String, attempt: u32, mode: Mode },
     /// The operator looks in.
     Operator,
 }
@@ -78,35 +89,6 @@ enum Reply {
     Truth,
     Refused(Advice),
     Unknown,
-}
-
-/// Conditions and items that look random but are a function of step and key, as expressions over outputs are.
-#[derive(Debug)]
-pub struct Oracle {
-    /// Whether some expressions give no value.
-    pub fails: bool,
-}
-
-impl Evaluator for Oracle {
-    fn condition(&self, _: &Plan, step: StepIx, key: KeyIx, _: &dyn Outputs) -> Result<bool, EvalError> {
-        match Random::new(u64::from(step.0) << 32 | u64::from(key.0)).between(0, 9) {
-            0 if self.fails => Err(EvalError { code: "sim".into(), message: "no value".into(), hint: String::new() }),
-            0..=3 => Ok(false),
-            _ => Ok(true),
-        }
-    }
-
-    fn items(&self, _: &Plan, step: StepIx, key: KeyIx, _: &dyn Outputs) -> Result<Vec<String>, EvalError> {
-        let count = Random::new(u64::from(step.0) << 33 | u64::from(key.0)).between(0, 4);
-        if count == 4 && self.fails {
-            return Err(EvalError { code: "sim".into(), message: "no list".into(), hint: String::new() });
-        }
-        Ok((0..count).map(|item| item.to_string()).collect())
-    }
-
-    fn with(&self, _: &Plan, _: Target<'_>, _: &dyn Outputs) -> Result<serde_json::Value, EvalError> {
-        Ok(serde_json::Value::Null)
-    }
 }
 
 /// Runs one seed to rest.
@@ -121,11 +103,13 @@ pub fn run(seed: u64) -> Result<Trace, String> {
         refuse: random.pick(&[0, 5, 30]),
         lose: random.pick(&[0, 5, 20]),
         operator: random.pick(&[0, 0, 3]),
+        amend: random.pick(&[0, 0, 0, 4]),
     };
     let mut sim = Sim {
         random,
         weather,
-        run: Run::new(plan),
+        run: Run::new(plan.clone()),
+        first: plan,
         checker: Checker::default(),
         truth: Truth::default(),
         world: World::default(),
@@ -138,6 +122,7 @@ pub fn run(seed: u64) -> Result<Trace, String> {
         crashes: 0,
         crashed: false,
         records: 0,
+        amendments: 0,
         afterthoughts: 0,
     };
     sim.afterthoughts = sim.random.pick(&[0, 0, 1, 2]);
@@ -150,6 +135,7 @@ pub fn run(seed: u64) -> Result<Trace, String> {
         groups: sim.journal,
         crashes: sim.crashes,
         records: sim.records,
+        amendments: sim.amendments,
         status: format!("{:?}", sim.run.status()),
     })
 }
@@ -166,6 +152,15 @@ fn tell(run: &Run, record: &Record) {
         Event::Approved { gate, .. } | Event::Rejected { gate, .. } | Event::Lapsed { gate } => run.gate_name(*gate),
         _ => String::new(),
     };
+    if let Event::Opened { .. } | Event::Amended { .. } = record.event {
+        let plan = run.plan();
+        for step in plan.steps().map(|step| plan.step(step)) {
+            let needs = step.needs.iter().map(|need| (plan.step(need.step).name.as_str(), need.require_all));
+            let needs: Vec<_> = needs.collect();
+            let flags = (step.front_load, step.finally, &step.on_failure, step.undo.is_some());
+            eprintln!("    {} {:?} {flags:?} needs {needs:?} {:?}", step.name, step.scope, step.when);
+        }
+    }
     eprintln!("{} {:?} {unit}", record.at, record.event);
 }
 
@@ -175,7 +170,7 @@ impl Sim {
         const CALM: u32 = 4_000;
         for turn in 0..CALM * 4 {
             if turn == CALM {
-                self.weather = Weather { crash: 0, refuse: 0, lose: 0, operator: 0 };
+                self.weather = Weather { crash: 0, refuse: 0, lose: 0, operator: 0, amend: 0 };
             }
             self.turn()?;
             if std::mem::take(&mut self.crashed) {
@@ -210,6 +205,9 @@ impl Sim {
                 let happening = self.queue.remove(&(at, order)).ok_or("queue")?;
                 self.happen(happening)?;
             }
+            if self.random.chance(self.weather.amend) {
+                self.amend()?;
+            }
             if self.random.chance(self.weather.operator) {
                 self.push(0, Happening::Operator);
             }
@@ -228,7 +226,9 @@ impl Sim {
                 format!("{}/{name}: {:?} {:?}", plan.step(step).name, self.run.node_state(node), self.run.why(node))
             })
             .collect();
-        format!("nothing happens and nobody is asked: {:?} {waits:?} {:?}", self.run.status(), self.run.tally())
+        let pools = self.run.pools();
+        let (status, tally) = (self.run.status(), self.run.tally());
+        format!("nothing happens and nobody is asked: {status:?} {waits:?} {tally:?} {pools:?}")
     }
 
     /// One turn of the driver: everything that can be decided, one commit, then the starts it made durable.
@@ -293,8 +293,18 @@ impl Sim {
             self.push(reach, happening);
         }
         let epoch = self.epoch;
+        let unit = (self.run.plan().clone(), unit);
         self.push(reach + back, Happening::Replies { epoch, unit, key, attempt, mode, outcome });
         Ok(())
+    }
+
+    /// The number of a unit under the plan as it is now.
+    fn unit_now(&self, (plan, unit): &Spot, key: &str) -> Option<UnitIx> {
+        if Arc::ptr_eq(plan, self.run.plan()) {
+            return Some(*unit);
+        }
+        let mut units = (0..).map(UnitIx).take_while(|&unit| self.run.unit_state(unit).is_some());
+        units.find(|&unit| self.key(unit) == key)
     }
 
     /// Idempotency key of a unit, as the shell makes it.
@@ -325,8 +335,10 @@ impl Sim {
             Happening::Replies { epoch, unit, key, attempt, mode, outcome } => {
                 if self.random.chance(20) {
                     let after = self.random.between(0, 500) as Millis;
-                    self.push(after, Happening::Echoes { unit, attempt, mode });
+                    self.push(after, Happening::Echoes { unit: unit.clone(), key: key.clone(), attempt, mode });
                 }
+                // An amendment may have been lost with its driver, and the step with it.
+                let Some(unit) = self.unit_now(&unit, &key) else { return Ok(()) };
                 // A reply to a driver that has died counts for nothing, even if the next one hears it.
                 if epoch != self.epoch {
                     return self.is_stale(unit, attempt, mode);
@@ -336,7 +348,10 @@ impl Sim {
                 let outcome = self.outcome(&key, attempt, mode, outcome);
                 self.input(Input::Report { unit, attempt, mode, outcome })
             }
-            Happening::Echoes { unit, attempt, mode } => self.is_stale(unit, attempt, mode),
+            Happening::Echoes { unit, key, attempt, mode } => match self.unit_now(&unit, &key) {
+                Some(unit) => self.is_stale(unit, attempt, mode),
+                None => Ok(()),
+            },
             Happening::Operator => self.interfere(),
         }
     }
@@ -371,7 +386,7 @@ impl Sim {
     fn crash(&mut self) -> Result<(), String> {
         self.crashes += 1;
         self.group.clear();
-        let mut run = Run::new(self.run.plan().clone());
+        let mut run = Run::new(self.first.clone());
         let (mut checker, mut truth) = (Checker::default(), Truth::default());
         for group in &self.journal {
             for record in decode_group(group).map_err(|error| error.to_string())? {
@@ -441,6 +456,7 @@ impl Sim {
             if std::env::var_os("REINSTATE_SIM_SEED").is_some() {
                 tell(&self.run, &record);
             }
+            self.amendments += u32::from(matches!(record.event, Event::Amended { .. }));
             self.group.push(record);
             self.records += 1;
         }
@@ -459,7 +475,7 @@ impl Sim {
 
     /// The journal alone gives the run as it stands, index for index.
     fn replays(&self) -> Result<(), String> {
-        let mut run = Run::new(self.run.plan().clone());
+        let mut run = Run::new(self.first.clone());
         for group in &self.journal {
             for record in decode_group(group).map_err(|error| error.to_string())? {
                 run.apply(&record).map_err(|error| error.to_string())?;

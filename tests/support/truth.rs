@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{
     Advice, Backoff, BatchIx, Evaluator, Event, ForEach, Gate, KeyIx, Millis, Mode, OnExceeded, OnFailure, OnLapse,
-    Record, Ruling, Run, RunEnd, Scope, Status, Then, UnitIx, UnitState, Wait, When, Work,
+    Record, Ruling, Run, RunEnd, Scope, SiteIx, Status, Then, UnitIx, UnitState, Wait, When, Work,
 };
 
-use crate::sim::Oracle;
+use crate::amend::Moved;
+use crate::oracle::Oracle;
 use crate::verdict::{self, Fate, Spot, batch_is_over, is_ending, need, out_of};
 
 /// What was seen of a run, apart from its own state.
@@ -33,6 +34,10 @@ pub struct Truth {
     approvals: BTreeMap<Gate, BTreeSet<String>>,
     batches_approved: BTreeSet<BatchIx>,
     states: Vec<Option<UnitState>>,
+    /// A unit that a ruling settles, and that would not be applied again.
+    over: Option<UnitIx>,
+    /// The run before an amendment.
+    former: Option<Run>,
 }
 
 impl Truth {
@@ -79,6 +84,7 @@ impl Truth {
                     self.shut(run, *gate);
                 }
             }
+            Event::Amended { .. } => self.former = Some(run.clone()),
             Event::Retried { .. } | Event::Overruled { .. } | Event::TakenOut { .. } | Event::SiteAdopted { .. } => {
                 self.states = (0..).map(|unit| run.unit_state(UnitIx(unit))).take_while(Option::is_some).collect();
             }
@@ -91,6 +97,10 @@ impl Truth {
                 }
             }
             Event::Ruled { unit, .. } => {
+                let spot = Spot::of(run, *unit)?;
+                let out = spot.site().is_some_and(|site| Fate::of(run, site).is_out());
+                let failed = verdict::units(run, spot.node).contains(&UnitState::Failed);
+                self.over = (!spot.undo && (out || failed)).then_some(*unit);
                 self.failures.remove(unit);
                 self.due.remove(unit);
                 self.to_probe.remove(unit);
@@ -114,9 +124,14 @@ impl Truth {
     /// # Errors
     /// Names the law that is broken.
     pub fn after(&mut self, run: &Run, record: &Record) -> Result<(), String> {
+        if let Some(former) = self.former.take() {
+            amends(&former, run)?;
+            self.carry(&former, run);
+        }
         for (unit, before) in std::mem::take(&mut self.states).into_iter().enumerate() {
             let unit = UnitIx(unit as u32);
-            if run.unit_state(unit) != before {
+            let anew = run.failed_attempts(unit) == 0 && self.failures.get(&unit).is_some_and(|&count| count > 0);
+            if run.unit_state(unit) != before || anew {
                 self.forget(unit);
             }
         }
@@ -160,6 +175,7 @@ impl Truth {
             Event::Ruled { unit, ruling, .. } => {
                 let follows: &[UnitState] = match ruling {
                     Ruling::Done => &[UnitState::Succeeded, UnitState::Undone],
+                    Ruling::Again if self.over.take() == Some(*unit) => &[UnitState::Cancelled],
                     Ruling::Again => &[UnitState::Ready, UnitState::Asked],
                     Ruling::GiveUp => &[UnitState::Failed],
                 };
@@ -171,6 +187,23 @@ impl Truth {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Follows units and pools of an amended plan.
+    fn carry(&mut self, before: &Run, after: &Run) {
+        let moved = Moved::new(before, after);
+        let units = |of: &BTreeSet<UnitIx>| of.iter().filter_map(|&unit| moved.unit(unit)).collect();
+        self.to_probe = units(&self.to_probe);
+        self.undoing = units(&self.undoing);
+        self.unwound = units(&self.unwound);
+        let failures = std::mem::take(&mut self.failures).into_iter();
+        self.failures = failures.filter_map(|(unit, count)| Some((moved.unit(unit)?, count))).collect();
+        let due = std::mem::take(&mut self.due).into_iter();
+        self.due = due.filter_map(|(unit, due)| Some((moved.unit(unit)?, due))).collect();
+        let (old, new) = (&before.plan().spec().pools, &after.plan().spec().pools);
+        let at = |pool: u16| new.iter().position(|other| other.name == old[usize::from(pool)].name);
+        let starts = std::mem::take(&mut self.starts).into_iter();
+        self.starts = starts.filter_map(|((pool, key), starts)| Some(((at(pool)? as u16, key), starts))).collect();
     }
 
     /// A unit begins anew.
@@ -331,6 +364,33 @@ impl Truth {
         let fits = wait >= (full / 2).max(asked) - 1 && wait <= full.max(asked);
         need(fits, "a back-off is outside the policy")
     }
+}
+
+/// An amendment keeps everything that has begun: states, attempts, doubts and keys.
+fn amends(before: &Run, after: &Run) -> Result<(), String> {
+    let moved = Moved::new(before, after);
+    for unit in (0..).map(UnitIx).take_while(|&unit| before.unit_state(unit).is_some()) {
+        let begun = before.attempts(unit) > 0 || before.may_have_acted(unit);
+        let Some(to) = moved.unit(unit) else {
+            need(!begun, "an amendment drops what has begun")?;
+            continue;
+        };
+        let (was, is) = (before.unit_state(unit), after.unit_state(to));
+        let moves =
+            matches!(was, Some(UnitState::Waiting | UnitState::Ready | UnitState::Asked | UnitState::Cancelled));
+        let waited = was == Some(UnitState::Waiting);
+        if was != is && !waited && (begun || !moves) {
+            return Err(format!("an amendment changes {} from {was:?} to {is:?}", before.unit_name(unit)));
+        }
+        need(before.attempts(unit) == after.attempts(to), "an amendment forgets attempts")?;
+        need(before.may_have_acted(unit) == after.may_have_acted(to), "an amendment forgets what may have acted")?;
+        need(before.in_doubt(unit) == after.in_doubt(to), "an amendment forgets a doubt")?;
+        need(before.flight(unit) == after.flight(to), "an amendment loses an attempt in flight")?;
+    }
+    for site in (0..before.plan().site_count()).map(SiteIx) {
+        need(before.site_end(site) == after.site_end(site), "an amendment changes how a site ended")?;
+    }
+    Ok(())
 }
 
 /// What runs is planned to, its condition is true, and it has the items that were found.

@@ -6,7 +6,7 @@ use engine::{
     StepSpec, TakeOut, UnitIx, UnitState, When,
 };
 
-use crate::sim::Oracle;
+use crate::oracle::Oracle;
 
 /// Says which rule is broken unless it holds.
 pub(crate) fn need(holds: bool, broken: &str) -> Result<(), String> {
@@ -175,7 +175,8 @@ fn node_is_true(run: &Run, node: NodeIx, ending: bool) -> Result<(), String> {
         }
         NodeState::Skipped => need(is_skipped(run, node), "a node is skipped that was to run"),
         NodeState::Cancelled => {
-            need(ending || site_is_out(run, node) || is_blocked(run, node), "a node is cancelled without a cause")
+            let caused = site_is_out(run, node) || is_blocked(run, node) || run.came_too_late(node);
+            need(ending || caused, "a node is cancelled without a cause")
         }
         NodeState::Undone => need(units.contains(&UnitState::Undone), "a node is undone without an undone unit"),
         NodeState::Undoing => need(ending, "the run ends before an undo"),
@@ -187,7 +188,7 @@ fn is_skipped(run: &Run, node: NodeIx) -> bool {
     let (step, key) = run.plan().node_at(node);
     let later = matches!(run.plan().step(step).when, When::Later(_));
     let refused = later && Oracle { fails: true }.condition(run.plan(), step, key, run) == Ok(false);
-    refused || !run.plan().planned_to_run(step, key) || run.units_of(node).is_empty()
+    refused || run.came_too_late(node) || !run.plan().planned_to_run(step, key) || run.units_of(node).is_empty()
 }
 
 /// The node is of a site that another node put out.
@@ -209,7 +210,7 @@ fn is_blocked(run: &Run, node: NodeIx) -> bool {
         (0..plan.key_count(scope)).map(KeyIx).any(|other| {
             let state = run.node_state(plan.node(needed.step, other));
             let flawed = state.is_settled() && !state.is_satisfied();
-            flawed && plan.sites_of(scope, other).any(|site| mine.contains(&site))
+            flawed && (scope == Scope::Run || plan.sites_of(scope, other).any(|site| mine.contains(&site)))
         })
     })
 }

@@ -14,6 +14,8 @@ struct Effect {
     token: u32,
     /// Taken back, or made by hand: whatever comes under this key from now on is refused.
     closed: bool,
+    /// Made by a person, whose word for it may be lost with the driver that heard it.
+    by_hand: bool,
 }
 
 /// What the target can do against being called twice.
@@ -62,7 +64,7 @@ impl World {
     /// A person makes the effect by hand, and sees to it that no late attempt makes it again.
     pub fn by_hand(&mut self, key: &str) {
         let effect = self.effects.entry(key.to_owned()).or_default();
-        *effect = Effect { count: 1, token: u32::MAX, closed: true };
+        *effect = Effect { count: 1, token: u32::MAX, closed: true, by_hand: true };
     }
 
     /// How often the effect of a key is there.
@@ -71,14 +73,15 @@ impl World {
         self.effects.get(key).map_or(0, |effect| effect.count)
     }
 
-    /// How often the effects of all keys of a unit are there: its key and what its later lives append to it.
+    /// How often attempts made the effects of all keys of a unit: its key and what its later lives append to it.
     #[must_use]
-    pub fn count_all(&self, keys: &[String]) -> u32 {
+    pub fn acted(&self, keys: &[String]) -> u32 {
         let of_unit = |key: &&String| {
             keys.iter().any(|base| {
                 **key == *base || key.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with("/again-"))
             })
         };
-        self.effects.iter().filter(|(key, _)| of_unit(key)).map(|(_, effect)| effect.count).sum()
+        let acted = self.effects.iter().filter(|(key, effect)| of_unit(key) && !effect.by_hand);
+        acted.map(|(_, effect)| effect.count).sum()
     }
 }

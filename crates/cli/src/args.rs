@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use order::Optimise;
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
 pub(crate) use verbs::{
-    Adopt, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb, Waiting,
+    Adopt, Amend, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb,
+    Waiting,
 };
 
 /// The command line.
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     /// Follow a run on a full screen and steer it: approve, pause, retry
     #[command(long_about = WATCH)]
     Watch(OfRun),
+    /// Change the runbook of a run for what has not started; shows the difference first
+    Amend(Amend),
     /// Show how far a run is
     Status(OfRun),
     /// List runs, newest first

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::Run;
-use runtime::{Drive, DriveEnd, Holder, Launcher, Settings, Store, SystemClock};
+use engine::{Plan, Run};
+use runtime::{Drive, DriveEnd, Equipment, Holder, Launcher, Settings, Store, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -41,16 +41,13 @@ async fn drive_held(
     settings: Settings,
 ) -> Result<(DriveEnd, Run), Failure> {
     let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
-    let plan = recovered.run.plan().clone();
-    let evaluator = crate::planning::evaluator(&plan)?;
-    let launcher =
-        Launcher::new(connectors::all(&connectors::Settings::default()), Arc::new(References::of_plan(&plan)));
+    let launcher = Launcher::new(connectors::all(&connectors::Settings::default()));
     progress.begin(&recovered.run);
     let drive = Drive {
         journal: &**journal,
         lease,
         holder: holder.name.clone(),
-        evaluator: &evaluator,
+        equip: &equip,
         launcher: &launcher,
         clock: &SystemClock,
         observer: progress,
@@ -61,6 +58,12 @@ async fn drive_held(
     let driven = runtime::drive(drive, recovered, &crate::people::actor()).await;
     progress.finish();
     Ok(driven?)
+}
+
+/// Makes from a plan what executes it here.
+pub(crate) fn equip(plan: &Plan) -> Result<Equipment, String> {
+    let evaluator = crate::planning::evaluator(plan).map_err(|failure| failure.message)?;
+    Ok(Equipment { evaluator: Arc::new(evaluator), secrets: Arc::new(References::of_plan(plan)) })
 }
 
 /// Who drives: this process.

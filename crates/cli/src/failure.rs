@@ -74,6 +74,9 @@ impl From<DriveError> for Failure {
                 &error,
                 "resume with the version that made the plan; nothing was changed",
             ),
+            DriveError::Equip(why) => {
+                Self::input("plan-expressions", why, "resume with the version that made the plan; nothing was changed")
+            }
             error => Self::trouble("run.defect", &error, "this is a defect; the journal is intact: report it"),
         }
     }

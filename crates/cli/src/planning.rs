@@ -110,7 +110,8 @@ pub(crate) fn read_sites(path: &Path, runbook: &Runbook, findings: &mut Findings
 pub(crate) fn plan(planned: &Planned, json: bool) -> Result<Result<Arc<Plan>, Exit>, Failure> {
     let inputs = overrides(&planned.inputs)?;
     let mut findings = Findings::new(FindingFormat::Text, json);
-    let plan = resolve(planned, &inputs, &mut findings)?;
+    let exclude = left_out(&planned.exclude)?;
+    let plan = resolve(planned, &inputs, &exclude, &mut findings)?;
     match plan {
         Some(plan) if findings.errors() == 0 => Ok(Ok(plan)),
         _ => {
@@ -124,6 +125,7 @@ pub(crate) fn plan(planned: &Planned, json: bool) -> Result<Result<Arc<Plan>, Ex
 pub(crate) fn resolve(
     planned: &Planned,
     inputs: &BTreeMap<String, String>,
+    exclude: &BTreeMap<String, String>,
     findings: &mut Findings,
 ) -> Result<Option<Arc<Plan>>, Failure> {
     let runbook = read_runbook(&planned.runbook, findings)?;
@@ -131,7 +133,7 @@ pub(crate) fn resolve(
     let Some(runbook) = runbook else { return Ok(None) };
     let list = read_sites(&planned.sites, &runbook, findings)?;
     let (Some(estate), Some(list)) = (estate, list) else { return Ok(None) };
-    plan_of(&runbook, &estate, &list, inputs, &left_out(&planned.exclude)?, findings)
+    plan_of(&runbook, &estate, &list, inputs, exclude, findings)
 }
 
 /// Resolves a plan from parts that were read without an error.
@@ -183,7 +185,7 @@ pub(crate) fn guard(path: &Path) -> Result<Option<runbook::Guard>, Failure> {
 }
 
 /// Reads `--exclude SITE=REASON`.
-fn left_out(sites: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+pub(crate) fn left_out(sites: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     sites
         .iter()
         .map(|site| {

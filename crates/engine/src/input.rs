@@ -155,6 +155,7 @@ pub enum Command {
     /// Replace the plan for what has not started.
     Amend {
         /// The new plan, encoded.
+        #[serde(with = "crate::hexed")]
         plan: Box<[u8]>,
     },
 }

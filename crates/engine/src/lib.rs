@@ -8,6 +8,7 @@ mod catalogue;
 mod codec;
 mod evaluator;
 mod event;
+mod hexed;
 mod ids;
 mod input;
 mod plan;
@@ -21,12 +22,12 @@ pub use event::{Again, Decree, Event, Failure, Gate, Mode, Record, Ruling, RunEn
 pub use ids::{BatchIx, GroupIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
 pub use input::{Advice, Command, Input, Misfit, Outcome, Rejection};
 pub use plan::{
-    ActionUse, Approval, ApproverGroup, Backoff, Batches, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need,
+    ActionUse, Approval, ApproverGroup, Backoff, Batches, Carry, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need,
     Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec,
     PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
 };
 pub use run::{
-    Flight, NodeState, Pending, PoolShare, PoolState, PoolUsage, Request, Run, SharedPool, Status, Tally, UnitState,
-    Wait,
+    Amendment, Flight, NodeState, Pending, PoolShare, PoolState, PoolUsage, Request, Run, SharedPool, Status,
+    StepAmendment, StepChange, Tally, UnitState, Wait,
 };
 pub use sites::{Column, Interned, Sites, Texts, Values};

@@ -6,6 +6,7 @@
 //! Law of every renderer: what was skipped, degraded or failed is never shown as success, every given site is
 //! accounted for, and text that came from outside is escaped for where it goes.
 
+mod amendment;
 mod duration;
 mod escape;
 mod fold;
@@ -23,6 +24,7 @@ mod text;
 mod typed;
 mod why;
 
+pub use amendment::amendment_lines;
 pub use duration::{clock, span, stamp};
 pub use escape::plain;
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, settles_undo, told};

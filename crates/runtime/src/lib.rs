@@ -10,8 +10,8 @@ mod ports;
 
 pub use clock::{ManualClock, SystemClock};
 pub use driver::{
-    Drive, DriveEnd, DriveError, Launcher, Observer, RecoverError, Recovered, Reply, Request, Settings, Tail, drive,
-    open, recover,
+    Drive, DriveEnd, DriveError, Equip, Equipment, Launcher, Observer, RecoverError, Recovered, Reply, Request,
+    Settings, Tail, drive, open, recover,
 };
 pub use engine;
 pub use fair::{Party, fair_grant};

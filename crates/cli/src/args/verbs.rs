@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::args::OfRun;
+use crate::args::{OfRun, Planned, Stored};
 
 #[derive(Debug, Args)]
 pub(crate) struct Verb {
@@ -144,4 +144,23 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     };
     let long = number.checked_mul(seconds).filter(|&long| long <= 30 * 86_400);
     long.map(std::time::Duration::from_secs).ok_or_else(|| "at most 30d".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Amend {
+    /// Name of the run
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) planned: Planned,
+    #[command(flatten)]
+    pub(crate) stored: Stored,
+    /// Why, for the journal
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Hash of the new plan that was looked at: applies the difference, if the plan is still that one
+    #[arg(long, value_name = "HASH", conflicts_with = "yes", requires = "reason")]
+    pub(crate) plan: Option<String>,
+    /// Apply the difference without having looked at it
+    #[arg(long, requires = "reason")]
+    pub(crate) yes: bool,
 }

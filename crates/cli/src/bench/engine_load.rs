@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use crate::bench::process;
 use crate::execute::holder;
 use crate::failure::Failure;
-use crate::secrets::References;
 
 /// Steps in each layer; each needs every step of the layer before.
 const LAYERS: [usize; 9] = [1, 4, 3, 6, 4, 6, 3, 2, 1];
@@ -88,16 +87,14 @@ async fn drive(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
     let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
     let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
     let plan = recovered.run.plan().clone();
-    let evaluator = crate::planning::evaluator(&plan)?;
-    let launcher =
-        Launcher::new(connectors::all(&connectors::Settings::default()), Arc::new(References::of_plan(&plan)));
+    let launcher = Launcher::new(connectors::all(&connectors::Settings::default()));
     let mut commits = 0;
     let mut count = |_: &Run, _: &[Record]| commits += 1;
     let drive = Drive {
         journal: &**journal,
         lease: lease.clone(),
         holder: holder.name,
-        evaluator: &evaluator,
+        equip: &crate::execute::equip,
         launcher: &launcher,
         clock: &SystemClock,
         observer: &mut count,

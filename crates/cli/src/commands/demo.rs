@@ -85,7 +85,7 @@ async fn restore(dir: &Path, lab_dir: &Path, json: bool) -> Result<(DriveEnd, Re
         exclude: Vec::new(),
         inputs: vec![],
     };
-    let Some(plan) = planning::resolve(&planned, &Default::default(), &mut findings)? else {
+    let Some(plan) = planning::resolve(&planned, &Default::default(), &Default::default(), &mut findings)? else {
         return Err(Failure::input("demo-plan", "the demo's runbook does not fit this lab", "report this defect"));
     };
     let journal = store::open(&format!("sqlite:{}", dir.join("runs.db").display())).await?;

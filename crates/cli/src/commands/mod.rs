@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod amend;
 mod author;
 mod bench;
 mod demo;
@@ -31,6 +32,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(args, json).await,
         Command::Resume(args) => run::resume(args, json).await,
         Command::Watch(args) => crate::watch::watch(&args, json).await,
+        Command::Amend(args) => amend::amend(args, json).await,
         Command::Status(args) => look::status(&args, json).await,
         Command::Runs(args) => look::runs(&args, json).await,
         Command::Sites(args) => look::sites(&args, json).await,

@@ -339,6 +339,14 @@ impl Plan {
             .collect()
     }
 
+    /// Steps in an order in which each comes before its needs.
+    pub(crate) fn dependents_first(&self) -> Vec<StepIx> {
+        // An admitted plan has no cycle.
+        let mut order = graph::order(&self.spec).unwrap_or_default();
+        order.reverse();
+        order
+    }
+
     /// Steps that are taken back before a step is: all that come after it.
     pub(crate) fn undone_before(&self, step: StepIx) -> &[StepIx] {
         &self.descendants[step.ix()]

@@ -1,6 +1,8 @@
 //! The plan: data filled in by the front end, admitted once, laid out for speed.
 
 mod admit;
+mod carry;
+pub(crate) mod difference;
 mod graph;
 mod keys;
 mod layout;
@@ -9,6 +11,7 @@ mod spec;
 pub(crate) use graph::covers;
 
 pub use admit::PlanError;
+pub use carry::Carry;
 pub use layout::Plan;
 pub use spec::{
     ActionUse, Approval, ApproverGroup, Backoff, Batches, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need,

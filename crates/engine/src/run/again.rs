@@ -22,7 +22,7 @@ impl Run {
     pub(super) fn again(&mut self, what: Again) {
         self.reopen();
         if let Again::Unit(unit) = what
-            && self.units[unit.ix()].state == UnitState::Stuck
+            && self.goes_on(unit)
         {
             self.go_on(unit);
             return;
@@ -41,6 +41,14 @@ impl Run {
             }
         }
         self.go_back(&reset);
+    }
+
+    /// Whether a unit that is stuck can go on as it is; one whose site is out comes back with the site.
+    pub(super) fn goes_on(&self, unit: UnitIx) -> bool {
+        let row = self.units[unit.ix()];
+        let site = self.unit_at(unit).and_then(|(node, _)| self.site_of(node));
+        let out = site.is_some_and(|site| self.sites[site.ix()].is_out());
+        row.state == UnitState::Stuck && (row.is_undoing() || !out)
     }
 
     /// A unit that failed for good and waits is tried again with all its attempts.
@@ -113,8 +121,7 @@ impl Run {
                 }
             }
         }
-        self.reset_upwards(&mut reset);
-        self.reset_downwards(&mut reset);
+        self.spread(&mut reset);
         reset
     }
 
@@ -137,6 +144,18 @@ impl Run {
         let found: Vec<NodeIx> = shared.chain(own).filter(|node| !reset.nodes.contains_key(node)).collect();
         reset.nodes.extend(found.iter().map(|&node| (node, false)));
         found
+    }
+
+    /// Takes along what goes back with it: a shared step that runs once more brings back whom it had put out, and so on.
+    fn spread(&self, reset: &mut Reset) {
+        loop {
+            let before = (reset.nodes.len(), reset.sites.len());
+            self.reset_upwards(reset);
+            self.reset_downwards(reset);
+            if before == (reset.nodes.len(), reset.sites.len()) {
+                return;
+            }
+        }
     }
 
     /// What these nodes need and what did not succeed either, at wider scopes; with a shared step that failed, every
@@ -168,16 +187,22 @@ impl Run {
 
     /// Sites that a shared step put out and nobody has dealt with since.
     fn put_out_by(&self, node: NodeIx) -> Vec<SiteIx> {
+        self.out_by_it(node).filter(|site| self.why_not_again(*site).is_none()).collect()
+    }
+
+    fn out_by_it(&self, node: NodeIx) -> impl Iterator<Item = SiteIx> + '_ {
         let (step, key) = self.plan.node_at(node);
-        if self.site_of(node).is_some() || self.nodes[node.ix()].state != NodeState::Failed {
-            return Vec::new();
-        }
-        let by_it = |site: &SiteIx| {
+        let failed = self.site_of(node).is_none() && self.nodes[node.ix()].state == NodeState::Failed;
+        let by_it = move |site: &SiteIx| {
             let row = self.sites[site.ix()];
-            let left_alone = row.out_by == node.0 && row.taken.is_none() && row.undo == SiteUndo::No;
-            left_alone && self.why_not_again(*site).is_none()
+            failed && row.out_by == node.0 && row.taken.is_none() && row.undo == SiteUndo::No
         };
-        self.plan.sites_of(self.plan.step(step).scope, key).filter(by_it).collect()
+        self.plan.sites_of(self.plan.step(step).scope, key).filter(by_it)
+    }
+
+    /// Whether an attempt of a site's own steps is in flight.
+    fn is_busy(&self, site: SiteIx) -> bool {
+        self.nodes_of_site(site).into_iter().any(|node| self.is_at_work(node))
     }
 
     /// What has come after these nodes without them: wider steps run once more, since what they said did not cover what
@@ -201,18 +226,22 @@ impl Run {
         }
     }
 
-    /// Whether an attempt is in flight that comes after something that is to be tried again, or belongs to it.
+    /// Whether an attempt is in flight that comes after something that is to be tried again, belongs to it, or is of a site
+    /// that it put out: that site could not come back with it.
     pub(super) fn is_at_work_after(&self, what: Again) -> bool {
-        let reset = self.reset_of(what);
-        let after = reset.nodes.keys().flat_map(|&node| self.dependents_of(node));
-        reset.nodes.keys().copied().chain(after).any(|node| self.is_at_work(node))
+        self.is_at_work_for(&self.reset_of(what))
     }
 
     /// The same for what is settled by decree after all.
     pub(super) fn is_at_work_after_node(&self, node: NodeIx) -> bool {
-        let reset = self.reset_of_node(node);
+        self.is_at_work_for(&self.reset_of_node(node))
+    }
+
+    fn is_at_work_for(&self, reset: &Reset) -> bool {
+        let left_out =
+            |node: &NodeIx| self.out_by_it(*node).any(|site| !reset.sites.contains(&site) && self.is_busy(site));
         let after = reset.nodes.keys().flat_map(|&node| self.dependents_of(node));
-        reset.nodes.keys().copied().chain(after).any(|node| self.is_at_work(node))
+        reset.nodes.keys().any(left_out) || reset.nodes.keys().copied().chain(after).any(|node| self.is_at_work(node))
     }
 
     /// Tries a settled node again, with what it takes along.
@@ -224,12 +253,13 @@ impl Run {
 
     fn reset_of_node(&self, node: NodeIx) -> Reset {
         let mut reset = Reset::default();
-        match self.site_of(node) {
+        // What runs at the end brings no site back.
+        let finally = self.plan.step(self.plan.node_at(node).0).finally;
+        match self.site_of(node).filter(|_| !finally) {
             Some(site) => drop(self.reset_site(&mut reset, site)),
             None => drop(reset.nodes.insert(node, false)),
         }
-        self.reset_upwards(&mut reset);
-        self.reset_downwards(&mut reset);
+        self.spread(&mut reset);
         reset
     }
 
@@ -297,7 +327,7 @@ impl Run {
     }
 
     /// Whether a need of a node is settled in a way that keeps the node from running.
-    fn is_blocked(&self, node: NodeIx) -> bool {
+    pub(super) fn is_blocked(&self, node: NodeIx) -> bool {
         let (step, key) = self.plan.node_at(node);
         let spec = self.plan.step(step);
         spec.needs.iter().any(|need| {
@@ -357,8 +387,7 @@ impl Run {
                 reset.nodes.insert(node, false);
             }
         }
-        self.reset_upwards(&mut reset);
-        self.reset_downwards(&mut reset);
+        self.spread(&mut reset);
         reset
     }
 
@@ -382,11 +411,7 @@ impl Run {
         if row.taken == Some(TakeOut::Release) {
             return Some("the site was released; `adopt` brings it back");
         }
-        let busy = self
-            .nodes_of_site(site)
-            .iter()
-            .any(|&node| self.units_of(node).any(|unit| self.units[unit as usize].state == UnitState::Running));
-        if row.is_out() && busy {
+        if row.is_out() && self.is_busy(site) {
             return Some("an attempt of the site is still in flight; retry when it has landed");
         }
         if self.is_failing_for(site) {

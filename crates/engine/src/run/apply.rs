@@ -219,6 +219,11 @@ impl Run {
         match ruling {
             Ruling::Done if undoing => self.undone(unit),
             Ruling::Done => self.done(unit, None),
+            // It surely did not act, and what it belongs to does not go on.
+            Ruling::Again if !undoing && self.is_given_up(unit) => {
+                self.units[unit.ix()].set_in_doubt(false);
+                self.settle_unit(unit, UnitState::Cancelled);
+            }
             Ruling::Again => {
                 let row = &mut self.units[unit.ix()];
                 row.failures = 0;
@@ -232,6 +237,14 @@ impl Run {
             Ruling::GiveUp if undoing => self.leave(unit),
             Ruling::GiveUp => self.fail_unit(unit, step, key),
         }
+    }
+
+    /// Whether a unit is not applied any more: its site is out, or its node has failed.
+    pub(super) fn is_given_up(&self, unit: UnitIx) -> bool {
+        let Some((node, _)) = self.unit_at(unit) else { return false };
+        let finally = self.plan.step(self.plan.node_at(node).0).finally;
+        let out = self.site_of(node).is_some_and(|site| !finally && self.sites[site.ix()].is_out());
+        out || self.nodes[node.ix()].marks & crate::run::tables::FAILED != 0
     }
 
     fn decided(&mut self, node: NodeIx, runs: bool) {

@@ -72,6 +72,11 @@ impl Run {
         if self.is_ending() && self.closing.is_none() {
             return Err(Rejection::NotNow("the run is ending already"));
         }
+        self.is_member(approval, actor)
+    }
+
+    /// Whether an actor belongs to a group that an approval names.
+    pub(super) fn is_member(&self, approval: &Approval, actor: &str) -> Result<(), Rejection> {
         let groups = &self.plan.spec().extras.approvers;
         let member = groups
             .iter()

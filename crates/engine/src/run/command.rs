@@ -91,7 +91,7 @@ impl Run {
                 Event::PoolSet { pool, slots, actor, reason }
             }
             Command::Amend { plan } => {
-                self.may_amend(&plan)?;
+                self.may_amend(&plan, &actor)?;
                 Event::Amended { plan, actor, reason }
             }
         };
@@ -115,7 +115,8 @@ impl Run {
                 let row = *self.units.get(unit.ix()).ok_or(Rejection::NoSuchUnit(unit.0))?;
                 let (node, _) = self.unit_at(unit).ok_or(Rejection::NoSuchUnit(unit.0))?;
                 match row.state {
-                    UnitState::Stuck => return Ok(()),
+                    UnitState::Stuck if self.goes_on(unit) => return Ok(()),
+                    UnitState::Stuck => {}
                     UnitState::Parked => not(Some("it is not known whether it acted; `resolve` it first"))?,
                     UnitState::Failed | UnitState::Degraded | UnitState::Cancelled => {}
                     _ => not(Some("the unit has not failed"))?,

@@ -249,7 +249,21 @@ impl Run {
     pub(super) fn clock_due(&self) -> Option<Millis> {
         let backoff = self.backoff.first().map(|&(due, _)| due);
         let rate = self.ready.next_due();
-        backoff.into_iter().chain(rate).min()
+        backoff.into_iter().chain(rate).chain(self.probe_due()).min()
+    }
+
+    /// When a rate lets the next probe or undo of an ending run go: those are not started in the order of the rest, for
+    /// which the rate keeps its own time.
+    fn probe_due(&self) -> Option<Millis> {
+        if !self.is_ending() {
+            return None;
+        }
+        let ready = self.to_probe.iter().filter(|&&unit| self.unit_state(unit) == Some(UnitState::Ready));
+        let due = ready.filter_map(|&unit| {
+            let (step, key) = self.step_key(unit);
+            self.ready.next_start(self.ready.held_by(&self.plan, step, key)?)
+        });
+        due.min()
     }
 
     /// State of a unit; `None` outside the plan.

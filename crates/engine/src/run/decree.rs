@@ -29,7 +29,8 @@ impl Run {
         let spec = self.plan.step(step);
         let batch = self.batches.get(self.plan.gate_of(spec.scope, self.plan.node_at(node).1).ix());
         let shut = !spec.finally && !spec.front_load && batch.is_some_and(|batch| batch.opened_at.is_none());
-        if row.state == NodeState::Waiting && (shut || !self.begun || (spec.finally && self.closing.is_none())) {
+        let taken_back = matches!(row.state, NodeState::Undoing | NodeState::Undone);
+        if !taken_back && (shut || !self.begun || (spec.finally && self.closing.is_none())) {
             return Some("its time has not come: what it belongs to is not open");
         }
         match row.state {

@@ -113,7 +113,9 @@ impl Run {
             }
             Event::PoolSet { pool, slots, .. } => Command::SetPool { pool: *pool, slots: *slots },
             Event::Unwinding { .. } => Command::Cancel { undo: true },
-            Event::Amended { plan, .. } => Command::Amend { plan: plan.clone() },
+            Event::Amended { plan, actor, .. } => {
+                return self.may_amend(plan, actor).err().map(|why| why.to_string());
+            }
             _ => return None,
         };
         self.command("".into(), "".into(), command).err().map(|why| why.to_string())

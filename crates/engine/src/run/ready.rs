@@ -278,6 +278,31 @@ impl Ready {
         self.wake(at);
     }
 
+    /// Goes on where the instances of a former plan were: time, and what rates have let through.
+    pub(crate) fn take_over(&mut self, plan: &Plan, from: &Self, before: &Plan) {
+        self.now = from.now;
+        let named = |plan: &Plan, at: u32| {
+            let (pool, key) = plan.pool_of(at);
+            (plan.spec().pools[pool.ix()].name.clone(), key)
+        };
+        let was: BTreeMap<(String, KeyIx), i64> =
+            (0..before.pool_instances()).map(|at| (named(before, at), from.instances[at as usize].next_us)).collect();
+        for at in 0..plan.pool_instances() {
+            let instance = &mut self.instances[at as usize];
+            instance.resized = true;
+            if let Some(&next_us) = was.get(&named(plan, at)) {
+                instance.next_us = next_us;
+            }
+        }
+    }
+
+    /// Takes the slots of an attempt that is in flight already.
+    pub(crate) fn occupy(&mut self, plan: &Plan, step: StepIx, key: KeyIx) {
+        for &(at, slots) in &plan.holds(step, key) {
+            self.instances[at as usize].used += slots;
+        }
+    }
+
     pub(crate) fn is_shared(&self, at: u32) -> bool {
         self.instances.get(at as usize).is_some_and(|instance| instance.sharers > 0)
     }
@@ -404,8 +429,11 @@ impl Ready {
     fn time(&mut self, at: u32) {
         let instance = &mut self.instances[at as usize];
         let due = instance.allowed_at();
-        if due > self.now && instance.timed_at.is_none() {
-            instance.timed_at = Some(due);
+        // A share of the rate that has changed may let something start before the time that was set.
+        if due > self.now && instance.timed_at.is_none_or(|set| due < set) {
+            if let Some(set) = instance.timed_at.replace(due) {
+                self.timed.remove(&(set, at));
+            }
             self.timed.insert((due, at));
         }
     }

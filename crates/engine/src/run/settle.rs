@@ -50,8 +50,12 @@ impl Run {
     /// Counts one need of a node as settled.
     pub(super) fn satisfy(&mut self, node: NodeIx) {
         let row = &mut self.nodes[node.ix()];
+        // One that was settled by decree, or was past it when an amendment put the need there, does not count it.
+        if row.state != NodeState::Waiting {
+            return;
+        }
         row.count = row.count.saturating_sub(1);
-        if row.count == 0 && row.state == NodeState::Waiting && self.begun {
+        if row.count == 0 && self.begun {
             self.admit(node);
         }
     }

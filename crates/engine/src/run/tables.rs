@@ -219,6 +219,8 @@ pub(crate) const CANCELLED: u8 = 8;
 pub(crate) const DECIDED: u8 = 16;
 /// An operator settled it, whatever it waited for.
 pub(crate) const DECREED: u8 = 32;
+/// An amendment would have it run, but came too late.
+pub(crate) const LATE: u8 = 64;
 
 /// An attempt in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

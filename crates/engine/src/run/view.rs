@@ -336,6 +336,12 @@ impl Run {
             .collect()
     }
 
+    /// Attempts of a unit that counted as failures since it was last begun.
+    #[must_use]
+    pub fn failed_attempts(&self, unit: UnitIx) -> u16 {
+        self.units.get(unit.ix()).map_or(0, |row| row.failures)
+    }
+
     /// Stable idempotency key of a unit within its run: step, key and number of the item, each escaped so that no two
     /// units share one. A unit whose effect was taken back, or that an operator has begun anew, gets a new one.
     #[must_use]

@@ -3,7 +3,7 @@
 use crate::event::Gate;
 use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, PoolIx, StepIx, UnitIx};
 use crate::run::Run;
-use crate::run::tables::{DECREED, NodeState, UnitState};
+use crate::run::tables::{DECREED, LATE, NodeState, UnitState};
 
 /// Why a node or unit does not go on by itself right now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +142,12 @@ impl Run {
             Some(Halt::Aborting | Halt::Cancelling) => self.closing.is_none(),
             Some(Halt::Unwinding) => self.unwind.is_none(),
         }
+    }
+
+    /// Whether a node is skipped because an amendment that would have it run came too late for it.
+    #[must_use]
+    pub fn came_too_late(&self, node: NodeIx) -> bool {
+        self.nodes.get(node.ix()).is_some_and(|row| row.marks & LATE != 0)
     }
 
     /// Whether an operator settled a node.

@@ -1,6 +1,5 @@
 //! The fold behind every report: the run itself, and beside it the little that the run forgets.
 
-mod carry;
 mod gates;
 mod histogram;
 mod needs;

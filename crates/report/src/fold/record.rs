@@ -1,10 +1,13 @@
 //! One record more: the run takes it, and what the run will forget is kept.
 
-use engine::{BatchIx, Event, Flight, Gate, Millis, Misfit, Mode, NodeIx, Record, Status, UnitIx};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use engine::{BatchIx, Carry, Event, Flight, Gate, Millis, Misfit, Mode, NodeIx, Plan, Record, Status, UnitIx};
+
+use crate::amendment::amendment_lines;
 use crate::duration::{seconds, stamp};
 use crate::fold::Fold;
-use crate::fold::carry::Carry;
 use crate::fold::gates::Asked;
 use crate::fold::people::{About, Of};
 use crate::fold::times::StepTimes;
@@ -23,6 +26,13 @@ struct Before {
     about: About,
 }
 
+/// What an amendment is about to replace.
+struct Former {
+    plan: Arc<Plan>,
+    located: BTreeMap<UnitIx, (NodeIx, u32)>,
+    changes: Vec<String>,
+}
+
 impl Fold {
     /// Applies one record.
     ///
@@ -31,12 +41,14 @@ impl Fold {
     pub fn push(&mut self, record: &Record) -> Result<(), Misfit> {
         let event = &record.event;
         let mut before = self.before(event);
-        let amended = matches!(event, Event::Amended { .. }).then(|| (self.run.plan().clone(), self.located()));
+        let amended = self.before_amendment(event);
         self.run.apply(record)?;
         self.records += 1;
         let at = self.run.now();
-        if let Some((old, located)) = amended {
-            self.amended(&old, &located);
+        let mut changes = Vec::new();
+        if let Some(former) = amended {
+            self.amended(&former.plan, &former.located);
+            changes = former.changes;
         }
         self.gates.note(&self.run, at, event, before.asked.take());
         self.people.note(&self.run, at, event, &before.about);
@@ -44,11 +56,19 @@ impl Fold {
         let undo = before.about.is_undo();
         self.time(at, event, &before);
         self.goes_on(at);
-        if let Some(told) = tell(&self.run, event, undo) {
+        if let Some(mut told) = tell(&self.run, event, undo) {
+            changes.iter().for_each(|line| told.text.push_str(&format!("; {line}")));
             self.tell(at, told);
         }
         self.watch_pause(at);
         Ok(())
+    }
+
+    fn before_amendment(&self, event: &Event) -> Option<Former> {
+        let Event::Amended { plan, .. } = event else { return None };
+        let amendment = Plan::decode(plan).ok().and_then(|plan| self.run.amendment(&plan).ok());
+        let changes = amendment.map(|amendment| amendment_lines(&amendment)).unwrap_or_default();
+        Some(Former { plan: self.run.plan().clone(), located: self.located(), changes })
     }
 
     fn before(&self, event: &Event) -> Before {
@@ -272,7 +292,7 @@ impl Fold {
     }
 
     /// Where the units lie of which something is kept.
-    fn located(&self) -> std::collections::BTreeMap<UnitIx, (NodeIx, u32)> {
+    fn located(&self) -> BTreeMap<UnitIx, (NodeIx, u32)> {
         let said = self.people.said.keys().filter_map(|of| match of {
             Of::Unit(unit) => Some(*unit),
             Of::Node(_) => None,
@@ -286,7 +306,7 @@ impl Fold {
     }
 
     /// The plan was replaced: what is kept by number follows by name.
-    fn amended(&mut self, old: &engine::Plan, located: &std::collections::BTreeMap<UnitIx, (NodeIx, u32)>) {
+    fn amended(&mut self, old: &Arc<Plan>, located: &BTreeMap<UnitIx, (NodeIx, u32)>) {
         let plan = self.run.plan().clone();
         let carry = Carry::new(old, &plan);
         let unit = |unit| carry.unit(unit, |unit| located.get(&unit).copied(), |node| self.run.units_of(node));
@@ -302,8 +322,10 @@ impl Fold {
         }
         self.steps = steps;
         self.ready = self.ready.renumbered(&plan, |node| carry.node(node));
-        self.backs = self.backs.renumbered(plan.site_count() as usize, |site| carry.site(site));
-        self.gates.rename(|gate| carry.gate(gate, unit));
+        self.gates.rename(|gate| match gate {
+            Gate::Start | Gate::Batch(_) => Some(gate),
+            Gate::Unit(old) => unit(old).map(Gate::Unit),
+        });
         let people = std::mem::take(&mut self.people);
         self.people.said = people
             .said
@@ -317,6 +339,6 @@ impl Fold {
             })
             .collect();
         self.people.gave_up = people.gave_up.into_iter().filter_map(|(old, how)| Some((unit(old)?, how))).collect();
-        self.people.taken = people.taken.into_iter().filter_map(|(site, who)| Some((carry.site(site)?, who))).collect();
+        self.people.taken = people.taken;
     }
 }

@@ -71,19 +71,6 @@ impl Backs {
             self.lost.push(site);
         }
     }
-
-    /// The same for an amended plan, in which sites may have other numbers.
-    pub(super) fn renumbered(&self, sites: usize, mut new: impl FnMut(SiteIx) -> Option<SiteIx>) -> Self {
-        let mut backs = Self::new(sites);
-        for old in (0..self.at.len()).map(SiteIx::from) {
-            if let (Some(ms), Some(site)) = (self.at.get(old.ix()), new(old)) {
-                backs.at.set(site.ix(), i64::from(ms));
-            }
-        }
-        backs.lost = self.lost.iter().filter_map(|&site| new(site)).collect();
-        backs.known = backs.lost.iter().copied().collect();
-        backs
-    }
 }
 
 /// Site of a node of site scope.

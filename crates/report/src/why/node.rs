@@ -56,6 +56,9 @@ pub(super) fn of_node(asked: &Asked<'_>, node: NodeIx) -> Vec<String> {
     if lines.is_empty() {
         let state = match run.node_state(node) {
             NodeState::Succeeded => "has succeeded",
+            NodeState::Skipped if run.came_too_late(node) => {
+                "was skipped: an amendment would have it run, but came too late for it"
+            }
             NodeState::Skipped => "was skipped: its condition is false or it has no item",
             NodeState::Degraded => "is degraded",
             NodeState::Failed => "has failed",

@@ -38,6 +38,8 @@ pub(super) struct Desk<'a> {
     seen: u64,
     asked: Vec<(u32, u32, u32)>,
     looks: u32,
+    /// The look on its way asks for instances of a plan that has been replaced.
+    outdated: bool,
 }
 
 impl<'a> Desk<'a> {
@@ -52,6 +54,7 @@ impl<'a> Desk<'a> {
             seen: 0,
             asked: Vec::new(),
             looks: 0,
+            outdated: false,
         }
     }
 
@@ -63,8 +66,11 @@ impl<'a> Desk<'a> {
         loop {
             while self.errands.next().now_or_never().flatten().is_some() {}
             if let Some(look) = &mut self.look {
-                let found = look.await;
+                let mut found = look.await;
                 self.look = None;
+                if let (true, Ok(found)) = (std::mem::take(&mut self.outdated), &mut found) {
+                    found.grants.clear();
+                }
                 self.next = tokio::time::Instant::now() + BETWEEN;
                 if let Ok(found) = &found {
                     self.seen = found.posted.iter().map(|posted| posted.id).max().unwrap_or(0).max(self.seen);
@@ -99,6 +105,13 @@ impl<'a> Desk<'a> {
             }
             .boxed(),
         );
+    }
+
+    /// The plan was replaced: instances have other numbers, and shares of them are asked for anew.
+    pub(super) fn forget_grants(&mut self) {
+        self.outdated = self.look.is_some();
+        self.asked.clear();
+        self.looks = SHARES_EVERY - 1;
     }
 
     /// Answers a request; the answer is on its way when this returns.

@@ -1,20 +1,22 @@
 //! The loop itself.
 
+mod people;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use engine::{
-    Evaluator, Event, Input, Millis, Misfit, Mode, Record, Rejection, Run, RunEnd, SiteIx, Status, TakeOut, UnitIx,
-};
+use engine::{Event, Input, Millis, Misfit, Mode, Record, Rejection, Run, RunEnd, Status, UnitIx};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::driver::amend::Amendments;
 use crate::driver::desk::{Desk, Found};
+use crate::driver::equip::{Equip, Equipment};
 use crate::driver::launch::{Landed, Launcher};
 use crate::driver::recover::{Recovered, encode};
-use crate::driver::request::{Reply, Request};
+use crate::driver::request::Reply;
 use crate::ports::{Appended, Clock, Journal, JournalError, Lease, Store};
 
 /// Records that a group may hold before it must be committed; bounds memory and the size of a journal row.
@@ -31,8 +33,8 @@ pub struct Drive<'a> {
     pub lease: Lease,
     /// Who drives, for the journal.
     pub holder: String,
-    /// Answers questions about expressions.
-    pub evaluator: &'a dyn Evaluator,
+    /// Makes from a plan what executes it.
+    pub equip: &'a dyn Equip,
     /// Calls connectors.
     pub launcher: &'a Launcher,
     /// Tells the time.
@@ -89,6 +91,9 @@ pub enum DriveError {
     /// The journal could not be written.
     #[error("failed to record the run's progress")]
     Journal(#[from] JournalError),
+    /// The stored plan cannot be executed; nothing was recorded.
+    #[error("the stored plan cannot be executed: {0}")]
+    Equip(String),
     /// The engine refused what the shell had to tell it: a defect.
     #[error("failed to decide")]
     Rejected(#[from] Rejection),
@@ -110,6 +115,8 @@ struct Loop<'a> {
     landed: mpsc::UnboundedReceiver<Landed>,
     sender: mpsc::UnboundedSender<Landed>,
     desk: Option<Desk<'a>>,
+    equipment: Equipment,
+    amendments: Amendments,
     /// Requests whose events are in the group that fills.
     replies: VecDeque<u64>,
     /// Since when nothing happens unless somebody acts.
@@ -153,8 +160,11 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
     let (sender, landed) = mpsc::unbounded_channel();
     let estate = recovered.run.plan().spec().origin.estate.clone();
     let desk = drive.desk.map(|store| Desk::new(store, drive.lease.clone(), estate));
+    let equipment = drive.equip.equip(recovered.run.plan()).map_err(DriveError::Equip)?;
     let mut this = Loop {
         name: recovered.head.run,
+        equipment,
+        amendments: Amendments::default(),
         desk,
         idle_since: None,
         drive,
@@ -210,7 +220,7 @@ impl<'a> Loop<'a> {
             tokio::select! {
                 biased;
                 done = committed(&mut self.commit) => self.end_commit(done?)?,
-                landed = self.landed.recv() => self.take(landed)?,
+                landed = self.landed.recv(), if self.amendments.is_empty() => self.take(landed)?,
                 found = on_desk(&mut self.desk, &self.run), if !stopping => self.attend(found)?,
                 () = until(idle_until) => {}
                 () = self.drive.stop.cancelled(), if !stopping => self.begin_stop(),
@@ -223,6 +233,11 @@ impl<'a> Loop<'a> {
 
     /// Decides whatever can be decided now.
     fn advance(&mut self) -> Result<(), DriveError> {
+        if self.commit.is_none() && self.group.is_empty() {
+            while let Some((id, request)) = self.amendments.pop() {
+                self.amend(id, request)?;
+            }
+        }
         loop {
             if !self.has_room() || self.drive.stop.is_cancelled() {
                 return Ok(());
@@ -235,7 +250,8 @@ impl<'a> Loop<'a> {
 
     /// Whether more may be decided before something lands or is committed.
     fn has_room(&self) -> bool {
-        self.run.in_flight() < self.drive.settings.in_flight_max && self.group.len() < GROUP_RECORDS_MAX
+        let room = self.run.in_flight() < self.drive.settings.in_flight_max && self.group.len() < GROUP_RECORDS_MAX;
+        room && self.amendments.is_empty()
     }
 
     /// Extends the lease. A journal that does not answer is borne with until the lease would have expired.
@@ -256,7 +272,7 @@ impl<'a> Loop<'a> {
     /// Decides and applies one input; says whether anything came of it.
     fn input(&mut self, input: Input) -> Result<bool, DriveError> {
         let at = self.now();
-        let events = self.run.decide(at, input, self.drive.evaluator)?;
+        let events = self.run.decide(at, input, &*self.equipment.evaluator)?;
         let some = !events.is_empty();
         for event in events {
             let record = Record { at, event };
@@ -316,86 +332,25 @@ impl<'a> Loop<'a> {
 
     fn launch(&mut self, unit: UnitIx, attempt: u32, mode: Mode) {
         let started = (unit, attempt, mode);
-        self.drive.launcher.launch(&self.name, &self.run, self.drive.evaluator, started, &self.sender);
+        let amendments = self.amendments.count();
+        let (launcher, equipment) = (self.drive.launcher, &self.equipment);
+        launcher.launch(&self.name, &self.run, equipment, amendments, started, &self.sender);
     }
 
     fn take(&mut self, first: Option<Landed>) -> Result<(), DriveError> {
         let mut landed = first;
-        for _ in 0..OUTCOMES_AT_ONCE {
-            let Some(Landed { unit, attempt, mode, outcome }) = landed else { break };
+        for left in (0..OUTCOMES_AT_ONCE).rev() {
+            let Some(Landed { unit, amendments, attempt, mode, outcome }) = landed else { break };
+            landed = if left > 0 { self.landed.try_recv().ok() } else { None };
+            // An attempt that was taken to be over may have lost its place.
+            let Some(unit) = self.amendments.now(unit, amendments) else { continue };
             match self.input(Input::Report { unit, attempt, mode, outcome }) {
                 // An attempt that was taken to be over has answered after all; the run has gone on without it.
                 Ok(_) | Err(DriveError::Rejected(Rejection::Stale { .. })) => {}
                 Err(error) => return Err(error),
             }
-            landed = self.landed.try_recv().ok();
         }
         Ok(())
-    }
-
-    /// Acts on what a look at the desk found. A store that does not answer is borne with, as for the lease.
-    fn attend(&mut self, found: Result<Found, JournalError>) -> Result<(), DriveError> {
-        let found = match found {
-            Ok(found) => found,
-            Err(error @ JournalError::Unavailable { .. }) => {
-                tracing::warn!(%error, run = self.name, "the mailbox could not be read");
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        for (instance, grant) in found.grants {
-            let (slots, sharers) = (self.run.usable(instance, grant.slots), grant.participants);
-            self.input(Input::Grant { instance, slots, sharers })?;
-        }
-        for posted in found.posted {
-            self.command(posted.id, &posted.bytes)?;
-        }
-        Ok(())
-    }
-
-    fn command(&mut self, id: u64, bytes: &[u8]) -> Result<(), DriveError> {
-        let refused = match Request::decode(bytes) {
-            None => Some("the driver does not understand the request: it is of another version".to_owned()),
-            Some(request) if request.plan != self.run.plan().hash() => {
-                Some("the run's plan was amended meanwhile; look again".to_owned())
-            }
-            Some(Request { actor, reason, command, .. }) => {
-                match self.input(Input::Command { actor, reason, command }) {
-                    Ok(_) => None,
-                    Err(DriveError::Rejected(rejection)) => Some(rejection.to_string()),
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        match (refused, &mut self.desk) {
-            (Some(why), Some(desk)) => desk.answer(id, Reply::Refused(why).encode()),
-            (Some(_), None) => {}
-            (None, _) => self.replies.push_back(id),
-        }
-        Ok(())
-    }
-
-    /// Lets the sites go that records say the run has given up.
-    fn let_go(&mut self, records: &[Record]) {
-        let given_up = records.iter().filter_map(|record| match record.event {
-            Event::TakenOut { site, how: TakeOut::Release | TakeOut::Exclude, .. } => Some(site),
-            _ => None,
-        });
-        let sites: Vec<String> = given_up.map(|site| self.run.plan().spec().sites.id(site).to_owned()).collect();
-        if let (false, Some(desk)) = (sites.is_empty(), &mut self.desk) {
-            desk.let_go(sites);
-        }
-    }
-
-    /// What an earlier driver gave up may still be held: it may have died in between.
-    fn let_go_of_what_left(&mut self) {
-        let run = &self.run;
-        let left = |site: &SiteIx| matches!(run.taken_out(*site), Some(TakeOut::Release | TakeOut::Exclude));
-        let sites = (0..run.plan().site_count()).map(SiteIx).filter(left);
-        let sites: Vec<String> = sites.map(|site| run.plan().spec().sites.id(site).to_owned()).collect();
-        if let (false, Some(desk)) = (sites.is_empty(), &mut self.desk) {
-            desk.let_go(sites);
-        }
     }
 
     /// Whether the drive is over: everything is durable and nothing is in flight.

@@ -10,13 +10,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::driver::equip::Equipment;
 use crate::driver::outcome;
 use crate::ports::{Call, Connector, SecretSource, SecretText};
 
 /// Starts attempts by calling connectors in this process.
 pub struct Launcher {
     by_action: BTreeMap<String, Arc<dyn Connector>>,
-    secrets: Arc<dyn SecretSource>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -24,7 +24,9 @@ pub struct Launcher {
 /// The end of an attempt.
 #[derive(Debug)]
 pub(super) struct Landed {
+    /// Its number when it was launched, after so many amendments.
     pub(super) unit: UnitIx,
+    pub(super) amendments: usize,
     pub(super) attempt: u32,
     pub(super) mode: Mode,
     pub(super) outcome: Outcome,
@@ -33,14 +35,14 @@ pub(super) struct Landed {
 impl Launcher {
     /// Collects the connectors by the actions that they implement.
     #[must_use]
-    pub fn new(connectors: Vec<Arc<dyn Connector>>, secrets: Arc<dyn SecretSource>) -> Self {
+    pub fn new(connectors: Vec<Arc<dyn Connector>>) -> Self {
         let mut by_action = BTreeMap::new();
         for connector in connectors {
             for action in connector.actions() {
                 by_action.insert(action.uses, connector.clone());
             }
         }
-        Self { by_action, secrets, tasks: TaskTracker::new(), cancel: CancellationToken::new() }
+        Self { by_action, tasks: TaskTracker::new(), cancel: CancellationToken::new() }
     }
 
     /// Returns an action of a plan that no connector implements.
@@ -57,27 +59,28 @@ impl Launcher {
         &self,
         name: &str,
         run: &Run,
-        evaluator: &dyn Evaluator,
+        equipment: &Equipment,
+        amendments: usize,
         started: (UnitIx, u32, Mode),
         landed: &mpsc::UnboundedSender<Landed>,
     ) {
         let (unit, attempt, mode) = started;
-        let prepared = self.prepare(name, run, evaluator, started);
+        let prepared = self.prepare(name, run, &*equipment.evaluator, started);
         let (call, connector, expect, about) = match prepared {
             Ok(prepared) => prepared,
             Err(outcome) => {
                 let outcome = outcome::as_seen_by(mode, outcome);
                 // The receiver outlives every launch; if it is gone, so is the driver that would listen.
-                let _ = landed.send(Landed { unit, attempt, mode, outcome });
+                let _ = landed.send(Landed { unit, amendments, attempt, mode, outcome });
                 return;
             }
         };
-        let secrets = self.secrets.clone();
+        let secrets = equipment.secrets.clone();
         let landed = landed.clone();
         self.tasks.spawn(async move {
             let outcome = attempt_once(call, connector, secrets, mode).await;
             let outcome = if mode.is_probe() { outcome } else { outcome::held_against(outcome, &expect, &about) };
-            let _ = landed.send(Landed { unit, attempt, mode, outcome });
+            let _ = landed.send(Landed { unit, amendments, attempt, mode, outcome });
         });
     }
 

@@ -7,14 +7,17 @@
 //! ahead of the journal by at most these two groups, and nothing outside has seen them: if an append fails, the run
 //! in memory is thrown away and the journal is the truth. That is why a start is acted upon only after its commit.
 
+mod amend;
 mod desk;
 mod drive;
+mod equip;
 mod launch;
 mod outcome;
 mod recover;
 mod request;
 
 pub use drive::{Drive, DriveEnd, DriveError, Observer, Settings, drive};
+pub use equip::{Equip, Equipment};
 pub use launch::Launcher;
 pub use recover::{RecoverError, Recovered, Tail, open, recover};
 pub use request::{Reply, Request};

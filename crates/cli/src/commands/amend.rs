@@ -1,0 +1,102 @@
+//! `amend`: another runbook for what a run has not started.
+
+use std::collections::BTreeMap;
+
+use engine::{Amendment, Command, Plan, StepChange};
+use serde_json::{Value, json};
+
+use crate::args::{Amend, FindingFormat};
+use crate::ask::{self, Asked};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::planning::{self, Findings};
+use crate::{out, planning::overrides};
+
+/// Shows what another runbook would change of a run, and changes it if that was agreed.
+pub(crate) async fn amend(args: Amend, json: bool) -> Result<Exit, Failure> {
+    let store = store::open(&args.stored.store).await?;
+    let run = runtime::recover(&*store, &args.name, |_, _| {}).await?.run;
+    let mut findings = Findings::new(FindingFormat::Text, json);
+    let inputs = overrides(&args.planned.inputs)?;
+    let excluded = run.plan().spec().extras.excluded.iter();
+    let mut exclude: BTreeMap<String, String> = excluded.map(|site| (site.id.clone(), site.reason.clone())).collect();
+    exclude.extend(planning::left_out(&args.planned.exclude)?);
+    let resolved = planning::resolve(&args.planned, &inputs, &exclude, &mut findings)?;
+    let Some(plan) = resolved.filter(|_| findings.errors() == 0) else {
+        findings.finish();
+        return Ok(Exit::BadInput);
+    };
+    if plan.hash() == run.plan().hash() {
+        out::answer("nothing differs");
+        return Ok(Exit::Done);
+    }
+    let amendment = run.amendment(&plan).map_err(|why| {
+        Failure::input(
+            "not-amendable",
+            why.to_string(),
+            "what has begun stays as it is: change what comes later, or start a new run that adopts the sites",
+        )
+    })?;
+    if !json {
+        out::answer(&report::amendment_lines(&amendment).join("\n"));
+    }
+    let agreed = match &args.plan {
+        Some(hash) if hash.len() >= 8 && plan.hash().starts_with(hash.as_str()) => true,
+        Some(hash) => {
+            return Err(Failure::input(
+                "plan-changed",
+                format!("the amended plan is {}, not {hash}", plan.hash()),
+                "look at the difference, and give the hash it shows (at least 8 characters)",
+            ));
+        }
+        None => args.yes,
+    };
+    let reason = args.reason.as_deref().unwrap_or_default();
+    let asked = if agreed { Some(apply(&*store, &args.name, reason, &plan).await?) } else { None };
+    tell(&args, &plan, &amendment, asked, json);
+    Ok(Exit::Done)
+}
+
+async fn apply(store: &dyn runtime::Store, name: &str, reason: &str, plan: &Plan) -> Result<Asked, Failure> {
+    let bytes = plan.encode().map_err(|error| Failure::trouble("plan-encoding", &error, "report this defect"))?;
+    ask::command(store, name, reason, |_| Ok(Command::Amend { plan: bytes.clone().into_boxed_slice() })).await
+}
+
+fn tell(args: &Amend, plan: &Plan, amendment: &Amendment, asked: Option<Asked>, json: bool) {
+    if json {
+        out::json(&json!({
+            "run": args.name, "plan": plan.hash(), "applied": asked.is_some(),
+            "steps": amendment.steps.iter().map(|step| json!({
+                "step": step.step, "change": word(&step.change), "fields": fields(&step.change),
+                "applies": step.applies, "stays": step.stays,
+            })).collect::<Vec<Value>>(),
+            "beside": amendment.beside,
+        }));
+        return;
+    }
+    out::answer(&match asked {
+        None => {
+            format!("nothing is changed yet; to apply it, repeat this with --reason ... --plan {}", &plan.hash()[..16])
+        }
+        Some(Asked::OfDriver) => "amended by the process that drives the run".to_owned(),
+        Some(Asked::InJournal) => format!(
+            "amended; nobody drives the run now: `reinstate resume {} --store {}` goes on",
+            args.name, args.stored.store
+        ),
+    });
+}
+
+fn word(change: &StepChange) -> &'static str {
+    match change {
+        StepChange::Added => "added",
+        StepChange::Removed => "removed",
+        StepChange::Changed(_) => "changed",
+    }
+}
+
+fn fields(change: &StepChange) -> &[&'static str] {
+    match change {
+        StepChange::Changed(fields) => fields,
+        StepChange::Added | StepChange::Removed => &[],
+    }
+}
