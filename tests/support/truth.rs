@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{
     Advice, Backoff, BatchIx, Evaluator, Event, ForEach, Gate, KeyIx, Millis, Mode, OnExceeded, OnFailure, OnLapse,
-    Record, Ruling, Run, RunEnd, Scope, SiteIx, Status, Then, UnitIx, UnitState, Wait, When, Work,
+    Record, Ruling, Run, RunEnd, Scope, SiteEnd, SiteIx, Status, Then, UnitIx, UnitState, Wait, When, Work,
 };
 
 use crate::amend::Moved;
@@ -49,7 +49,9 @@ impl Truth {
         let at = record.at;
         match &record.event {
             Event::SiteEnded { site, end } => {
-                need(Fate::of(run, *site).end(run, *site) == *end, "a site's end is not its fate")?
+                // What degraded a site may be a shared step that is being taken back already.
+                let back = [SiteEnd::Returned, SiteEnd::Degraded].contains(end) && run.status() == Status::Unwinding;
+                need(back || Fate::of(run, *site).end(run, *site) == *end, "a site's end is not its fate")?
             }
             Event::BatchOpened { batch } => self.opens(run, *batch, at)?,
             Event::BatchSettled { batch } => {
@@ -139,8 +141,9 @@ impl Truth {
             Event::Refused { unit, then: Then::GiveUp, .. } | Event::InDoubt { unit, then: Then::GiveUp, .. } => {
                 let spot = Spot::of(run, *unit)?;
                 if self.undoing.contains(unit) {
+                    // The taking back of the run, which may have waited for it only, begins it anew.
                     let stuck = run.unit_state(*unit) == Some(UnitState::Stuck);
-                    return need(stuck, "an undo that failed is not stuck");
+                    return need(stuck || run.status() == Status::Unwinding, "an undo that failed is not stuck");
                 }
                 if spot.spec.finally { Ok(()) } else { self.obeys(run, spot.spec.on_failure) }
             }

@@ -78,7 +78,11 @@ pub(crate) struct Fate {
 impl Fate {
     pub(crate) fn of(run: &Run, site: SiteIx) -> Self {
         let plan = run.plan();
-        let mut fate = Self { taken: run.taken_out(site), undone: run.was_undone(site), ..Self::default() };
+        let mut fate = Self {
+            taken: run.taken_out(site),
+            undone: run.was_undone(site) || run.is_undoing(site),
+            ..Self::default()
+        };
         for step in plan.steps().filter(|&step| !plan.step(step).finally) {
             let scope = plan.step(step).scope;
             let Some(key) = plan.covering_key(Scope::Site, KeyIx(site.0), scope) else { continue };

@@ -356,7 +356,8 @@ impl Run {
     /// A site that another run had begun comes in: what may have acted there is asked for before it is applied.
     pub(super) fn adopt_site(&mut self, site: SiteIx, from: &str, units: &[(UnitIx, u32)]) {
         let reset = self.reset_for_adoption(site);
-        self.bring_in(site);
+        // A shared step that failed runs again for it, and with it whoever it had put out.
+        reset.sites.iter().for_each(|&site| self.bring_in(site));
         self.adopted.insert(site, from.into());
         for node in self.nodes_of_site(site) {
             for unit in self.units_of(node).map(UnitIx) {

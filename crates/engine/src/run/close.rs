@@ -23,7 +23,8 @@ impl Run {
                 self.unwind.as_ref().is_some_and(|unwind| unwind.pending.iter().all(|&pending| pending == 0))
             }
             Some(Halt::Paused { .. }) | None => {
-                self.settled_work == self.work_nodes
+                self.begun
+                    && self.settled_work == self.work_nodes
                     && self.settled_batches == self.batches.len()
                     && self.undos.is_empty()
                     && self.undo_wanted.is_empty()
