@@ -76,3 +76,15 @@ fn what_a_person_settled_is_no_plain_success_and_an_undo_no_step() {
     holds(&place.said(&["status", "r"], 3).out, &["2 units settled on a person's word"]);
     assert_eq!(place.said(&["status", "r", "--json"], 3).json()["on_a_persons_word"], 2);
 }
+
+#[test]
+fn a_plan_says_what_the_undo_of_one_site_leaves() {
+    let place = Place::new();
+    let act = "uses: exec/run@1, with: { command: ['true'] }, undo: { uses: exec/run@1, with: { command: ['true'] } }";
+    let steps = format!("  make: {{ scope: run, {act} }}\n  one: {{ {act} }}\n");
+    place.write("r.yaml", runbook("r", "", &steps));
+    let plan = ["plan", "r.yaml", "--sites", "sites.csv", "--estate", "estate.yaml"];
+    holds(&place.said(&plan, 0).out, &["shared undo   make: taken back with the whole run, not with one site"]);
+    let json = place.said(&[&plan[..], &["--json"]].concat(), 0).json();
+    assert_eq!(json["undone_with_the_run_only"], serde_json::json!(["make"]));
+}

@@ -76,7 +76,11 @@ impl Truth {
                 self.ending = Some(RunEnd::Cancelled);
                 self.unwound.clear();
             }
-            Event::Approved { gate, actor, .. } => self.approved(run, *gate, actor)?,
+            Event::Approved { gate, actor, .. } => {
+                let due = run.requests().find(|request| request.gate == *gate).and_then(|request| request.due);
+                need(due.is_none_or(|due| at < due), "an approval counts that came too late")?;
+                self.approved(run, *gate, actor)?;
+            }
             Event::Rejected { gate, .. } => self.shut(run, *gate),
             Event::Lapsed { gate } => {
                 let request =

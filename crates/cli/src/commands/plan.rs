@@ -104,6 +104,7 @@ fn view(plan: &Plan, forecast: Option<&Forecast>, order: Option<&OrderFinding>) 
         "forecast": forecast,
         "order": order,
         "points_of_no_return": no_return(plan),
+        "undone_with_the_run_only": shared_undo(plan),
     })
 }
 
@@ -162,6 +163,13 @@ fn longest_path(plan: &Plan) -> Vec<&str> {
 /// Names of the steps whose effect stays for good, in order.
 fn no_return(plan: &Plan) -> Vec<&str> {
     report::points_of_no_return(plan.spec()).into_iter().map(|step| step.name.as_str()).collect()
+}
+
+/// Steps that one site shares with others and whose effect an undo of that site alone leaves.
+fn shared_undo(plan: &Plan) -> Vec<&str> {
+    let steps = plan.steps().map(|step| plan.step(step));
+    let shared = steps.filter(|step| step.undo.is_some() && step.scope != engine::Scope::Site);
+    shared.map(|step| step.name.as_str()).collect()
 }
 
 /// Data loss of the sites in seconds: median and worst, where deletion times are known.
@@ -240,6 +248,13 @@ fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>, order: Option<&O
     let no_return =
         if no_return.is_empty() { "nothing: all can be taken back".to_owned() } else { no_return.join(", ") };
     text.push_str(&format!("\nno return     {no_return}"));
+    let shared = shared_undo(plan);
+    if !shared.is_empty() {
+        text.push_str(&format!(
+            "\nshared undo   {}: taken back with the whole run, not with one site",
+            shared.join(", ")
+        ));
+    }
     text.push_str(&format!("\nhash          {}", plan.hash()));
     text
 }

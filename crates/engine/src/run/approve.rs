@@ -112,6 +112,11 @@ impl Run {
         self.asks_due.first().map(|&(due, _)| due)
     }
 
+    /// Whether the time of a gate is over, noticed or not: nothing opens by coming late.
+    pub(super) fn has_lapsed(&self, gate: Gate, at: Millis) -> bool {
+        self.asks.get(&gate).is_some_and(|ask| ask.due <= at)
+    }
+
     /// One more approval; the last one that is needed opens the gate.
     pub(super) fn approve(&mut self, gate: Gate, actor: &str) {
         let needed = self.approval(gate).map_or(usize::MAX, |approval| usize::from(approval.min.max(1)));
