@@ -5,6 +5,7 @@ mod agreed;
 mod amend;
 mod author;
 mod drivers;
+mod forecast;
 mod look;
 mod malformed;
 mod order;
