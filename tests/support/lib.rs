@@ -6,6 +6,7 @@ pub mod checks;
 mod operator;
 pub mod oracle;
 pub mod plans;
+pub mod postgres;
 pub mod process;
 pub mod random;
 pub mod sim;

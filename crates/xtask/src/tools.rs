@@ -27,6 +27,13 @@ const TOOLS: &[Tool] = &[
     Tool { name: "a C compiler", probe: &["cc", "--version"], install: Install::Debian("build-essential") },
 ];
 
+/// Tests start clusters of their own from the package's programs, which are not in the path.
+const SERVER: Tool = Tool {
+    name: "PostgreSQL",
+    probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb /usr/lib/postgresql/*/bin/pg_basebackup"],
+    install: Install::Debian("postgresql"),
+};
+
 const RUNNER: Tool =
     Tool { name: "cargo-nextest", probe: &["cargo", "nextest", "--version"], install: Install::Crate("cargo-nextest") };
 
@@ -34,8 +41,9 @@ const RUNNER: Tool =
 ///
 /// # Errors
 /// Names the tool that is missing and how to get it.
-pub(crate) fn provide(with_runner: bool) -> Result<(), String> {
-    for tool in TOOLS.iter().chain(with_runner.then_some(&RUNNER)) {
+pub(crate) fn provide(with_tests: bool) -> Result<(), String> {
+    let for_tests = if with_tests { [&RUNNER, &SERVER].as_slice() } else { &[] };
+    for tool in TOOLS.iter().chain(for_tests.iter().copied()) {
         if succeeds(tool.probe, true) {
             continue;
         }

@@ -1,0 +1,4 @@
+//! PostgreSQL connectors on real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cluster;
