@@ -10,6 +10,7 @@ mod exec;
 mod http;
 mod noop;
 mod objects;
+pub mod postgres;
 mod settings;
 mod spec;
 mod sqlite;

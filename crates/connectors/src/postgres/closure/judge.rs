@@ -1,0 +1,263 @@
+//! Judging every table: those with ways are tenants', the others are told apart by what points where.
+
+use super::grow::Growth;
+use super::model::{Class, Hop, Link, TableClass, Way};
+use super::names;
+use crate::postgres::catalog::{Catalog, Table, TableKind, TriggerState};
+
+/// Classes all tables.
+pub(super) fn classes(growth: &Growth<'_>) -> Vec<TableClass> {
+    (0..growth.catalog.tables.len())
+        .map(|at| {
+            let table = &growth.catalog.tables[at];
+            let (class, reason) = verdict(growth, at);
+            let ways = if class == Class::Tenant { growth.ways[at].clone() } else { Vec::new() };
+            let notes = notes(growth, at, class);
+            TableClass { schema: table.schema.clone(), name: table.name.clone(), class, reason, ways, notes }
+        })
+        .collect()
+}
+
+fn verdict(growth: &Growth<'_>, at: usize) -> (Class, String) {
+    let table = &growth.catalog.tables[at];
+    match growth.declared[at] {
+        Some(Class::Tenant) if growth.ways[at].is_empty() => {
+            let why = "it was declared a tenant's, but nothing leads from its rows to a tenant: declare a reference";
+            return (Class::Unknown, why.to_owned());
+        }
+        Some(class) if class != Class::Tenant => return (class, "it was declared so".to_owned()),
+        _ => {}
+    }
+    if let Some(way) = growth.ways[at].first() {
+        return (Class::Tenant, belonging(growth.catalog, growth.root, at, way, growth.ways[at].len()));
+    }
+    match table.kind {
+        TableKind::MaterializedView => return (Class::Derived, "a materialized view: refresh it".to_owned()),
+        TableKind::Foreign => return (Class::Unknown, "its rows lie on another server".to_owned()),
+        TableKind::Plain | TableKind::Partitioned => {}
+    }
+    if let Some(extension) = &table.extension {
+        return (Class::Shared, format!("it belongs to the extension {extension}"));
+    }
+    if table.unlogged {
+        return (Class::Ephemeral, "it is unlogged: empty after a crash, and in every recovered copy".to_owned());
+    }
+    without_way(growth, at)
+}
+
+/// Judges a table of whose rows nothing leads to a tenant.
+fn without_way(growth: &Growth<'_>, at: usize) -> (Class, String) {
+    let catalog = growth.catalog;
+    let table = &catalog.tables[at];
+    let filled = catalog
+        .triggers
+        .iter()
+        .find(|trigger| trigger.writes.contains(&at) && trigger.table != at && !growth.ways[trigger.table].is_empty());
+    let suspects = suspects(growth, at);
+    if let Some(trigger) = filled {
+        let on = catalog.tables[trigger.table].label();
+        return (
+            Class::Derived,
+            format!("the trigger {} of {on} fills it, and no key leads to a tenant", trigger.name),
+        );
+    }
+    let pointed = catalog.foreign_keys.iter().find(|key| key.parent == at && !growth.ways[key.child].is_empty());
+    let kinds = names::polymorphic(table);
+    if let Some(key) = pointed {
+        let child = catalog.tables[key.child].label();
+        let by = key.columns.join(", ");
+        if let Some((kind, id)) = kinds.first() {
+            let why = format!(
+                "rows of tenants point at it ({child}.{by}), but {kind} and {id} say that a row is about another row, of \
+                 a table that the catalogue does not name"
+            );
+            return (Class::Unknown, why);
+        }
+        let why = format!(
+            "rows of tenants point at it ({child}.{by}), and nothing keeps those of two tenants from the same row"
+        );
+        return (Class::Shared, why);
+    }
+    if names::is_known_queue(&table.name) {
+        return (Class::Ephemeral, "its name is that of a queue or a store of sessions".to_owned());
+    }
+    if let Some(why) = suspects.first() {
+        return (Class::Unknown, format!("{why}; declare the reference, or the class"));
+    }
+    if names::is_bookkeeping(&table.name) {
+        return (Class::Shared, "by its name, it says which migrations have run".to_owned());
+    }
+    if names::sounds_ephemeral(&table.name) {
+        return (
+            Class::Ephemeral,
+            "by its name it is of use for a short time, and nothing leads to a tenant".to_owned(),
+        );
+    }
+    let neighbour = catalog.foreign_keys.iter().find_map(|key| match (key.child == at, key.parent == at) {
+        (true, false) => Some(key.parent),
+        (false, true) => Some(key.child),
+        _ => None,
+    });
+    let named = growth.by_name.iter().find(|edge| edge.hop.table == at && edge.hop.to != at).map(|edge| edge.hop.to);
+    if let Some(other) = neighbour.or(named) {
+        let other = catalog.tables[other].label();
+        return (Class::Shared, format!("it is tied to {other}, which no tenant owns, and to nothing that one does"));
+    }
+    let natural = table.indexes.iter().any(|index| {
+        index.unique
+            && index.columns.iter().any(|name| table.column(name).is_some_and(|column| is_text(&column.base_type)))
+    });
+    if let Some(column) = table.columns.iter().find(|column| may_hold_anything(&column.base_type)).filter(|_| !natural)
+    {
+        let why = format!(
+            "no key leads to or from it, and {} ({}) may name a tenant; declare the class",
+            column.name, column.data_type
+        );
+        return (Class::Unknown, why);
+    }
+    (Class::Shared, "no key leads to or from it, and none of its columns is named or typed as a reference".to_owned())
+}
+
+/// Says how a table's rows belong to a tenant.
+fn belonging(catalog: &Catalog, root: usize, at: usize, way: &Way, ways: usize) -> String {
+    let Some(first) = way.path.first() else { return "the tenants themselves".to_owned() };
+    let column = first.columns.join(", ");
+    let to = catalog.tables[first.to].label();
+    let mut text = if first.up {
+        let of = first.to_columns.join(", ");
+        if first.one {
+            format!("an owned parent: {to}.{of} points at it, and no two rows there at the same one")
+        } else {
+            format!("an owned parent, as declared: {to}.{of} points at it")
+        }
+    } else if first.to == root {
+        format!("{column} names the tenant")
+    } else if way.joins == 0 {
+        format!("{} names the tenant, by its key to {to}", way.column)
+    } else {
+        format!("part of {to}, by {column}")
+    };
+    text.push_str(match &first.by {
+        Link::ForeignKey(_) => "",
+        Link::Declared => ", as declared",
+        Link::Inherited(_) => ", inherited",
+        Link::ByName => ", by name only: no foreign key says so",
+    });
+    if first.by != Link::ByName && way.by_name() {
+        text.push_str(" (further on by name only)");
+    }
+    if ways > 1 {
+        text.push_str(&format!("; or by one of {} other ways", ways - 1));
+    } else if way.joins == 0 && at != root && !way.strict {
+        text.push_str("; rows where it is NULL are shared");
+    }
+    text
+}
+
+/// Columns of a table that may point at rows of tenants though nothing says so.
+fn suspects(growth: &Growth<'_>, at: usize) -> Vec<String> {
+    let catalog = growth.catalog;
+    let table = &catalog.tables[at];
+    let mut found = Vec::new();
+    for edge in growth.known.iter().filter(|edge| edge.hop.table == at && edge.hop.to != at) {
+        if growth.is_mention(edge) && !growth.ways[edge.hop.to].is_empty() {
+            let (column, to) = (edge.hop.columns.join(", "), catalog.tables[edge.hop.to].label());
+            found.push(format!("{column} points at {to} and is emptied when the row there goes: a mention, or more"));
+        }
+    }
+    let pairs = names::polymorphic(table);
+    for (kind, id) in &pairs {
+        found.push(format!("{kind} and {id} together point at rows of a table that the catalogue does not name"));
+    }
+    for column in &table.columns {
+        let name = &column.name;
+        let known = growth.known.iter().any(|edge| edge.hop.table == at && edge.hop.columns.contains(name));
+        let meant = growth.by_name.iter().any(|edge| edge.hop.table == at && edge.hop.columns.contains(name));
+        let own = table.primary_key() == [name.clone()];
+        if known || meant || own || names::stem(name).is_none() || pairs.iter().any(|(_, id)| id == name) {
+            continue;
+        }
+        let like_a_key = (0..catalog.tables.len()).filter(|other| !growth.ways[*other].is_empty()).any(|other| {
+            let other = &catalog.tables[other];
+            matches!(other.primary_key(), [key] if other.column(key).is_some_and(|key| {
+                names::comparable(&key.base_type, &column.base_type)
+            }))
+        });
+        if like_a_key {
+            found.push(format!("{name} is named as a reference, and no foreign key says to what"));
+        }
+    }
+    found
+}
+
+fn is_text(base: &str) -> bool {
+    names::comparable(base, "text")
+}
+
+fn may_hold_anything(base: &str) -> bool {
+    matches!(base, "json" | "jsonb" | "bytea" | "xml") || base.ends_with("hstore") || base.ends_with("[]")
+}
+
+fn notes(growth: &Growth<'_>, at: usize, class: Class) -> Vec<String> {
+    let catalog = growth.catalog;
+    let table = &catalog.tables[at];
+    let mut notes = Vec::new();
+    if class == Class::Tenant {
+        of_tenants(growth, at, table, &mut notes);
+    }
+    if class == Class::Shared {
+        notes.extend(suspects(growth, at));
+    }
+    for trigger in catalog.triggers.iter().filter(|trigger| trigger.table == at && class == Class::Tenant) {
+        if matches!(trigger.state, TriggerState::Always | TriggerState::Replica) {
+            notes.push(format!("the trigger {} fires though others are kept quiet", trigger.name));
+        }
+        for written in trigger.writes.iter().filter(|written| **written != at) {
+            notes.push(format!("the trigger {} writes {}", trigger.name, catalog.tables[*written].label()));
+        }
+        if trigger.dynamic {
+            notes.push(format!("what the trigger {} writes cannot be read from its text", trigger.name));
+        }
+    }
+    notes
+}
+
+fn of_tenants(growth: &Growth<'_>, at: usize, table: &Table, notes: &mut Vec<String>) {
+    let catalog = growth.catalog;
+    if table.unlogged {
+        notes.push("it is unlogged: a recovered copy has none of its rows".to_owned());
+    }
+    if table.primary_key().is_empty() {
+        notes.push("it has no primary key: equal rows can only be counted".to_owned());
+    }
+    if table.row_security {
+        let owner = if table.force_row_security { ", of its owner too" } else { "" };
+        notes.push(format!("policies hide rows{owner}: read it as a role with BYPASSRLS"));
+    }
+    if let Some(column) = table.columns.iter().find(|column| column.large_object) {
+        notes.push(format!("{} may hold numbers of large objects, which lie outside of tables", column.name));
+    }
+    if names::sounds_ephemeral(&table.name) {
+        notes.push(format!("it sounds as if of use for a short time; if so, declare {}=ephemeral", table.label()));
+    }
+    if at == growth.root {
+        return;
+    }
+    let first = growth.ways[at].first().and_then(|way| way.path.first());
+    let to_the_root = |hop: &Hop| hop.to == growth.root && hop.table == at && !hop.up;
+    for edge in growth.known.iter().filter(|edge| to_the_root(&edge.hop) && Some(&edge.hop) != first) {
+        notes.push(format!("{} points at a tenant too, who may be another", edge.hop.columns.join(", ")));
+    }
+    for index in table.indexes.iter().filter(|index| (index.unique || index.exclusion) && !index.primary) {
+        let columns = growth.ways[at].iter().filter(|way| way.joins == 0).map(|way| &way.column);
+        let within = columns.into_iter().any(|column| index.columns.contains(column))
+            || catalog.foreign_keys.iter().any(|key| {
+                key.child == at
+                    && !growth.ways[key.parent].is_empty()
+                    && key.columns.iter().any(|c| index.columns.contains(c))
+            });
+        if !within {
+            notes.push(format!("{} keeps rows of different tenants apart: a newcomer may hold the value", index.name));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One connection to one server, and what may be said of it.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+
+/// How long a server may take to answer the door.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why there is no connection. Never holds a password.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The text is no URL of PostgreSQL.
+    #[error("{url} is not the URL of a PostgreSQL database: {why}")]
+    Url {
+        /// The URL without its password.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The server refused, or could not be reached.
+    #[error("cannot connect to {url}: {why}")]
+    Refused {
+        /// The URL without its password.
+        url: String,
+        /// What the server or the network said.
+        why: String,
+    },
+    /// Nothing answered in time.
+    #[error("no answer from {url} within {} s", PATIENCE.as_secs())]
+    Silent {
+        /// The URL without its password.
+        url: String,
+    },
+}
+
+impl ConnectError {
+    /// Returns the stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "postgres.url",
+            Self::Refused { .. } => "postgres.refused",
+            Self::Silent { .. } => "postgres.silent",
+        }
+    }
+
+    /// Returns what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "write postgres://user@host:5432/database; the password may be in PGPASSWORD",
+            Self::Refused { .. } => "try the same URL with psql; the password may be in PGPASSWORD or ~/.pgpass",
+            Self::Silent { .. } => "look at host, port and firewall; try the same URL with psql",
+        }
+    }
+}
+
+/// Connects to a database.
+///
+/// The URL is libpq's: `postgres://user:password@host:port/database`, with `?host=/folder` for a socket. What it does
+/// not say is taken from the environment (`PGUSER`, `PGPASSWORD`, ...).
+///
+/// # Errors
+/// Names the server, never the password.
+///
+/// # Cancel safety
+/// Dropping it leaves nothing behind.
+pub async fn connect(url: &str) -> Result<PgConnection, ConnectError> {
+    let shown = without_password(url);
+    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        return Err(ConnectError::Url { url: shown, why: "it does not begin with postgres://".into() });
+    }
+    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| ConnectError::Url {
+        url: shown.clone(),
+        why: match error {
+            sqlx::Error::Configuration(why) => why.to_string(),
+            other => other.to_string(),
+        },
+    })?;
+    // What is asked of a server that serves others is seen there under this name.
+    let options = options.application_name("reinstate").disable_statement_logging();
+    match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(ConnectError::Refused { url: shown, why: said(&error) }),
+        Err(_) => Err(ConnectError::Silent { url: shown }),
+    }
+}
+
+/// Returns the words of the server, or of whatever else failed.
+pub(crate) fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Returns a URL with its password and its parameters taken out, for people to read.
+///
+/// What cannot be read as a URL is not shown at all: a password may be anywhere in it.
+#[must_use]
+pub fn without_password(url: &str) -> String {
+    let Ok(mut parsed) = url::Url::parse(url) else { return "(unreadable URL)".to_owned() };
+    let socket = parsed.query_pairs().find(|(name, _)| name == "host").map(|(_, host)| host.into_owned());
+    // Parameters may hold a password too.
+    parsed.set_query(socket.map(|host| format!("host={host}")).as_deref());
+    parsed.set_fragment(None);
+    if parsed.password().is_some() && parsed.set_password(None).is_err() {
+        return "(unreadable URL)".to_owned();
+    }
+    if parsed.cannot_be_a_base() {
+        return "(unreadable URL)".to_owned();
+    }
+    parsed.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{connect, without_password};
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for (url, shown) in [
+            ("postgres://me:hunter2@db:5432/shop", "postgres://me@db:5432/shop"),
+            ("postgres://me@db/shop?password=hunter2&host=/run/pg", "postgres://me@db/shop?host=/run/pg"),
+            ("postgres://me:hunter2/@db/shop", "(unreadable URL)"),
+            ("host=db password=hunter2", "(unreadable URL)"),
+            ("pg:hunter2", "(unreadable URL)"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_never_holds_the_password() {
+        for url in ["postgres://me:hunter2@127.0.0.1:1/shop", "mysql://me:hunter2@h/d", "postgres://me:hunter2@h:x/d"] {
+            let error = connect(url).await.map(|_| ()).expect_err("nothing listens there");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+}
