@@ -1,4 +1,6 @@
 //! PostgreSQL connectors on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod closure;
 mod cluster;
+mod command;

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod order;
+mod tenant;
 mod texts;
 mod verbs;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use order::Optimise;
+pub(crate) use tenant::{Tenant, TenantClosure};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
 pub(crate) use verbs::{
     Adopt, Amend, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb,
@@ -111,6 +113,9 @@ pub(crate) enum Command {
     /// Change a pool while the run goes on
     #[command(subcommand)]
     Pool(Pool),
+    /// Look at one tenant of a shared PostgreSQL database
+    #[command(subcommand)]
+    Tenant(Tenant),
     /// Build, damage, serve and compare a model estate
     #[command(subcommand)]
     Lab(Lab),

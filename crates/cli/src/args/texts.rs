@@ -38,6 +38,31 @@ Enter sends it, Esc leaves it. It is the verb of the command line (`reinstate ap
 the same rules and the same answers. `?` shows every key, Enter all that is known of the selected
 item, Tab the other pages.";
 
+pub(super) const CLOSURE: &str = "\
+Say of every table of a PostgreSQL database whose its rows are, and how they lead to the tenant.
+
+It reads the system catalogue in one snapshot, changes nothing and reads no row of yours. From the table of the tenants
+(--root) it follows foreign keys to any depth, and gives each table a class with its reason:
+
+  tenant     each row belongs to one tenant; the path is how. A row whose way ends in NULL is shared
+  shared     rows that several tenants may use: plans, global users, countries
+  derived    made from other rows: materialized views, tables that only triggers fill
+  ephemeral  of use for a short time: unlogged tables, queues, sessions that lead to no tenant
+  unknown    the catalogue does not say; a restore stops here until somebody declares it
+
+  reinstate tenant closure --url postgres://me@db/shop --root tenants
+
+What the catalogue does not say can be declared, in quotes for the shell's sake:
+
+  --declare 'sessions=ephemeral'                      a class
+  --declare 'addresses=tenant'                        rows that tenants' rows point at are theirs
+  --declare 'notes(project_id)->projects(id)'         a reference without a foreign key
+  --declare 'files(tenant_id,doc)->docs(tenant_id,id)'
+  --declare 'votes(on_id)->issues(id) when on_type=Issue'   one table of a polymorphic reference
+
+Where no foreign key says more, a column that is named and typed like one (project_id beside projects) counts; such
+paths say `by name only`, and --keys-only leaves them out. The exit code is 0 also with unknown tables.";
+
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0  done: succeeded, or clean

@@ -11,6 +11,7 @@ mod plan;
 mod report;
 mod run;
 mod simulate;
+mod tenant;
 pub(crate) mod verbs;
 
 use engine::TakeOut;
@@ -55,6 +56,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Undo(args) => verbs::take_out(args, TakeOut::Undo, json).await,
         Command::Adopt(args) => verbs::adopt(args, json).await,
         Command::Pool(crate::args::Pool::Set(args)) => verbs::pool_set(args, json).await,
+        Command::Tenant(args) => tenant::tenant(args, json).await,
         Command::Lab(args) => lab::lab(args, json).await,
         Command::Demo(args) => demo::demo(args, json).await,
         Command::Bench(args) => bench::bench(args, json).await,
