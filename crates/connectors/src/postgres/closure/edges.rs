@@ -110,14 +110,16 @@ pub(super) fn find(catalog: &Catalog, name: &str) -> Result<usize, ClosureError>
 /// Returns references that only names suggest: columns without any of the known ones.
 pub(super) fn by_name(catalog: &Catalog, known: &[Edge]) -> Vec<Edge> {
     let mut edges = Vec::new();
+    let named = names::tables(catalog);
     for (from, table) in catalog.tables.iter().enumerate() {
+        let pairs = names::polymorphic(table);
         for column in &table.columns {
             let taken = known.iter().any(|edge| edge.hop.table == from && edge.hop.columns.contains(&column.name));
-            let pair = names::polymorphic(table).iter().any(|(_, id)| *id == column.name);
+            let pair = pairs.iter().any(|(_, id)| *id == column.name);
             if taken || pair || table.primary_key() == [column.name.clone()] {
                 continue;
             }
-            let Some(to) = names::target(catalog, from, &column.name) else { continue };
+            let Some(to) = names::target(catalog, &named, from, &column.name) else { continue };
             let [key] = catalog.tables[to].primary_key() else { continue };
             let comparable =
                 catalog.tables[to].column(key).is_some_and(|key| names::comparable(&key.base_type, &column.base_type));

@@ -7,15 +7,64 @@ use crate::postgres::catalog::{Catalog, Table, TableKind, TriggerState};
 
 /// Classes all tables.
 pub(super) fn classes(growth: &Growth<'_>) -> Vec<TableClass> {
-    (0..growth.catalog.tables.len())
-        .map(|at| {
-            let table = &growth.catalog.tables[at];
-            let (class, reason) = verdict(growth, at);
-            let ways = if class == Class::Tenant { growth.ways[at].clone() } else { Vec::new() };
-            let notes = notes(growth, at, class);
-            TableClass { schema: table.schema.clone(), name: table.name.clone(), class, reason, ways, notes }
-        })
-        .collect()
+    let mut verdicts: Vec<(Class, String)> = (0..growth.catalog.tables.len()).map(|at| verdict(growth, at)).collect();
+    doubt_what_hangs_on_unknown(growth, &mut verdicts);
+    let judged = verdicts.into_iter().enumerate().map(|(at, (class, reason))| {
+        let table = &growth.catalog.tables[at];
+        let ways = if class == Class::Tenant { growth.ways[at].clone() } else { Vec::new() };
+        let notes = notes(growth, at, class);
+        TableClass { schema: table.schema.clone(), name: table.name.clone(), class, reason, ways, notes }
+    });
+    judged.collect()
+}
+
+/// A table that is only tied to one of which nobody knows whose it is may be a tenant's as well.
+fn doubt_what_hangs_on_unknown(growth: &Growth<'_>, verdicts: &mut [(Class, String)]) {
+    let catalog = growth.catalog;
+    loop {
+        let ties = catalog.foreign_keys.iter().map(|key| (key.child, key.parent, true));
+        let ties = ties.chain(growth.by_name.iter().map(|edge| (edge.hop.table, edge.hop.to, false)));
+        let mut doubted = None;
+        for (child, parent, kept) in ties.filter(|(child, parent, _)| child != parent) {
+            let unknown = |at: usize| verdicts[at].0 == Class::Unknown && growth.declared[at].is_none();
+            let open = |at: usize| {
+                let table = &catalog.tables[at];
+                let plain = table.extension.is_none() && !names::is_bookkeeping(&table.name);
+                plain && verdicts[at].0 == Class::Shared && growth.declared[at].is_none()
+            };
+            if unknown(parent) && open(child) && !is_pointed_at(growth, child) {
+                doubted = Some((child, format!("it points at {}", catalog.tables[parent].label())));
+            } else if unknown(child)
+                && open(parent)
+                && !is_pointed_at(growth, parent)
+                // What all use has a name more often than not; where a key says more, that is too little.
+                && (kept || !has_name(catalog, parent))
+            {
+                doubted = Some((parent, format!("only {} points at it", catalog.tables[child].label())));
+            }
+            if doubted.is_some() {
+                break;
+            }
+        }
+        let Some((at, why)) = doubted else { return };
+        verdicts[at] =
+            (Class::Unknown, format!("{why}, of which nobody knows whose it is; declare that one, or the class"));
+    }
+}
+
+/// Whether rows of tenants point at a table.
+fn is_pointed_at(growth: &Growth<'_>, at: usize) -> bool {
+    let keys = growth.known.iter().chain(&growth.by_name);
+    keys.filter(|edge| edge.hop.to == at).any(|edge| !growth.ways[edge.hop.table].is_empty())
+}
+
+/// Whether a text keeps a table's rows apart, such as a name: a sign of something that all use.
+fn has_name(catalog: &Catalog, at: usize) -> bool {
+    let table = &catalog.tables[at];
+    table.indexes.iter().any(|index| {
+        let text = |name: &String| table.column(name).is_some_and(|column| is_text(&column.base_type));
+        index.unique && index.columns.iter().any(text)
+    })
 }
 
 fn verdict(growth: &Growth<'_>, at: usize) -> (Class, String) {
@@ -29,7 +78,7 @@ fn verdict(growth: &Growth<'_>, at: usize) -> (Class, String) {
         _ => {}
     }
     if let Some(way) = growth.ways[at].first() {
-        return (Class::Tenant, belonging(growth.catalog, growth.root, at, way, growth.ways[at].len()));
+        return (Class::Tenant, belonging(growth.catalog, growth.root, way, growth.ways[at].len()));
     }
     match table.kind {
         TableKind::MaterializedView => return (Class::Derived, "a materialized view: refresh it".to_owned()),
@@ -78,6 +127,12 @@ fn without_way(growth: &Growth<'_>, at: usize) -> (Class, String) {
         );
         return (Class::Shared, why);
     }
+    let named = growth.by_name.iter().find(|edge| edge.hop.to == at && !growth.ways[edge.hop.table].is_empty());
+    if let (Some(edge), true) = (named, kinds.is_empty()) {
+        let child = catalog.tables[edge.hop.table].label();
+        let why = format!("rows of tenants point at it, by name only ({child}.{})", edge.hop.columns.join(", "));
+        return (Class::Shared, why);
+    }
     if names::is_known_queue(&table.name) {
         return (Class::Ephemeral, "its name is that of a queue or a store of sessions".to_owned());
     }
@@ -103,10 +158,7 @@ fn without_way(growth: &Growth<'_>, at: usize) -> (Class, String) {
         let other = catalog.tables[other].label();
         return (Class::Shared, format!("it is tied to {other}, which no tenant owns, and to nothing that one does"));
     }
-    let natural = table.indexes.iter().any(|index| {
-        index.unique
-            && index.columns.iter().any(|name| table.column(name).is_some_and(|column| is_text(&column.base_type)))
-    });
+    let natural = has_name(catalog, at);
     if let Some(column) = table.columns.iter().find(|column| may_hold_anything(&column.base_type)).filter(|_| !natural)
     {
         let why = format!(
@@ -119,7 +171,7 @@ fn without_way(growth: &Growth<'_>, at: usize) -> (Class, String) {
 }
 
 /// Says how a table's rows belong to a tenant.
-fn belonging(catalog: &Catalog, root: usize, at: usize, way: &Way, ways: usize) -> String {
+fn belonging(catalog: &Catalog, root: usize, way: &Way, ways: usize) -> String {
     let Some(first) = way.path.first() else { return "the tenants themselves".to_owned() };
     let column = first.columns.join(", ");
     let to = catalog.tables[first.to].label();
@@ -148,8 +200,12 @@ fn belonging(catalog: &Catalog, root: usize, at: usize, way: &Way, ways: usize) 
     }
     if ways > 1 {
         text.push_str(&format!("; or by one of {} other ways", ways - 1));
-    } else if way.joins == 0 && at != root && !way.strict {
-        text.push_str("; rows where it is NULL are shared");
+    } else if !way.strict && !first.up {
+        text.push_str(if way.joins == 0 {
+            "; rows where it is NULL are shared"
+        } else {
+            "; rows that it does not lead on are shared"
+        });
     }
     text
 }

@@ -65,17 +65,22 @@ pub(super) fn refers_to(column: &str, table: &str) -> bool {
     stem(column).is_some_and(|stem| means(&stem, &words(table), true))
 }
 
+/// Returns the names of all tables in words.
+pub(super) fn tables(catalog: &Catalog) -> Vec<Vec<String>> {
+    catalog.tables.iter().map(|table| words(&table.name)).collect()
+}
+
 /// Finds the table that a column is named for; `None` if there is none, or more than one.
 ///
 /// `project_id` is `projects` rather than `app_project`, and that rather than nothing; a word before it
-/// (`source_project_id`) is a role and may be left out. `parent_id` is the table itself.
-pub(super) fn target(catalog: &Catalog, from: usize, column: &str) -> Option<usize> {
+/// (`source_project_id`) is a role and may be left out. `parent_id` is the table itself. `named` is every table's name in
+/// words, as [`tables`] gives them.
+pub(super) fn target(catalog: &Catalog, named: &[Vec<String>], from: usize, column: &str) -> Option<usize> {
     let stem = stem(column)?;
     if stem == ["parent"] {
         return Some(from);
     }
-    let own = words(&catalog.tables[from].name);
-    let named: Vec<Vec<String>> = catalog.tables.iter().map(|table| words(&table.name)).collect();
+    let own = &named[from];
     for skip in 0..stem.len() {
         for end in [false, true] {
             let mut found: Vec<usize> = (0..named.len()).filter(|at| means(&stem[skip..], &named[*at], end)).collect();
@@ -84,7 +89,12 @@ pub(super) fn target(catalog: &Catalog, from: usize, column: &str) -> Option<usi
                 let near = |at: &usize| {
                     catalog.tables[*at].schema == catalog.tables[from].schema && named[*at].first() == own.first()
                 };
-                found.retain(near);
+                if found.iter().any(near) {
+                    found.retain(near);
+                }
+                // And of those `app_message` rather than `app_sent_messages`.
+                let fewest = found.iter().map(|at| named[*at].len()).min();
+                found.retain(|at| Some(named[*at].len()) == fewest);
             }
             match found.as_slice() {
                 [one] => return Some(*one),
@@ -225,8 +235,16 @@ mod tests {
 
     #[test]
     fn columns_find_the_table_they_are_named_for() {
-        let catalog =
-            catalog(&["Team", "app_project", "boxes", "companies", "crm_project", "canned_responses", "app_task"]);
+        let catalog = catalog(&[
+            "Team",
+            "app_project",
+            "boxes",
+            "companies",
+            "crm_project",
+            "canned_responses",
+            "app_task",
+            "app_project_tasks",
+        ]);
         for (from, column, found) in [
             (0, "teamId", Some(0)),
             (0, "team_id", Some(0)),
@@ -237,11 +255,12 @@ mod tests {
             (0, "company_id", Some(3)),
             (0, "canned_response_id", Some(5)),
             (3, "parent_id", Some(3)),
+            (0, "task_id", Some(6)),
             (0, "stripe_id", None),
             (0, "id", None),
             (0, "team", None),
         ] {
-            assert_eq!(target(&catalog, from, column), found, "{column}");
+            assert_eq!(target(&catalog, &tables(&catalog), from, column), found, "{column}");
         }
     }
 

@@ -219,3 +219,20 @@ fn what_is_not_there_is_named() {
     assert_eq!(of("tenants", "tenants(ghost)->tenants(id)"), "tenant.column");
     assert_eq!(of("tenants", "tenants(id,id)->tenants(id)"), "tenant.pairs");
 }
+
+#[test]
+fn what_hangs_on_an_unknown_table_is_unknown_too() {
+    let catalog = catalog(
+        &["tenants: plan_id!", "plans", "links: on_type! on_id! blob_id!", "blobs", "parts: blob_id!"],
+        &["tenants.plan_id>plans", "links.blob_id>blobs", "parts.blob_id>blobs"],
+    );
+    let before = closure(&catalog, &[]);
+    for name in ["links", "blobs", "parts"] {
+        assert_eq!(class(&before, name), Class::Unknown, "{name}");
+    }
+    assert_eq!(class(&before, "plans"), Class::Shared);
+    let declared = closure(&catalog, &["links=shared"]);
+    for name in ["links", "blobs", "parts"] {
+        assert_eq!(class(&declared, name), Class::Shared, "{name}");
+    }
+}
