@@ -1,4 +1,4 @@
-//! PostgreSQL: what a database holds ([`catalog`]), and which of it belongs to a tenant ([`closure`]).
+//! PostgreSQL: what a database holds (`catalog`), and which of it belongs to a tenant (`closure`).
 //!
 //! Reading ([`Catalog::read`]) and judging ([`Closure::of`]) are apart, so that the judgement is a function of data.
 
