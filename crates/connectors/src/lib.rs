@@ -7,6 +7,7 @@
 mod answer;
 mod check;
 mod exec;
+mod glob;
 mod http;
 mod noop;
 mod objects;

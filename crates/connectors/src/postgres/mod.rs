@@ -6,6 +6,7 @@ mod catalog;
 mod closure;
 mod connect;
 mod quote;
+mod restore;
 
 pub use catalog::{
     Action, Catalog, CatalogError, Column, ForeignKey, Generated, Identity, Index, Partition, Sequence, Table,
@@ -15,3 +16,7 @@ pub use closure::{
     Class, Closure, ClosureError, Declaration, DeclarationError, Hop, Link, Options, Rows, TableClass, Way,
 };
 pub use connect::{ConnectError, connect, without_password};
+pub use restore::{
+    Conflict, ConflictKind, Guard, Heard, Job, Looked, OnConflict, Outcome, Preview, Raised, RestoreError, Restored,
+    Scope, TableTally, TenantOutcome, preview, restore,
+};

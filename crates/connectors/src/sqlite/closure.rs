@@ -93,7 +93,7 @@ impl Closure {
         let chosen: BTreeSet<&String> = self
             .ways
             .keys()
-            .filter(|lower| globs.is_empty() || globs.iter().any(|glob| matches(&glob.to_lowercase(), lower)))
+            .filter(|lower| globs.is_empty() || globs.iter().any(|glob| crate::glob::fits(&glob.to_lowercase(), lower)))
             .collect();
         if chosen.is_empty() {
             return Err(Trouble::never(
@@ -192,50 +192,4 @@ fn visit(
         }
     }
     ordered.push(table.clone());
-}
-
-/// Matches a glob with `*` and `?`.
-fn matches(glob: &str, text: &str) -> bool {
-    let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
-    let (mut g, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match glob.get(g) {
-            Some('*') => {
-                star = Some((g, t));
-                g += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                g += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((star_g, star_t)) => {
-                    g = star_g + 1;
-                    t = star_t + 1;
-                    star = Some((star_g, star_t + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    glob[g..].iter().all(|c| *c == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn globs() {
-        for (glob, text, expected) in [
-            ("jira_*", "jira_issues", true),
-            ("*_x", "a_x_x", true),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("*", "", true),
-            ("jira", "jira_", false),
-        ] {
-            assert_eq!(matches(glob, text), expected, "{glob} {text}");
-        }
-    }
 }

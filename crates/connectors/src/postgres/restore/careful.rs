@@ -1,0 +1,251 @@
+//! A tenant of which the live database has rows already, or may have: looked at row by row before anything is written.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+
+use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form};
+use super::error::{Conflict, ConflictKind, RestoreError, failed};
+use super::large_objects;
+use super::load::{self, Opened, Restored, Ticket};
+use super::pair::Pair;
+use super::references;
+use super::session::{Live, run};
+use super::sheet::Sheet;
+use super::source::{self, Cutter};
+use super::stage::{Stage, Survey};
+use super::statements::Statements;
+use super::tally::Tally;
+use super::ties::{Open, Ties};
+use super::work::OnConflict;
+
+/// Bytes that are handed to a server at once.
+const CHUNK: usize = 512 * 1024;
+
+/// What a look without writing found.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// Rows of the tenant in the backup, by table.
+    pub tables: BTreeMap<String, super::tally::TableTally>,
+    /// All of them.
+    pub rows: u64,
+    /// Rows that are there and equal.
+    pub already: u64,
+    /// What is in the way.
+    pub conflicts: Vec<Conflict>,
+    /// References to rows that the live database does not have, as far as they cannot be made again.
+    pub missing: Vec<String>,
+}
+
+/// Restores a tenant though live rows are in the way, by the policy for it.
+///
+/// # Errors
+/// Lists every conflict that the policy does not settle; nothing was changed then.
+///
+/// # Cancel safety
+/// As [`load::fast`].
+pub(crate) async fn restore(
+    live: &mut Live,
+    backup: &mut PgConnection,
+    pair: &Pair,
+    statements: &Statements,
+    ticket: Ticket<'_>,
+    policy: OnConflict,
+) -> Result<Restored, RestoreError> {
+    load::begin(&mut live.connection).await?;
+    let done = attempt(live, backup, pair, statements, ticket, policy).await;
+    match done {
+        Ok(restored) if restored.before => {
+            load::rollback(&mut live.connection).await?;
+            Ok(restored)
+        }
+        Ok(restored) => load::commit(&mut live.connection).await.map(|()| restored),
+        Err(error) => {
+            load::rollback(&mut live.connection).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Looks what a restore would do; everything that it writes is temporary and rolled back.
+pub(crate) async fn look(
+    live: &mut Live,
+    backup: &mut PgConnection,
+    pair: &Pair,
+    tenant: &str,
+) -> Result<Looked, RestoreError> {
+    load::begin(&mut live.connection).await?;
+    let found = looked(&mut live.connection, backup, pair, tenant).await;
+    load::rollback(&mut live.connection).await?;
+    found
+}
+
+async fn looked(
+    live: &mut PgConnection,
+    backup: &mut PgConnection,
+    pair: &Pair,
+    tenant: &str,
+) -> Result<Looked, RestoreError> {
+    let mut staged = stage(live, backup, pair, tenant).await?;
+    let mut survey = staged.survey(live).await?;
+    if pair.has_large_objects() {
+        survey.conflicts.extend(large_objects::look(live, backup, pair, tenant).await?.1);
+    }
+    let missing = references::missing(live, backup, pair, tenant, staged.ties.left(&pair.sheets)).await?;
+    Ok(Looked {
+        tables: load::named(pair, &staged.tallies),
+        rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
+        already: survey.already,
+        conflicts: survey.conflicts,
+        missing,
+    })
+}
+
+async fn attempt(
+    live: &mut Live,
+    backup: &mut PgConnection,
+    pair: &Pair,
+    statements: &Statements,
+    ticket: Ticket<'_>,
+    policy: OnConflict,
+) -> Result<Restored, RestoreError> {
+    let before = match load::open(live, statements, ticket).await? {
+        Opened::Before(restored) => return Ok(restored),
+        Opened::New { before, .. } => before,
+    };
+    let connection = &mut live.connection;
+    // What is compared is judged by its size, not as one small tenant of many.
+    run(connection, "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan", "set up the session").await?;
+    let mut staged = stage(connection, backup, pair, ticket.tenant).await?;
+    let survey = staged.survey(connection).await?;
+    let stays = |conflict: &&Conflict| match conflict.kind {
+        ConflictKind::Differs | ConflictKind::Extra => policy == OnConflict::Fail,
+        _ => true,
+    };
+    let conflicts: Vec<Conflict> = survey.conflicts.iter().filter(stays).cloned().collect();
+    if !conflicts.is_empty() {
+        return Err(RestoreError::Conflict { tenant: ticket.tenant.to_owned(), conflicts });
+    }
+    let (mut inserted, mut replaced) = (0, 0);
+    for stage in &staged.stages {
+        if policy == OnConflict::Replace && survey.differs > 0 {
+            replaced += stage.replace(connection).await?;
+        }
+        inserted += stage.insert(connection).await.map_err(|error| taken(ticket.tenant, stage.sheet, error))?;
+    }
+    let left: Vec<(usize, usize, Open)> = staged.ties.left(&pair.sheets);
+    let shared = references::settle(connection, backup, pair, ticket.tenant, left).await?;
+    if pair.has_large_objects() {
+        large_objects::restore(connection, backup, pair, ticket.tenant).await?;
+    }
+    let kept = if policy == OnConflict::KeepLive { survey.differs } else { 0 };
+    staged.verify(connection, ticket.tenant, kept).await?;
+    let extra = survey.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Extra);
+    let rows = staged.tallies.iter().map(|tally| tally.rows).sum();
+    if kept == 0 && !extra {
+        let back = load::read_back(connection, pair, statements, ticket.tenant, u64::MAX).await?;
+        load::compare(pair, ticket.tenant, &staged.tallies, &back)?;
+    }
+    let restored = Restored {
+        rows,
+        inserted,
+        already: survey.already,
+        replaced,
+        kept,
+        tables: load::named(pair, &staged.tallies),
+        shared,
+        before: false,
+    };
+    load::close(live, pair, statements, ticket, &restored, before).await?;
+    Ok(restored)
+}
+
+/// An exclusion, or a unique expression, that only the server can judge.
+fn taken(tenant: &str, sheet: &Sheet, error: RestoreError) -> RestoreError {
+    let kind = match &error {
+        RestoreError::Database { state: Some(state), .. } if state == "23P01" => ConflictKind::Exclusion,
+        RestoreError::Database { state: Some(state), .. } if state == "23505" => ConflictKind::Unique,
+        _ => return error,
+    };
+    let RestoreError::Database { why, .. } = &error else { return error };
+    // The server names the constraint in quotes; the row's key is in its log.
+    let constraint = why.split('"').nth(1).map(str::to_owned);
+    let conflict = Conflict { table: sheet.label.clone(), kind, constraint, key: "a row".to_owned(), owner: None };
+    RestoreError::Conflict { tenant: tenant.to_owned(), conflicts: vec![conflict] }
+}
+
+/// All rows of a tenant, staged.
+struct Staged<'a> {
+    stages: Vec<Stage<'a>>,
+    tallies: Vec<Tally>,
+    ties: Ties,
+}
+
+impl Staged<'_> {
+    async fn survey(&self, live: &mut PgConnection) -> Result<Survey, RestoreError> {
+        let mut survey = Survey::default();
+        for stage in &self.stages {
+            stage.look(live, &mut survey).await?;
+        }
+        Ok(survey)
+    }
+
+    /// Checks that each staged row has an equal live one, but for those that were kept.
+    async fn verify(&self, live: &mut PgConnection, tenant: &str, mut kept: u64) -> Result<(), RestoreError> {
+        let mut differences = Vec::new();
+        for (stage, tally) in self.stages.iter().zip(&self.tallies) {
+            let without = tally.rows - stage.equal(live).await?.min(tally.rows);
+            let excused = without.min(kept);
+            kept -= excused;
+            if without > excused {
+                differences.push(format!("{}: {} of {} rows", stage.sheet.label, without - excused, tally.rows));
+            }
+        }
+        if differences.is_empty() { Ok(()) } else { Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences }) }
+    }
+}
+
+async fn stage<'a>(
+    live: &mut PgConnection,
+    backup: &mut PgConnection,
+    pair: &'a Pair,
+    tenant: &str,
+) -> Result<Staged<'a>, RestoreError> {
+    let wanted = pair.wanted([tenant]);
+    let mut ties = Ties::new(&pair.sheets);
+    let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
+    let mut stages = Vec::with_capacity(tallies.len());
+    for (table, sheet) in pair.sheets.all.iter().enumerate() {
+        let Some(stage) = Stage::new(pair, table, &wanted) else { continue };
+        stage.create(live).await?;
+        let mut cutter = Cutter::default();
+        let mut rows = Vec::new();
+        let doing = || failed(format!("stage rows of {}", sheet.label));
+        let mut copy = live.copy_in_raw(&stage.copy_in()).await.map_err(doing())?;
+        if sheet.form == Form::Binary {
+            rows.extend_from_slice(BINARY_HEAD);
+        }
+        let mut messages = backup.copy_out_raw(&source::copy_out(pair, sheet, &wanted)).await.map_err(doing())?;
+        let mut splitter = super::copy_stream::Splitter::new(sheet.form);
+        while let Some(message) = futures::TryStreamExt::try_next(&mut messages).await.map_err(doing())? {
+            splitter.feed(&message, |row| {
+                cutter.fields.find(sheet.form, row)?;
+                cutter.pass_all(sheet, row, &mut rows, &mut tallies[table])?;
+                ties.see(&pair.sheets, table, row, &cutter.fields, 1);
+                Ok(())
+            })?;
+            if rows.len() >= CHUNK {
+                copy.send(std::mem::take(&mut rows)).await.map_err(doing())?;
+            }
+        }
+        splitter.finish()?;
+        if sheet.form == Form::Binary {
+            rows.extend_from_slice(BINARY_TAIL);
+        }
+        copy.send(rows).await.map_err(doing())?;
+        copy.finish().await.map_err(doing())?;
+        stage.analyse(live).await?;
+        stages.push(stage);
+    }
+    Ok(Staged { stages, tallies, ties })
+}

@@ -1,0 +1,106 @@
+//! Our one table in a live database: what was restored and taken back, in the same commit as the rows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::error::{RestoreError, failed};
+use super::session::run;
+use super::tally::TableTally;
+
+/// Made by the first restore. Nothing of ours is written outside of this schema.
+const CREATE: &str = "CREATE SCHEMA IF NOT EXISTS reinstate; \
+    CREATE TABLE IF NOT EXISTS reinstate.ledger ( \
+      key text PRIMARY KEY, token bigint NOT NULL, run text NOT NULL, root text NOT NULL, tenant text NOT NULL, \
+      rows bigint NOT NULL, inserted bigint NOT NULL, updated bigint NOT NULL, detail jsonb NOT NULL, \
+      xid xid8 NOT NULL DEFAULT pg_current_xact_id(), lsn pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn(), \
+      at timestamptz NOT NULL DEFAULT clock_timestamp(), undone_by text)";
+
+/// What a ledger row says beside its columns.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Detail {
+    /// Rows and hash of each table with rows of the tenant.
+    pub(crate) tables: BTreeMap<String, TableTally>,
+    /// Rows that were there before and equal.
+    #[serde(default)]
+    pub(crate) already: u64,
+    /// Live rows that were kept though the backup has others under their keys.
+    #[serde(default)]
+    pub(crate) kept: u64,
+    /// Rows of shared tables that were gone and that rows of the tenant need, by table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) shared: BTreeMap<String, u64>,
+    /// Whether triggers were allowed to write beside us.
+    #[serde(default)]
+    pub(crate) noisy: bool,
+}
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) token: i64,
+    pub(crate) tenant: String,
+    pub(crate) rows: u64,
+    pub(crate) inserted: u64,
+    pub(crate) updated: u64,
+    pub(crate) undone_by: Option<String>,
+    pub(crate) detail: Detail,
+}
+
+/// A row of the ledger as the server gives it, inside of a larger answer.
+pub(crate) const ENTRY: &str = "jsonb_build_array(l.token, l.tenant, l.rows, l.inserted, l.updated, l.undone_by, l.detail)::text";
+
+impl Entry {
+    /// Reads what [`ENTRY`] gave.
+    pub(crate) fn read(text: &str) -> Result<Self, RestoreError> {
+        type Columns = (i64, String, u64, u64, u64, Option<String>, Detail);
+        let (token, tenant, rows, inserted, updated, undone_by, detail): Columns = serde_json::from_str(text)
+            .map_err(|error| RestoreError::Database {
+                doing: "read the ledger".into(),
+                state: None,
+                why: error.to_string(),
+            })?;
+        Ok(Self { token, tenant, rows, inserted, updated, undone_by, detail })
+    }
+}
+
+/// Makes the ledger where there is none.
+pub(crate) async fn make(connection: &mut PgConnection) -> Result<(), RestoreError> {
+    if is_there(connection).await? {
+        return Ok(());
+    }
+    match run(connection, CREATE, "make the ledger (schema reinstate)").await {
+        // Another session was making it at the same moment.
+        Err(RestoreError::Database { state: Some(state), .. }) if matches!(state.as_str(), "23505" | "42P06" | "42P07") => {
+            run(connection, CREATE, "make the ledger (schema reinstate)").await
+        }
+        made => made,
+    }
+}
+
+/// Returns whether there is a ledger.
+pub(crate) async fn is_there(connection: &mut PgConnection) -> Result<bool, RestoreError> {
+    let (there,): (bool,) = sqlx::query_as("SELECT to_regclass('reinstate.ledger') IS NOT NULL")
+        .fetch_one(connection)
+        .await
+        .map_err(failed("look for the ledger"))?;
+    Ok(there)
+}
+
+/// Looks up the row of a key, after any transaction under that key that is still on its way.
+pub(crate) async fn look(connection: &mut PgConnection, key: &str) -> Result<Option<Entry>, RestoreError> {
+    if !is_there(connection).await? {
+        return Ok(None);
+    }
+    let error = || failed("read the ledger");
+    sqlx::query("SELECT pg_advisory_lock_shared(hashtextextended($1, 0)), pg_advisory_unlock_shared(hashtextextended($1, 0))")
+        .bind(key)
+        .execute(&mut *connection)
+        .await
+        .map_err(error())?;
+    const SELECT: &str = "SELECT jsonb_build_array(l.token, l.tenant, l.rows, l.inserted, l.updated, l.undone_by, l.detail)::text \
+                          FROM reinstate.ledger AS l WHERE l.key = $1";
+    let found: Option<(String,)> = sqlx::query_as(SELECT).bind(key).fetch_optional(connection).await.map_err(error())?;
+    found.map(|(text,)| Entry::read(&text)).transpose()
+}

@@ -1,0 +1,36 @@
+//! Rows of tenants from a recovered copy into the live database, under their original IDs, proven before COMMIT.
+//!
+//! `pair` compares both databases and settles each table's part (`sheet`, `types`, `drift`); `source` reads tenants out
+//! (`copy_stream`, `tally`, `ties`); `load` writes one in one transaction with its `ledger` row (`statements`,
+//! `references`), `careful` where live rows are in the way (`stage`); `pace` keeps it from being felt; `work` does it for many.
+
+mod careful;
+mod copy_stream;
+mod drift;
+mod error;
+mod guard;
+mod large_objects;
+mod ledger;
+mod load;
+mod pace;
+mod pair;
+mod references;
+mod sequences;
+mod session;
+mod sheet;
+mod source;
+mod stage;
+mod statements;
+mod tally;
+mod ties;
+mod types;
+mod work;
+
+pub use error::{Conflict, ConflictKind, RestoreError};
+pub use careful::Looked;
+pub use guard::Heard;
+pub use load::Restored;
+pub use pair::Scope;
+pub use sequences::Raised;
+pub use tally::TableTally;
+pub use work::{Guard, Job, OnConflict, Outcome, Preview, TenantOutcome, preview, restore};

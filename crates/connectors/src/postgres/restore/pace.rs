@@ -1,0 +1,104 @@
+//! How fast the live database is written to, so that those who use it do not feel it.
+//!
+//! A rate that grows step by step as long as the live database answers in time, and is halved when it does not
+//! (additive increase, multiplicative decrease). A number of connections alone does not do: the second one of two
+//! cores brings speed and four times the latency, the third nothing but latency.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The slowest that a restore is held to, in bytes a second: it must end some day.
+const SLOWEST: f64 = 64.0 * 1024.0;
+/// Where a guarded restore begins, in bytes a second.
+const BEGIN: f64 = 2.0 * 1024.0 * 1024.0;
+/// What a second without a breach adds, in bytes a second.
+const STEP: f64 = 2.0 * 1024.0 * 1024.0;
+/// How much may be sent at once after a pause, in seconds of the rate.
+const BURST: f64 = 0.1;
+
+/// A rate shared by the connections of a restore.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    state: Option<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Bytes a second.
+    rate: f64,
+    /// When what was let through so far is worked off at this rate.
+    free_at: Instant,
+}
+
+impl Pace {
+    /// A pace without limit.
+    pub(crate) fn unlimited() -> Self {
+        Self { state: None }
+    }
+
+    /// A pace that [`Pace::heard`] sets.
+    pub(crate) fn guarded() -> Self {
+        Self { state: Some(Mutex::new(State { rate: BEGIN, free_at: Instant::now() })) }
+    }
+
+    /// Waits until these bytes may be sent.
+    ///
+    /// # Cancel safety
+    /// The bytes count as sent.
+    pub(crate) async fn wait(&self, bytes: usize) {
+        let Some(until) = self.due(bytes) else { return };
+        tokio::time::sleep_until(until).await;
+    }
+
+    fn due(&self, bytes: usize) -> Option<Instant> {
+        let mut state = self.state.as_ref()?.lock().ok()?;
+        let now = Instant::now();
+        let earliest = now.checked_sub(Duration::from_secs_f64(BURST)).unwrap_or(now);
+        let begin = state.free_at.max(earliest);
+        state.free_at = begin + Duration::from_secs_f64(bytes as f64 / state.rate);
+        (begin > now).then_some(begin)
+    }
+
+    /// Takes what was measured over some time: the latency of the live database against its limit.
+    pub(crate) fn heard(&self, latency: Duration, limit: Duration, over: Duration) {
+        let Some(Ok(mut state)) = self.state.as_ref().map(Mutex::lock) else { return };
+        state.rate = next(state.rate, latency > limit, over);
+    }
+
+    /// Returns bytes a second; `None` if there is no limit.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        self.state.as_ref()?.lock().ok().map(|state| state.rate)
+    }
+}
+
+fn next(rate: f64, breach: bool, over: Duration) -> f64 {
+    if breach { (rate / 2.0).max(SLOWEST) } else { rate + STEP * over.as_secs_f64() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_breach_halves_and_calm_adds() {
+        let second = Duration::from_secs(1);
+        assert_eq!(next(8.0 * STEP, true, second), 4.0 * STEP);
+        assert_eq!(next(4.0 * STEP, false, second), 5.0 * STEP);
+        assert_eq!(next(SLOWEST, true, second), SLOWEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_pass_at_the_rate_whoever_sends_them() {
+        let pace = Pace::guarded();
+        let begun = Instant::now();
+        for _ in 0..10 {
+            pace.wait(BEGIN as usize / 2).await;
+        }
+        let took = begun.elapsed().as_secs_f64();
+        // Ten times half a second's worth: the first begins at once, and a burst is let through.
+        assert!((4.4..=4.5).contains(&took), "{took}");
+        Pace::unlimited().wait(usize::MAX).await;
+    }
+}

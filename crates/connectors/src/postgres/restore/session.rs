@@ -1,0 +1,74 @@
+//! Connections whose answers mean the same on every server, and what the live one may do.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::error::{RestoreError, failed};
+use crate::postgres::connect::connect;
+
+/// Texts of values depend on these; both sides of a comparison must have the same.
+const SAME_TEXTS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; \
+    SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET lc_monetary = 'C'; \
+    SET xmloption = 'content'; SET row_security = off; SET jit = off; SET statement_timeout = 0; \
+    SET idle_in_transaction_session_timeout = 0";
+
+/// A connection to the recovered copy.
+pub(crate) async fn backup(url: &str) -> Result<PgConnection, RestoreError> {
+    let mut connection = connect(url).await?;
+    run(&mut connection, SAME_TEXTS, "set up the session").await?;
+    Ok(connection)
+}
+
+/// A connection to the live database.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) connection: PgConnection,
+    /// Whether triggers and row-by-row checks of foreign keys keep quiet; references are then checked here.
+    pub(crate) quiet: bool,
+    /// Whether the server counts what a transaction writes.
+    pub(crate) counts: bool,
+}
+
+impl Live {
+    /// Connects to the live database for writing.
+    ///
+    /// Waits for no lock longer than `lock_timeout`. Full pages in the WAL are compressed where the role may ask for it.
+    pub(crate) async fn open(url: &str, lock_timeout: Duration) -> Result<Self, RestoreError> {
+        let mut connection = connect(url).await?;
+        let millis = lock_timeout.as_millis();
+        run(&mut connection, &format!("{SAME_TEXTS}; SET lock_timeout = {millis}"), "set up the session").await?;
+        let quiet = allowed(&mut connection, "SET session_replication_role = replica").await?;
+        // Which methods there are depends on how the server was built.
+        if !allowed(&mut connection, "SET wal_compression = lz4").await? {
+            allowed(&mut connection, "SET wal_compression = on").await?;
+        }
+        let (counts,): (bool,) = sqlx::query_as("SELECT current_setting('track_counts')::bool")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(failed("read a setting"))?;
+        Ok(Self { connection, quiet, counts })
+    }
+}
+
+/// Sets what not every role and server can set; says whether it could.
+async fn allowed(connection: &mut PgConnection, set: &'static str) -> Result<bool, RestoreError> {
+    match sqlx::raw_sql(set).execute(connection).await {
+        Ok(_) => Ok(true),
+        // 42501: not permitted; 22023: no such value; 42704: no such parameter.
+        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42501" | "22023" | "42704")) => {
+            Ok(false)
+        }
+        Err(error) => Err(failed("set up the session")(error)),
+    }
+}
+
+/// Runs statements without arguments, made of quoted names and literals.
+pub(crate) async fn run(connection: &mut PgConnection, text: &str, doing: &str) -> Result<(), RestoreError> {
+    sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(connection).await.map(drop).map_err(failed(doing))
+}
+
+/// Begins to read the backup: from now on it stands still.
+pub(crate) async fn snapshot(connection: &mut PgConnection) -> Result<(), RestoreError> {
+    run(connection, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "begin to read the backup").await
+}

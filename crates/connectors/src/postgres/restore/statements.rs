@@ -1,0 +1,200 @@
+//! Statements about one tenant, the same for each: prepared once in a session, with the tenant's ID bound.
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::copy_stream::Form;
+use super::error::{RestoreError, failed};
+use super::ledger::{ENTRY, Entry};
+use super::pair::Pair;
+use super::tally::Tally;
+use crate::postgres::quote::literal;
+
+/// Rows that this transaction has inserted, updated and deleted in tables of users, by the server's own count.
+const WRITES: &str = "SELECT coalesce(sum(pg_stat_get_xact_tuples_inserted(c.oid)), 0)::int8 AS inserted, \
+      coalesce(sum(pg_stat_get_xact_tuples_updated(c.oid)), 0)::int8 AS updated, \
+      coalesce(sum(pg_stat_get_xact_tuples_deleted(c.oid)), 0)::int8 AS deleted \
+    FROM pg_class AS c WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' \
+      AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)";
+
+/// What the server counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Writes {
+    pub(crate) inserted: i64,
+    pub(crate) updated: i64,
+    pub(crate) deleted: i64,
+}
+
+/// The texts of the statements.
+#[derive(Debug)]
+pub(crate) struct Statements {
+    opening: String,
+    read_back: String,
+    closing: String,
+}
+
+/// What a transaction finds when it begins.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    /// Whether nobody else works under this key.
+    pub(crate) alone: bool,
+    pub(crate) entry: Option<Entry>,
+    /// Counters at the beginning: those of earlier transactions may not have been handed in yet.
+    pub(crate) before: Writes,
+    /// For each table, whether it has rows of the tenant.
+    pub(crate) present: Vec<bool>,
+}
+
+impl Statements {
+    pub(crate) fn new(pair: &Pair) -> Self {
+        let wanted = format!("ARRAY[$2::text::{}]", pair.closure.key_type);
+        let selects = |list: &dyn Fn(usize) -> String, wanted: &str| -> Vec<String> {
+            let sheets = pair.sheets.all.iter().enumerate();
+            sheets
+                .filter_map(|(at, sheet)| {
+                    pair.closure.rows(&pair.backup, sheet.place, wanted).map(|rows| rows.select(&list(at)))
+                })
+                .collect()
+        };
+        let exists: Vec<String> =
+            selects(&|_| "1".into(), &wanted).iter().map(|select| format!("EXISTS ({select})")).collect();
+        let opening = format!(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS alone, \
+               (SELECT {ENTRY} FROM reinstate.ledger AS l WHERE l.key = $1) AS entry, \
+               w.inserted, w.updated, w.deleted, ARRAY[{}]::bool[] AS present FROM ({WRITES}) AS w",
+            exists.join(", ")
+        );
+        let wanted = format!("ARRAY[$1::text::{}]", pair.closure.key_type);
+        let rows = selects(&|at| format!("{at}::int4, ROW({})", pair.sheets.all[at].list("t")), &wanted);
+        let closing = format!(
+            "INSERT INTO reinstate.ledger (key, token, run, root, tenant, rows, inserted, updated, detail) \
+             SELECT $1, $2, $3, {}, $4, $5, $6, $7, $8::text::jsonb FROM ({WRITES}) AS w \
+             RETURNING (SELECT ARRAY[w.inserted, w.updated, w.deleted] FROM ({WRITES}) AS w)",
+            literal(&pair.label(pair.closure.root))
+        );
+        Self { opening, read_back: rows.join(" UNION ALL "), closing }
+    }
+
+    /// Opens the restore of a tenant inside of a transaction.
+    pub(crate) async fn open(
+        &self,
+        connection: &mut PgConnection,
+        key: &str,
+        tenant: &str,
+    ) -> Result<Opening, RestoreError> {
+        let error = || failed("look for rows of the tenant");
+        let row = sqlx::query(AssertSqlSafe(self.opening.clone()))
+            .bind(key)
+            .bind(tenant)
+            .fetch_one(connection)
+            .await
+            .map_err(error())?;
+        let entry: Option<String> = row.try_get("entry").map_err(error())?;
+        let count = |name: &str| row.try_get::<i64, _>(name).map_err(error());
+        Ok(Opening {
+            alone: row.try_get("alone").map_err(error())?,
+            entry: entry.map(|text| Entry::read(&text)).transpose()?,
+            before: Writes { inserted: count("inserted")?, updated: count("updated")?, deleted: count("deleted")? },
+            present: row.try_get("present").map_err(error())?,
+        })
+    }
+
+    /// Reads a small tenant's rows of all tables back and counts them; tables that travel as text are left out.
+    pub(crate) async fn read_back(
+        &self,
+        connection: &mut PgConnection,
+        pair: &Pair,
+        tenant: &str,
+    ) -> Result<Vec<Tally>, RestoreError> {
+        let error = || failed("read the rows back");
+        let rows: Vec<PgRow> = sqlx::query(AssertSqlSafe(self.read_back.clone()))
+            .bind(tenant)
+            .fetch_all(connection)
+            .await
+            .map_err(error())?;
+        let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
+        let mut values = Vec::new();
+        for row in &rows {
+            let table: i32 = row.try_get(0).map_err(error())?;
+            let raw = row.try_get_raw(1).map_err(error())?;
+            let bytes = raw.as_bytes().map_err(|_| RestoreError::Stream("a row came back as nothing"))?;
+            let table = usize::try_from(table).ok().filter(|table| *table < tallies.len());
+            let table = table.ok_or(RestoreError::Stream("a row came back of a table that is not there"))?;
+            values.clear();
+            record(bytes, &mut values).ok_or(RestoreError::Stream("a row came back cut short"))?;
+            tallies[table].add(&values);
+        }
+        Ok(tallies)
+    }
+
+    /// Returns whether [`Statements::read_back`] tells of all tables.
+    pub(crate) fn reads_all(pair: &Pair) -> bool {
+        pair.sheets.all.iter().all(|sheet| sheet.form == Form::Binary)
+    }
+
+    /// Writes the ledger's row and returns what the transaction has written, that row not counted.
+    pub(crate) async fn close(&self, connection: &mut PgConnection, row: &NewEntry<'_>) -> Result<Writes, RestoreError> {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (counts,): (Vec<i64>,) = sqlx::query_as(AssertSqlSafe(self.closing.clone()))
+            .bind(row.key)
+            .bind(row.token)
+            .bind(row.run)
+            .bind(row.tenant)
+            .bind(number(row.rows))
+            .bind(number(row.inserted))
+            .bind(number(row.updated))
+            .bind(row.detail)
+            .fetch_one(connection)
+            .await
+            .map_err(failed("write the ledger"))?;
+        match counts.as_slice() {
+            // The row itself is among the counted ones by the time the answer is made.
+            [inserted, updated, deleted] => Ok(Writes { inserted: inserted - 1, updated: *updated, deleted: *deleted }),
+            _ => Err(RestoreError::Stream("the server did not count")),
+        }
+    }
+}
+
+/// A row for the ledger.
+#[derive(Debug)]
+pub(crate) struct NewEntry<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) token: i64,
+    pub(crate) run: &'a str,
+    pub(crate) tenant: &'a str,
+    pub(crate) rows: u64,
+    pub(crate) inserted: u64,
+    pub(crate) updated: u64,
+    pub(crate) detail: &'a str,
+}
+
+/// Takes the values of a record in binary form, as they travel in COPY: without the numbers of their types.
+fn record(bytes: &[u8], values: &mut Vec<u8>) -> Option<()> {
+    let take = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(i32::from_be_bytes);
+    let count = take(0)?;
+    let mut at = 4;
+    for _ in 0..count {
+        let length = usize::try_from(take(at + 4)?.max(0)).ok()?;
+        values.extend_from_slice(bytes.get(at + 4..at + 8 + length)?);
+        at += 8 + length;
+    }
+    (at == bytes.len()).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::record;
+
+    #[test]
+    fn a_record_gives_the_same_bytes_as_a_row_of_copy() {
+        let mut bytes = vec![0, 0, 0, 2];
+        bytes.extend([0, 0, 0, 25, 0, 0, 0, 2, b'a', b'b']);
+        bytes.extend([0, 0, 0, 20, 255, 255, 255, 255]);
+        let mut values = Vec::new();
+        assert_eq!(record(&bytes, &mut values), Some(()));
+        assert_eq!(values, [0, 0, 0, 2, b'a', b'b', 255, 255, 255, 255]);
+        for end in 0..bytes.len() {
+            assert_eq!(record(&bytes[..end], &mut Vec::new()), None, "cut at {end}");
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Many tenants: the largest first, small ones read together, a few connections at work.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::careful::{self, Looked};
+use super::error::{RestoreError, failed};
+use super::guard::{self, Heard};
+use super::ledger;
+use super::load::{self, Came, Restored, Supply, Ticket};
+use super::pace::Pace;
+use super::pair::{Pair, Scope};
+use super::sequences::{self, Raised};
+use super::session::{self, Live, run};
+use super::source;
+use super::statements::Statements;
+
+/// Rows that are held in memory at once by a connection; a larger tenant is streamed.
+const GROUP_ROWS: u64 = 40_000;
+/// Tenants that are read together at most.
+const GROUP_TENANTS: usize = 256;
+
+/// What happens if live rows are in the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// The tenant is not restored.
+    #[default]
+    Fail,
+    /// Live rows of the tenant stay as they are; what is missing is restored.
+    KeepLive,
+    /// Live rows of the tenant get the contents that the backup has under their keys.
+    Replace,
+}
+
+/// What protects those who use the live database.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Guard {
+    /// What a small transaction may take there at the 99th percentile; no limit if `None`.
+    pub latency: Option<Duration>,
+    /// How far replicas may fall behind, in bytes of WAL; no limit if `None`.
+    pub lag_bytes: Option<u64>,
+}
+
+/// A restore.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// URL of the recovered copy.
+    pub from: String,
+    /// URL of the live database.
+    pub to: String,
+    /// Which tables.
+    pub scope: Scope,
+    /// IDs of the tenants, as text.
+    pub tenants: Vec<String>,
+    /// What happens if live rows are in the way.
+    pub on_conflict: OnConflict,
+    /// Connections that write; 1 to 16.
+    pub connections: usize,
+    /// How long a lock is waited for.
+    pub lock_timeout: Duration,
+    /// What protects others.
+    pub guard: Guard,
+    /// Name of the run, for the ledger.
+    pub run: String,
+    /// Key of the restore; that of a tenant is this, a slash and its ID.
+    pub key: String,
+    /// Number of the attempt.
+    pub token: i64,
+}
+
+/// What came of a tenant.
+#[derive(Debug)]
+pub struct TenantOutcome {
+    /// Its ID, as the root's key is written.
+    pub tenant: String,
+    /// What was done.
+    pub result: Result<Restored, RestoreError>,
+}
+
+/// Restores tenants, each in a transaction of its own; one that fails does not stop the others.
+///
+/// # Errors
+/// What keeps every tenant from being restored: connections, rights, schemas, an ID that is none.
+///
+/// # Cancel safety
+/// Tenants that were committed stay; one whose COMMIT was on its way is in the ledger or not.
+pub async fn restore(job: &Job) -> Result<Outcome, RestoreError> {
+    let (mut first, pair, tenants) = begin(job).await?;
+    if !first.live.quiet {
+        pair.may_be_loud()?;
+    }
+    ledger::make(&mut first.live.connection).await?;
+    let raised = sequences::raise(&mut first.backup, &mut first.live.connection, &pair, true).await?;
+    let statements = Statements::new(&pair);
+    let groups = match tenants.known.as_slice() {
+        [] => VecDeque::new(),
+        [_] => VecDeque::from([Group { tenants: tenants.known.clone(), large: true }]),
+        many => grouped(source::sizes(&mut first.backup, &pair, many).await?, many),
+    };
+    let lanes = job.connections.clamp(1, 16).min(groups.len().max(1));
+    let queue = Mutex::new(groups);
+    let guarded = job.guard.latency.is_some() || job.guard.lag_bytes.is_some();
+    let pace = if guarded { Pace::guarded() } else { Pace::unlimited() };
+    let done = Mutex::new(Vec::with_capacity(tenants.known.len()));
+    let task = Task { job, pair: &pair, statements: &statements, queue: &queue, pace: &pace, done: &done };
+    let others = (1..lanes).map(|_| async {
+        let mut lane = Lane::open(job).await?;
+        session::snapshot(&mut lane.backup).await?;
+        task.work(&mut lane).await
+    });
+    let ended = CancellationToken::new();
+    let work = async {
+        let ends = futures::join!(task.work(&mut first), futures::future::join_all(others));
+        ended.cancel();
+        ends
+    };
+    let listen = async {
+        if guarded { guard::listen(&job.to, job.guard, &pace, &ended).await.map(Some) } else { Ok(None) }
+    };
+    let ((own, others), heard) = futures::join!(work, listen);
+    let mut outcomes = done.into_inner().unwrap_or_default();
+    outcomes.extend(tenants.left_out());
+    // A connection that broke leaves its tenants undone; what is left over says so.
+    let mut trouble = std::iter::once(own).chain(others).filter_map(Result::err);
+    if let Some(error) = trouble.next()
+        && outcomes.len() < tenants.asked
+    {
+        return Err(error);
+    }
+    outcomes.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+    Ok(Outcome { tenants: outcomes, raised, heard: heard? })
+}
+
+/// What came of a restore.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Each tenant, in order of ID.
+    pub tenants: Vec<TenantOutcome>,
+    /// Sequences that were raised.
+    pub raised: Vec<Raised>,
+    /// What was heard of the live database; none without a guard.
+    pub heard: Option<Heard>,
+}
+
+/// What a restore would do.
+#[derive(Debug)]
+pub struct Preview {
+    /// Each tenant, in order of ID.
+    pub tenants: Vec<(String, Result<Looked, RestoreError>)>,
+    /// Sequences that would be raised.
+    pub raised: Vec<Raised>,
+}
+
+/// Looks what [`restore`] would do. What it writes into the live database is temporary and rolled back.
+///
+/// # Errors
+/// As [`restore`].
+pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
+    let (mut lane, pair, tenants) = begin(job).await?;
+    if !lane.live.quiet {
+        pair.may_be_loud()?;
+    }
+    let raised = sequences::raise(&mut lane.backup, &mut lane.live.connection, &pair, false).await?;
+    let mut looked = Vec::with_capacity(tenants.known.len());
+    for tenant in &tenants.known {
+        let found = careful::look(&mut lane.live, &mut lane.backup, &pair, tenant).await;
+        looked.push((tenant.clone(), found));
+    }
+    looked.extend(tenants.left_out().map(|outcome| (outcome.tenant, outcome.result.map(|_| Looked::default()))));
+    looked.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Preview { tenants: looked, raised })
+}
+
+/// Opens a connection to either side, compares the databases and finds the tenants.
+async fn begin(job: &Job) -> Result<(Lane, Pair, Named), RestoreError> {
+    let mut lane = Lane::open(job).await?;
+    let pair = Pair::read(&mut lane.backup, &mut lane.live.connection, &job.scope).await?;
+    session::snapshot(&mut lane.backup).await?;
+    let mut tenants = named(&mut lane.backup, &pair, &job.tenants).await?;
+    for (tenant, partitions) in pair.homeless(&mut lane.backup, &tenants.known).await? {
+        tenants.known.retain(|other| *other != tenant);
+        tenants.homeless.push((tenant, partitions));
+    }
+    Ok((lane, pair, tenants))
+}
+
+/// A connection to either side.
+struct Lane {
+    backup: PgConnection,
+    live: Live,
+}
+
+impl Lane {
+    async fn open(job: &Job) -> Result<Self, RestoreError> {
+        let (backup, live) = futures::try_join!(session::backup(&job.from), Live::open(&job.to, job.lock_timeout))?;
+        Ok(Self { backup, live })
+    }
+}
+
+/// Tenants that are read together; or one that is not held in memory.
+#[derive(Clone, Debug)]
+struct Group {
+    tenants: Vec<String>,
+    large: bool,
+}
+
+struct Task<'a> {
+    job: &'a Job,
+    pair: &'a Pair,
+    statements: &'a Statements,
+    queue: &'a Mutex<VecDeque<Group>>,
+    pace: &'a Pace,
+    done: &'a Mutex<Vec<TenantOutcome>>,
+}
+
+impl Task<'_> {
+    async fn work(&self, lane: &mut Lane) -> Result<(), RestoreError> {
+        // Statements about one tenant find its rows by index; with a plan for all tenants alike they would not need to.
+        run(
+            &mut lane.live.connection,
+            "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off",
+            "set up the session",
+        )
+        .await?;
+        loop {
+            let next = self.queue.lock().ok().and_then(|mut queue| queue.pop_front());
+            let Some(group) = next else { return Ok(()) };
+            let mut held = if group.large {
+                Vec::new()
+            } else {
+                source::group(&mut lane.backup, self.pair, &group.tenants).await?
+            };
+            held.reverse();
+            for tenant in &group.tenants {
+                let supply = held.pop().map_or(Supply::Stream, |extract| Supply::Held(Box::new(extract)));
+                let result = self.one(lane, tenant, supply).await;
+                let broken = result.as_ref().is_err_and(breaks);
+                if let Ok(mut done) = self.done.lock() {
+                    done.push(TenantOutcome { tenant: tenant.clone(), result });
+                }
+                if broken {
+                    *lane = Lane::open(self.job).await?;
+                }
+            }
+        }
+    }
+
+    async fn one(&self, lane: &mut Lane, tenant: &str, supply: Supply) -> Result<Restored, RestoreError> {
+        let key = format!("{}/{tenant}", self.job.key);
+        let ticket = Ticket { key: &key, token: self.job.token, run: &self.job.run, tenant };
+        let came =
+            load::fast(&mut lane.live, &mut lane.backup, self.pair, self.statements, ticket, supply, self.pace).await?;
+        match came {
+            Came::Restored(restored) => Ok(restored),
+            Came::Occupied => {
+                let (live, backup) = (&mut lane.live, &mut lane.backup);
+                careful::restore(live, backup, self.pair, self.statements, ticket, self.job.on_conflict).await
+            }
+        }
+    }
+}
+
+/// Whether a connection is of no more use after this.
+fn breaks(error: &RestoreError) -> bool {
+    matches!(error, RestoreError::Database { state: None, .. } | RestoreError::InDoubt(_) | RestoreError::Stream(_))
+}
+
+/// Tenants that were asked for.
+struct Named {
+    asked: usize,
+    known: Vec<String>,
+    unknown: Vec<String>,
+    /// Tenants with rows in partitions that the live database has not.
+    homeless: Vec<(String, Vec<String>)>,
+}
+
+impl Named {
+    fn left_out(&self) -> impl Iterator<Item = TenantOutcome> {
+        let unknown = self.unknown.iter().map(|tenant| (tenant, RestoreError::NoTenant(tenant.clone())));
+        let homeless = self.homeless.iter().map(|(tenant, partitions)| {
+            let gone = partitions.iter().map(|name| format!("the partition {name} is not there any more"));
+            (tenant, RestoreError::Drift(gone.collect()))
+        });
+        unknown.chain(homeless).map(|(tenant, error)| TenantOutcome { tenant: tenant.clone(), result: Err(error) })
+    }
+}
+
+/// Writes IDs as the root's key is written, and tells those of the backup from others.
+async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[String]) -> Result<Named, RestoreError> {
+    let root = &pair.backup.tables[pair.closure.root];
+    let sql = format!(
+        "SELECT a.id, r.key::text FROM unnest($1::text[]) AS a(id) LEFT JOIN (SELECT {} AS key FROM {}) AS r ON r.key = a.id::{}",
+        crate::postgres::quote::name(&pair.closure.key),
+        crate::postgres::quote::qualified(&root.schema, &root.name),
+        pair.closure.key_type
+    );
+    let found: Vec<(String, Option<String>)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(asked)
+        .fetch_all(backup)
+        .await
+        .map_err(|error| match failed("look for the tenants")(error) {
+            RestoreError::Database { state: Some(state), why, .. } if state.starts_with("22") => {
+                RestoreError::BadId { id: asked.first().cloned().unwrap_or_default(), why }
+            }
+            other => other,
+        })?;
+    let mut named = Named { asked: 0, known: Vec::new(), unknown: Vec::new(), homeless: Vec::new() };
+    for (asked, known) in found {
+        match known {
+            Some(id) if !named.known.contains(&id) => named.known.push(id),
+            Some(_) => {}
+            None => named.unknown.push(asked),
+        }
+    }
+    named.asked = named.known.len() + named.unknown.len();
+    Ok(named)
+}
+
+/// Puts tenants into groups, the largest first.
+fn grouped(sizes: std::collections::HashMap<String, u64>, tenants: &[String]) -> VecDeque<Group> {
+    let size = |tenant: &String| sizes.get(tenant).copied().unwrap_or(0);
+    let mut sorted: Vec<&String> = tenants.iter().collect();
+    sorted.sort_by(|a, b| size(b).cmp(&size(a)).then_with(|| a.cmp(b)));
+    let mut groups: VecDeque<Group> = VecDeque::new();
+    let mut rows = 0;
+    for tenant in sorted {
+        let own = size(tenant);
+        if own > GROUP_ROWS / 2 {
+            groups.push_back(Group { tenants: vec![tenant.clone()], large: true });
+            continue;
+        }
+        match groups.back_mut() {
+            Some(group) if !group.large && rows + own <= GROUP_ROWS && group.tenants.len() < GROUP_TENANTS => {
+                group.tenants.push(tenant.clone());
+                rows += own;
+            }
+            _ => {
+                groups.push_back(Group { tenants: vec![tenant.clone()], large: false });
+                rows = own;
+            }
+        }
+    }
+    groups
+}
