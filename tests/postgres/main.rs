@@ -4,3 +4,4 @@
 mod closure;
 mod cluster;
 mod command;
+mod restore;

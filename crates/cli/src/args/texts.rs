@@ -74,3 +74,25 @@ Exit codes:
   6  stopped by a signal; `reinstate resume` goes on
   7  somebody else drives this run
   8  differences were found (`lab diff`)";
+
+/// `tenant restore --help`.
+pub(super) const TENANT_RESTORE: &str = "\
+Put rows of tenants from a recovered copy back into a live PostgreSQL database, under their original IDs.
+
+Which tables are a tenant's is found in the catalogue, as `reinstate tenant closure` shows it; a table of unknown class
+stops the restore. Both schemas are compared first. Each tenant goes in by one transaction together with its row in the
+ledger (reinstate.ledger in the live database): rows by COPY, every reference checked, all rows read back and compared
+with the copy by count and hash, the server's own counters compared with what was meant to be written. Whatever does not
+fit rolls that tenant back, and the others go on. Run twice, the second run finds the rows and writes nothing.
+
+Triggers are kept quiet and keys are checked by set, which needs a superuser or, from PostgreSQL 15 on,
+GRANT SET ON PARAMETER session_replication_role. Sequences that stand behind the copy's are raised. Shared rows that are
+gone and needed are made again and told. Rows of others are never written.
+
+Exit code 0: all restored. 3: some were not, and why. 2: something is wrong with the arguments or schemas. With --dry-run
+3 means that something is in the way.
+
+Examples:
+  reinstate tenant restore --from postgres:///copy?host=/run/copy --to postgres://db/app --root accounts --id 42 --dry-run
+  reinstate tenant restore --from URL --to URL --root sites --id A B C --max-latency 20ms --json
+";

@@ -91,7 +91,9 @@ async fn looked(
     if pair.has_large_objects() {
         survey.conflicts.extend(large_objects::look(live, backup, pair, tenant).await?.1);
     }
-    let missing = references::missing(live, backup, pair, tenant, staged.ties.left(&pair.sheets)).await?;
+    let left = staged.ties.left(&pair.sheets);
+    let twin = |place| staged.stages.iter().find(|stage| stage.sheet.place == place).map(|stage| stage.twin.clone());
+    let missing = references::missing(live, backup, pair, tenant, left, twin).await?;
     Ok(Looked {
         tables: load::named(pair, &staged.tallies),
         rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
@@ -201,7 +203,11 @@ impl Staged<'_> {
                 differences.push(format!("{}: {} of {} rows", stage.sheet.label, without - excused, tally.rows));
             }
         }
-        if differences.is_empty() { Ok(()) } else { Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences }) }
+        if differences.is_empty() {
+            Ok(())
+        } else {
+            Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences })
+        }
     }
 }
 

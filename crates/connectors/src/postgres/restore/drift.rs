@@ -108,7 +108,12 @@ fn foreign_keys(backup: (&Catalog, usize), live: (&Catalog, usize), found: &mut 
         let own = catalog.foreign_keys.iter().filter(|key| key.child == at);
         own.map(|key| {
             let parent = catalog.tables[key.parent].label();
-            format!("({}) of {} to {parent} ({})", key.columns.join(", "), catalog.tables[at].label(), key.parent_columns.join(", "))
+            format!(
+                "({}) of {} to {parent} ({})",
+                key.columns.join(", "),
+                catalog.tables[at].label(),
+                key.parent_columns.join(", ")
+            )
         })
         .collect()
     };
@@ -123,7 +128,13 @@ mod tests {
     use crate::postgres::catalog::{ForeignKey, Index, Partition};
 
     fn column(name: &str, data_type: &str, not_null: bool) -> Column {
-        Column { name: name.into(), data_type: data_type.into(), base_type: data_type.into(), not_null, ..Column::default() }
+        Column {
+            name: name.into(),
+            data_type: data_type.into(),
+            base_type: data_type.into(),
+            not_null,
+            ..Column::default()
+        }
     }
 
     fn index(name: &str, primary: bool, columns: &[&str]) -> Index {
@@ -161,7 +172,14 @@ mod tests {
         check(&|is| is.tables[0].columns.push(column("new", "text", true)), "issues.new (text NOT NULL) is new");
         check(&|is| is.tables[1].indexes.push(index("u", false, &["state"])), "u of projects is new");
         check(
-            &|is| is.foreign_keys.push(ForeignKey { child: 0, parent: 1, columns: vec!["id".into()], ..ForeignKey::default() }),
+            &|is| {
+                is.foreign_keys.push(ForeignKey {
+                    child: 0,
+                    parent: 1,
+                    columns: vec!["id".into()],
+                    ..ForeignKey::default()
+                })
+            },
             "the key (id) of issues to projects () is new",
         );
         let is = catalog();

@@ -191,7 +191,8 @@ impl RestoreError {
             Self::Catalog(error) => error.hint().to_owned(),
             Self::Closure(error) => error.hint(),
             Self::Unclassed(_) => {
-                "`reinstate tenant closure` says why; declare each table (shared, ephemeral, tenant or a reference)".into()
+                "`reinstate tenant closure` says why; declare each table (shared, ephemeral, tenant or a reference)"
+                    .into()
             }
             Self::Drift(_) => "bring the live schema to that of the restore point, or take a later point".into(),
             Self::Triggers(_) => "disable them for the restore, or allow them to fire if what they do is wanted".into(),
@@ -201,8 +202,12 @@ impl RestoreError {
             Self::Conflict { .. } => {
                 "look at the rows; keep the live ones (keep-live), replace them, or free the name and try again".into()
             }
-            Self::Mismatch { .. } => "something changes rows as they are written: look for triggers and defaults".into(),
-            Self::References { .. } => "restore what they refer to first, or declare the reference's real target".into(),
+            Self::Mismatch { .. } => {
+                "something changes rows as they are written: look for triggers and defaults".into()
+            }
+            Self::References { .. } => {
+                "restore what they refer to first, or declare the reference's real target".into()
+            }
             Self::Stale { .. } => "a newer attempt has done it; nothing to do".into(),
             Self::Undone(_) => "a restore after its undo needs a key of its own".into(),
             Self::Stream(_) => "try again; if it stays, the server or a proxy between is broken".into(),
@@ -222,9 +227,9 @@ impl RestoreError {
             Self::Connect(error) => !matches!(error, ConnectError::Url { .. }),
             Self::Catalog(CatalogError::Refused { .. }) | Self::Stream(_) => true,
             // What the server says of the data (class 22 and 23) or of the statement (42) stays so.
-            Self::Database { state, .. } => {
-                state.as_deref().is_none_or(|state| !["22", "23", "42", "0A"].iter().any(|class| state.starts_with(class)))
-            }
+            Self::Database { state, .. } => state
+                .as_deref()
+                .is_none_or(|state| !["22", "23", "42", "0A"].iter().any(|class| state.starts_with(class))),
             _ => false,
         }
     }
@@ -239,9 +244,11 @@ impl RestoreError {
 pub(crate) fn failed(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> RestoreError {
     let doing = doing.into();
     move |error| match &error {
-        sqlx::Error::Database(answer) => {
-            RestoreError::Database { doing, state: answer.code().map(|code| code.into_owned()), why: answer.message().to_owned() }
-        }
+        sqlx::Error::Database(answer) => RestoreError::Database {
+            doing,
+            state: answer.code().map(|code| code.into_owned()),
+            why: answer.message().to_owned(),
+        },
         other => RestoreError::Database { doing, state: None, why: other.to_string() },
     }
 }

@@ -16,8 +16,10 @@ const EVERY: Duration = Duration::from_millis(25);
 const WINDOW: usize = 20;
 
 const PULSE: &str = "CREATE TABLE IF NOT EXISTS reinstate.pulse (one bool PRIMARY KEY DEFAULT true CHECK (one), at timestamptz NOT NULL)";
-const BEAT: &str = "INSERT INTO reinstate.pulse (at) VALUES (clock_timestamp()) ON CONFLICT (one) DO UPDATE SET at = excluded.at";
-const LAG: &str = "SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0)::int8 FROM pg_stat_replication";
+const BEAT: &str =
+    "INSERT INTO reinstate.pulse (at) VALUES (clock_timestamp()) ON CONFLICT (one) DO UPDATE SET at = excluded.at";
+const LAG: &str =
+    "SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0)::int8 FROM pg_stat_replication";
 
 /// What was heard over a whole restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,7 +33,12 @@ pub struct Heard {
 }
 
 /// Listens until cancelled and sets the pace; gives what it heard.
-pub(crate) async fn listen(url: &str, guard: Guard, pace: &Pace, stop: &tokio_util::sync::CancellationToken) -> Result<Heard, RestoreError> {
+pub(crate) async fn listen(
+    url: &str,
+    guard: Guard,
+    pace: &Pace,
+    stop: &tokio_util::sync::CancellationToken,
+) -> Result<Heard, RestoreError> {
     let mut connection = connect(url).await?;
     run(&mut connection, PULSE, "make a table for the pulse").await?;
     let mut all = Vec::new();
@@ -67,7 +74,8 @@ pub(crate) async fn listen(url: &str, guard: Guard, pace: &Pace, stop: &tokio_ut
     }
     all.sort_unstable();
     heard.beats = all.len() as u64;
-    heard.p99_ms = all.get(all.len().saturating_sub(1) * 99 / 100).map_or(0.0, |latency| latency.as_secs_f64() * 1_000.0);
+    heard.p99_ms =
+        all.get(all.len().saturating_sub(1) * 99 / 100).map_or(0.0, |latency| latency.as_secs_f64() * 1_000.0);
     Ok(heard)
 }
 

@@ -49,14 +49,15 @@ pub(crate) struct Entry {
 }
 
 /// A row of the ledger as the server gives it, inside of a larger answer.
-pub(crate) const ENTRY: &str = "jsonb_build_array(l.token, l.tenant, l.rows, l.inserted, l.updated, l.undone_by, l.detail)::text";
+pub(crate) const ENTRY: &str =
+    "jsonb_build_array(l.token, l.tenant, l.rows, l.inserted, l.updated, l.undone_by, l.detail)::text";
 
 impl Entry {
     /// Reads what [`ENTRY`] gave.
     pub(crate) fn read(text: &str) -> Result<Self, RestoreError> {
         type Columns = (i64, String, u64, u64, u64, Option<String>, Detail);
-        let (token, tenant, rows, inserted, updated, undone_by, detail): Columns = serde_json::from_str(text)
-            .map_err(|error| RestoreError::Database {
+        let (token, tenant, rows, inserted, updated, undone_by, detail): Columns =
+            serde_json::from_str(text).map_err(|error| RestoreError::Database {
                 doing: "read the ledger".into(),
                 state: None,
                 why: error.to_string(),
@@ -72,7 +73,9 @@ pub(crate) async fn make(connection: &mut PgConnection) -> Result<(), RestoreErr
     }
     match run(connection, CREATE, "make the ledger (schema reinstate)").await {
         // Another session was making it at the same moment.
-        Err(RestoreError::Database { state: Some(state), .. }) if matches!(state.as_str(), "23505" | "42P06" | "42P07") => {
+        Err(RestoreError::Database { state: Some(state), .. })
+            if matches!(state.as_str(), "23505" | "42P06" | "42P07") =>
+        {
             run(connection, CREATE, "make the ledger (schema reinstate)").await
         }
         made => made,
@@ -94,11 +97,13 @@ pub(crate) async fn look(connection: &mut PgConnection, key: &str) -> Result<Opt
         return Ok(None);
     }
     let error = || failed("read the ledger");
-    sqlx::query("SELECT pg_advisory_lock_shared(hashtextextended($1, 0)), pg_advisory_unlock_shared(hashtextextended($1, 0))")
-        .bind(key)
-        .execute(&mut *connection)
-        .await
-        .map_err(error())?;
+    sqlx::query(
+        "SELECT pg_advisory_lock_shared(hashtextextended($1, 0)), pg_advisory_unlock_shared(hashtextextended($1, 0))",
+    )
+    .bind(key)
+    .execute(&mut *connection)
+    .await
+    .map_err(error())?;
     const SELECT: &str = "SELECT jsonb_build_array(l.token, l.tenant, l.rows, l.inserted, l.updated, l.undone_by, l.detail)::text \
                           FROM reinstate.ledger AS l WHERE l.key = $1";
     let found: Option<(String,)> = sqlx::query_as(SELECT).bind(key).fetch_optional(connection).await.map_err(error())?;

@@ -160,13 +160,8 @@ async fn attempt(
     let rows: u64 = loaded.tallies.iter().map(|tally| tally.rows).sum();
     let back = read_back(&mut live.connection, pair, statements, ticket.tenant, rows).await?;
     compare(pair, ticket.tenant, &loaded.tallies, &back)?;
-    let restored = Restored {
-        rows,
-        inserted: rows,
-        tables: named(pair, &loaded.tallies),
-        shared,
-        ..Restored::default()
-    };
+    let restored =
+        Restored { rows, inserted: rows, tables: named(pair, &loaded.tallies), shared, ..Restored::default() };
     close(live, pair, statements, ticket, &restored, before).await?;
     Ok(Came::Restored(restored))
 }
@@ -176,18 +171,11 @@ pub(crate) enum Opened {
     /// It is done.
     Before(Restored),
     /// It is new; what the counters stand at, and for each table whether it has rows of the tenant.
-    New {
-        before: Writes,
-        present: Vec<bool>,
-    },
+    New { before: Writes, present: Vec<bool> },
 }
 
 /// Looks whether the key is known, and holds it until the transaction ends.
-pub(crate) async fn open(
-    live: &mut Live,
-    statements: &Statements,
-    ticket: Ticket<'_>,
-) -> Result<Opened, RestoreError> {
+pub(crate) async fn open(live: &mut Live, statements: &Statements, ticket: Ticket<'_>) -> Result<Opened, RestoreError> {
     let mut opening = statements.open(&mut live.connection, ticket.key, ticket.tenant).await?;
     if !opening.alone {
         // Another attempt under this key is on its way; what it leaves is seen only by a statement that begins later.
@@ -201,9 +189,7 @@ pub(crate) async fn open(
     match opening.entry {
         Some(entry) => match &entry.undone_by {
             Some(by) => Err(RestoreError::Undone(by.clone())),
-            None if entry.token > ticket.token => {
-                Err(RestoreError::Stale { token: ticket.token, seen: entry.token })
-            }
+            None if entry.token > ticket.token => Err(RestoreError::Stale { token: ticket.token, seen: entry.token }),
             None => Ok(Opened::Before(entry.into())),
         },
         None => Ok(Opened::New { before: opening.before, present: opening.present }),
@@ -226,7 +212,8 @@ pub(crate) async fn close(
         shared: restored.shared.clone(),
         noisy: pair.noisy || !live.quiet,
     };
-    let detail = serde_json::to_string(&detail).map_err(|_| RestoreError::Stream("the ledger's row cannot be written"))?;
+    let detail =
+        serde_json::to_string(&detail).map_err(|_| RestoreError::Stream("the ledger's row cannot be written"))?;
     let entry = NewEntry {
         key: ticket.key,
         token: ticket.token,
@@ -259,12 +246,7 @@ pub(crate) async fn close(
 }
 
 /// Sends what is held in memory.
-async fn held(
-    live: &mut PgConnection,
-    pair: &Pair,
-    mut extract: Extract,
-    pace: &Pace,
-) -> Result<Loaded, RestoreError> {
+async fn held(live: &mut PgConnection, pair: &Pair, mut extract: Extract, pace: &Pace) -> Result<Loaded, RestoreError> {
     let mut tallies = Vec::with_capacity(extract.tables.len());
     for (sheet, rows) in pair.sheets.all.iter().zip(&extract.tables) {
         tallies.push(rows.tally);
@@ -373,7 +355,12 @@ pub(crate) async fn read_back(
     if rows <= SMALL && Statements::reads_all(pair) {
         return statements.read_back(live, pair, tenant).await;
     }
-    run(live, "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on", "set up the session").await?;
+    run(
+        live,
+        "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on",
+        "set up the session",
+    )
+    .await?;
     let wanted = pair.wanted([tenant]);
     let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
     let mut cutter = Cutter::default();
@@ -398,11 +385,7 @@ pub(crate) fn compare(pair: &Pair, tenant: &str, meant: &[Tally], found: &[Tally
             false => format!("{}: {} rows in the backup, {} live", sheet.label, meant.rows, found.rows),
         })
         .collect();
-    if differences.is_empty() {
-        Ok(())
-    } else {
-        Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences })
-    }
+    if differences.is_empty() { Ok(()) } else { Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences }) }
 }
 
 /// Tallies by table, without empty ones.
@@ -424,7 +407,9 @@ pub(crate) async fn commit(live: &mut PgConnection) -> Result<(), RestoreError> 
     match sqlx::raw_sql("COMMIT").execute(live).await {
         Ok(_) => Ok(()),
         // The server refused: a deferred constraint, say. Then it has rolled back.
-        Err(sqlx::Error::Database(error)) if !matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "08006")) => {
+        Err(sqlx::Error::Database(error))
+            if !matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "08006")) =>
+        {
             Err(failed("commit")(sqlx::Error::Database(error)))
         }
         Err(error) => Err(RestoreError::InDoubt(error.to_string())),

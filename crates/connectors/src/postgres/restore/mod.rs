@@ -26,8 +26,8 @@ mod ties;
 mod types;
 mod work;
 
-pub use error::{Conflict, ConflictKind, RestoreError};
 pub use careful::Looked;
+pub use error::{Conflict, ConflictKind, RestoreError};
 pub use guard::Heard;
 pub use load::Restored;
 pub use pair::Scope;

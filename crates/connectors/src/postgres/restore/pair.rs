@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::drift::{self, LostPartition};
-use crate::glob;
 use super::error::{RestoreError, failed};
 use super::sheet::Sheets;
 use super::types::Facts;
+use crate::glob;
 use crate::postgres::catalog::{Catalog, TriggerState};
 use crate::postgres::closure::{Class, Closure, Options};
 use crate::postgres::quote::{literal, qualified};
@@ -53,18 +53,21 @@ impl Pair {
         }
         let wanted = |label: &str| scope.tables.is_empty() || scope.tables.iter().any(|glob| glob::fits(glob, label));
         let tables: Vec<usize> = closure.order.iter().copied().filter(|at| wanted(&was.tables[*at].label())).collect();
-        let mut names: Vec<String> =
-            tables.iter().flat_map(|at| was.tables[*at].columns.iter().map(|column| column.data_type.clone())).collect();
+        let mut names: Vec<String> = tables
+            .iter()
+            .flat_map(|at| was.tables[*at].columns.iter().map(|column| column.data_type.clone()))
+            .collect();
         names.sort_unstable();
         names.dedup();
         let facts = Facts::read(backup, &names).await?;
         // A type that the live server does not know is a difference, and would be an error here.
-        let (known,): (Vec<String>,) =
-            sqlx::query_as("SELECT coalesce(array_agg(n), '{}') FROM unnest($1::text[]) AS n WHERE to_regtype(n) IS NOT NULL")
-                .bind(&names)
-                .fetch_one(&mut *live)
-                .await
-                .map_err(failed("read the types of columns"))?;
+        let (known,): (Vec<String>,) = sqlx::query_as(
+            "SELECT coalesce(array_agg(n), '{}') FROM unnest($1::text[]) AS n WHERE to_regtype(n) IS NOT NULL",
+        )
+        .bind(&names)
+        .fetch_one(&mut *live)
+        .await
+        .map_err(failed("read the types of columns"))?;
         let live_facts = Facts::read(live, &known).await?;
         let (differences, lost) = drift::compare((&was, &facts), (&is, &live_facts), &tables);
         if !differences.is_empty() {

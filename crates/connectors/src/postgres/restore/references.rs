@@ -50,13 +50,16 @@ pub(crate) async fn settle(
     if missing.is_empty() { Ok(made) } else { Err(RestoreError::References { tenant: tenant.to_owned(), missing }) }
 }
 
-/// Returns what a tenant's rows refer to and neither database has, or only as another tenant's; changes nothing.
+/// Returns what a tenant's rows refer to and would not find; changes nothing.
+///
+/// `twin` names the temporary table in which the tenant's own rows of a table are staged.
 pub(crate) async fn missing(
     live: &mut PgConnection,
     backup: &mut PgConnection,
     pair: &Pair,
     tenant: &str,
     left: Vec<(usize, usize, Open)>,
+    twin: impl Fn(usize) -> Option<String>,
 ) -> Result<Vec<String>, RestoreError> {
     let mut missing = Vec::new();
     for (table, at, open) in left {
@@ -68,9 +71,11 @@ pub(crate) async fn missing(
             turned(open.values.into_iter().collect(), reference.columns.len())
         };
         let mut gone = key.gone(live, &values).await?;
-        let inside = matches!(reference.to, super::sheet::To::Inside { .. });
-        if !is_empty(&gone) && (inside || pair.closure.tables[reference.parent].class == Class::Shared) {
-            // It would be made again, or is among the rows that would be restored.
+        if let Some(twin) = twin(reference.parent) {
+            // Its own rows would be there.
+            gone = Key { qualified: twin, ..Key::of(pair, reference) }.gone(live, &gone).await?;
+        } else if pair.closure.tables[reference.parent].class == Class::Shared {
+            // It would be made again.
             gone = key.gone(backup, &gone).await?;
         }
         if !is_empty(&gone) {
@@ -222,8 +227,12 @@ fn make<'a>(
             }
         }
         let table = &pair.backup.tables[key.table];
-        let stored: Vec<String> =
-            table.columns.iter().filter(|column| column.generated.is_none()).map(|column| column.name.clone()).collect();
+        let stored: Vec<String> = table
+            .columns
+            .iter()
+            .filter(|column| column.generated.is_none())
+            .map(|column| column.name.clone())
+            .collect();
         let rows = key
             .ask(
                 backup,

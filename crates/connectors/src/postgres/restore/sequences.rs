@@ -40,7 +40,8 @@ pub(crate) async fn raise(
             name(&sequence.column),
             sheet.qualified
         );
-        let (was,): (Option<i64>,) = sqlx::query_as(AssertSqlSafe(was)).fetch_one(&mut *backup).await.map_err(doing())?;
+        let (was,): (Option<i64>,) =
+            sqlx::query_as(AssertSqlSafe(was)).fetch_one(&mut *backup).await.map_err(doing())?;
         let there: Option<(i64,)> = sqlx::query_as(AssertSqlSafe(format!("SELECT last_value FROM {its}")))
             .fetch_optional(&mut *live)
             .await

@@ -63,10 +63,7 @@ pub(crate) struct Reference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum To {
     /// Among the rows restored: in this set. It is complete when the referring rows come, unless tables lead around.
-    Inside {
-        set: usize,
-        complete: bool,
-    },
+    Inside { set: usize, complete: bool },
     /// In the live database.
     Outside,
 }
@@ -102,7 +99,8 @@ impl Sheets {
                     // Only where equal bytes mean equal values can keys be compared on the way.
                     let same = columns.iter().zip(&parent_columns).all(|(one, other)| {
                         let (one, other) = (child.column(one), whole.column(other));
-                        one.zip(other).is_some_and(|(one, other)| one.base_type == other.base_type && exact(&one.base_type))
+                        one.zip(other)
+                            .is_some_and(|(one, other)| one.base_type == other.base_type && exact(&one.base_type))
                     });
                     let same_form = all[at].form == all[to].form;
                     there.filter(|_| same && same_form).map(|there| (to, there))
@@ -116,7 +114,8 @@ impl Sheets {
                         To::Inside { set, complete: to < at && !around }
                     }
                 };
-                let base = |column: &String| catalog.tables[child].column(column).map(|column| column.base_type.clone());
+                let base =
+                    |column: &String| catalog.tables[child].column(column).map(|column| column.base_type.clone());
                 let types = columns.iter().filter_map(base).collect();
                 all[at].references.push(Reference { name, at: own, columns, types, parent, parent_columns, to });
             }
@@ -137,8 +136,18 @@ fn position(columns: &[String], wanted: &str) -> Option<usize> {
 fn exact(base: &str) -> bool {
     matches!(
         base,
-        "smallint" | "integer" | "bigint" | "uuid" | "text" | "character varying" | "bytea" | "boolean" | "date" | "oid"
-            | "timestamp without time zone" | "timestamp with time zone"
+        "smallint"
+            | "integer"
+            | "bigint"
+            | "uuid"
+            | "text"
+            | "character varying"
+            | "bytea"
+            | "boolean"
+            | "date"
+            | "oid"
+            | "timestamp without time zone"
+            | "timestamp with time zone"
     )
 }
 

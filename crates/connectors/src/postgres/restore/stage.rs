@@ -20,7 +20,8 @@ const LISTED: usize = 1_000;
 pub(crate) struct Stage<'a> {
     pub(crate) sheet: &'a Sheet,
     table: &'a Table,
-    twin: String,
+    /// The temporary table.
+    pub(crate) twin: String,
     /// Live rows of the tenant.
     own: Rows,
 }
@@ -142,7 +143,7 @@ impl<'a> Stage<'a> {
             .one(
                 live,
                 format!(
-                    "SELECT coalesce(sum(least(s.n, t.n)), 0)::int8, coalesce(sum(greatest(coalesce(t.n, 0) - coalesce(s.n, 0), 0)), 0)::int8 \
+                    "SELECT coalesce(sum(least(coalesce(s.n, 0), coalesce(t.n, 0))), 0)::int8, coalesce(sum(greatest(coalesce(t.n, 0) - coalesce(s.n, 0), 0)), 0)::int8 \
                      FROM ({staged}) AS s FULL JOIN ({own}) AS t ON s.r = t.r",
                     staged = self.counted_staged(),
                     own = self.counted_own()

@@ -133,7 +133,11 @@ impl Statements {
     }
 
     /// Writes the ledger's row and returns what the transaction has written, that row not counted.
-    pub(crate) async fn close(&self, connection: &mut PgConnection, row: &NewEntry<'_>) -> Result<Writes, RestoreError> {
+    pub(crate) async fn close(
+        &self,
+        connection: &mut PgConnection,
+        row: &NewEntry<'_>,
+    ) -> Result<Writes, RestoreError> {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let (counts,): (Vec<i64>,) = sqlx::query_as(AssertSqlSafe(self.closing.clone()))
             .bind(row.key)

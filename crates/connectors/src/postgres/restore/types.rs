@@ -54,7 +54,8 @@ impl Facts {
     /// Asks a server about the types of these names.
     pub(crate) async fn read(connection: &mut PgConnection, names: &[String]) -> Result<Self, RestoreError> {
         let error = || failed("read the types of columns");
-        let (version, encoding, collation) = sqlx::query_as(SERVER).fetch_one(&mut *connection).await.map_err(error())?;
+        let (version, encoding, collation) =
+            sqlx::query_as(SERVER).fetch_one(&mut *connection).await.map_err(error())?;
         let types: Vec<(String, i64, i64, bool, bool)> =
             sqlx::query_as(TYPES).bind(names).fetch_all(&mut *connection).await.map_err(error())?;
         let enums: Vec<(String, Vec<String>)> =

@@ -118,9 +118,8 @@ pub async fn restore(job: &Job) -> Result<Outcome, RestoreError> {
         ended.cancel();
         ends
     };
-    let listen = async {
-        if guarded { guard::listen(&job.to, job.guard, &pace, &ended).await.map(Some) } else { Ok(None) }
-    };
+    let listen =
+        async { if guarded { guard::listen(&job.to, job.guard, &pace, &ended).await.map(Some) } else { Ok(None) } };
     let ((own, others), heard) = futures::join!(work, listen);
     let mut outcomes = done.into_inner().unwrap_or_default();
     outcomes.extend(tenants.left_out());
@@ -298,15 +297,14 @@ async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[String]) -> Resu
         crate::postgres::quote::qualified(&root.schema, &root.name),
         pair.closure.key_type
     );
-    let found: Vec<(String, Option<String>)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-        .bind(asked)
-        .fetch_all(backup)
-        .await
-        .map_err(|error| match failed("look for the tenants")(error) {
-            RestoreError::Database { state: Some(state), why, .. } if state.starts_with("22") => {
-                RestoreError::BadId { id: asked.first().cloned().unwrap_or_default(), why }
+    let found: Vec<(String, Option<String>)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(asked).fetch_all(backup).await.map_err(|error| {
+            match failed("look for the tenants")(error) {
+                RestoreError::Database { state: Some(state), why, .. } if state.starts_with("22") => {
+                    RestoreError::BadId { id: asked.first().cloned().unwrap_or_default(), why }
+                }
+                other => other,
             }
-            other => other,
         })?;
     let mut named = Named { asked: 0, known: Vec::new(), unknown: Vec::new(), homeless: Vec::new() };
     for (asked, known) in found {

@@ -1,37 +1,19 @@
-//! `tenant`: whose the rows of a database are.
+//! `tenant closure`: whose the rows of a database are.
 
-use connectors::postgres::{self, Catalog, Class, Closure, Hop, Link, Options, TableClass, Way};
+use connectors::postgres::{self, Catalog, Class, Closure, Hop, Link, TableClass, Way};
 use serde_json::{Value, json};
 
-use crate::args::{Tenant, TenantClosure};
+use super::options;
+use crate::args::TenantClosure;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 
-/// Carries a tenant command out.
-pub(crate) async fn tenant(command: Tenant, json: bool) -> Result<Exit, Failure> {
-    match command {
-        Tenant::Closure(args) => closure(&args, json).await,
-    }
-}
-
-async fn closure(args: &TenantClosure, json: bool) -> Result<Exit, Failure> {
-    let declarations = args
-        .declarations
-        .iter()
-        .map(|text| text.parse())
-        .collect::<Result<_, postgres::DeclarationError>>()
-        .map_err(|error| {
-            Failure::input("tenant.declaration", error.to_string(), "`reinstate tenant closure --help` shows examples")
-        })?;
-    let options = Options {
-        key: args.key.clone(),
-        tenant_columns: args.tenant_columns.clone(),
-        declarations,
-        by_name: !args.keys_only,
-    };
+/// Shows the class of every table.
+pub(super) async fn closure(args: &TenantClosure, json: bool) -> Result<Exit, Failure> {
+    let options = options(&args.belonging)?;
     let catalog = read(&args.url).await?;
-    let closure = Closure::of(&catalog, &args.root, &options)
+    let closure = Closure::of(&catalog, &args.belonging.root, &options)
         .map_err(|error| Failure::input(error.code(), error.to_string(), error.hint()))?;
     if json {
         out::json(&as_json(&catalog, &closure));

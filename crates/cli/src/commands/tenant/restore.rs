@@ -1,0 +1,222 @@
+//! `tenant restore`: rows of tenants from a recovered copy into a live database.
+
+use std::time::Instant;
+
+use connectors::postgres::{
+    Guard, Job, Looked, OnConflict, Outcome, Preview, RestoreError, Restored, Scope, TenantOutcome, preview,
+    restore as put_back,
+};
+use runtime::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+use super::options;
+use crate::args::{ConflictPolicy, TenantRestore};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out;
+
+/// Restores tenants, or looks what would be restored.
+pub(super) async fn restore(args: TenantRestore, json: bool) -> Result<Exit, Failure> {
+    if args.on_conflict == ConflictPolicy::Replace && !args.yes && !args.dry_run {
+        return Err(Failure::input(
+            "tenant.replace",
+            "`--on-conflict replace` overwrites live rows",
+            "look at them first with --dry-run, then say --yes",
+        ));
+    }
+    let dry_run = args.dry_run;
+    let job = job(args)?;
+    let begun = Instant::now();
+    if dry_run {
+        let looked = preview(&job).await.map_err(|error| failure(&error))?;
+        let clear = looked.tenants.iter().all(|(_, found)| found.as_ref().is_ok_and(is_clear));
+        if json {
+            out::json(&preview_json(&looked))
+        } else {
+            out::answer(&preview_text(&looked))
+        }
+        return Ok(if clear { Exit::Done } else { Exit::Exceptions });
+    }
+    let done = put_back(&job).await.map_err(|error| failure(&error))?;
+    let all = done.tenants.iter().all(|tenant| tenant.result.is_ok());
+    let seconds = begun.elapsed().as_secs_f64();
+    if json {
+        out::json(&outcome_json(&done, seconds))
+    } else {
+        out::answer(&outcome_text(&done, seconds))
+    }
+    Ok(if all { Exit::Done } else { Exit::Exceptions })
+}
+
+fn job(args: TenantRestore) -> Result<Job, Failure> {
+    Ok(Job {
+        scope: Scope {
+            closure: options(&args.belonging)?,
+            root: args.belonging.root,
+            tables: args.tables,
+            allow_triggers: args.allow_triggers,
+        },
+        from: args.from,
+        to: args.to,
+        tenants: args.ids,
+        on_conflict: match args.on_conflict {
+            ConflictPolicy::Fail => OnConflict::Fail,
+            ConflictPolicy::KeepLive => OnConflict::KeepLive,
+            ConflictPolicy::Replace => OnConflict::Replace,
+        },
+        connections: usize::from(args.connections),
+        lock_timeout: args.lock_timeout,
+        guard: Guard { latency: args.max_latency, lag_bytes: args.max_lag },
+        run: "tenant-restore".to_owned(),
+        // Each call is a restore of its own: what is there already is found by looking, not by the ledger.
+        key: format!("tenant-restore/{}", SystemClock.now()),
+        token: 1,
+    })
+}
+
+fn failure(error: &RestoreError) -> Failure {
+    let exit = match error {
+        RestoreError::Connect(connectors::postgres::ConnectError::Url { .. })
+        | RestoreError::Closure(_)
+        | RestoreError::Unclassed(_)
+        | RestoreError::Drift(_)
+        | RestoreError::Triggers(_)
+        | RestoreError::BadId { .. } => Exit::BadInput,
+        _ => Exit::Trouble,
+    };
+    Failure::new(exit, error.code(), error.to_string(), error.hint())
+}
+
+fn is_clear(looked: &Looked) -> bool {
+    looked.conflicts.is_empty() && looked.missing.is_empty()
+}
+
+fn error_json(error: &RestoreError) -> Value {
+    let conflicts = match error {
+        RestoreError::Conflict { conflicts, .. } => conflicts.as_slice(),
+        _ => &[],
+    };
+    json!({ "code": error.code(), "message": error.to_string(), "hint": error.hint(), "conflicts": conflicts })
+}
+
+fn outcome_json(done: &Outcome, seconds: f64) -> Value {
+    let tenants: Vec<Value> = done
+        .tenants
+        .iter()
+        .map(|TenantOutcome { tenant, result }| match result {
+            Ok(restored) => json!({
+                "id": tenant, "state": state(restored), "verified": true, "rows": restored.rows,
+                "inserted": restored.inserted, "already": restored.already, "replaced": restored.replaced,
+                "kept": restored.kept, "tables": restored.tables, "shared_made_again": restored.shared,
+            }),
+            Err(error) => json!({ "id": tenant, "state": "failed", "verified": false, "error": error_json(error) }),
+        })
+        .collect();
+    json!({
+        "dry_run": false,
+        "restored": done.tenants.iter().filter(|tenant| tenant.result.is_ok()).count(),
+        "failed": done.tenants.iter().filter(|tenant| tenant.result.is_err()).count(),
+        "rows": total(done),
+        "seconds": seconds,
+        "tenants": tenants,
+        "sequences_raised": done.raised,
+        "live": done.heard.map(|heard| json!({
+            "transactions_timed": heard.beats, "p99_ms": heard.p99_ms, "slowed_down": heard.breaches,
+        })),
+    })
+}
+
+fn state(restored: &Restored) -> &'static str {
+    if restored.inserted + restored.replaced == 0 { "there-already" } else { "restored" }
+}
+
+fn total(done: &Outcome) -> u64 {
+    done.tenants.iter().filter_map(|tenant| tenant.result.as_ref().ok()).map(|restored| restored.rows).sum()
+}
+
+fn outcome_text(done: &Outcome, seconds: f64) -> String {
+    let mut text = String::new();
+    for TenantOutcome { tenant, result } in &done.tenants {
+        match result {
+            Ok(it) => {
+                text.push_str(&format!("{tenant}: {} rows in {} tables, verified", it.rows, it.tables.len()));
+                for (count, what) in
+                    [(it.already, "were there"), (it.replaced, "replaced"), (it.kept, "kept as they are live")]
+                {
+                    if count > 0 {
+                        text.push_str(&format!(", {count} {what}"));
+                    }
+                }
+                for (table, rows) in &it.shared {
+                    text.push_str(&format!(", {rows} shared rows of {table} made again"));
+                }
+                text.push('\n');
+            }
+            Err(error) => {
+                text.push_str(&format!(
+                    "{tenant}: not restored: [{}] {error}\n  hint: {}\n",
+                    error.code(),
+                    error.hint()
+                ));
+            }
+        }
+    }
+    for raised in &done.raised {
+        text.push_str(&format!(
+            "sequence {} stood at {} and was raised to {}\n",
+            raised.sequence, raised.was, raised.to
+        ));
+    }
+    let good = done.tenants.iter().filter(|tenant| tenant.result.is_ok()).count();
+    text.push_str(&format!("{good} of {} tenants, {} rows, {seconds:.1} s", done.tenants.len(), total(done)));
+    if let Some(heard) = done.heard {
+        text.push_str(&format!("; live p99 {:.1} ms, slowed down {} times", heard.p99_ms, heard.breaches));
+    }
+    text
+}
+
+fn preview_json(looked: &Preview) -> Value {
+    let tenants: Vec<Value> = looked
+        .tenants
+        .iter()
+        .map(|(tenant, found)| match found {
+            Ok(it) => json!({
+                "id": tenant, "state": if is_clear(it) { "clear" } else { "blocked" }, "rows": it.rows,
+                "already": it.already, "tables": it.tables, "conflicts": it.conflicts, "missing_references": it.missing,
+            }),
+            Err(error) => json!({ "id": tenant, "state": "failed", "error": error_json(error) }),
+        })
+        .collect();
+    json!({ "dry_run": true, "tenants": tenants, "sequences_to_raise": looked.raised })
+}
+
+fn preview_text(looked: &Preview) -> String {
+    let mut text = String::new();
+    for (tenant, found) in &looked.tenants {
+        match found {
+            Ok(it) => {
+                let (rows, tables) = (it.rows, it.tables.len());
+                text.push_str(&format!("{tenant}: {rows} rows in {tables} tables, {} there already\n", it.already));
+                for conflict in &it.conflicts {
+                    text.push_str(&format!("  in the way: {conflict}\n"));
+                }
+                for missing in &it.missing {
+                    text.push_str(&format!("  not there: {missing}\n"));
+                }
+            }
+            Err(error) => {
+                text.push_str(&format!(
+                    "{tenant}: cannot be restored: [{}] {error}\n  hint: {}\n",
+                    error.code(),
+                    error.hint()
+                ));
+            }
+        }
+    }
+    for raised in &looked.raised {
+        let (was, to) = (raised.was, raised.to);
+        text.push_str(&format!("sequence {} stands at {was} and would be raised to {to}\n", raised.sequence));
+    }
+    text.push_str("nothing was changed");
+    text
+}

@@ -1,0 +1,196 @@
+//! Edges of PostgreSQL, each with the behaviour that is right for it.
+
+use connectors::postgres::RestoreError;
+
+use super::world::{World, code, conflicts};
+
+const TENANTS: &str = "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1), (2);";
+
+fn world(rest: &str) -> World {
+    World::new(&format!("{TENANTS}{rest}"), "tenants")
+}
+
+fn drift(result: Result<impl std::fmt::Debug, RestoreError>) -> Vec<String> {
+    match result {
+        Err(RestoreError::Drift(differences)) => differences,
+        other => panic!("no drift: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn identity_takes_the_old_numbers_and_sequences_never_go_back() {
+    let world = world(
+        "CREATE TABLE a (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants); \
+         CREATE TABLE b (id serial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants); \
+         CREATE TABLE c (id bigint PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants); \
+         CREATE SEQUENCE c_down INCREMENT -1; ALTER TABLE c ALTER id SET DEFAULT nextval('c_down'); \
+         INSERT INTO a (tenant_id) SELECT 1 FROM generate_series(1, 50); INSERT INTO b (tenant_id) VALUES (1), (2), (1); \
+         INSERT INTO c (tenant_id) VALUES (1), (1)",
+    );
+    world.delete(&["1"]).await;
+    let _ = world.live("SELECT setval('a_id_seq', 7), setval('b_id_seq', 900), setval('c_down', -1)");
+    let done = world.try_restore(&["1"]).await.unwrap();
+    let raised: Vec<String> = done.raised.iter().map(|it| format!("{} {} {}", it.sequence, it.was, it.to)).collect();
+    assert_eq!(raised, ["public.a_id_seq 7 50", "public.c_down -1 -2"]);
+    assert_eq!(world.live("SELECT min(id), max(id) FROM a"), "1|50");
+    assert_eq!(world.live("SELECT nextval('a_id_seq'), nextval('b_id_seq'), nextval('c_down')"), "51|901|-3");
+}
+
+#[tokio::test]
+async fn computed_columns_are_compared_and_a_changed_function_shows() {
+    let world = world(
+        "CREATE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2'; \
+         CREATE TABLE a (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, d int GENERATED ALWAYS AS (twice(id)) STORED); \
+         INSERT INTO a VALUES (1, 1), (2, 2)",
+    );
+    world.delete(&["1"]).await;
+    let _ = world.live("CREATE OR REPLACE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 3'");
+    let refused = world.restore("1").await.unwrap_err();
+    assert!(
+        matches!(&refused, RestoreError::Mismatch { differences, .. } if differences == &["a: 1 rows, with other contents"]),
+        "{refused}"
+    );
+    assert_eq!(world.live("SELECT count(*) FROM tenants"), "1");
+    let _ = world.live("CREATE OR REPLACE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2'");
+    assert_eq!(code(world.restore("1").await), "done");
+}
+
+#[tokio::test]
+async fn triggers_keep_quiet_so_that_rows_stay_as_they_were() {
+    let world = world(
+        "CREATE TABLE a (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, updated_at timestamptz); \
+         CREATE TABLE log (at timestamptz DEFAULT now(), what text); \
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+           NEW.updated_at := now(); INSERT INTO log (what) VALUES (TG_OP); RETURN NEW; END $$; \
+         INSERT INTO a VALUES (1, 1, '2020-01-01'); \
+         CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON a FOR EACH ROW EXECUTE FUNCTION touch()",
+    );
+    world.delete(&["1"]).await;
+    let _ = world.live("DELETE FROM log");
+    assert_eq!(code(world.restore("1").await), "done");
+    assert_eq!(world.live("SELECT updated_at < '2020-01-03', (SELECT count(*) FROM log) FROM a"), "t|0");
+}
+
+#[tokio::test]
+async fn a_partition_that_is_gone_fails_who_had_rows_there_and_nobody_else() {
+    let world = world(
+        "CREATE TABLE e (tenant_id int NOT NULL REFERENCES tenants, at date NOT NULL) PARTITION BY RANGE (at); \
+         CREATE TABLE e_1 PARTITION OF e FOR VALUES FROM ('2021-01-01') TO ('2022-01-01'); \
+         CREATE TABLE e_2 PARTITION OF e FOR VALUES FROM ('2022-01-01') TO ('2023-01-01'); \
+         CREATE TABLE e_rest PARTITION OF e DEFAULT; \
+         INSERT INTO e VALUES (1, '2021-05-05'), (1, '2022-05-05'), (2, '2022-05-05')",
+    );
+    world.delete(&["1", "2"]).await;
+    let _ = world.live("DROP TABLE e_1");
+    let done = world.try_restore(&["1", "2"]).await.unwrap();
+    let codes: Vec<&str> = done.tenants.into_iter().map(|tenant| code(tenant.result)).collect();
+    assert_eq!(codes, ["postgres.schema_drift", "done"]);
+    assert_eq!(world.live("SELECT tenant_id, tableoid::regclass FROM e"), "2|e_2");
+}
+
+#[tokio::test]
+async fn shared_rows_are_made_again_if_they_are_gone_and_needed_and_never_changed() {
+    let world = world(
+        "CREATE TABLE regions (code text PRIMARY KEY, name text); \
+         CREATE TABLE people (id int PRIMARY KEY, mail text, region text REFERENCES regions); \
+         CREATE TABLE members (tenant_id int NOT NULL REFERENCES tenants, person_id int NOT NULL REFERENCES people, PRIMARY KEY (tenant_id, person_id)); \
+         INSERT INTO regions VALUES ('eu', 'Europe'), ('us', 'States'); \
+         INSERT INTO people VALUES (1, 'a', 'eu'), (2, 'b', 'eu'), (3, 'c', 'us'), (4, 'd', NULL); \
+         INSERT INTO members VALUES (1, 1), (1, 2), (2, 2), (2, 4)",
+    );
+    world.delete(&["1"]).await;
+    let _ = world.live(
+        "DELETE FROM people WHERE id IN (1, 3); UPDATE people SET mail = 'newer' WHERE id = 2; \
+                        UPDATE people SET region = NULL; DELETE FROM regions",
+    );
+    let restored = world.restore("1").await.unwrap();
+    let shared: Vec<String> = restored.shared.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
+    assert_eq!(shared, ["people 1", "regions 1"]);
+    assert_eq!(world.live("SELECT id, mail, region FROM people ORDER BY 1"), "1|a|eu\n2|newer|\n4|d|");
+}
+
+#[tokio::test]
+async fn a_reference_to_a_row_that_is_nowhere_rolls_back() {
+    let script = "CREATE TABLE c (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants); \
+         CREATE TABLE d (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, of int REFERENCES c); \
+         INSERT INTO c VALUES (1, 2), (2, 1); INSERT INTO d VALUES (1, 1, 1), (2, 1, 2)";
+    let world = world(script);
+    world.delete(&["1", "2"]).await;
+    // The row of tenant 1 refers to one of tenant 2, who is still away.
+    let refused = world.restore("1").await.unwrap_err();
+    assert!(
+        matches!(&refused, RestoreError::References { missing, .. } if missing == &["d (d_of_fkey) -> c (1)"]),
+        "{refused}"
+    );
+    assert_eq!(world.live("SELECT count(*) FROM tenants"), "0");
+    assert_eq!(world.look("1").await.missing, ["d (d_of_fkey) -> c (1)"]);
+    assert_eq!(code(world.restore("2").await), "done");
+    assert_eq!(code(world.restore("1").await), "done");
+}
+
+#[tokio::test]
+async fn large_objects_come_back_under_their_numbers_with_owner_and_rights() {
+    let script = "CREATE ROLE archivist; CREATE ROLE reader; \
+         CREATE TABLE files (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, content oid); \
+         SELECT lo_from_bytea(70001, repeat('large ', 400000)::bytea), lo_from_bytea(70002, 'other'); \
+         ALTER LARGE OBJECT 70001 OWNER TO archivist; GRANT SELECT ON LARGE OBJECT 70001 TO reader; \
+         INSERT INTO files VALUES (1, 1, 70001), (2, 2, 70002), (3, 1, NULL)";
+    let world = world(script);
+    world.delete(&["1"]).await;
+    let _ = world.live("SELECT lo_unlink(70001)");
+    let whole =
+        "SELECT md5(lo_get(oid)), pg_get_userbyid(lomowner), lomacl FROM pg_largeobject_metadata WHERE oid = 70001";
+    let was = world.copy(whole);
+    assert_eq!(code(world.restore("1").await), "done");
+    assert_eq!(world.live(whole), was);
+
+    world.delete(&["1"]).await;
+    let _ = world
+        .live("DELETE FROM reinstate.ledger; SELECT lo_unlink(70001); SELECT lo_from_bytea(70001, 'somebody else')");
+    assert_eq!(conflicts(world.restore("1").await), ["large-object files 70001"]);
+    assert_eq!(world.live("SELECT count(*) FROM files WHERE tenant_id = 1"), "0");
+}
+
+#[tokio::test]
+async fn a_schema_that_has_moved_is_told_before_anything_is_read() {
+    let script = "CREATE TYPE state AS ENUM ('open', 'closed'); CREATE TABLE a (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, s state); \
+                  INSERT INTO a VALUES (1, 1, 'closed')";
+    let world = world(script);
+    world.delete(&["1"]).await;
+    let _ = world.live("ALTER TABLE a ADD must text NOT NULL DEFAULT ''; ALTER TABLE a ALTER must DROP DEFAULT");
+    assert_eq!(drift(world.restore("1").await), ["a.must (text NOT NULL) is new"]);
+    let _ = world.live("ALTER TABLE a DROP must; ALTER TYPE state RENAME VALUE 'closed' TO 'done'");
+    assert_eq!(drift(world.restore("1").await), ["the type public.state has no label closed any more"]);
+    let _ = world.live("ALTER TYPE state RENAME VALUE 'done' TO 'closed'; ALTER TYPE state ADD VALUE 'new'");
+    assert_eq!(code(world.restore("1").await), "done", "a label more does no harm");
+}
+
+#[tokio::test]
+async fn values_of_every_kind_come_back_to_the_bit_in_binary_and_as_text() {
+    let script = "CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE TYPE mood AS ENUM ('up', 'down'); \
+         CREATE TYPE pair AS (a int, b mood); CREATE DOMAIN short AS text CHECK (length(VALUE) < 99); \
+         CREATE TABLE v (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, n numeric, f float8, r real, t text, c citext, \
+           j json, b jsonb, x xml, y bytea, u uuid, i interval, z timestamptz, ts tsvector, p point, m mood, mm mood[], pp pair, ppp pair[], \
+           s short, ss short[], h hstore, ip inet, rr tstzrange, mr int4multirange, bits bit varying, money money, nn numeric[][]); \
+         INSERT INTO v VALUES (1, 1, 1.00, 'NaN', 1e-30, E'tab\\t line\\n back\\\\ \\\\N', 'MiXed', '{\"a\":  1, \"a\": 2}', '{\"a\": [1, null]}', \
+           '<a>b</a>', '\\x00ff0a5c', gen_random_uuid(), '1 year 2 mons -3 days 04:05:06.789', '2022-04-05 07:38:00.123456+02', to_tsvector('simple', 'a b a'), \
+           point(1, -0.0), 'down', '{up,NULL,down}', (7, 'up'), ARRAY[(1, 'up')::pair, NULL], 'short', '{a,b}', 'a=>1,b=>NULL', '10.0.0.0/8', \
+           '[2022-01-01,)', '{[1,3),[7,9)}', B'10110', '12.34', '{{1.0,2},{3,NULL}}'), \
+           (2, 1, NULL, '-Infinity', NULL, '', NULL, NULL, NULL, NULL, '', NULL, NULL, 'infinity', NULL, NULL, NULL, '{}', NULL, NULL, NULL, NULL, NULL, NULL, 'empty', NULL, NULL, NULL, '{}')";
+    let mut world = world(script);
+    let before = world.rows("copy");
+    world.delete(&["1"]).await;
+    assert_eq!(code(world.restore("1").await), "done");
+    assert_eq!(world.rows("live"), before);
+
+    // The same schema made anew: its types have other numbers, so that what names them cannot travel in binary.
+    let _ = world.cluster.sql("postgres", "CREATE DATABASE again");
+    let _ = world.cluster.sql("again", &format!("CREATE TYPE before AS ENUM ('shifts'); CREATE TYPE more AS (a int); DROP TYPE before, more; {TENANTS}{script}; DELETE FROM v; DELETE FROM tenants WHERE id = 1"));
+    world.job.to = world.cluster.url("again");
+    assert_ne!(
+        world.cluster.sql("again", "SELECT 'mood[]'::regtype::oid"),
+        world.copy("SELECT 'mood[]'::regtype::oid")
+    );
+    assert_eq!(code(world.restore("1").await), "done");
+    assert_eq!(world.rows("again"), before);
+}
