@@ -4,3 +4,8 @@
 mod closure;
 mod cluster;
 mod command;
+mod recover;
+mod recover_edges;
+mod recover_killed;
+mod recover_refused;
+mod stage;
