@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use reinstate_tests::process::{expect, reinstate, strike_when};
+use runtime::engine::Advice;
 use serde_json::Value;
 
-use crate::stage::{Stage, drop_it, path, postmaster, recover, rows, servers};
+use crate::stage::{Stage, apply, drop_it, kill, path, postmaster, recover, refused, rows, servers};
 
 /// A command of the real binary on a run that recovers the stage to a point.
 fn command(stage: &Stage, with: &Value, args: &[&str]) -> Command {
@@ -78,4 +79,36 @@ async fn a_killed_starter_leaves_what_the_next_one_finds() {
         assert!(drop_it(&with).await);
         assert_eq!((folder.exists(), servers(&folder).len()), (false, 0), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_kill_on_the_way_to_the_next_point_costs_no_point_and_no_copy() {
+    let stage = Stage::new();
+    let points: Vec<String> = (1..=5).map(|n| stage.mark(n)).collect();
+    stage.archive();
+    let with = |n: usize| {
+        let mut with = stage.with_at(&points[n]);
+        with["name"] = "shard-1".into();
+        with
+    };
+    let folder = path(&recover(&with(0)).await);
+    std::fs::write(folder.join("data/mark"), "").unwrap();
+    let mut expected = "0,1".to_owned();
+    for (n, said) in [(1, "phase=Moving"), (2, "phase=Filled"), (3, "phase=Standing")] {
+        let run = format!("r{n}");
+        let args = ["run", "recover.yaml", "--sites", "sites.csv", "--estate", "estate.yaml", "--run", &run, "--yes"];
+        let (_, ended) = strike_when(&mut command(&stage, &with(n), &args), "-KILL", |line| line.contains(said));
+        assert!(!ended, "{said}: it ended by itself");
+        let passed = apply("postgres/recover@1", &with(n - 1)).await;
+        refused(&passed, "postgres.point_passed", Advice::Never);
+        let _ = expect(&mut command(&stage, &with(n), &["resume", &run]), 0);
+        expected.push_str(&format!(",{}", n + 1));
+        let outputs = recover(&with(n)).await;
+        assert_eq!((rows(&outputs).await, &outputs["asked"]), (expected.clone(), &Value::from(points[n].as_str())));
+    }
+    // A server that is killed with all its processes on the way is no loss either.
+    servers(&folder.join("data")).into_iter().for_each(kill);
+    assert_eq!(rows(&recover(&with(4)).await).await, "0,1,2,3,4,5");
+    assert!(folder.join("data/mark").exists(), "one base was copied");
+    assert!(drop_it(&with(4)).await);
 }

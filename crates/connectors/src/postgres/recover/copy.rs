@@ -52,7 +52,7 @@ pub(super) fn copy(base: &Path, folder: &Path, account: &Account, stop: &Stop) -
     let copy = Copy { account, stop };
     copy.folder(base, &data, 0)?;
     let spaces = tablespaces(base)?;
-    if spaces.is_empty() && base.join("tablespace_map").exists() {
+    if spaces.len() < mapped(base) {
         return Err(Trouble::never("postgres.tablespace", format!("{}: where are its tablespaces?", base.display()))
             .hint("link each of them from pg_tblspc of the backup to where its copy lies"));
     }
@@ -78,7 +78,7 @@ pub(super) fn stays_inside(folder: &Path) -> Result<(), Trouble> {
     let mut places = tablespaces(&data)?;
     places.push(("pg_wal".to_owned(), std::fs::canonicalize(&wal).map_err(|error| files(&wal, &error))?));
     match places.into_iter().find(|(_, path)| !path.starts_with(&root)) {
-        None if data.join("tablespace_map").exists() => {
+        None if mapped(&data) > 0 => {
             Err(Trouble::never("postgres.tablespace", "the data has a tablespace_map, which names the live places")
                 .hint("let the command link tablespaces into {target} itself and leave no map"))
         }
@@ -89,6 +89,11 @@ pub(super) fn stays_inside(folder: &Path) -> Result<(), Trouble> {
         )
         .hint("let the command map tablespaces and WAL to a folder beside {target}")),
     }
+}
+
+/// Tablespaces of a backup in which links were left out: a server would make them anew, to the live places.
+fn mapped(data: &Path) -> usize {
+    std::fs::read_to_string(data.join("tablespace_map")).map_or(0, |map| map.lines().count())
 }
 
 struct Copy<'c> {

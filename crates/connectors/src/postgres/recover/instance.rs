@@ -182,7 +182,6 @@ impl Own {
             }
             (None, _) => return Err(Trouble::never("inputs", "backup: there is nothing to copy")),
         });
-        self.account.private(&self.place.socket())?;
         self.state.phase = Phase::Moving;
         self.state.write(folder)
     }
@@ -237,6 +236,8 @@ impl Own {
                 }
                 // A standby that pauses takes a second to hear that it shall end in order; a crash costs it nothing.
                 server.stop().await?;
+                self.account.private(&self.place.socket())?;
+                server.forget_killed(&self.place.socket())?;
                 self.configure(&programs)?;
                 self.state.phase = Phase::Filled;
                 self.state.write(&folder)?;

@@ -1,6 +1,5 @@
 //! The end of an instance: its processes, its files, the sign that it is ours last.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use runtime::Call;
@@ -53,27 +52,20 @@ pub(super) async fn clear(place: &Place, hold: &Arc<Hold>) -> Result<(), Trouble
         state.write(&place.folder)?;
     }
     end_commands(&place.folder).await;
-    Server::of(&place.folder).stop().await?;
+    let server = Server::of(&place.folder);
+    server.stop().await?;
     let (folder, socket, hold) = (place.folder.clone(), place.socket(), Arc::clone(hold));
     blocking(move || {
         let _hold = hold;
         if !socket.starts_with(&folder) {
-            remove_socket(&socket)?;
+            // The socket's own files and nothing else: the folder lies among those of others.
+            server.forget_killed(&socket)?;
+            match std::fs::remove_dir(&socket) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(files(&socket, &error)),
+                _ => {}
+            }
         }
         State::remove(&folder)
     })
     .await
-}
-
-/// Removes a folder of a socket that is not within the instance's own: the socket's files, nothing else.
-fn remove_socket(socket: &Path) -> Result<(), Trouble> {
-    for entry in std::fs::read_dir(socket).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(".s.PGSQL.") {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-    match std::fs::remove_dir(socket) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(files(socket, &error)),
-        _ => Ok(()),
-    }
 }

@@ -34,7 +34,7 @@ impl Server {
         Self { data: folder.join("data"), log: folder.join("server.log") }
     }
 
-    /// Starts the server and does not wait for it. Its log begins anew.
+    /// Starts the server, of which nothing runs, and does not wait for it. Its log begins anew.
     ///
     /// It is in a process group of its own: it outlives this process, whatever ends it.
     ///
@@ -54,16 +54,37 @@ impl Server {
         })
     }
 
+    /// Removes the marks of a server that was killed: the number in them may be somebody else's by now, and then no server
+    /// would start.
+    ///
+    /// # Errors
+    /// `postgres.files`.
+    pub(super) fn forget_killed(&self, socket: &Path) -> Result<(), Trouble> {
+        let mut marks = vec![self.data.join("postmaster.pid")];
+        let entries = std::fs::read_dir(socket).into_iter().flatten().flatten();
+        marks.extend(
+            entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".s.PGSQL.")).map(|e| e.path()),
+        );
+        for mark in marks {
+            match std::fs::remove_file(&mark) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(files(&mark, &error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Whether any process of the server is there.
     pub(super) fn is_alive(&self) -> bool {
-        !self.pids().is_empty()
+        // Its first process is asked for directly: a host may have very many others.
+        self.postmaster().is_some() || !self.pids().is_empty()
     }
 
     /// The server's first process, if it runs.
     pub(super) fn postmaster(&self) -> Option<u32> {
         let text = std::fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
         let pid = text.lines().next()?.trim().parse().ok()?;
-        self.pids().contains(&pid).then_some(pid)
+        self.is_ours(pid).then_some(pid)
     }
 
     /// Whether it takes connections.
@@ -110,14 +131,14 @@ impl Server {
     }
 
     fn pids(&self) -> Vec<u32> {
-        processes()
-            .filter(|(_, folder)| std::fs::read_link(folder.join("cwd")).is_ok_and(|cwd| is_in(&cwd, &self.data)))
-            .filter(|(_, folder)| {
-                // A person may look around in that folder.
-                std::fs::read_to_string(folder.join("comm")).is_ok_and(|comm| comm.trim() == "postgres")
-            })
-            .map(|(pid, _)| pid)
-            .collect()
+        processes().map(|(pid, _)| pid).filter(|pid| self.is_ours(*pid)).collect()
+    }
+
+    /// Whether a process is one of this server: it stands in its data folder, and is no person looking around there.
+    fn is_ours(&self, pid: u32) -> bool {
+        let folder = PathBuf::from(format!("/proc/{pid}"));
+        std::fs::read_link(folder.join("cwd")).is_ok_and(|cwd| is_in(&cwd, &self.data))
+            && std::fs::read_to_string(folder.join("comm")).is_ok_and(|comm| comm.trim() == "postgres")
     }
 }
 
