@@ -27,6 +27,8 @@ fn every_action_is_listed_once_with_schemas() {
         "sqlite/restore@1",
         "sqlite/verify@1",
         "sqlite/bystanders@1",
+        "postgres/recover@1",
+        "postgres/drop-recovered@1",
     ] {
         assert!(names.contains(name), "{name}");
     }

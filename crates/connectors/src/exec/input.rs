@@ -33,6 +33,17 @@ pub(crate) struct Run {
     /// From SIGTERM to SIGKILL of the process group; at most 60s.
     #[serde(default = "grace")]
     pub(crate) grace: String,
+    /// User and group to run as; for commands of other actions only.
+    #[serde(skip)]
+    pub(crate) user: Option<(u32, u32)>,
+}
+
+impl Run {
+    /// The command of another action, which sees to it that running it twice is safe.
+    pub(crate) fn of(command: Vec<String>, env: BTreeMap<String, String>, inputs: Value) -> Self {
+        let (failure_means, probe, user) = (FailureMeans::Unknown, None, None);
+        Self { command, env, cwd: None, inputs, idempotent: true, failure_means, probe, grace: grace(), user }
+    }
 }
 
 /// What a non-zero exit says about the effect.

@@ -5,6 +5,7 @@ mod input;
 mod run;
 
 use async_trait::async_trait;
+pub(crate) use run::{Hook, hook};
 use runtime::engine::{ActionSpec, Holds, Outcome};
 use runtime::{Call, Connector, Probed};
 

@@ -60,6 +60,36 @@ pub(super) async fn probe(call: &Call) -> Result<Value, Trouble> {
     }
 }
 
+/// A command of another action.
+pub(crate) struct Hook {
+    /// Program and arguments; no shell.
+    pub(crate) command: Vec<String>,
+    /// Added to this process's environment.
+    pub(crate) env: std::collections::BTreeMap<String, String>,
+    /// Handed over as JSON.
+    pub(crate) inputs: Value,
+    /// User and group to run as; `None` is ourselves.
+    pub(crate) user: Option<(u32, u32)>,
+}
+
+/// Runs a command of another action by the convention of `exec/run@1`; returns the keys of its last line.
+///
+/// # Errors
+/// `exec.*`. The command must be safe to run twice: a failure asks for another attempt.
+///
+/// # Cancel safety
+/// When dropped, the process group ends within the grace period.
+pub(crate) async fn hook(call: &Call, hook: Hook) -> Result<Map<String, Value>, Trouble> {
+    let mut run = Run::of(hook.command, hook.env, hook.inputs);
+    run.user = hook.user;
+    let name = call.secrets.redact(run.command.first().map(String::as_str).unwrap_or_default());
+    let ended = execute(call, &run, &run.command, &name).await?;
+    match (ended.status.code(), outputs(&ended.stdout)) {
+        (Some(0), Value::Object(said)) => Ok(said),
+        _ => Err(Trouble::retry("exec.exit", told(&name, &ended, call)).hint("run the command by hand to see more")),
+    }
+}
+
 async fn execute(call: &Call, run: &Run, command: &[String], name: &str) -> Result<Ended, Trouble> {
     let grace = duration("grace", &run.grace)?.min(std::time::Duration::from_secs(60));
     let Some((program, args)) = command.split_first() else {
@@ -67,6 +97,9 @@ async fn execute(call: &Call, run: &Run, command: &[String], name: &str) -> Resu
     };
     let mut process = Command::new(program);
     process.args(args).envs(&run.env);
+    if let Some((user, group)) = run.user {
+        process.uid(user).gid(group);
+    }
     process.env("REINSTATE_KEY", &call.key).env("REINSTATE_TOKEN", call.token.to_string());
     if let Some(undoes) = &call.undoes {
         process.env("REINSTATE_UNDOES", undoes);

@@ -1,13 +1,20 @@
-//! PostgreSQL: what a database holds (`catalog`), and which of it belongs to a tenant (`closure`).
+//! PostgreSQL: what a database holds (`catalog`), which of it belongs to a tenant (`closure`), and the database as it was
+//! at a point in time (`recover`). `actions` is what a runbook can use of it.
 //!
 //! Reading ([`Catalog::read`]) and judging ([`Closure::of`]) are apart, so that the judgement is a function of data.
 
+mod actions;
 mod catalog;
 mod closure;
 mod connect;
 mod quote;
+<<<<<<< HEAD
 mod restore;
+=======
+mod recover;
+>>>>>>> w-recover
 
+pub(crate) use actions::Postgres;
 pub use catalog::{
     Action, Catalog, CatalogError, Column, ForeignKey, Generated, Identity, Index, Partition, Sequence, Table,
     TableKind, Trigger, TriggerState,

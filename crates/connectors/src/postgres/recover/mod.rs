@@ -1,0 +1,49 @@
+//! `postgres/recover@1` and `postgres/drop-recovered@1`: a throw-away server beside the live one, at a point in time.
+//!
+//! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data folder,
+//! `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `instance` joins them, and
+//! `removal` ends them.
+
+mod account;
+mod base;
+mod command;
+mod copy;
+mod input;
+mod instance;
+mod log;
+mod place;
+mod programs;
+mod removal;
+mod server;
+mod settings;
+mod source;
+mod space;
+mod state;
+mod trouble;
+mod watch;
+
+pub(crate) use input::{Dropped, Recover, Recovered};
+pub(crate) use instance::Instance;
+use runtime::Call;
+use serde_json::Value;
+
+use crate::answer::{Trouble, inputs};
+
+/// Makes or finds the instance, and moves one of the same name forward.
+pub(crate) async fn apply(call: &Call) -> Result<Value, Trouble> {
+    let input: Recover = inputs(&call.with)?;
+    let mut instance = Instance::open(call, &call.with).await?;
+    instance.advance(place::point(&input.at)?).await?;
+    tracing::info!(url = %instance.url(), "stands at its point");
+    answer(&instance.recovered())
+}
+
+/// Ends and removes the instance; fine if there is none.
+pub(crate) async fn drop_recovered(call: &Call) -> Result<Value, Trouble> {
+    let (path, removed) = removal::drop_instance(call, &call.with).await?;
+    answer(&Dropped { path, removed })
+}
+
+fn answer(outputs: &impl serde::Serialize) -> Result<Value, Trouble> {
+    serde_json::to_value(outputs).map_err(|error| Trouble::retry("postgres.failed", error.to_string()))
+}
