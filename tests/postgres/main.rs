@@ -1,12 +1,13 @@
 //! PostgreSQL connectors on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod actions;
 mod closure;
 mod cluster;
 mod command;
-mod restore;
 mod recover;
 mod recover_edges;
 mod recover_killed;
 mod recover_refused;
+mod restore;
 mod stage;

@@ -64,6 +64,14 @@ impl Trouble {
         self
     }
 
+    /// The same fact, after a part of the work was done for good: it is not known as a whole, and goes on from there.
+    #[must_use]
+    pub(crate) fn partly(mut self, done: usize, of: usize) -> Self {
+        self.message = format!("{done} of {of} are done; {}", self.message);
+        self.verdict = Verdict::Unknown;
+        self
+    }
+
     fn into_outcome(self, secrets: &SecretText) -> Outcome {
         let failure = Failure {
             code: self.code.into(),

@@ -35,7 +35,7 @@ pub fn all(settings: &Settings) -> Vec<Arc<dyn Connector>> {
         Arc::new(exec::Exec),
         Arc::new(objects::Objects::new(settings)),
         Arc::new(sqlite::Sqlite::new(settings)),
-        Arc::new(postgres::Postgres),
+        Arc::new(postgres::Postgres::default()),
     ]
 }
 

@@ -158,7 +158,7 @@ async fn attempt(
         shared,
         before: false,
     };
-    load::close(live, pair, statements, ticket, &restored, before).await?;
+    load::close(live, pair, statements, ticket, &restored, &before).await?;
     Ok(restored)
 }
 

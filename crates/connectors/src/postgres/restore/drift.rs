@@ -23,6 +23,9 @@ pub(crate) fn compare(
     if backup.1.encoding != live.1.encoding {
         found.push(format!("the encoding was {} and is {}", backup.1.encoding, live.1.encoding));
     }
+    if backup.1.collation != live.1.collation {
+        found.push(format!("the collation was {} and is {}", backup.1.collation, live.1.collation));
+    }
     for &at in tables {
         let was = &backup.0.tables[at];
         let Some(place) = place(live.0, was) else {

@@ -75,6 +75,14 @@ pub enum RestoreError {
         /// Which keys.
         missing: Vec<String>,
     },
+    /// The rows are not as the restore left them.
+    #[error("{tenant}: its rows are not as the restore left them: {}", listed(.differences))]
+    ChangedSince {
+        /// The tenant.
+        tenant: String,
+        /// What differs.
+        differences: Vec<String>,
+    },
     /// A newer attempt was here.
     #[error("attempt {token} is stale: the ledger has seen {seen}")]
     Stale {
@@ -175,6 +183,7 @@ impl RestoreError {
             Self::Conflict { .. } => "postgres.conflict",
             Self::Mismatch { .. } => "postgres.mismatch",
             Self::References { .. } => "postgres.references",
+            Self::ChangedSince { .. } => "postgres.changed_since",
             Self::Stale { .. } => "postgres.stale_token",
             Self::Undone(_) => "postgres.undone",
             Self::Stream(_) => "postgres.stream",
@@ -207,6 +216,9 @@ impl RestoreError {
             }
             Self::References { .. } => {
                 "restore what they refer to first, or declare the reference's real target".into()
+            }
+            Self::ChangedSince { .. } => {
+                "the site is in use again; `if_changed: remove` takes out what is there now".into()
             }
             Self::Stale { .. } => "a newer attempt has done it; nothing to do".into(),
             Self::Undone(_) => "a restore after its undo needs a key of its own".into(),

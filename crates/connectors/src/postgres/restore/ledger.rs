@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, failed};
 use super::session::run;
@@ -14,7 +14,7 @@ const CREATE: &str = "CREATE SCHEMA IF NOT EXISTS reinstate; \
     CREATE TABLE IF NOT EXISTS reinstate.ledger ( \
       key text PRIMARY KEY, token bigint NOT NULL, run text NOT NULL, root text NOT NULL, tenant text NOT NULL, \
       rows bigint NOT NULL, inserted bigint NOT NULL, updated bigint NOT NULL, detail jsonb NOT NULL, \
-      xid xid8 NOT NULL DEFAULT pg_current_xact_id(), lsn pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn(), \
+      xid xid8 NOT NULL DEFAULT pg_current_xact_id(), begun_lsn pg_lsn NOT NULL, lsn pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn(), \
       at timestamptz NOT NULL DEFAULT clock_timestamp(), undone_by text)";
 
 /// What a ledger row says beside its columns.
@@ -31,6 +31,9 @@ pub(crate) struct Detail {
     /// Rows of shared tables that were gone and that rows of the tenant need, by table.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) shared: BTreeMap<String, u64>,
+    /// The key of the restore that this takes back; the numbers of rows are then of rows that went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) removes: Option<String>,
     /// Whether triggers were allowed to write beside us.
     #[serde(default)]
     pub(crate) noisy: bool,
@@ -39,6 +42,7 @@ pub(crate) struct Detail {
 /// A row of the ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
+    pub(crate) key: String,
     pub(crate) token: i64,
     pub(crate) tenant: String,
     pub(crate) rows: u64,
@@ -50,19 +54,19 @@ pub(crate) struct Entry {
 
 /// A row of the ledger as the server gives it, inside of a larger answer.
 pub(crate) const ENTRY: &str =
-    "jsonb_build_array(l.token, l.tenant, l.rows, l.inserted, l.updated, l.undone_by, l.detail)::text";
+    "jsonb_build_array(l.key, l.token, l.tenant, l.rows, l.inserted, l.updated, l.undone_by, l.detail)::text";
 
 impl Entry {
     /// Reads what [`ENTRY`] gave.
     pub(crate) fn read(text: &str) -> Result<Self, RestoreError> {
-        type Columns = (i64, String, u64, u64, u64, Option<String>, Detail);
-        let (token, tenant, rows, inserted, updated, undone_by, detail): Columns =
-            serde_json::from_str(text).map_err(|error| RestoreError::Database {
+        type Columns = (String, i64, String, u64, u64, u64, Option<String>, Detail);
+        let (key, token, tenant, rows, inserted, updated, undone_by, detail): Columns = serde_json::from_str(text)
+            .map_err(|error| RestoreError::Database {
                 doing: "read the ledger".into(),
                 state: None,
                 why: error.to_string(),
             })?;
-        Ok(Self { token, tenant, rows, inserted, updated, undone_by, detail })
+        Ok(Self { key, token, tenant, rows, inserted, updated, undone_by, detail })
     }
 }
 
@@ -91,21 +95,29 @@ pub(crate) async fn is_there(connection: &mut PgConnection) -> Result<bool, Rest
     Ok(there)
 }
 
-/// Looks up the row of a key, after any transaction under that key that is still on its way.
-pub(crate) async fn look(connection: &mut PgConnection, key: &str) -> Result<Option<Entry>, RestoreError> {
+/// Returns the rows of a unit's tenants, after any transaction under its key that is still on its way.
+pub(crate) async fn entries(connection: &mut PgConnection, key: &str) -> Result<Vec<Entry>, RestoreError> {
     if !is_there(connection).await? {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let error = || failed("read the ledger");
-    sqlx::query(
-        "SELECT pg_advisory_lock_shared(hashtextextended($1, 0)), pg_advisory_unlock_shared(hashtextextended($1, 0))",
-    )
-    .bind(key)
-    .execute(&mut *connection)
-    .await
-    .map_err(error())?;
-    const SELECT: &str = "SELECT jsonb_build_array(l.token, l.tenant, l.rows, l.inserted, l.updated, l.undone_by, l.detail)::text \
-                          FROM reinstate.ledger AS l WHERE l.key = $1";
-    let found: Option<(String,)> = sqlx::query_as(SELECT).bind(key).fetch_optional(connection).await.map_err(error())?;
+    // Each transaction under the key holds this lock with others of its kind.
+    const WAIT: &str = "SELECT pg_advisory_lock(hashtextextended($1, 1)), pg_advisory_unlock(hashtextextended($1, 1))";
+    sqlx::query(WAIT).bind(key).execute(&mut *connection).await.map_err(error())?;
+    let select =
+        format!("SELECT {ENTRY} FROM reinstate.ledger AS l WHERE starts_with(l.key, $1 || '/') ORDER BY l.key");
+    let found: Vec<(String,)> =
+        sqlx::query_as(AssertSqlSafe(select)).bind(key).fetch_all(connection).await.map_err(error())?;
+    found.iter().map(|(text,)| Entry::read(text)).collect()
+}
+
+/// Returns the row of a key.
+pub(crate) async fn row(connection: &mut PgConnection, key: &str) -> Result<Option<Entry>, RestoreError> {
+    let select = format!("SELECT {ENTRY} FROM reinstate.ledger AS l WHERE l.key = $1");
+    let found: Option<(String,)> = sqlx::query_as(AssertSqlSafe(select))
+        .bind(key)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read the ledger"))?;
     found.map(|(text,)| Entry::read(&text)).transpose()
 }

@@ -16,7 +16,7 @@ use super::references;
 use super::session::{Live, run};
 use super::sheet::Sheet;
 use super::source::{self, Cutter, Extract};
-use super::statements::{NewEntry, Statements, Writes};
+use super::statements::{Before, NewEntry, Statements, Writes};
 use super::tally::{TableTally, Tally};
 use super::ties::{Open, Ties};
 
@@ -72,6 +72,9 @@ impl From<Entry> for Restored {
 /// Under which key and name a tenant is restored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket<'a> {
+    /// Key of the unit; all transactions under it can be waited for together.
+    pub(crate) unit: &'a str,
+    /// Key of the tenant's restore.
     pub(crate) key: &'a str,
     pub(crate) token: i64,
     pub(crate) run: &'a str,
@@ -162,7 +165,7 @@ async fn attempt(
     compare(pair, ticket.tenant, &loaded.tallies, &back)?;
     let restored =
         Restored { rows, inserted: rows, tables: named(pair, &loaded.tallies), shared, ..Restored::default() };
-    close(live, pair, statements, ticket, &restored, before).await?;
+    close(live, pair, statements, ticket, &restored, &before).await?;
     Ok(Came::Restored(restored))
 }
 
@@ -171,12 +174,12 @@ pub(crate) enum Opened {
     /// It is done.
     Before(Restored),
     /// It is new; what the counters stand at, and for each table whether it has rows of the tenant.
-    New { before: Writes, present: Vec<bool> },
+    New { before: Before, present: Vec<bool> },
 }
 
 /// Looks whether the key is known, and holds it until the transaction ends.
 pub(crate) async fn open(live: &mut Live, statements: &Statements, ticket: Ticket<'_>) -> Result<Opened, RestoreError> {
-    let mut opening = statements.open(&mut live.connection, ticket.key, ticket.tenant).await?;
+    let mut opening = statements.open(&mut live.connection, ticket).await?;
     if !opening.alone {
         // Another attempt under this key is on its way; what it leaves is seen only by a statement that begins later.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
@@ -184,7 +187,7 @@ pub(crate) async fn open(live: &mut Live, statements: &Statements, ticket: Ticke
             .execute(&mut live.connection)
             .await
             .map_err(failed("wait for another attempt"))?;
-        opening = statements.open(&mut live.connection, ticket.key, ticket.tenant).await?;
+        opening = statements.open(&mut live.connection, ticket).await?;
     }
     match opening.entry {
         Some(entry) => match &entry.undone_by {
@@ -203,13 +206,14 @@ pub(crate) async fn close(
     statements: &Statements,
     ticket: Ticket<'_>,
     restored: &Restored,
-    before: Writes,
+    before: &Before,
 ) -> Result<(), RestoreError> {
     let detail = Detail {
         tables: restored.tables.clone(),
         already: restored.already,
         kept: restored.kept,
         shared: restored.shared.clone(),
+        removes: None,
         noisy: pair.noisy || !live.quiet,
     };
     let detail =
@@ -222,14 +226,11 @@ pub(crate) async fn close(
         rows: restored.rows,
         inserted: restored.inserted,
         updated: restored.replaced,
+        begun_lsn: &before.lsn,
         detail: &detail,
     };
     let after = statements.close(&mut live.connection, &entry).await?;
-    let wrote = Writes {
-        inserted: after.inserted - before.inserted,
-        updated: after.updated - before.updated,
-        deleted: after.deleted - before.deleted,
-    };
+    let wrote = after - before.writes;
     let shared: u64 = restored.shared.values().sum();
     let meant = Writes {
         inserted: i64::try_from(restored.inserted + shared).unwrap_or(i64::MAX),

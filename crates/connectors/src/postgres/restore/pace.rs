@@ -66,11 +66,6 @@ impl Pace {
         let Some(Ok(mut state)) = self.state.as_ref().map(Mutex::lock) else { return };
         state.rate = next(state.rate, latency > limit, over);
     }
-
-    /// Returns bytes a second; `None` if there is no limit.
-    pub(crate) fn rate(&self) -> Option<f64> {
-        self.state.as_ref()?.lock().ok().map(|state| state.rate)
-    }
 }
 
 fn next(rate: f64, breach: bool, over: Duration) -> f64 {

@@ -144,6 +144,16 @@ impl Pair {
         self.sheets.all.iter().any(|sheet| !sheet.large_objects.is_empty())
     }
 
+    /// Writes an ID as the root's key is written.
+    pub(crate) async fn canonical(&self, live: &mut PgConnection, id: &str) -> Result<String, RestoreError> {
+        let select = format!("SELECT ($1::text::{})::text", self.closure.key_type);
+        let (id,): (String,) =
+            sqlx::query_as(AssertSqlSafe(select)).bind(id).fetch_one(live).await.map_err(|error| {
+                RestoreError::BadId { id: id.to_owned(), why: crate::postgres::connect::said(&error) }
+            })?;
+        Ok(id)
+    }
+
     /// Returns the label of a table.
     pub(crate) fn label(&self, place: usize) -> String {
         self.backup.tables[place].label()

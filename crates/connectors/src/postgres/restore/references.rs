@@ -85,6 +85,30 @@ pub(crate) async fn missing(
     Ok(missing)
 }
 
+/// Returns what live rows of a tenant refer to that is not there.
+pub(crate) async fn dangling(
+    live: &mut PgConnection,
+    pair: &Pair,
+    tenant: &str,
+    left: Vec<(usize, usize, Open)>,
+) -> Result<Vec<String>, RestoreError> {
+    let mut missing = Vec::new();
+    for (table, at, open) in left {
+        let (sheet, reference) = (&pair.sheets.all[table], &pair.sheets.all[table].references[at]);
+        let key = Key::of(pair, reference);
+        let values = if open.all_rows {
+            of_rows(live, pair, sheet, reference, tenant).await?
+        } else {
+            turned(open.values.into_iter().collect(), reference.columns.len())
+        };
+        let gone = key.gone(live, &values).await?;
+        if !is_empty(&gone) {
+            missing.extend(key.words(sheet, reference, gone));
+        }
+    }
+    Ok(missing)
+}
+
 /// The key of a table that is referred to, and how to ask for it.
 struct Key {
     table: usize,

@@ -6,16 +6,18 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::copy_stream::Form;
 use super::error::{RestoreError, failed};
 use super::ledger::{ENTRY, Entry};
+use super::load::Ticket;
 use super::pair::Pair;
 use super::tally::Tally;
 use crate::postgres::quote::literal;
 
-/// Rows that this transaction has inserted, updated and deleted in tables of users, by the server's own count.
+/// Rows that this transaction has inserted, updated and deleted in tables of users, by the server's own count. What we
+/// write into our own schema is left out.
 const WRITES: &str = "SELECT coalesce(sum(pg_stat_get_xact_tuples_inserted(c.oid)), 0)::int8 AS inserted, \
       coalesce(sum(pg_stat_get_xact_tuples_updated(c.oid)), 0)::int8 AS updated, \
       coalesce(sum(pg_stat_get_xact_tuples_deleted(c.oid)), 0)::int8 AS deleted \
     FROM pg_class AS c WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' \
-      AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)";
+      AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'reinstate'::regnamespace)";
 
 /// What the server counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,34 @@ pub(crate) struct Writes {
     pub(crate) inserted: i64,
     pub(crate) updated: i64,
     pub(crate) deleted: i64,
+}
+
+impl std::ops::Sub for Writes {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            inserted: self.inserted - other.inserted,
+            updated: self.updated - other.updated,
+            deleted: self.deleted - other.deleted,
+        }
+    }
+}
+
+/// Reads the counters by themselves.
+pub(crate) async fn writes(connection: &mut PgConnection) -> Result<Writes, RestoreError> {
+    let (inserted, updated, deleted) =
+        sqlx::query_as(WRITES).fetch_one(connection).await.map_err(failed("read the server's counters"))?;
+    Ok(Writes { inserted, updated, deleted })
+}
+
+/// How it stands before the first write.
+#[derive(Clone, Debug)]
+pub(crate) struct Before {
+    /// Counters: those of earlier transactions may not have been handed in yet.
+    pub(crate) writes: Writes,
+    /// Position in the WAL.
+    pub(crate) lsn: String,
 }
 
 /// The texts of the statements.
@@ -39,8 +69,7 @@ pub(crate) struct Opening {
     /// Whether nobody else works under this key.
     pub(crate) alone: bool,
     pub(crate) entry: Option<Entry>,
-    /// Counters at the beginning: those of earlier transactions may not have been handed in yet.
-    pub(crate) before: Writes,
+    pub(crate) before: Before,
     /// For each table, whether it has rows of the tenant.
     pub(crate) present: Vec<bool>,
 }
@@ -60,15 +89,16 @@ impl Statements {
             selects(&|_| "1".into(), &wanted).iter().map(|select| format!("EXISTS ({select})")).collect();
         let opening = format!(
             "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS alone, \
+               pg_advisory_xact_lock_shared(hashtextextended($3, 1)) AS held, \
                (SELECT {ENTRY} FROM reinstate.ledger AS l WHERE l.key = $1) AS entry, \
-               w.inserted, w.updated, w.deleted, ARRAY[{}]::bool[] AS present FROM ({WRITES}) AS w",
+               w.inserted, w.updated, w.deleted, pg_current_wal_insert_lsn()::text AS lsn, ARRAY[{}]::bool[] AS present FROM ({WRITES}) AS w",
             exists.join(", ")
         );
         let wanted = format!("ARRAY[$1::text::{}]", pair.closure.key_type);
         let rows = selects(&|at| format!("{at}::int4, ROW({})", pair.sheets.all[at].list("t")), &wanted);
         let closing = format!(
-            "INSERT INTO reinstate.ledger (key, token, run, root, tenant, rows, inserted, updated, detail) \
-             SELECT $1, $2, $3, {}, $4, $5, $6, $7, $8::text::jsonb FROM ({WRITES}) AS w \
+            "INSERT INTO reinstate.ledger (key, token, run, root, tenant, rows, inserted, updated, begun_lsn, detail) \
+             VALUES ($1, $2, $3, {}, $4, $5, $6, $7, $8::text::pg_lsn, $9::text::jsonb) \
              RETURNING (SELECT ARRAY[w.inserted, w.updated, w.deleted] FROM ({WRITES}) AS w)",
             literal(&pair.label(pair.closure.root))
         );
@@ -79,13 +109,13 @@ impl Statements {
     pub(crate) async fn open(
         &self,
         connection: &mut PgConnection,
-        key: &str,
-        tenant: &str,
+        ticket: Ticket<'_>,
     ) -> Result<Opening, RestoreError> {
         let error = || failed("look for rows of the tenant");
         let row = sqlx::query(AssertSqlSafe(self.opening.clone()))
-            .bind(key)
-            .bind(tenant)
+            .bind(ticket.key)
+            .bind(ticket.tenant)
+            .bind(ticket.unit)
             .fetch_one(connection)
             .await
             .map_err(error())?;
@@ -94,7 +124,10 @@ impl Statements {
         Ok(Opening {
             alone: row.try_get("alone").map_err(error())?,
             entry: entry.map(|text| Entry::read(&text)).transpose()?,
-            before: Writes { inserted: count("inserted")?, updated: count("updated")?, deleted: count("deleted")? },
+            before: Before {
+                writes: Writes { inserted: count("inserted")?, updated: count("updated")?, deleted: count("deleted")? },
+                lsn: row.try_get("lsn").map_err(error())?,
+            },
             present: row.try_get("present").map_err(error())?,
         })
     }
@@ -147,13 +180,13 @@ impl Statements {
             .bind(number(row.rows))
             .bind(number(row.inserted))
             .bind(number(row.updated))
+            .bind(row.begun_lsn)
             .bind(row.detail)
             .fetch_one(connection)
             .await
             .map_err(failed("write the ledger"))?;
         match counts.as_slice() {
-            // The row itself is among the counted ones by the time the answer is made.
-            [inserted, updated, deleted] => Ok(Writes { inserted: inserted - 1, updated: *updated, deleted: *deleted }),
+            [inserted, updated, deleted] => Ok(Writes { inserted: *inserted, updated: *updated, deleted: *deleted }),
             _ => Err(RestoreError::Stream("the server did not count")),
         }
     }
@@ -169,6 +202,8 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) rows: u64,
     pub(crate) inserted: u64,
     pub(crate) updated: u64,
+    /// Where the WAL stood before the first write.
+    pub(crate) begun_lsn: &'a str,
     pub(crate) detail: &'a str,
 }
 

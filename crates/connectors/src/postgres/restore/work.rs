@@ -1,7 +1,7 @@
 //! Many tenants: the largest first, small ones read together, a few connections at work.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -14,6 +14,7 @@ use super::ledger;
 use super::load::{self, Came, Restored, Supply, Ticket};
 use super::pace::Pace;
 use super::pair::{Pair, Scope};
+use super::pairs::Pairs;
 use super::sequences::{self, Raised};
 use super::session::{self, Live, run};
 use super::source;
@@ -89,7 +90,12 @@ pub struct TenantOutcome {
 /// # Cancel safety
 /// Tenants that were committed stay; one whose COMMIT was on its way is in the ledger or not.
 pub async fn restore(job: &Job) -> Result<Outcome, RestoreError> {
-    let (mut first, pair, tenants) = begin(job).await?;
+    restore_with(&Pairs::default(), job).await
+}
+
+/// As [`restore`], with comparisons of databases that were made a short while ago.
+pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, RestoreError> {
+    let (mut first, pair, tenants) = begin(pairs, job).await?;
     if !first.live.quiet {
         pair.may_be_loud()?;
     }
@@ -159,7 +165,7 @@ pub struct Preview {
 /// # Errors
 /// As [`restore`].
 pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
-    let (mut lane, pair, tenants) = begin(job).await?;
+    let (mut lane, pair, tenants) = begin(&Pairs::default(), job).await?;
     if !lane.live.quiet {
         pair.may_be_loud()?;
     }
@@ -175,9 +181,9 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
 }
 
 /// Opens a connection to either side, compares the databases and finds the tenants.
-async fn begin(job: &Job) -> Result<(Lane, Pair, Named), RestoreError> {
+async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), RestoreError> {
     let mut lane = Lane::open(job).await?;
-    let pair = Pair::read(&mut lane.backup, &mut lane.live.connection, &job.scope).await?;
+    let pair = pairs.of((&job.from, &mut lane.backup), (&job.to, &mut lane.live.connection), &job.scope).await?;
     session::snapshot(&mut lane.backup).await?;
     let mut tenants = named(&mut lane.backup, &pair, &job.tenants).await?;
     for (tenant, partitions) in pair.homeless(&mut lane.backup, &tenants.known).await? {
@@ -250,7 +256,7 @@ impl Task<'_> {
 
     async fn one(&self, lane: &mut Lane, tenant: &str, supply: Supply) -> Result<Restored, RestoreError> {
         let key = format!("{}/{tenant}", self.job.key);
-        let ticket = Ticket { key: &key, token: self.job.token, run: &self.job.run, tenant };
+        let ticket = Ticket { unit: &self.job.key, key: &key, token: self.job.token, run: &self.job.run, tenant };
         let came =
             load::fast(&mut lane.live, &mut lane.backup, self.pair, self.statements, ticket, supply, self.pace).await?;
         match came {
@@ -269,10 +275,12 @@ fn breaks(error: &RestoreError) -> bool {
 }
 
 /// Tenants that were asked for.
-struct Named {
+pub(crate) struct Named {
     asked: usize,
-    known: Vec<String>,
-    unknown: Vec<String>,
+    /// IDs of those that the backup has.
+    pub(crate) known: Vec<String>,
+    /// Those that it has not, as they were asked for.
+    pub(crate) unknown: Vec<String>,
     /// Tenants with rows in partitions that the live database has not.
     homeless: Vec<(String, Vec<String>)>,
 }
@@ -289,7 +297,7 @@ impl Named {
 }
 
 /// Writes IDs as the root's key is written, and tells those of the backup from others.
-async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[String]) -> Result<Named, RestoreError> {
+pub(crate) async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[String]) -> Result<Named, RestoreError> {
     let root = &pair.backup.tables[pair.closure.root];
     let sql = format!(
         "SELECT a.id, r.key::text FROM unnest($1::text[]) AS a(id) LEFT JOIN (SELECT {} AS key FROM {}) AS r ON r.key = a.id::{}",

@@ -1,0 +1,301 @@
+//! What `postgres/restore@1`, `remove`, `verify` and `bystanders` take and give.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Trouble, duration};
+use crate::postgres::closure::Options;
+use crate::postgres::restore::{Guard, OnConflict, Raised, Scope, TableTally};
+
+/// What makes a row the tenant's.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Root {
+    /// Table of the tenants themselves: `name` or `schema.name`.
+    pub(crate) table: String,
+    /// Its column that names a tenant; default: its primary key.
+    pub(crate) key: Option<String>,
+    /// Name of the column that holds a tenant's ID wherever it is, foreign key or not.
+    pub(crate) column: Option<String>,
+    /// What the catalogue does not say: `TABLE=CLASS`, `TABLE(COLUMN)->TABLE(COLUMN)`.
+    #[serde(default)]
+    pub(crate) declare: Vec<String>,
+    /// Whether a column's name and type may count as a reference where no foreign key says more; default true.
+    pub(crate) by_name: Option<bool>,
+}
+
+impl Root {
+    /// Makes the scope of a restore.
+    pub(crate) fn scope(&self, tables: &[String], allow_triggers: bool) -> Result<Scope, Trouble> {
+        let declarations = self.declare.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+        let declarations = declarations.map_err(|error: crate::postgres::DeclarationError| {
+            Trouble::never("inputs", error.to_string()).hint("`reinstate tenant closure --help` shows examples")
+        })?;
+        Ok(Scope {
+            root: self.table.clone(),
+            closure: Options {
+                key: self.key.clone(),
+                tenant_columns: self.column.iter().cloned().collect(),
+                declarations,
+                by_name: self.by_name.unwrap_or(true),
+            },
+            tables: tables.to_vec(),
+            allow_triggers,
+        })
+    }
+}
+
+/// A tenant's ID, as text or number.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Tenant {
+    /// A number.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+impl std::fmt::Display for Tenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Integer(id) => write!(f, "{id}"),
+            Self::Text(id) => f.write_str(id),
+        }
+    }
+}
+
+/// Inputs of `postgres/restore@1`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Restore {
+    /// URL of the recovered copy.
+    pub(crate) from: String,
+    /// URL of the live database.
+    pub(crate) to: String,
+    /// What makes a row the tenant's.
+    pub(crate) root: Root,
+    /// The tenant; or `tenants`.
+    pub(crate) tenant: Option<Tenant>,
+    /// Several tenants, each in a transaction of its own.
+    #[serde(default)]
+    pub(crate) tenants: Vec<Tenant>,
+    /// Globs (`*`, `?`): only these tables of the closure; default all.
+    #[serde(default)]
+    pub(crate) tables: Vec<String>,
+    /// What happens if live rows of the tenant are in the way.
+    #[serde(default)]
+    pub(crate) on_conflict: Policy,
+    /// Whether triggers that fire in any role may fire.
+    #[serde(default)]
+    pub(crate) triggers: Triggers,
+    /// Connections that write, for several tenants; 1 to 16, default 2.
+    pub(crate) connections: Option<u8>,
+    /// How long a lock is waited for; default `5s`.
+    pub(crate) lock_timeout: Option<String>,
+    /// What protects those who use the live database.
+    #[serde(default)]
+    pub(crate) guard: Limits,
+}
+
+/// What happens if live rows of the tenant are in the way.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Policy {
+    /// Nothing is written, and every conflict is listed.
+    #[default]
+    Fail,
+    /// They stay; what is missing is restored.
+    KeepLive,
+    /// They get the contents that the backup has.
+    Replace,
+}
+
+impl From<Policy> for OnConflict {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Fail => Self::Fail,
+            Policy::KeepLive => Self::KeepLive,
+            Policy::Replace => Self::Replace,
+        }
+    }
+}
+
+/// What happens to triggers that cannot be kept quiet.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Triggers {
+    /// Nothing is written if there are any.
+    #[default]
+    Refuse,
+    /// They fire.
+    Fire,
+}
+
+/// What protects those who use the live database.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// What a small transaction may take there, such as `20ms`; default: no limit.
+    pub(crate) max_latency: Option<String>,
+    /// How far replicas may fall behind, in bytes of WAL; default: no limit.
+    pub(crate) max_lag: Option<u64>,
+}
+
+impl Limits {
+    /// Makes the guard of a restore.
+    pub(crate) fn guard(&self) -> Result<Guard, Trouble> {
+        let latency = self.max_latency.as_deref().map(|text| duration("guard.max_latency", text)).transpose()?;
+        Ok(Guard { latency, lag_bytes: self.max_lag })
+    }
+}
+
+/// Outputs of `postgres/restore@1`.
+#[derive(Default, JsonSchema, Serialize)]
+pub(crate) struct Restored {
+    /// Rows of the tenants.
+    pub(crate) rows: u64,
+    /// Rows that were inserted.
+    pub(crate) inserted: u64,
+    /// Rows that were there and equal.
+    pub(crate) already: u64,
+    /// Rows that were there, differed, and were replaced.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) replaced: u64,
+    /// Rows that were there, differ, and were kept.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) kept: u64,
+    /// Rows of each table, of all tenants.
+    pub(crate) tables: BTreeMap<String, u64>,
+    /// Sum of 128-bit hashes of all rows, hexadecimal.
+    pub(crate) hash: String,
+    /// Rows of shared tables that were gone and were made again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) shared: BTreeMap<String, u64>,
+    /// Sequences that stood behind the backup's and were raised.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<crate::spec::Anything>")]
+    pub(crate) sequences_raised: Vec<Raised>,
+    /// What a small transaction took at the live database meanwhile, at the 99th percentile; absent without a guard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) live_p99_ms: Option<f64>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// Inputs of `postgres/remove@1`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Remove {
+    /// URL of the live database.
+    pub(crate) to: String,
+    /// What makes a row the tenant's.
+    pub(crate) root: Root,
+    /// The tenant.
+    pub(crate) tenant: Tenant,
+    /// Globs (`*`, `?`): only these tables of the closure; default all. As the restore has them.
+    #[serde(default)]
+    pub(crate) tables: Vec<String>,
+    /// What happens if the tenant's rows are not as the restore left them.
+    #[serde(default)]
+    pub(crate) if_changed: IfChanged,
+}
+
+/// What happens if the tenant's rows are not as the restore left them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IfChanged {
+    /// Nothing is removed.
+    #[default]
+    Fail,
+    /// They are removed, changed and added ones too.
+    Remove,
+}
+
+/// Outputs of `postgres/remove@1`.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Removed {
+    /// Rows that this unit took out; 0 if the restore never was, or was taken back before.
+    pub(crate) rows: u64,
+}
+
+/// Inputs of `postgres/verify@1`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Verify {
+    /// URL of the recovered copy.
+    pub(crate) from: String,
+    /// URL of the live database.
+    pub(crate) to: String,
+    /// What makes a row the tenant's.
+    pub(crate) root: Root,
+    /// The tenant; or `tenants`.
+    pub(crate) tenant: Option<Tenant>,
+    /// Several tenants: each table is read once for all of them.
+    #[serde(default)]
+    pub(crate) tenants: Vec<Tenant>,
+    /// Globs (`*`, `?`): only these tables of the closure; default all.
+    #[serde(default)]
+    pub(crate) tables: Vec<String>,
+}
+
+/// Outputs of `postgres/verify@1`.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Verified {
+    /// Rows of the tenants.
+    pub(crate) rows: u64,
+    /// Rows and hash of each table, of all tenants.
+    pub(crate) tables: BTreeMap<String, TableTally>,
+}
+
+/// Inputs of `postgres/bystanders@1`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bystanders {
+    /// URL of the live database.
+    pub(crate) live: String,
+    /// Only transactions of this run; default all.
+    pub(crate) run: Option<String>,
+    /// What makes a row a tenant's; with it each row that we wrote is held against whose it is.
+    pub(crate) root: Option<Root>,
+    /// Folder of the live server's WAL, archived or its own: with it every record of our transactions is read.
+    pub(crate) wal: Option<std::path::PathBuf>,
+    /// Folder of the server's programs; default: where packages put those of the server's version.
+    pub(crate) bin: Option<std::path::PathBuf>,
+}
+
+/// Outputs of `postgres/bystanders@1`.
+#[derive(Debug, Default, JsonSchema, Serialize)]
+pub(crate) struct Stood {
+    /// Tenants with a restore that was not taken back.
+    pub(crate) restored_sites: u64,
+    /// Our transactions.
+    pub(crate) transactions: u64,
+    /// Rows that they inserted, by the server's counters.
+    pub(crate) rows: u64,
+    /// Rows in tables now whose last writer is one of our transactions.
+    pub(crate) rows_seen: u64,
+    /// Rows that they wrote beyond the tenants' own: 0, or the action is refused.
+    pub(crate) foreign: u64,
+    /// What the WAL says of our transactions; absent without `wal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) wal: Option<Audited>,
+}
+
+/// What the WAL says of our transactions.
+#[derive(Debug, Default, JsonSchema, Serialize)]
+pub(crate) struct Audited {
+    /// Where reading began.
+    pub(crate) from: String,
+    /// Where it ended.
+    pub(crate) to: String,
+    /// Records of our transactions.
+    pub(crate) records: u64,
+    /// Rows that they inserted.
+    pub(crate) inserted: u64,
+    /// Rows that other transactions wrote in this time: the live users' own.
+    pub(crate) others: u64,
+}

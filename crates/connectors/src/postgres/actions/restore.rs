@@ -1,0 +1,114 @@
+//! `postgres/restore@1`: tenants back into the live database.
+
+use std::time::Duration;
+
+use runtime::Call;
+use serde_json::Value;
+
+use super::input::{Restore, Restored, Tenant, Triggers};
+use super::trouble::trouble;
+use crate::answer::{Trouble, duration, revealed};
+use crate::postgres::connect::connect;
+use crate::postgres::restore::{self, Job, Pairs, RestoreError};
+
+/// Restores the rows.
+pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> {
+    let input: Restore = revealed(&call.with, &call.secrets)?;
+    let asked = asked(input.tenant.as_ref(), &input.tenants)?;
+    let job = Job {
+        scope: input.root.scope(&input.tables, input.triggers == Triggers::Fire)?,
+        tenants: asked,
+        on_conflict: input.on_conflict.into(),
+        connections: usize::from(input.connections.unwrap_or(2)),
+        lock_timeout: match &input.lock_timeout {
+            Some(text) => duration("lock_timeout", text)?,
+            None => Duration::from_secs(5),
+        },
+        guard: input.guard.guard()?,
+        run: run(&call.key).to_owned(),
+        key: call.key.clone(),
+        token: i64::try_from(call.token).unwrap_or(i64::MAX),
+        from: input.from,
+        to: input.to,
+    };
+    let done = restore::restore_with(pairs, &job).await.map_err(|error| trouble(&error))?;
+    let mut failed = Vec::new();
+    let mut good = Vec::new();
+    for outcome in &done.tenants {
+        match &outcome.result {
+            Ok(one) => good.push(one),
+            Err(error) => failed.push(error),
+        }
+    }
+    // Of several reasons the one that leaves most open is told: it decides what may be done next.
+    let worst = failed.iter().copied().max_by_key(|error| (error.is_in_doubt(), error.may_pass()));
+    if let Some(error) = worst {
+        let one = trouble(error);
+        return Err(if failed.len() < done.tenants.len() && !error.is_in_doubt() {
+            // Some are back: the attempt has changed something, and another one finds them done.
+            one.partly(done.tenants.len() - failed.len(), done.tenants.len())
+        } else {
+            one
+        });
+    }
+    let sum =
+        Restored { sequences_raised: done.raised, live_p99_ms: done.heard.map(|heard| heard.p99_ms), ..summed(good) };
+    serde_json::to_value(sum).map_err(|error| Trouble::unknown("postgres.failed", error.to_string()))
+}
+
+/// Looks into the ledger, after any transaction that is still on its way.
+pub(super) async fn probe(call: &Call) -> Result<Value, Trouble> {
+    let input: Restore = revealed(&call.with, &call.secrets)?;
+    let mut live = connect(&input.to).await.map_err(|error| trouble(&error.into()))?;
+    let tenants = asked(input.tenant.as_ref(), &input.tenants)?;
+    let entries = restore::ledger_entries(&mut live, &call.key).await.map_err(|error| trouble(&error))?;
+    if let Some(by) = entries.iter().find_map(|entry| entry.undone_by.clone()) {
+        return Err(trouble(&RestoreError::Undone(by)));
+    }
+    if entries.len() < tenants.len() {
+        let (known, asked) = (entries.len(), tenants.len());
+        return Err(Trouble::retry(
+            "postgres.not_done",
+            format!("the ledger has {known} of {asked} tenants of this unit"),
+        ));
+    }
+    let all: Vec<restore::Restored> = entries.into_iter().map(Into::into).collect();
+    serde_json::to_value(summed(all.iter().collect()))
+        .map_err(|error| Trouble::unknown("postgres.failed", error.to_string()))
+}
+
+/// Adds up what was done for several tenants.
+fn summed(all: Vec<&restore::Restored>) -> Restored {
+    let mut sum = Restored::default();
+    let mut hash = 0_u128;
+    for one in all {
+        sum.rows += one.rows;
+        sum.inserted += one.inserted;
+        sum.already += one.already;
+        sum.replaced += one.replaced;
+        sum.kept += one.kept;
+        for (table, tally) in &one.tables {
+            *sum.tables.entry(table.clone()).or_insert(0) += tally.rows;
+            hash = hash.wrapping_add(u128::from_str_radix(&tally.hash, 16).unwrap_or(0));
+        }
+        for (table, rows) in &one.shared {
+            *sum.shared.entry(table.clone()).or_insert(0) += rows;
+        }
+    }
+    sum.hash = format!("{hash:032x}");
+    sum
+}
+
+/// The tenants that inputs name.
+pub(super) fn asked(tenant: Option<&Tenant>, tenants: &[Tenant]) -> Result<Vec<String>, Trouble> {
+    let all: Vec<String> = tenant.into_iter().chain(tenants).map(ToString::to_string).collect();
+    if all.is_empty() {
+        return Err(Trouble::never("inputs", "no tenant is named").hint("give `tenant`, or `tenants` as a list"));
+    }
+    Ok(all)
+}
+
+/// The run of a key `run/step/key/item`.
+pub(super) fn run(key: &str) -> &str {
+    key.split('/').next().unwrap_or(key)
+}

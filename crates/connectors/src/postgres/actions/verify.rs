@@ -1,0 +1,39 @@
+//! `postgres/verify@1`: the live database holds what the recovered copy holds of these tenants.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use runtime::Call;
+use serde_json::Value;
+
+use super::input::{Verified, Verify};
+use super::restore::asked;
+use super::trouble::trouble;
+use crate::answer::{Trouble, revealed};
+use crate::postgres::restore::{Checked, Pairs, check, listed};
+
+/// Compares.
+pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> {
+    let input: Verify = revealed(&call.with, &call.secrets)?;
+    let scope = input.root.scope(&input.tables, true)?;
+    let tenants = asked(input.tenant.as_ref(), &input.tenants)?;
+    let checked = check(pairs, (&input.from, &input.to), &scope, &tenants, Duration::from_secs(5))
+        .await
+        .map_err(|error| trouble(&error))?;
+    let Checked { tables, differences, dangling } = checked;
+    if !differences.is_empty() {
+        return Err(Trouble::never("postgres.differ", listed(&differences))
+            .hint("is the tenant in use again, or was it never restored to this point?"));
+    }
+    if !dangling.is_empty() {
+        return Err(Trouble::never(
+            "postgres.references",
+            format!("rows refer to rows that are not there: {}", listed(&dangling)),
+        )
+        .hint("restore what they refer to"));
+    }
+    let rows = tables.values().map(|tally| tally.rows).sum();
+    let tables: BTreeMap<_, _> = tables.into_iter().collect();
+    serde_json::to_value(Verified { rows, tables })
+        .map_err(|error| Trouble::retry("postgres.failed", error.to_string()))
+}

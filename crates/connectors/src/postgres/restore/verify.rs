@@ -1,0 +1,92 @@
+//! Both sides of tenants, read and compared: each table once for all of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use super::error::RestoreError;
+use super::pair::{Pair, Scope};
+use super::pairs::Pairs;
+use super::session::{self, Live};
+use super::source::{self, Cutter};
+use super::tally::{TableTally, Tally};
+use super::ties::Ties;
+use super::{load, references, work};
+
+/// What one side holds of a tenant.
+#[derive(Debug)]
+struct Seen {
+    tallies: Vec<Tally>,
+    ties: Ties,
+}
+
+/// Reads tenants' rows and keeps count and hash of each table; what they refer to is looked at on the way.
+async fn see(connection: &mut PgConnection, pair: &Pair, tenants: &[String]) -> Result<Vec<Seen>, RestoreError> {
+    let wanted = pair.wanted(tenants.iter().map(String::as_str));
+    let places: HashMap<&[u8], usize> = tenants.iter().enumerate().map(|(at, id)| (id.as_bytes(), at)).collect();
+    let empty = || Seen { tallies: vec![Tally::default(); pair.sheets.all.len()], ties: Ties::new(&pair.sheets) };
+    let mut all: Vec<Seen> = tenants.iter().map(|_| empty()).collect();
+    let mut cutter = Cutter::default();
+    for (table, sheet) in pair.sheets.all.iter().enumerate() {
+        source::read(connection, &source::copy_out(pair, sheet, &wanted), sheet, |row| {
+            cutter.fields.find(sheet.form, row)?;
+            let owner = cutter.fields.value(row, 0).ok_or(RestoreError::Stream("a row is nobody's"))?;
+            let at = *places.get(owner).ok_or(RestoreError::Stream("a row is of a tenant that was not asked for"))?;
+            all[at].tallies[table].add(cutter.fields.span(row, 1, cutter.fields.len()));
+            all[at].ties.see(&pair.sheets, table, row, &cutter.fields, 1);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(all)
+}
+
+/// What a comparison of tenants found.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// Rows and hash of each table, of all tenants.
+    pub(crate) tables: BTreeMap<String, TableTally>,
+    /// Where the sides differ.
+    pub(crate) differences: Vec<String>,
+    /// References of live rows to nothing.
+    pub(crate) dangling: Vec<String>,
+}
+
+/// Compares tenants in the live database with the recovered copy; changes nothing.
+///
+/// # Errors
+/// What keeps them from being compared.
+pub(crate) async fn check(
+    pairs: &Pairs,
+    (from, to): (&str, &str),
+    scope: &Scope,
+    tenants: &[String],
+    lock_timeout: Duration,
+) -> Result<Checked, RestoreError> {
+    let (mut backup, mut live) = futures::try_join!(session::backup(from), Live::open(to, lock_timeout))?;
+    let pair = pairs.of((from, &mut backup), (to, &mut live.connection), scope).await?;
+    session::snapshot(&mut backup).await?;
+    session::snapshot(&mut live.connection).await?;
+    let named = work::named(&mut backup, &pair, tenants).await?;
+    if let Some(unknown) = named.unknown.first() {
+        return Err(RestoreError::NoTenant(unknown.clone()));
+    }
+    let known = named.known;
+    let (meant, mut found) =
+        futures::try_join!(see(&mut backup, &pair, &known), see(&mut live.connection, &pair, &known))?;
+    let mut checked = Checked::default();
+    let mut sums = vec![Tally::default(); pair.sheets.all.len()];
+    for ((tenant, meant), found) in known.iter().zip(&meant).zip(&mut found) {
+        if let Err(RestoreError::Mismatch { differences, .. }) =
+            load::compare(&pair, tenant, &meant.tallies, &found.tallies)
+        {
+            checked.differences.extend(differences.into_iter().map(|difference| format!("{tenant}: {difference}")));
+        }
+        sums.iter_mut().zip(&meant.tallies).for_each(|(sum, tally)| sum.join(tally));
+        let left = found.ties.left(&pair.sheets);
+        checked.dangling.extend(references::dangling(&mut live.connection, &pair, tenant, left).await?);
+    }
+    checked.tables = load::named(&pair, &sums);
+    Ok(checked)
+}
