@@ -7,6 +7,7 @@ mod cluster;
 mod command;
 mod recover;
 mod recover_edges;
+mod recover_full;
 mod recover_killed;
 mod recover_refused;
 mod restore;

@@ -6,7 +6,8 @@ use runtime::engine::Advice;
 use serde_json::json;
 
 use crate::stage::{
-    Stage, apply, ask, drop_it, fingerprint, kill, path, postmaster, recover, refused, rows, servers, try_ask,
+    Stage, apply, ask, call, connector, done, drop_it, fingerprint, kill, path, postmaster, recover, refused, rows,
+    servers, try_ask,
 };
 
 #[tokio::test]
@@ -130,7 +131,10 @@ async fn nothing_of_a_dropped_instance_is_left() {
     let outputs = recover(&with).await;
     let folder = path(&outputs);
     assert!(folder.starts_with(stage.instances()) && !servers(&folder).is_empty());
-    assert!(drop_it(&with).await);
+    // As an undo it is the same.
+    let undo =
+        runtime::Call { undoes: Some("run1/recover/shard-1".into()), ..call("postgres/drop-recovered@1", &with) };
+    assert_eq!(done(&connector().apply(undo).await), json!({ "path": folder, "removed": true }));
     assert_eq!(servers(&folder), Vec::<u32>::new());
     assert_eq!(std::fs::read_dir(stage.instances()).unwrap().count(), 0);
     assert!(!drop_it(&with).await);

@@ -2,29 +2,12 @@
 //! anew, and leaves one instance and nothing else.
 
 use std::path::Path;
-use std::process::Command;
 
-use reinstate_tests::process::{expect, reinstate, strike_when};
+use reinstate_tests::process::{expect, strike_when};
 use runtime::engine::Advice;
 use serde_json::Value;
 
-use crate::stage::{Stage, apply, drop_it, kill, path, postmaster, recover, refused, rows, servers};
-
-/// A command of the real binary on a run that recovers the stage to a point.
-fn command(stage: &Stage, with: &Value, args: &[&str]) -> Command {
-    let folder = stage.instances().parent().unwrap().to_owned();
-    let runbook = format!(
-        "schema: runbook/v1\nname: recover\ntargets: {{ id: \"^s[0-9]+$\" }}\nbatches: {{ sizes: [rest] }}\n\
-         defaults: {{ timeout: 2m, retry: {{ attempts: 3 }} }}\nsteps:\n  recover: {{ uses: postgres/recover@1, with: {with} }}\n"
-    );
-    std::fs::write(folder.join("recover.yaml"), runbook).unwrap();
-    std::fs::write(folder.join("sites.csv"), "id\ns1\n").unwrap();
-    std::fs::write(folder.join("estate.yaml"), "schema: estate/v1\nname: killed\nsandbox: true\n").unwrap();
-    let mut command = reinstate(env!("CARGO_BIN_EXE_reinstate-under-test"));
-    command.args(args).args(["--log", "reinstate_connectors=debug"]);
-    command.current_dir(folder).env("REINSTATE_STORE", "sqlite:runs.db");
-    command
-}
+use crate::stage::{Stage, apply, command, drop_it, kill, path, postmaster, recover, refused, rows, servers};
 
 fn phase(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("reinstate-recovered.json")).unwrap();
@@ -56,7 +39,7 @@ async fn a_killed_starter_leaves_what_the_next_one_finds() {
         let run = format!("r{n}");
         let args = ["run", "recover.yaml", "--sites", "sites.csv", "--estate", "estate.yaml", "--run", &run, "--yes"];
         let mut left = times;
-        let (_, ended) = strike_when(&mut command(&stage, &with, &args), "-KILL", |line| {
+        let (_, ended) = strike_when(&mut command(&stage, "recover", &with, &args), "-KILL", |line| {
             left -= i32::from(line.contains(said));
             left == 0
         });
@@ -67,7 +50,7 @@ async fn a_killed_starter_leaves_what_the_next_one_finds() {
         let marked = folder.join("data").is_dir() && std::fs::write(&mark, "").is_ok();
         let alive = servers(&folder.join("data"));
 
-        let output = expect(&mut command(&stage, &with, &["resume", &run]), 0);
+        let output = expect(&mut command(&stage, "recover", &with, &["resume", &run]), 0);
         assert_eq!(mark.exists(), marked && phases != ["filling"], "{said}: {output:?}");
         assert_eq!(phase(&folder), "standing", "{said}");
         let outputs = recover(&with).await;
@@ -97,11 +80,12 @@ async fn a_kill_on_the_way_to_the_next_point_costs_no_point_and_no_copy() {
     for (n, said) in [(1, "phase=Moving"), (2, "phase=Filled"), (3, "phase=Standing")] {
         let run = format!("r{n}");
         let args = ["run", "recover.yaml", "--sites", "sites.csv", "--estate", "estate.yaml", "--run", &run, "--yes"];
-        let (_, ended) = strike_when(&mut command(&stage, &with(n), &args), "-KILL", |line| line.contains(said));
+        let (_, ended) =
+            strike_when(&mut command(&stage, "recover", &with(n), &args), "-KILL", |line| line.contains(said));
         assert!(!ended, "{said}: it ended by itself");
         let passed = apply("postgres/recover@1", &with(n - 1)).await;
         refused(&passed, "postgres.point_passed", Advice::Never);
-        let _ = expect(&mut command(&stage, &with(n), &["resume", &run]), 0);
+        let _ = expect(&mut command(&stage, "recover", &with(n), &["resume", &run]), 0);
         expected.push_str(&format!(",{}", n + 1));
         let outputs = recover(&with(n)).await;
         assert_eq!((rows(&outputs).await, &outputs["asked"]), (expected.clone(), &Value::from(points[n].as_str())));

@@ -117,7 +117,7 @@ async fn a_point_before_the_end_of_the_backup_is_refused() {
     // Long before, nothing is copied at all.
     let old = stage.with_at("2022-04-05T07:33:00Z");
     let text = refuse(&old, "postgres.backup_after_point", Advice::Never).await;
-    assert!(text.contains("/base ends at 20") && text.ends_with("after 2022-04-05T07:33:00Z"), "{text}");
+    assert!(text.contains("/base ends at 20") && text.ends_with("after 2022-04-05T07:33:00.000000Z"), "{text}");
     assert!(std::fs::read_dir(stage.instances()).unwrap().flatten().all(|entry| !entry.path().is_dir()));
 }
 

@@ -1,11 +1,13 @@
 //! A live cluster with a backup and an archive, and calls of actions on it as the driver makes them.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::Settings;
 use reinstate_tests::postgres::{Cluster, Options};
+use reinstate_tests::process::reinstate;
 use runtime::engine::{Advice, Outcome};
 use runtime::{Call, Connector, SecretText};
 use serde_json::{Value, json};
@@ -88,7 +90,7 @@ pub(crate) fn postmaster(outputs: &Value) -> u32 {
 /// Ends a process at once.
 pub(crate) fn kill(pid: u32) {
     // One that has ended meanwhile is fine.
-    let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).output().unwrap();
+    let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).output().unwrap();
 }
 
 pub(crate) fn connector() -> Arc<dyn Connector> {
@@ -105,7 +107,7 @@ pub(crate) fn call(uses: &str, with: &Value) -> Call {
         token: 1,
         with: with.clone(),
         secrets: SecretText::default(),
-        timeout: Duration::from_secs(120),
+        timeout: Duration::from_secs(240),
         cancel: CancellationToken::new(),
     }
 }
@@ -180,6 +182,23 @@ pub(crate) fn fingerprint(folder: &Path) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     walk(folder, &mut hasher);
     hasher.finalize()
+}
+
+/// The real binary on a run of one step, `postgres/ACTION@1`, in the folder above the stage's instances.
+pub(crate) fn command(stage: &Stage, action: &str, with: &Value, args: &[&str]) -> Command {
+    let folder = stage.instances().parent().unwrap().to_owned();
+    let runbook = format!(
+        "schema: runbook/v1\nname: {action}\ntargets: {{ id: \"^s[0-9]+$\" }}\nbatches: {{ sizes: [rest] }}\n\
+         defaults: {{ timeout: 4m, retry: {{ attempts: 3, delay: 10ms }} }}\n\
+         steps:\n  step: {{ uses: postgres/{action}@1, with: {with} }}\n"
+    );
+    std::fs::write(folder.join(format!("{action}.yaml")), runbook).unwrap();
+    std::fs::write(folder.join("sites.csv"), "id\ns1\n").unwrap();
+    std::fs::write(folder.join("estate.yaml"), "schema: estate/v1\nname: killed\nsandbox: true\n").unwrap();
+    let mut command = reinstate(env!("CARGO_BIN_EXE_reinstate-under-test"));
+    command.args(args).args(["--log", "reinstate_connectors=debug"]);
+    command.current_dir(folder).env("REINSTATE_STORE", "sqlite:runs.db");
+    command
 }
 
 /// Folder of the server's programs.

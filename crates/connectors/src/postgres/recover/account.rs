@@ -15,6 +15,7 @@ pub(super) struct Account {
     /// User and group to change to; `None` if it is ourselves.
     ids: Option<(u32, u32)>,
     uid: u32,
+    home: String,
 }
 
 impl Account {
@@ -29,24 +30,24 @@ impl Account {
     }
 
     fn among(list: &str, own: u32, wanted: Option<&str>) -> Result<Self, Trouble> {
-        let users: Vec<(&str, u32, u32)> = list.lines().filter_map(user).collect();
+        let users: Vec<(&str, u32, u32, &str)> = list.lines().filter_map(user).collect();
         let name = match wanted {
             Some(name) => name,
             None if own == 0 => "postgres",
             None => {
-                let name = users.iter().find(|(_, uid, _)| *uid == own).map_or("ourselves", |(name, ..)| name);
-                return Ok(Self { name: name.to_owned(), ids: None, uid: own });
+                let name = users.iter().find(|(_, uid, ..)| *uid == own).map_or("ourselves", |(name, ..)| name);
+                return Ok(Self { name: name.to_owned(), ids: None, uid: own, home: String::new() });
             }
         };
         let refuse = |text: String| Trouble::never("postgres.user", text);
-        let Some((name, uid, gid)) = users.into_iter().find(|(user, ..)| *user == name) else {
+        let Some((name, uid, gid, home)) = users.into_iter().find(|(user, ..)| *user == name) else {
             return Err(refuse(format!("there is no system user {name}"))
                 .hint("PostgreSQL refuses to run as root: name another user as `backup.user`"));
         };
         match (uid, own) {
             (0, _) => Err(refuse("PostgreSQL refuses to run as root".to_owned()).hint("name another `backup.user`")),
-            (uid, own) if uid == own => Ok(Self { name: name.to_owned(), ids: None, uid }),
-            (uid, 0) => Ok(Self { name: name.to_owned(), ids: Some((uid, gid)), uid }),
+            (uid, own) if uid == own => Ok(Self { name: name.to_owned(), ids: None, uid, home: String::new() }),
+            (uid, 0) => Ok(Self { name: name.to_owned(), ids: Some((uid, gid)), uid, home: home.to_owned() }),
             _ => Err(refuse(format!("only root may run a server as {name}")).hint("leave `backup.user` out")),
         }
     }
@@ -59,12 +60,20 @@ impl Account {
         self.ids
     }
 
+    /// What a command of another user must not have of ours.
+    pub(super) fn env(&self) -> Vec<(&'static str, String)> {
+        match self.ids {
+            Some(_) => vec![("HOME", self.home.clone()), ("USER", self.name.clone()), ("LOGNAME", self.name.clone())],
+            None => Vec::new(),
+        }
+    }
+
     /// Begins a command of this user, in the language that its output is read in.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env("LC_ALL", "C").env("TZ", "UTC").current_dir("/");
         if let Some((uid, gid)) = self.ids {
-            command.uid(uid).gid(gid);
+            command.uid(uid).gid(gid).envs(self.env());
         }
         command
     }
@@ -102,12 +111,12 @@ impl Account {
     }
 }
 
-fn user(line: &str) -> Option<(&str, u32, u32)> {
+fn user(line: &str) -> Option<(&str, u32, u32, &str)> {
     let mut fields = line.split(':');
     let name = fields.next()?;
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
-    Some((name, uid, gid))
+    Some((name, uid, gid, fields.nth(1).unwrap_or("/")))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Commands that restore a backup into the data folder, or have a service make an instance.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use runtime::Call;
@@ -34,7 +35,7 @@ pub(super) async fn restore(
     let target = data.display().to_string();
     let archive = wal.folder().map(|wal| wal.display().to_string()).unwrap_or_default();
     let inputs = json!({ "target": target, "at": stamp(place.at), "wal": archive, "name": place.name });
-    run(call, place, argv, &inputs, account.ids()).await?;
+    run(call, place, argv, &inputs, Some(account)).await?;
     stays_inside(&place.folder)?;
     // What the tool set up for a server of its own is not ours.
     for name in ["postmaster.pid", "standby.signal", "recovery.signal"] {
@@ -92,7 +93,7 @@ async fn run(
     place: &Place,
     argv: &[String],
     inputs: &Value,
-    user: Option<(u32, u32)>,
+    account: Option<&Account>,
 ) -> Result<serde_json::Map<String, Value>, Trouble> {
     let replaced = |text: &String| {
         let mut text = text.clone();
@@ -102,6 +103,8 @@ async fn run(
         text
     };
     let command = argv.iter().map(replaced).collect();
-    let env = [(MARK.to_owned(), place.folder.display().to_string())].into();
+    let mut env = BTreeMap::from([(MARK.to_owned(), place.folder.display().to_string())]);
+    env.extend(account.into_iter().flat_map(Account::env).map(|(name, value)| (name.to_owned(), value)));
+    let user = account.and_then(Account::ids);
     hook(call, Hook { command, env, inputs: inputs.clone(), user }).await
 }

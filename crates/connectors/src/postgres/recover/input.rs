@@ -89,6 +89,8 @@ pub(crate) struct Parts {
     pub(crate) bin: Option<PathBuf>,
     /// System user under which the server runs; default: `postgres` for root, else ourselves.
     pub(crate) user: Option<String>,
+    /// The server's `shared_preload_libraries`; only for live servers with WAL of an extension's own. Default: none.
+    pub(crate) preload: Option<String>,
     /// Timeline to follow: `latest` (default), `current` (the backup's), or its number.
     pub(crate) timeline: Option<Timeline>,
 }

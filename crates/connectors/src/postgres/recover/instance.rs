@@ -287,6 +287,7 @@ impl Own {
             restore_command: &restore_command,
             timeline: &self.source.timeline,
             shared_buffers: &self.input.shared_buffers,
+            preload: &self.source.preload,
             control: &programs.control(&data)?,
         };
         let all = [

@@ -22,6 +22,11 @@ pub(super) fn is_too_small(log: &str) -> bool {
 /// Says why a server ended before it stood at the point.
 pub(super) fn ended(log: &str, at: DateTime<Utc>, wal: Option<&Path>, segment: u64) -> Trouble {
     let at = stamp(at);
+    // First, because a segment for which there is no room looks like one that is not there.
+    if let Some(full) = log.lines().rev().find(|line| line.contains("No space left on device")) {
+        return Trouble::retry("postgres.disk", excerpt(full, 300))
+            .hint("make space on that volume: the next attempt goes on from there");
+    }
     if log.contains("recovery ended before configured recovery target was reached")
         || log.contains("WAL ends before")
         || log.contains("could not locate required checkpoint record")
@@ -33,9 +38,6 @@ pub(super) fn ended(log: &str, at: DateTime<Utc>, wal: Option<&Path>, segment: u
             .hint("give an earlier base backup, or a later point");
     }
     let said = last_words(log);
-    if log.contains("No space left on device") {
-        return Trouble::retry("postgres.disk", said).hint("make space on that volume, or give another `into`");
-    }
     if log.contains("has wrong size") {
         return Trouble::retry("postgres.wal_damaged", said)
             .hint("segments must lie in the archive whole and not compressed; else give a `wal_command`");
@@ -132,6 +134,10 @@ mod tests {
                 "postgres.backup_after_point",
             ),
             ("FATAL:  could not write: No space left on device", "postgres.disk: FATAL"),
+            (
+                "cp: No space left on device\nFATAL:  recovery ended before configured recovery target",
+                "postgres.disk: cp",
+            ),
             ("FATAL:  archive file \"0\" has wrong size: 1 instead of 16777216", "postgres.wal_damaged: FATAL"),
             ("FATAL:  invalid value", "postgres.start: "),
             ("", "postgres.start: "),

@@ -24,6 +24,7 @@ mod watch;
 
 pub(crate) use input::{Dropped, Recover, Recovered};
 pub(crate) use instance::Instance;
+pub(crate) use place::point;
 use runtime::Call;
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ use crate::answer::{Trouble, inputs};
 pub(crate) async fn apply(call: &Call) -> Result<Value, Trouble> {
     let input: Recover = inputs(&call.with)?;
     let mut instance = Instance::open(call, &call.with).await?;
-    instance.advance(place::point(&input.at)?).await?;
+    instance.advance(point(&input.at)?).await?;
     tracing::info!(url = %instance.url(), "stands at its point");
     answer(&instance.recovered())
 }

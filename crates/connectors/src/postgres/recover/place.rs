@@ -82,7 +82,7 @@ impl Place {
 ///
 /// # Errors
 /// `inputs` if it is none.
-pub(super) fn point(text: &str) -> Result<DateTime<Utc>, Trouble> {
+pub(crate) fn point(text: &str) -> Result<DateTime<Utc>, Trouble> {
     let at = DateTime::parse_from_rfc3339(text).map_err(|error| {
         Trouble::never("inputs", format!("at: {text:?} is no time: {error}")).hint("write it like 2022-04-05T07:33:00Z")
     })?;
@@ -90,9 +90,9 @@ pub(super) fn point(text: &str) -> Result<DateTime<Utc>, Trouble> {
     Ok(at.with_nanosecond(at.nanosecond() / 1_000 * 1_000).unwrap_or(at))
 }
 
-/// Writes a point in time for people and for the state file.
+/// Writes a point in time, always with microseconds, so that texts sort as times.
 pub(super) fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
 /// The right to change an instance. The system takes it back from a process that dies.

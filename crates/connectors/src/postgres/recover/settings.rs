@@ -14,6 +14,7 @@ pub(super) struct Settings<'s> {
     pub(super) restore_command: &'s str,
     pub(super) timeline: &'s str,
     pub(super) shared_buffers: &'s str,
+    pub(super) preload: &'s str,
     pub(super) control: &'s Control,
 }
 
@@ -35,7 +36,8 @@ impl Settings<'_> {
         set("port", &self.port.to_string());
         set("ssl", "off");
         // Nothing that the live server runs beside its data runs here.
-        for name in ["shared_preload_libraries", "session_preload_libraries", "local_preload_libraries"] {
+        set("shared_preload_libraries", self.preload);
+        for name in ["session_preload_libraries", "local_preload_libraries"] {
             set(name, "");
         }
         set("archive_mode", "off");
@@ -107,6 +109,7 @@ mod tests {
             restore_command: "cp 'a\\b/%f' \"%p\"",
             timeline: "latest",
             shared_buffers: "1MB",
+            preload: "",
             control: &control,
         }
         .text();

@@ -12,6 +12,8 @@ pub(super) struct Source {
     pub(super) bin: Option<PathBuf>,
     /// System user of the server, if it is given.
     pub(super) user: Option<String>,
+    /// `shared_preload_libraries`.
+    pub(super) preload: String,
     /// `recovery_target_timeline`.
     pub(super) timeline: String,
     /// Where instances go unless the step says.
@@ -78,7 +80,8 @@ impl Source {
         let kind = Kind::Files { bases, wal: Wal::Folder(folder.join("wal")) };
         let beside = folder.parent().map(|parent| parent.join("recovered"));
         let identity = folder.display().to_string();
-        Ok(Self { kind, bin: None, user: None, timeline: "latest".to_owned(), beside, identity })
+        let (preload, timeline) = (String::new(), "latest".to_owned());
+        Ok(Self { kind, bin: None, user: None, preload, timeline, beside, identity })
     }
 
     fn of_parts(parts: &Parts) -> Result<Self, Trouble> {
@@ -139,7 +142,8 @@ impl Source {
             }
             Kind::Command { restore: argv, .. } | Kind::Managed { create: argv, .. } => argv.join("\n"),
         };
-        Ok(Self { kind, bin: parts.bin.clone(), user: parts.user.clone(), timeline, beside, identity })
+        let (bin, user, preload) = (parts.bin.clone(), parts.user.clone(), parts.preload.clone().unwrap_or_default());
+        Ok(Self { kind, bin, user, preload, timeline, beside, identity })
     }
 }
 
