@@ -1,0 +1,1 @@
+//! A process that copies objects is killed in the middle.
