@@ -270,6 +270,42 @@ async fn inside_of_a_bucket_the_store_copies() {
 }
 
 #[tokio::test]
+async fn what_is_there_is_known_by_its_tag() {
+    let (world, stores) = (World::new(), Stores::new());
+    let (fakes, contents) =
+        ([(); 2].map(|()| FakeVersionedS3::default()), [("small", big(1)), ("empty", vec![]), ("big", big(20))]);
+    let servers = fakes.clone().map(S3Server::serve);
+    for (name, content) in &contents {
+        stores.write(&format!("folder/s1/{name}"), content);
+    }
+    let there = json!({ "from": stores.url("folder"), "to": servers[0].place("s3://media"), "prefix": "s1" });
+    let on = json!({ "from": servers[0].place("s3://media"), "to": servers[1].place("s3://media"), "prefix": "s1" });
+    let back = json!({ "from": servers[1].place("s3://media"), "to": stores.url("folder"), "prefix": "s1" });
+    let first = done(&world.apply(call("objects/copy@1", there.clone())).await);
+    assert_eq!(done(&world.apply(call("objects/copy@1", on.clone())).await)["hash"], first["hash"]);
+    for server in &servers {
+        drop(server.seen());
+    }
+    for (with, hash) in [(&there, &first["hash"]), (&on, &Value::Null), (&back, &first["hash"])] {
+        let again = done(&world.apply(call("objects/copy@1", with.clone())).await);
+        assert_eq!((&again["already"], &again["hash"]), (&json!(3), hash));
+    }
+    for server in &servers {
+        let asked = server.seen();
+        assert!(asked.iter().all(|(_, path)| path.contains("list-type")), "nothing was read: {asked:?}");
+    }
+    // One byte of the file differs: its tag says so, and the content is looked at before anybody is told.
+    let mut other = big(20);
+    other[19 << 20] ^= 1;
+    stores.write("folder/s1/big", other);
+    let outcome = world.apply(call("objects/copy@1", there.clone())).await;
+    assert!(refused(&outcome, "objects.conflict", Advice::Never).contains("1 of 3 objects are there and differ: big"));
+    let mut etag = there;
+    etag["content"] = json!("etag");
+    refused(&world.apply(call("objects/verify@1", etag)).await, "objects.differ", Advice::Never);
+}
+
+#[tokio::test]
 async fn metadata_and_tags_go_along() {
     let (world, fake) = (World::new(), FakeVersionedS3::default());
     let (server, other) = (S3Server::serve(fake.clone()), FakeVersionedS3::default());

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use md5::{Digest, Md5};
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -161,8 +162,12 @@ impl State {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn object(bytes: Bytes) -> Content {
-    let tag = blake3::hash(&bytes).to_hex()[..32].to_owned();
+    let tag = hex(&Md5::digest(&bytes));
     Content { bytes, tag, kind: None, metadata: None, tags: Vec::new() }
 }
 
@@ -398,7 +403,9 @@ impl S3 for FakeVersionedS3 {
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let mut state = self.lock();
         let (key, parts) = state.uploads.remove(&request.input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
-        let whole = object(parts.into_values().collect::<Vec<_>>().concat().into());
+        let digests: Vec<u8> = parts.values().flat_map(Md5::digest).collect();
+        let tag = format!("{}-{}", hex(&Md5::digest(&digests)), parts.len());
+        let whole = Content { tag, ..object(parts.into_values().collect::<Vec<_>>().concat().into()) };
         let e_tag = Some(ETag::Strong(whole.tag.clone()));
         state.write(&key, Some(whole));
         Ok(S3Response::new(CompleteMultipartUploadOutput { key: Some(key), e_tag, ..Default::default() }))

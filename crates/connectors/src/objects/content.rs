@@ -11,6 +11,7 @@ use object_store::{GetOptions, GetResult, GetResultPayload, ObjectStoreExt};
 
 use super::listing::{Entry, failed};
 use super::place::Place;
+use super::tag::Tagger;
 use crate::answer::Trouble;
 
 /// Bytes of a file that are read at a time.
@@ -76,20 +77,43 @@ pub(super) fn pieces(read: GetResult) -> BoxStream<'static, object_store::Result
 
 /// Reads an object and returns its content hash.
 pub(super) async fn hash(place: &Place, entry: &Entry) -> Result<blake3::Hash, Trouble> {
+    let mut hasher = blake3::Hasher::new();
+    each(place, entry, |piece| {
+        hasher.update(piece);
+    })
+    .await?;
+    Ok(hasher.finalize())
+}
+
+/// Reads an object and returns the ETag that S3 would give it, and its content hash.
+pub(super) async fn tagged(
+    place: &Place,
+    entry: &Entry,
+    mut tagger: Tagger,
+) -> Result<(String, blake3::Hash), Trouble> {
+    let mut hasher = blake3::Hasher::new();
+    each(place, entry, |piece| {
+        hasher.update(piece);
+        tagger.update(piece);
+    })
+    .await?;
+    Ok((tagger.finish(), hasher.finalize()))
+}
+
+async fn each(place: &Place, entry: &Entry, mut take: impl FnMut(&[u8])) -> Result<(), Trouble> {
     let path = place.at(&entry.name)?;
     let read = open(place, &path, entry).await?;
     let meta = read.meta.clone();
-    let (mut size, mut hasher) = (0, blake3::Hasher::new());
+    let mut size = 0;
     let mut pieces = pieces(read);
     while let Some(piece) = pieces.try_next().await.map_err(|error| failed(place, path.as_ref(), &error))? {
         size += piece.len() as u64;
-        hasher.update(&piece);
+        take(&piece);
     }
     if size != entry.size {
         return Err(changed(place, &path));
     }
-    unchanged(place, &path, &meta).await?;
-    Ok(hasher.finalize())
+    unchanged(place, &path, &meta).await
 }
 
 /// Hash of a whole listing, from its sorted parts; there is none if the content of one of them was not read.

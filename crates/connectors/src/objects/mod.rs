@@ -13,6 +13,7 @@ mod listing;
 mod place;
 mod remove;
 mod s3;
+mod tag;
 mod transfer;
 mod upload;
 mod verify;

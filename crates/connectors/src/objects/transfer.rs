@@ -11,11 +11,11 @@ use object_store::{
 };
 use tokio::sync::Semaphore;
 
-use super::compare::of_content;
 use super::content::{changed, hash, open, pieces, unchanged};
 use super::listing::{Entry, failed};
 use super::place::Place;
 use super::s3::Copied;
+use super::tag::of_content;
 use super::upload::{LeftBehind, PARTS_AT_ONCE, Upload, part_of};
 use super::web::Tagged;
 use crate::answer::Trouble;
