@@ -86,7 +86,7 @@ async fn places_are_checked() {
     assert_eq!((&nothing["objects"], &nothing["copied"]), (&json!(0), &json!(0)));
     for (more, code) in [
         (json!({ "from": "file:///no/such/folder" }), "objects.open"),
-        (json!({ "from": "s3://bucket" }), "objects.invalid"),
+        (json!({ "from": "ftp://bucket" }), "objects.invalid"),
         (json!({ "from": "relative" }), "objects.invalid"),
         (json!({ "prefix": "../s1" }), "objects.invalid"),
     ] {

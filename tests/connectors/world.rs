@@ -1,15 +1,18 @@
 //! Calls as the driver makes them, and what came of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::Settings;
+use reinstate_tests::s3;
 use runtime::engine::{Advice, Outcome};
 use runtime::{Call, Connector, SecretText};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+/// A key that no server takes.
+const WRONG: &str = "canary-7d1f-wrong-key";
 
 /// A value that must never be seen.
 pub(crate) const CANARY: &str = "canary-7d1f-\"quoted\"";
@@ -44,7 +47,8 @@ pub(crate) fn call(uses: &str, with: Value) -> Call {
 }
 
 pub(crate) fn keyed(uses: &str, with: Value, key: &str, token: u64) -> Call {
-    let secrets = BTreeMap::from([("canary".to_owned(), SecretString::from(CANARY))]);
+    let secrets = [("canary", CANARY), ("s3_id", s3::KEY_ID), ("s3_key", s3::SECRET), ("s3_wrong", WRONG)];
+    let secrets = secrets.map(|(name, value)| (name.to_owned(), SecretString::from(value))).into();
     Call {
         uses: uses.to_owned(),
         key: key.to_owned(),

@@ -3,12 +3,14 @@
 
 pub mod amend;
 pub mod checks;
+pub mod fake_versioned_s3;
 mod operator;
 pub mod oracle;
 pub mod plans;
 pub mod postgres;
 pub mod process;
 pub mod random;
+pub mod s3;
 pub mod sim;
 pub mod truth;
 pub mod verdict;

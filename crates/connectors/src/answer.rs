@@ -57,6 +57,13 @@ impl Trouble {
         self
     }
 
+    /// Says where it was.
+    #[must_use]
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// The same fact, but something may have changed meanwhile.
     #[must_use]
     pub(crate) fn in_doubt(mut self) -> Self {

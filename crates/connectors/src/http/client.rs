@@ -20,6 +20,14 @@ pub(crate) struct Client {
     made: OnceLock<Result<reqwest::Client, String>>,
 }
 
+/// Makes ring the process's TLS provider, unless there is one.
+pub(crate) fn install_tls() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Losing the race against another installer is fine: there is a provider then.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
 /// How far a request came.
 pub(crate) enum Sent {
     /// An answer came.
@@ -44,10 +52,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(settings: &Settings) -> Self {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Losing the race against another installer is fine: there is a provider then.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
+        install_tls();
         Self { user_agent: settings.user_agent.clone(), proxy: settings.proxy.clone(), made: OnceLock::new() }
     }
 

@@ -1,134 +1,210 @@
 //! `objects/copy@1`.
 
-use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart};
-use runtime::Call;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::input::{Copy, OnConflict};
-use super::listing::{Sum, failed, hash, list, named};
-use super::place::Place;
-use crate::answer::{Trouble, revealed};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use serde_json::{Map, Value, json};
 
-/// Objects up to this size are written in one piece, which a store can refuse if another was there first.
-const ONE_PIECE: u64 = 8 * 1024 * 1024;
+use super::Context;
+use super::compare::{Compared, compare};
+use super::content::Sum;
+use super::history::{self, History};
+use super::input::{Content, Copy, OnConflict};
+use super::listing::{self, Entry, named};
+use super::transfer::Transfer;
+use crate::answer::Trouble;
 
-/// Copies what is missing. Every conflict is found before the first write.
-pub(super) async fn apply(call: &Call, concurrency: usize) -> Result<Value, Trouble> {
-    let input: Copy = revealed(&call.with, &call.secrets)?;
-    let from = Place::open(&input.from, &input.prefix, false)?;
-    let to = Place::open(&input.to, input.to_prefix.as_deref().unwrap_or(&input.prefix), true)?;
-    let (source, target) = (list(&from).await?, list(&to).await?);
-    to.sweep(source.keys())?;
+/// Objects whose versions are told one by one.
+const TOLD: usize = 1_000;
 
-    let (mut sum, mut missing, mut differing) = (Sum::default(), Vec::new(), Vec::new());
-    let mut looks = stream::iter(source.clone().into_iter().map(|(name, size)| {
-        let (from, to, there) = (&from, &to, target.get(&name).copied());
-        async move {
-            let content = match there {
-                Some(there) if there == size => {
-                    let (source, target) = (from.at(&name)?, to.at(&name)?);
-                    let (theirs, ours) = futures::try_join!(hash(from, &source), hash(to, &target))?;
-                    (theirs == ours).then_some(ours.1)
-                }
-                _ => None,
-            };
-            Ok::<_, Trouble>((name, size, there.is_some(), content))
-        }
-    }))
-    .buffer_unordered(concurrency);
-    while let Some((name, size, there, content)) = looks.try_next().await? {
-        match content {
-            Some(content) => sum.add(name, size, content),
-            None if there => differing.push(name),
-            None => missing.push(name),
-        }
-    }
-    drop(looks);
-    differing.sort();
-    if !differing.is_empty() && input.on_conflict == OnConflict::Fail {
-        let message = format!(
-            "{}: {} of {} objects are there and differ: {}",
-            to.shown,
-            differing.len(),
-            source.len(),
-            named(&differing)
-        );
-        return Err(
-            Trouble::never("objects.conflict", message).hint("look at them; `on_conflict: replace` overwrites them")
-        );
-    }
-    let already = source.len() - missing.len() - differing.len();
-    let copied = missing.len() + differing.len();
-    let writes: Vec<(String, bool)> =
-        missing.into_iter().map(|name| (name, false)).chain(differing.into_iter().map(|name| (name, true))).collect();
-    let mut written = stream::iter(writes.into_iter().map(|(name, replace)| {
-        let (from, to) = (&from, &to);
-        async move {
-            let (size, content) = copy(from, &from.at(&name)?, to, &to.at(&name)?, replace).await?;
-            Ok::<_, Trouble>((name, size, content))
-        }
-    }))
-    .buffer_unordered(concurrency);
-    // From here on something may have been written.
-    while let Some((name, size, content)) = written.try_next().await.map_err(Trouble::in_doubt)? {
-        sum.add(name, size, content);
-    }
-    Ok(
-        json!({ "objects": source.len(), "copied": copied, "already": already, "bytes": sum.bytes(), "hash": sum.hash() }),
-    )
+/// How an object came to be at the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Already,
+    Copied,
+    Undeleted,
 }
 
-/// Copies one object as a stream and returns its size and content hash.
-async fn copy(
-    from: &Place,
-    source: &Path,
-    to: &Place,
-    target: &Path,
-    replace: bool,
-) -> Result<(u64, blake3::Hash), Trouble> {
-    let read = from.store.get(source).await.map_err(|error| failed(from, source.as_ref(), &error))?;
-    let expected = read.meta.size;
-    if expected <= ONE_PIECE {
-        let bytes = read.bytes().await.map_err(|error| failed(from, source.as_ref(), &error))?;
-        let (size, content) = (bytes.len() as u64, blake3::hash(&bytes));
-        let mode = if replace { PutMode::Overwrite } else { PutMode::Create };
-        let options = PutOptions { mode, ..PutOptions::default() };
-        match to.store.put_opts(target, PutPayload::from_bytes(bytes), options).await {
-            Ok(_) => {}
-            // Somebody wrote it since we looked; equal is fine.
-            Err(object_store::Error::AlreadyExists { .. }) if hash(to, target).await? == (size, content) => {}
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                let message = format!("{}: {target} appeared meanwhile and differs", to.shown);
-                return Err(Trouble::never("objects.conflict", message));
-            }
-            Err(error) => return Err(failed(to, target.as_ref(), &error)),
+/// An object that is at the target now.
+struct There {
+    entry: Entry,
+    content: Option<blake3::Hash>,
+    how: How,
+}
+
+/// What is to be done with an object.
+enum Look {
+    Equal(There),
+    Missing(Entry),
+    Differs(Entry),
+}
+
+/// Copies what is missing. Every conflict is found before the first write.
+pub(super) async fn apply(input: Copy, context: &Context<'_>) -> Result<Value, Trouble> {
+    let from = context.open(&input.from, &input.prefix, false)?;
+    let to = context.open(&input.to, input.to_prefix.as_deref().unwrap_or(&input.prefix), true)?;
+    let concurrency = context.concurrency(input.concurrency)?;
+    let in_place = from.same(&to);
+    context.apart(&from, &to, input.at.is_some())?;
+    if input.undelete && !(in_place && input.at.is_some()) {
+        return Err(Trouble::never("objects.invalid", "undelete: only with `at`, and `to` the same place as `from`"));
+    }
+    let history = match input.at {
+        Some(at) => Some(history::read(&from, at).await?),
+        None => None,
+    };
+    let target = match &history {
+        Some(history) if in_place => history.now.clone(),
+        _ => listing::all(&to).await?,
+    };
+    let copy = Job {
+        transfer: Transfer::new(&from, &to, context.memory),
+        target,
+        history: history.as_ref(),
+        in_place,
+        undelete: input.undelete,
+        content: input.content.into(),
+    };
+    let source = match &history {
+        Some(history) => stream::iter(history.then.values().cloned().map(Ok).collect::<Vec<_>>()).boxed(),
+        None => listing::ahead(&from),
+    };
+    let done = copy.run(source, input.on_conflict, concurrency).await;
+    let done = done.map_err(|trouble| if copy.transfer.wrote() { trouble.in_doubt() } else { trouble })?;
+    Ok(outputs(&done, history.is_some()))
+}
+
+struct Job<'j> {
+    transfer: Transfer<'j>,
+    target: BTreeMap<String, Entry>,
+    history: Option<&'j History>,
+    in_place: bool,
+    undelete: bool,
+    content: Content,
+}
+
+impl Job<'_> {
+    async fn run(
+        &self,
+        source: BoxStream<'_, Result<Entry, Trouble>>,
+        on_conflict: OnConflict,
+        concurrency: usize,
+    ) -> Result<Vec<There>, Trouble> {
+        // Where nothing can be in conflict, copies begin while the source is still being listed.
+        if self.target.is_empty() || on_conflict == OnConflict::Replace {
+            let both = source.map_ok(|entry| async {
+                match self.look(entry).await? {
+                    Look::Equal(there) => Ok(there),
+                    Look::Missing(entry) => self.write(entry, false).await,
+                    Look::Differs(entry) => self.write(entry, true).await,
+                }
+            });
+            return both.try_buffer_unordered(concurrency).try_collect().await;
         }
-        return Ok((size, content));
-    }
-    let upload = to.store.put_multipart(target).await.map_err(|error| failed(to, target.as_ref(), &error))?;
-    let mut upload = WriteMultipart::new(upload);
-    let (mut size, mut hasher) = (0, blake3::Hasher::new());
-    let mut bytes = read.into_stream();
-    loop {
-        let chunk = match bytes.try_next().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => break,
-            Err(error) => {
-                let _ = upload.abort().await;
-                return Err(failed(from, source.as_ref(), &error));
+        let (mut done, mut missing, mut differing) = (Vec::new(), Vec::new(), Vec::new());
+        let mut looks = source.map_ok(|entry| self.look(entry)).try_buffer_unordered(concurrency);
+        while let Some(look) = looks.try_next().await? {
+            match look {
+                Look::Equal(there) => done.push(there),
+                Look::Missing(entry) => missing.push(entry),
+                Look::Differs(entry) => differing.push(entry.name),
             }
+        }
+        drop(looks);
+        if !differing.is_empty() {
+            return Err(self.conflict(differing, done.len() + missing.len()));
+        }
+        let writes = stream::iter(missing.into_iter().map(|entry| self.write(entry, false)));
+        let mut written = writes.buffer_unordered(concurrency);
+        while let Some(there) = written.try_next().await? {
+            done.push(there);
+        }
+        Ok(done)
+    }
+
+    async fn look(&self, entry: Entry) -> Result<Look, Trouble> {
+        let to = self.transfer.to;
+        if let Some(folder) = &to.folder {
+            folder.sweep(&to.at(&entry.name)?);
+        }
+        let Some(there) = self.target.get(&entry.name) else { return Ok(Look::Missing(entry)) };
+        let compared = if self.in_place && there.version == entry.version {
+            Compared::Equal(None)
+        } else {
+            compare(self.transfer.from, &entry, to, there, self.content).await?
         };
-        size += chunk.len() as u64;
-        hasher.update(&chunk);
-        upload.wait_for_capacity(4).await.map_err(|error| failed(to, target.as_ref(), &error))?;
-        upload.put(chunk);
+        Ok(match compared {
+            Compared::Equal(content) => Look::Equal(There { entry, content, how: How::Already }),
+            Compared::SizeDiffers | Compared::ContentDiffers => Look::Differs(entry),
+        })
     }
-    if size != expected {
-        let _ = upload.abort().await;
-        return Err(Trouble::retry("objects.failed", format!("{}: {source} changed while it was read", from.shown)));
+
+    async fn write(&self, entry: Entry, replace: bool) -> Result<There, Trouble> {
+        let markers = self.history.filter(|_| self.undelete).and_then(|history| history.markers.get(&entry.name));
+        if let (Some(markers), Some(bucket)) = (markers, &self.transfer.to.s3) {
+            let key = self.transfer.to.at(&entry.name)?;
+            self.transfer.writes();
+            // The newest goes first: as long as one is left the object stays deleted.
+            for marker in markers {
+                let removed = bucket.remove_version(key.as_ref(), marker).await;
+                removed.map_err(|trouble| trouble.at(&self.transfer.to.shown))?;
+            }
+            return Ok(There { entry, content: None, how: How::Undeleted });
+        }
+        let content = self.transfer.copy(&entry, replace).await?;
+        Ok(There { entry, content, how: How::Copied })
     }
-    upload.finish().await.map_err(|error| failed(to, target.as_ref(), &error))?;
-    Ok((size, hasher.finalize()))
+
+    fn conflict(&self, mut differing: Vec<String>, others: usize) -> Trouble {
+        differing.sort();
+        let message = format!(
+            "{}: {} of {} objects are there and differ: {}",
+            self.transfer.to.shown,
+            differing.len(),
+            differing.len() + others,
+            named(&differing)
+        );
+        Trouble::never("objects.conflict", message).hint("look at them; `on_conflict: replace` overwrites them")
+    }
+}
+
+fn outputs(done: &[There], versions: bool) -> Value {
+    let mut sum = Sum::default();
+    let mut by_name: BTreeMap<&str, &There> = BTreeMap::new();
+    for there in done {
+        sum.add(there.entry.name.clone(), there.entry.size, there.content);
+        by_name.insert(&there.entry.name, there);
+    }
+    let count = |how: How| done.iter().filter(|there| there.how == how).count();
+    let (already, undeleted) = (count(How::Already), count(How::Undeleted));
+    let mut outputs = json!({
+        "objects": sum.objects(), "copied": count(How::Copied) + undeleted, "already": already, "bytes": sum.bytes(),
+        "hash": sum.hash(),
+    });
+    if versions {
+        let told: Vec<Value> = by_name.values().take(TOLD).map(|there| there.told()).collect();
+        let more = by_name.len() - told.len();
+        let versions = Map::from_iter([
+            ("undeleted".to_owned(), undeleted.into()),
+            ("versions".to_owned(), told.into()),
+            ("versions_more".to_owned(), more.into()),
+        ]);
+        if let Some(outputs) = outputs.as_object_mut() {
+            outputs.extend(versions);
+        }
+    }
+    outputs
+}
+
+impl There {
+    fn told(&self) -> Value {
+        let how = match self.how {
+            How::Already => "already",
+            How::Copied => "copied",
+            How::Undeleted => "undeleted",
+        };
+        let since = self.entry.modified.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+        json!({ "name": self.entry.name, "version": self.entry.version, "since": since, "how": how })
+    }
 }

@@ -1,10 +1,11 @@
-//! What is below a prefix, and what is in an object.
+//! What is below a prefix.
 
 use std::collections::BTreeMap;
 
-use futures::TryStreamExt;
-use object_store::ObjectStoreExt;
-use object_store::path::Path;
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
 
 use super::place::Place;
 use crate::answer::Trouble;
@@ -12,63 +13,103 @@ use crate::answer::Trouble;
 /// Differences that are named; the rest is counted.
 const NAMED: usize = 8;
 
-/// Lists name (below the prefix) and size of every object.
-pub(super) async fn list(place: &Place) -> Result<BTreeMap<String, u64>, Trouble> {
+/// Objects that are listed ahead.
+const AHEAD: usize = 2_000;
+
+/// An object, or one version of it, as its store lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Below the prefix.
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) modified: DateTime<Utc>,
+    pub(super) e_tag: Option<String>,
+    /// The version, where it is not simply the current one.
+    pub(super) version: Option<String>,
+}
+
+/// Lists every object below the prefix of a place, in the order of the store.
+pub(super) fn stream(place: &Place) -> BoxStream<'static, Result<Entry, Trouble>> {
     let prefix = (!place.prefix.as_ref().is_empty()).then_some(&place.prefix);
-    let mut objects = BTreeMap::new();
-    let mut listing = place.store.list(prefix);
-    while let Some(meta) = listing.try_next().await.map_err(|error| failed(place, "listing", &error))? {
-        let whole = meta.location.as_ref();
-        let name = match prefix {
-            Some(prefix) => whole.strip_prefix(prefix.as_ref()).map(|name| name.trim_start_matches('/')),
-            None => Some(whole),
-        };
-        if let Some(name) = name.filter(|name| !name.is_empty()) {
-            objects.insert(name.to_owned(), meta.size);
+    let listing = place.store.list(prefix);
+    let place = place.clone();
+    listing
+        .filter_map(move |meta| {
+            let entry = match meta {
+                Ok(meta) => place.name(meta.location.as_ref()).map(|name| Ok(entry(name.to_owned(), &meta))),
+                Err(error) => Some(Err(listed(&place, &error))),
+            };
+            std::future::ready(entry)
+        })
+        .boxed()
+}
+
+/// The same, listed ahead of whoever takes from it: a page is asked for while the objects of the last are at work.
+pub(super) fn ahead(place: &Place) -> BoxStream<'static, Result<Entry, Trouble>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(AHEAD);
+    let mut listing = stream(place);
+    tokio::spawn(async move {
+        while let Some(entry) = listing.next().await {
+            // Nobody takes any more: the attempt has ended.
+            if sender.send(entry).await.is_err() {
+                break;
+            }
         }
-    }
-    Ok(objects)
+    });
+    futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) }).boxed()
 }
 
-/// Reads an object and returns its size and content hash.
-pub(super) async fn hash(place: &Place, path: &Path) -> Result<(u64, blake3::Hash), Trouble> {
-    let mut bytes = place.store.get(path).await.map_err(|error| failed(place, path.as_ref(), &error))?.into_stream();
-    let (mut size, mut hasher) = (0, blake3::Hasher::new());
-    while let Some(chunk) = bytes.try_next().await.map_err(|error| failed(place, path.as_ref(), &error))? {
-        size += chunk.len() as u64;
-        hasher.update(&chunk);
-    }
-    Ok((size, hasher.finalize()))
+/// Lists every object below the prefix of a place, by name.
+pub(super) async fn all(place: &Place) -> Result<BTreeMap<String, Entry>, Trouble> {
+    stream(place).map_ok(|entry| (entry.name.clone(), entry)).try_collect().await
 }
 
-/// Hash of a whole listing, from its sorted parts.
-#[derive(Default)]
-pub(super) struct Sum {
-    parts: BTreeMap<String, (u64, blake3::Hash)>,
+fn entry(name: String, meta: &ObjectMeta) -> Entry {
+    Entry { name, size: meta.size, modified: meta.last_modified, e_tag: meta.e_tag.clone(), version: None }
 }
 
-impl Sum {
-    pub(super) fn add(&mut self, name: String, size: u64, hash: blake3::Hash) {
-        self.parts.insert(name, (size, hash));
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.parts.values().map(|(size, _)| size).sum()
-    }
-
-    pub(super) fn hash(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for (name, (size, hash)) in &self.parts {
-            hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
-            hasher.update(&size.to_le_bytes()).update(hash.as_bytes());
+fn listed(place: &Place, error: &object_store::Error) -> Trouble {
+    match (error, status(error)) {
+        (object_store::Error::InvalidPath { source }, _) => {
+            Trouble::never("objects.name", format!("{}: {source}", place.shown))
+                .hint("names with empty, `.` or `..` segments cannot be restored; rename the object in its store")
         }
-        hasher.finalize().to_hex().to_string()
+        (object_store::Error::NotFound { .. }, _) | (_, Some(404)) => {
+            Trouble::never("objects.open", format!("{}: {}", place.shown, said(place, error)))
+                .hint("does the bucket exist, in this region and at this endpoint?")
+        }
+        _ => failed(place, "listing", error),
     }
 }
 
 /// An error of a store.
 pub(super) fn failed(place: &Place, what: &str, error: &object_store::Error) -> Trouble {
-    Trouble::retry("objects.failed", format!("{}: {what}: {error}", place.shown))
+    use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
+    let fact = format!("{}: {what}: {}", place.shown, said(place, error));
+    match (error, status(error)) {
+        (PermissionDenied { .. } | Unauthenticated { .. }, _) | (_, Some(401 | 403)) => {
+            Trouble::never("objects.denied", fact)
+                .hint("are these the credentials for this store, and may they do this?")
+        }
+        (NotFound { .. }, _) => Trouble::retry("objects.gone", fact)
+            .hint("it was listed and is gone, or its name ends with `/`, which is no object but a console's folder"),
+        _ => Trouble::retry("objects.failed", fact),
+    }
+}
+
+/// The status of an answer, where the error has no other word for it than its text.
+fn status(error: &object_store::Error) -> Option<u16> {
+    error.to_string().split_once("status code: ")?.1.get(..3)?.parse().ok()
+}
+
+/// What an error says; of an answer in XML its code and message only, since the rest repeats what was signed.
+fn said(place: &Place, error: &object_store::Error) -> String {
+    let text = place.redact(&error.to_string());
+    let Some(start) = ["<?xml", "<Error>"].iter().filter_map(|open| text.find(open)).min() else { return text };
+    let part = |open: &str, close: &str| Some(text.split_once(open)?.1.split_once(close)?.0);
+    let code = part("<Code>", "</Code>").unwrap_or("an error");
+    let message = part("<Message>", "</Message>").map(|message| format!(": {message}")).unwrap_or_default();
+    format!("{} {code}{message}", text[..start].trim_end())
 }
 
 /// Names the first few.

@@ -1,39 +1,57 @@
-//! `objects/*`: copies, compares and empties prefixes of object stores. The local file system now; other stores are one more
-//! arm in `place`.
+//! `objects/*`: copies, compares and empties prefixes of object stores: folders, S3, Google Cloud Storage and Azure.
 
+mod address;
+mod cloud;
+mod compare;
+mod content;
+mod context;
 mod copy;
+mod folder;
+mod history;
 mod input;
 mod listing;
 mod place;
 mod remove;
+mod s3;
+mod tag;
+mod transfer;
+mod upload;
 mod verify;
+mod web;
 
 use async_trait::async_trait;
 use runtime::engine::{ActionSpec, Outcome};
 use runtime::{Call, Connector, Probed};
 
+use self::context::Context;
+use self::transfer::Memory;
+use self::web::Web;
 use crate::Settings;
-use crate::answer::{Trouble, outcome};
+use crate::answer::{Trouble, outcome, revealed};
 use crate::http::no_probe;
 use crate::spec::action;
 
 /// Implements `objects/*`.
 pub(crate) struct Objects {
     concurrency: usize,
+    web: Web,
+    memory: Memory,
 }
 
 impl Objects {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { concurrency: settings.object_concurrency.clamp(1, 256) }
+        let concurrency = settings.object_concurrency.clamp(1, context::CONCURRENCY_MAX);
+        Self { concurrency, web: Web::new(settings), memory: Memory::default() }
     }
 
     async fn act(&self, call: &Call) -> Outcome {
         let writes = call.uses != "objects/verify@1";
+        let context = Context { web: &self.web, memory: &self.memory, concurrency: self.concurrency };
         let work = async {
             match call.uses.as_str() {
-                "objects/copy@1" => copy::apply(call, self.concurrency).await,
-                "objects/remove@1" => remove::apply(call, self.concurrency).await,
-                "objects/verify@1" => verify::apply(call, self.concurrency).await,
+                "objects/copy@1" => copy::apply(revealed(&call.with, &call.secrets)?, &context).await,
+                "objects/remove@1" => remove::apply(revealed(&call.with, &call.secrets)?, &context).await,
+                "objects/verify@1" => verify::apply(revealed(&call.with, &call.secrets)?, &context).await,
                 other => Err(Trouble::never("uses", format!("{other} is not an action of this connector"))),
             }
         };
