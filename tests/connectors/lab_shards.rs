@@ -35,7 +35,7 @@ async fn bring_back(sites: usize, shards: usize, deleted: usize) -> BTreeMap<&'s
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().canonicalize().unwrap();
     lab::build(&dir, &lab::BuildOptions { sites, shards, ..lab::BuildOptions::default() }).await.unwrap();
-    lab::damage(&dir, &lab::DamageOptions { sites: deleted }).await.unwrap();
+    lab::damage(&dir, &lab::DamageOptions { sites: deleted, ..lab::DamageOptions::default() }).await.unwrap();
     let (sites, points) = listed(&dir);
     let damaged = lab::fingerprint(&dir).await.unwrap();
     let world = Arc::new(World::new());

@@ -380,6 +380,9 @@ pub(crate) enum Lab {
         /// Shards
         #[arg(long, default_value_t = 8)]
         shards: u32,
+        /// Rows over all shards, in all, on PostgreSQL: its servers add what the sites' own content lacks
+        #[arg(long, default_value_t = 0)]
+        rows: u64,
         /// Seed of everything in it
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -417,8 +420,17 @@ pub(crate) enum Lab {
 pub(crate) enum Backend {
     /// SQLite files.
     Sqlite,
-    /// PostgreSQL clusters (a later version).
+    /// PostgreSQL clusters with backups and archived WAL, one for each shard.
     Postgres,
+}
+
+impl From<Backend> for lab::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::Sqlite,
+            Backend::Postgres => Self::Postgres,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -435,6 +447,12 @@ pub(crate) struct Demo {
     /// Seed of the lab
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// What the lab's shards are
+    #[arg(long, value_enum, default_value_t = Backend::Sqlite)]
+    pub(crate) backend: Backend,
+    /// Rows over all shards, in all, on PostgreSQL: its servers add what the sites' own content lacks
+    #[arg(long, default_value_t = 0)]
+    pub(crate) rows: u64,
     /// Folder to keep everything in; by default a temporary one, of which the report is kept
     #[arg(long)]
     pub(crate) dir: Option<PathBuf>,

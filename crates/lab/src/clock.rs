@@ -1,4 +1,4 @@
-//! The lab's own clock: milliseconds since 1970 on 5 April 2022, never the wall clock.
+//! The lab's own clock: milliseconds since 1970 on 5 April 2022; servers have the real one.
 
 use chrono::{DateTime, SecondsFormat};
 
@@ -17,6 +17,11 @@ pub(crate) const WINDOW_END: Millis = WINDOW_START + 23 * MINUTE;
 pub(crate) const DAMAGE_END: Millis = WINDOW_END + 19 * MINUTE;
 /// No restore point may cost a site more than this.
 pub(crate) const MAX_LOSS: Millis = 60 * MINUTE;
+
+/// What time it really is, as the servers of a lab on PostgreSQL have it.
+pub(crate) fn now() -> Millis {
+    chrono::Utc::now().timestamp_millis()
+}
 
 /// RFC 3339 in UTC with milliseconds.
 pub(crate) fn rfc3339(at: Millis) -> String {

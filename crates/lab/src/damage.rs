@@ -1,15 +1,17 @@
 //! The maintenance script of 5 April 2022: deletes sites one after another from every store.
 
+mod served;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::Connection;
 use tokio::task::JoinSet;
 
 use crate::clock::{DAMAGE_END, Millis, WINDOW_END, WINDOW_START, rfc3339};
 use crate::history::{Stretch, play};
-use crate::layout::{Layout, OpenError, Passport, Stage, shard_name};
+use crate::layout::{Backend, Layout, OpenError, Passport, Stage, shard_name};
 use crate::log::LogFile;
 use crate::population::{self, Site};
 use crate::random::Random;
@@ -21,11 +23,14 @@ use crate::sql::{self, Mode, StoreError};
 pub struct DamageOptions {
     /// Number of sites to delete; at most those of the lab.
     pub sites: usize,
+    /// On PostgreSQL: for how long customers work before the first deletion. As the history takes place in real time
+    /// there, no restore point of a site can be surely earlier than this before its deletion.
+    pub lead: Duration,
 }
 
 impl Default for DamageOptions {
     fn default() -> Self {
-        Self { sites: 883 }
+        Self { sites: 883, lead: Duration::from_secs(8) }
     }
 }
 
@@ -74,6 +79,9 @@ struct Deletions {
     sites: Vec<Site>,
     /// Position of the site and instant of its deletion in the catalogue, in the script's order.
     order: Vec<(usize, Millis)>,
+    /// What is played around them, life before and after included.
+    from: Millis,
+    to: Millis,
 }
 
 impl Deletions {
@@ -87,7 +95,8 @@ impl Deletions {
     }
 }
 
-/// Deletes sites of an undamaged lab over 23 minutes of its clock and writes `sites.csv`.
+/// Deletes sites of an undamaged lab over 23 minutes of its clock and writes `sites.csv`. On PostgreSQL it takes 23 real
+/// seconds (less for less than 883 sites), and the instants in the list are real.
 ///
 /// No `serve` may be running on the lab.
 ///
@@ -117,9 +126,16 @@ pub async fn damage(dir: &Path, options: &DamageOptions) -> Result<DamageSummary
     let step = (WINDOW_END - WINDOW_START - 1_000) / options.sites as Millis;
     let order: Vec<(usize, Millis)> =
         chosen.into_iter().enumerate().map(|(n, i)| (i, WINDOW_START + n as Millis * step)).collect();
-    let deletions = Arc::new(Deletions { sites, order });
+    let deletions = Arc::new(Deletions { sites, order, from: WINDOW_START, to: DAMAGE_END });
 
-    let transactions = delete_everywhere(&layout, &passport, &deletions).await?;
+    let (transactions, deletions) = match passport.backend {
+        Backend::Sqlite => (files(&layout, &passport, &deletions).await?, deletions),
+        Backend::Postgres => {
+            let (transactions, real) = served::delete(&layout, &passport, &deletions, options.lead).await?;
+            (transactions, Arc::new(real))
+        }
+    };
+    let transactions = transactions + services(&layout, &passport, &deletions).await?;
     for (i, _) in &deletions.order {
         let folder = layout.objects().join(&deletions.sites[*i].id);
         match std::fs::remove_dir_all(&folder) {
@@ -143,11 +159,8 @@ pub async fn damage(dir: &Path, options: &DamageOptions) -> Result<DamageSummary
     })
 }
 
-async fn delete_everywhere(
-    layout: &Layout,
-    passport: &Passport,
-    deletions: &Arc<Deletions>,
-) -> Result<usize, StoreError> {
+/// Deletes from shards that are files.
+async fn files(layout: &Layout, passport: &Passport, deletions: &Arc<Deletions>) -> Result<usize, StoreError> {
     let mut tasks = JoinSet::new();
     for index in 0..passport.shards {
         let (layout, deletions, seed) = (layout.clone(), Arc::clone(deletions), passport.seed);
@@ -156,11 +169,21 @@ async fn delete_everywhere(
             store(&layout, &SHARD, &name, seed, &deletions, 450, Some(index)).await
         });
     }
+    sum(tasks).await
+}
+
+/// Deletes from all services.
+async fn services(layout: &Layout, passport: &Passport, deletions: &Arc<Deletions>) -> Result<usize, StoreError> {
+    let mut tasks = JoinSet::new();
     for (n, schema) in SERVICES.into_iter().enumerate() {
         let (layout, deletions, seed) = (layout.clone(), Arc::clone(deletions), passport.seed);
         let offset = 40 * n as Millis;
         tasks.spawn(async move { store(&layout, schema, schema.name, seed, &deletions, offset, None).await });
     }
+    sum(tasks).await
+}
+
+async fn sum(mut tasks: JoinSet<Result<usize, StoreError>>) -> Result<usize, StoreError> {
     let mut transactions = 0;
     while let Some(done) = tasks.join_next().await {
         transactions += done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
@@ -181,8 +204,8 @@ async fn store(
     let members: Vec<&Site> = deletions.sites.iter().filter(|s| shard.is_none_or(|n| s.shard == n)).collect();
     let stretch = Stretch {
         schema,
-        from: WINDOW_START,
-        to: DAMAGE_END,
+        from: deletions.from,
+        to: deletions.to,
         transactions: members.len(),
         sites: members,
         deletions: deletions.at_store(offset, shard),

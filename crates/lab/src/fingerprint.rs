@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
-use futures::TryStreamExt;
 use serde::Serialize;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection};
 use tokio::task::JoinSet;
 
-use crate::diff::{DiffError, Owners, digest, snapshot};
-use crate::layout::{Layout, Passport};
-use crate::schema::{SERVICES, SHARD, Schema};
-use crate::sql::{self, StoreError};
-use crate::value::{Row, Value, decode};
+use crate::diff::{DiffError, Owners, digest};
+use crate::layout::{Layout, Passport, shard_name};
+use crate::schema::{SERVICES, Schema};
+use crate::shards::Shards;
+use crate::sql::{self, Mode, Session, StoreError};
+use crate::value::{Row, Value};
 
 /// What an estate holds. Two are equal if and only if (up to chance) every row and every object is.
 ///
@@ -100,23 +99,42 @@ pub async fn fingerprint(dir: &Path) -> Result<Fingerprint, DiffError> {
     let root = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let layout = Layout::new(&root);
     let passport = Passport::read(&layout)?;
-    let mut tasks: JoinSet<Result<Vec<Print>, StoreError>> = JoinSet::new();
-    let shards = passport.shard_names().into_iter().map(|name| (name, &SHARD));
-    let services = SERVICES.into_iter().map(|schema| (schema.name.to_owned(), schema));
-    for (name, schema) in shards.chain(services) {
-        let path = layout.store(&name);
-        tasks.spawn(async move { store(&name, &path, schema).await });
-    }
-    let mut tables = vec![objects(&layout)?];
-    while let Some(done) = tasks.join_next().await {
-        tables.extend(done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?);
-    }
+    let shards = Arc::new(Shards::up(&layout, &passport).await?);
+    let prints = stores(&layout, &passport, &shards).await;
+    shards.down().await?;
+    let mut tables = prints?;
+    tables.push(objects(&layout)?);
     tables.sort_by(|a, b| (&a.store, &a.table).cmp(&(&b.store, &b.table)));
     let mut hasher = blake3::Hasher::new();
     for Print { store, table, rows, hash, .. } in &tables {
         hasher.update(format!("{store} {table} {rows} {hash}\n").as_bytes());
     }
     Ok(Fingerprint { hash: hasher.finalize().to_hex()[..32].to_owned(), tables })
+}
+
+/// Reads every store.
+async fn stores(layout: &Layout, passport: &Passport, shards: &Arc<Shards>) -> Result<Vec<Print>, StoreError> {
+    let mut tasks: JoinSet<Result<Vec<Print>, StoreError>> = JoinSet::new();
+    for index in 0..passport.shards {
+        let (shards, schema) = (Arc::clone(shards), passport.shard_schema());
+        tasks.spawn(async move {
+            let session = shards.snapshot(index).await?;
+            store(session, &shard_name(index), &shards.place(index), schema).await
+        });
+    }
+    for schema in SERVICES {
+        let path = layout.store(schema.name);
+        tasks.spawn(async move {
+            let mut session = sql::open(&path, Mode::Read).await?;
+            sql::snapshot(&mut session).await.map_err(StoreError::sql(&path))?;
+            store(session, schema.name, &path, schema).await
+        });
+    }
+    let mut prints = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        prints.extend(done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?);
+    }
+    Ok(prints)
 }
 
 impl Print {
@@ -141,39 +159,51 @@ impl Print {
     }
 }
 
-async fn store(name: &str, path: &Path, schema: &'static Schema) -> Result<Vec<Print>, StoreError> {
-    let mut conn = snapshot(path).await?;
-    let prints = tables(&mut conn, name, schema).await.map_err(StoreError::sql(path))?;
-    conn.close().await.map_err(StoreError::sql(path))?;
+async fn store(
+    mut session: Session,
+    name: &str,
+    place: &Path,
+    schema: &'static Schema,
+) -> Result<Vec<Print>, StoreError> {
+    let prints = tables(&mut session, name, schema).await.map_err(StoreError::sql(place))?;
+    session.close().await.map_err(StoreError::sql(place))?;
     Ok(prints)
 }
 
-async fn tables(conn: &mut SqliteConnection, store: &str, schema: &'static Schema) -> Result<Vec<Print>, sqlx::Error> {
-    const ALL: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' \
+/// The tables of a store, and how all columns of one of them are read.
+fn all(session: &Session) -> (&'static str, fn(&str) -> String) {
+    const FILE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' \
         AND substr(name, 1, 4) <> 'lab_' AND substr(name, 1, 10) <> 'reinstate_' ORDER BY name";
+    const SERVER: &str = "SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_namespace AS n \
+        ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND c.relname !~ '^(lab|reinstate)_' \
+        AND n.nspname !~ '^(pg_|information_schema|reinstate)' ORDER BY 1";
+    match session {
+        Session::Sqlite(_) => (FILE, |table| format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""))),
+        // A name that the server gave is quoted where it must be; a row as text holds whatever types there are.
+        Session::Postgres(_) => (SERVER, |table| format!("SELECT t::text FROM {table} AS t")),
+    }
+}
+
+async fn tables(conn: &mut Session, store: &str, schema: &'static Schema) -> Result<Vec<Print>, sqlx::Error> {
     let (mut owners, mut names) = (Owners::new(schema), HashMap::new());
     let mut prints = Vec::new();
     // The lab's own tables first, parents before children: that is how rows find their site.
     for (position, table) in schema.tables.iter().enumerate() {
         let mut print = Print::new(store, table.name);
-        let mut rows = sqlx::query(AssertSqlSafe(table.select())).fetch(&mut *conn);
-        while let Some(row) = rows.try_next().await? {
-            let row = decode(&row)?;
+        sql::each(conn, &table.select(), &[], |row| {
             let site = owners.of(position, &row, &mut names);
             print.add(site.as_deref().unwrap_or(""), &content(&row));
-        }
+        })
+        .await?;
         prints.push(print.sealed());
     }
-    for row in sql::rows(conn, ALL, &[]).await? {
+    let (list, read) = all(conn);
+    for row in sql::rows(conn, list, &[]).await? {
         let Some(table) = row.first().and_then(Value::as_text).filter(|name| schema.position(name).is_none()) else {
             continue;
         };
         let mut print = Print::new(store, table);
-        let select = format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""));
-        let mut rows = sqlx::query(AssertSqlSafe(select)).fetch(&mut *conn);
-        while let Some(row) = rows.try_next().await? {
-            print.add("", &content(&decode(&row)?));
-        }
+        sql::each(conn, &read(table), &[], |row| print.add("", &content(&row))).await?;
         prints.push(print.sealed());
     }
     Ok(prints)

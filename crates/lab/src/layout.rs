@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Millis;
+use crate::clock::{self, Millis};
+use crate::schema::{SERVED, SHARD, Schema};
 use crate::sql::StoreError;
 
 pub(crate) const FORMAT: &str = "lab/v1";
@@ -41,6 +42,38 @@ impl Layout {
         self.backup(shard).join("base.db")
     }
 
+    /// What a shard's server holds at the full backup, as the lab knows it.
+    pub(crate) fn truth(&self, shard: &str) -> PathBuf {
+        self.root.join("truth").join(format!("{shard}.db"))
+    }
+
+    pub(crate) fn cluster(&self, shard: &str) -> PathBuf {
+        self.root.join("clusters").join(shard)
+    }
+
+    /// The folder of all servers' sockets; its path must be short.
+    pub(crate) fn sockets(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// The full backup of a shard's cluster, and its archived WAL.
+    pub(crate) fn base_backup(&self, shard: &str) -> PathBuf {
+        self.backup(shard).join("base")
+    }
+
+    pub(crate) fn wal(&self, shard: &str) -> PathBuf {
+        self.backup(shard).join("wal")
+    }
+
+    /// Where instances that are recovered from a shard's backup may lie.
+    pub(crate) fn recovered(&self, shard: &str) -> PathBuf {
+        self.root.join("recovered").join(shard)
+    }
+
+    pub(crate) fn latency(&self) -> PathBuf {
+        self.root.join("latency.json")
+    }
+
     pub(crate) fn objects(&self) -> PathBuf {
         self.root.join("objects").join("media")
     }
@@ -64,6 +97,17 @@ pub(crate) enum Stage {
     Damaged,
 }
 
+/// What a lab's shards are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// SQLite files, on the lab's own clock.
+    #[default]
+    Sqlite,
+    /// PostgreSQL clusters, one for each shard, in real time.
+    Postgres,
+}
+
 /// What `lab.json` holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Passport {
@@ -71,10 +115,19 @@ pub(crate) struct Passport {
     pub(crate) seed: u64,
     pub(crate) sites: usize,
     pub(crate) shards: usize,
+    #[serde(default)]
+    pub(crate) backend: Backend,
     pub(crate) port: u16,
+    /// When the full backups were taken: where every history begins, in milliseconds since 1970.
+    #[serde(default = "base")]
+    pub(crate) base: Millis,
     pub(crate) stage: Stage,
     /// Each damaged site with the instant of its deletion, in milliseconds since 1970.
     pub(crate) deleted: BTreeMap<String, Millis>,
+}
+
+const fn base() -> Millis {
+    clock::BASE
 }
 
 /// Why a folder could not be opened as a lab.
@@ -105,6 +158,14 @@ pub enum OpenError {
 impl Passport {
     pub(crate) fn shard_names(&self) -> Vec<String> {
         (0..self.shards).map(shard_name).collect()
+    }
+
+    /// The tables of a shard.
+    pub(crate) const fn shard_schema(&self) -> &'static Schema {
+        match self.backend {
+            Backend::Sqlite => &SHARD,
+            Backend::Postgres => &SERVED,
+        }
     }
 
     pub(crate) fn read(layout: &Layout) -> Result<Self, OpenError> {

@@ -1,4 +1,4 @@
-//! A model multi-tenant estate on real SQLite stores and real HTTP: build it, damage it as on
+//! A model multi-tenant estate on real stores (SQLite, PostgreSQL) and real HTTP: build it, damage it as on
 //! 5 April 2022, serve it, and compare it row for row and object for object with the truth.
 //!
 //! It knows nothing of any orchestrator; `README.md` describes the systems, the HTTP API, the
@@ -15,10 +15,12 @@ mod layout;
 mod life;
 mod log;
 mod population;
+mod postgres;
 mod random;
 mod schema;
 mod search;
 mod serve;
+mod shards;
 mod sql;
 mod value;
 
@@ -26,6 +28,6 @@ pub use build::{BuildError, BuildOptions, BuildSummary, build};
 pub use damage::{DamageError, DamageOptions, DamageSummary, damage};
 pub use diff::{Diff, DiffError, Difference, diff};
 pub use fingerprint::{Changed, Fingerprint, Print, fingerprint};
-pub use layout::OpenError;
+pub use layout::{Backend, OpenError};
 pub use serve::{ServeError, ServeOptions, Served, serve};
 pub use sql::StoreError;

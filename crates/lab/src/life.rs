@@ -1,24 +1,23 @@
 //! Customers at work: one small business transaction at a time, on a shard or on a service store.
 
-use sqlx::sqlite::SqliteConnection;
-
 use crate::clock::{Millis, rfc3339};
 use crate::log::Change;
 use crate::population::Site;
 use crate::random::Random;
-use crate::schema::{SHARD, Schema};
-use crate::sql;
+use crate::schema::Schema;
+use crate::sql::{self, Session};
 use crate::value::{Row, Value};
 
 /// Lets a customer change something in the site's product databases; empty if nothing was there to change.
 /// The caller holds the transaction and records the changes.
 pub(crate) async fn on_shard(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
+    schema: &'static Schema,
     site: &Site,
     random: &mut Random,
     at: Millis,
 ) -> Result<Vec<Change>, sqlx::Error> {
-    let mut work = Work { conn, schema: &SHARD, site, at: rfc3339(at).into(), changes: Vec::new() };
+    let mut work = Work { conn, schema, site, at: rfc3339(at).into(), changes: Vec::new() };
     let product = site.products[random.index(site.products.len())];
     match product {
         "confluence" => work.confluence(random).await?,
@@ -69,7 +68,7 @@ pub(crate) async fn on_shard(
 
 /// Lets an administrator change something that a service keeps; empty if nothing was there to change.
 pub(crate) async fn on_service(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     schema: &'static Schema,
     site: &Site,
     random: &mut Random,
@@ -124,7 +123,7 @@ pub(crate) async fn on_service(
 }
 
 struct Work<'a> {
-    conn: &'a mut SqliteConnection,
+    conn: &'a mut Session,
     schema: &'static Schema,
     site: &'a Site,
     at: Value,
@@ -221,7 +220,9 @@ impl Work<'_> {
         let offset = random.below(count as u64) as i64;
         let select = self.schema.tables[position].select();
         let order = self.schema.tables[position].names()[..self.schema.tables[position].key].join(", ");
-        let query = format!("{select} WHERE {condition} ORDER BY {order} LIMIT 1 OFFSET ?2");
+        // A server has several writers: what one will change, another must not change meanwhile.
+        let hold = if self.conn.is_server() { " FOR NO KEY UPDATE" } else { "" };
+        let query = format!("{select} WHERE {condition} ORDER BY {order} LIMIT 1 OFFSET ?2{hold}");
         sql::row(self.conn, &query, &[site, Value::Int(offset)]).await
     }
 
@@ -230,17 +231,8 @@ impl Work<'_> {
         let Some(position) = self.schema.position(table) else {
             return Ok(());
         };
-        let names = self.schema.tables[position].names();
-        let statement = format!(
-            "INSERT INTO {table} ({}) VALUES ({}) RETURNING id",
-            names[1..].join(", "),
-            vec!["?"; columns.len()].join(", ")
-        );
-        let id = sql::row(self.conn, &statement, &columns).await?;
-        let mut row = id.unwrap_or_default();
-        row.extend(columns);
-        self.changes.push(Change::Put { table: position, row });
-        Ok(())
+        let row = sql::insert_next(self.conn, &self.schema.tables[position], columns).await?.unwrap_or_default();
+        self.changed(position, row).await
     }
 
     async fn put(&mut self, table: &str, row: Row) -> Result<(), sqlx::Error> {
@@ -248,7 +240,21 @@ impl Work<'_> {
             return Ok(());
         };
         sql::put(self.conn, &self.schema.tables[position], &row).await?;
-        self.changes.push(Change::Put { table: position, row });
+        self.changed(position, row).await
+    }
+
+    /// Remembers a change of ours, and what a trigger made of it.
+    async fn changed(&mut self, table: usize, row: Row) -> Result<(), sqlx::Error> {
+        let issue = row.first().cloned();
+        self.changes.push(Change::Put { table, row });
+        let history = self.schema.position("issue_history");
+        if let (Some(history), Some(issue), "issues") = (history, issue, self.schema.tables[table].name) {
+            let newest =
+                format!("{} WHERE issue_id = ? ORDER BY id DESC LIMIT 1", self.schema.tables[history].select());
+            if let Some(row) = sql::row(self.conn, &newest, &[issue]).await? {
+                self.changes.push(Change::Put { table: history, row });
+            }
+        }
         Ok(())
     }
 

@@ -8,11 +8,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::{Millis, rfc3339};
 use crate::schema::Schema;
-use crate::sql::{self, StoreError};
+use crate::sql::{self, Session, StoreError};
 use crate::value::{Row, Value, row_from_json};
 
 pub(crate) const DDL: &str = "\
@@ -140,8 +139,35 @@ pub(crate) fn parse(schema: &Schema, changes: &str, place: &str) -> Result<Vec<C
     Ok(out)
 }
 
-/// Writes the entry into `lab_log`, in the caller's transaction.
-pub(crate) async fn record(conn: &mut SqliteConnection, entry: &Entry) -> Result<(), sqlx::Error> {
+/// Writes what the caller's transaction did into a server's `lab_log`; it must be the last thing before the commit.
+///
+/// The server numbers the entry: of two transactions that touch one row, the later one's number is higher, since it
+/// waited for the other's commit. When it was committed the server tells, see [`history`].
+pub(crate) async fn append(
+    session: &mut Session,
+    site: Option<&str>,
+    kind: Kind,
+    changes: &str,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str = "INSERT INTO lab_log (site, kind, changes) VALUES (?, ?, ?)";
+    sql::execute(session, SQL, &[site.into(), kind.name().into(), changes.into()]).await.map(drop)
+}
+
+/// The query for all that happened to sites, in order: instant in milliseconds, site, changes, number.
+///
+/// A server's instants are those of the commits, rounded up: so `at <= T` is what recovery to `T` goes by.
+pub(crate) const fn history(session: &Session) -> &'static str {
+    match session {
+        Session::Sqlite(_) => "SELECT at, site, changes, seq FROM lab_log WHERE site IS NOT NULL ORDER BY seq",
+        Session::Postgres(_) => {
+            "SELECT ceil(extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000)::bigint, site, changes, seq \
+             FROM lab_log WHERE site IS NOT NULL ORDER BY seq"
+        }
+    }
+}
+
+/// Writes the entry into a file's `lab_log`, in the caller's transaction.
+pub(crate) async fn record(conn: &mut Session, entry: &Entry) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO lab_log (seq, at, site, kind, changes) VALUES (?, ?, ?, ?, ?)";
     let values = [
         Value::Int(entry.seq),
@@ -154,7 +180,7 @@ pub(crate) async fn record(conn: &mut SqliteConnection, entry: &Entry) -> Result
 }
 
 /// Sequence number and instant of the newest entry; `(0, 0)` of an empty log.
-pub(crate) async fn tail(conn: &mut SqliteConnection) -> Result<(i64, Millis), sqlx::Error> {
+pub(crate) async fn tail(conn: &mut Session) -> Result<(i64, Millis), sqlx::Error> {
     let last = sql::row(conn, "SELECT seq, at FROM lab_log ORDER BY seq DESC LIMIT 1", &[]).await?;
     let number = |r: &Row, i: usize| r.get(i).and_then(Value::as_int).unwrap_or(0);
     Ok(last.map_or((0, 0), |r| (number(&r, 0), number(&r, 1))))
@@ -195,7 +221,7 @@ impl LogFile {
     }
 
     /// Appends every entry of the store's `lab_log` that the file lacks.
-    pub(crate) async fn catch_up(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(crate) async fn catch_up(&mut self, conn: &mut Session) -> Result<(), StoreError> {
         const SQL: &str = "SELECT seq, at, changes FROM lab_log WHERE seq > ? ORDER BY seq";
         let missing = sql::rows(conn, SQL, &[Value::Int(self.seq)]).await.map_err(StoreError::sql(&self.path))?;
         let mut text = String::new();

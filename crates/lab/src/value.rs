@@ -1,8 +1,8 @@
 //! Values and rows as every store of the lab holds them, and their form in JSON.
 
 use serde_json::{Map, Value as Json};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row as _, Sqlite, TypeInfo, ValueRef};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments, Decode, Row as _, Sqlite, TypeInfo, ValueRef};
 
 /// One SQLite value with its storage class; reals compare by their bits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +88,22 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 /// The values of `names`, taken out of a JSON object; `None` if one is missing or no value.
 pub(crate) fn row_from_json(names: &[&str], object: &Map<String, Json>) -> Option<Row> {
     names.iter().map(|name| Value::from_json(object.get(*name)?)).collect()
+}
+
+/// The values as SQLite takes them.
+pub(crate) fn arguments<'a>(values: impl IntoIterator<Item = &'a Value>) -> Result<SqliteArguments, sqlx::Error> {
+    let mut args = SqliteArguments::default();
+    for value in values {
+        match value {
+            Value::Null => args.add(None::<i64>),
+            Value::Int(n) => args.add(*n),
+            Value::Real(bits) => args.add(f64::from_bits(*bits)),
+            Value::Text(text) => args.add(text.clone()),
+            Value::Blob(bytes) => args.add(bytes.clone()),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(args)
 }
 
 /// Reads a row with the storage class that each value really has in the file.

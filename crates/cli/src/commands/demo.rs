@@ -34,12 +34,14 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
     let options = lab::BuildOptions {
         sites: args.sites as usize,
         shards: args.shards as usize,
+        backend: args.backend.into(),
+        rows: args.rows,
         seed: args.seed,
         ..Default::default()
     };
-    lab::build(&lab_dir, &options).await.map_err(|error| lab_command::trouble(&error))?;
+    lab::build(&lab_dir, &options).await.map_err(|error| lab_command::build_trouble(&error))?;
     tell(&format!("deleting {} sites from every store, one after another", args.damaged));
-    let damage = lab::DamageOptions { sites: args.damaged as usize };
+    let damage = lab::DamageOptions { sites: args.damaged as usize, ..Default::default() };
     lab::damage(&lab_dir, &damage).await.map_err(|error| lab_command::trouble(&error))?;
     let served =
         lab::serve(&lab_dir, &lab::ServeOptions::default()).await.map_err(|error| lab_command::trouble(&error))?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::args::{Backend, Lab};
+use crate::args::Lab;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{out, signals};
@@ -10,22 +10,21 @@ use crate::{out, signals};
 /// Carries a lab command out.
 pub(crate) async fn lab(command: Lab, json: bool) -> Result<Exit, Failure> {
     match command {
-        Lab::Build { dir, backend, sites, shards, seed } => {
-            if backend == Backend::Postgres {
-                return Err(Failure::input(
-                    "lab-backend",
-                    "the lab on PostgreSQL is not part of this version",
-                    "use `--backend sqlite`",
-                ));
-            }
-            let options =
-                lab::BuildOptions { sites: sites as usize, shards: shards as usize, seed, ..Default::default() };
-            let summary = lab::build(&dir, &options).await.map_err(|error| trouble(&error))?;
+        Lab::Build { dir, backend, sites, shards, rows, seed } => {
+            let options = lab::BuildOptions {
+                sites: sites as usize,
+                shards: shards as usize,
+                backend: backend.into(),
+                rows,
+                seed,
+                ..Default::default()
+            };
+            let summary = lab::build(&dir, &options).await.map_err(|error| build_trouble(&error))?;
             answer(json, &summary, &format!("built a lab of {sites} sites on {shards} shards in {}", dir.display()));
             Ok(Exit::Done)
         }
         Lab::Damage { dir, sites } => {
-            let summary = lab::damage(&dir, &lab::DamageOptions { sites: sites as usize })
+            let summary = lab::damage(&dir, &lab::DamageOptions { sites: sites as usize, ..Default::default() })
                 .await
                 .map_err(|error| trouble(&error))?;
             let text = format!("deleted {sites} sites; they are listed in {}", dir.join("sites.csv").display());
@@ -93,6 +92,21 @@ fn answer(json: bool, summary: &impl serde::Serialize, text: &str) {
         out::json(summary);
     } else {
         out::answer(text);
+    }
+}
+
+/// A lab that could not be built, for people.
+pub(crate) fn build_trouble(error: &lab::BuildError) -> Failure {
+    match error {
+        lab::BuildError::Store(lab::StoreError::NoPostgres { program }) => Failure::trouble(
+            "lab-no-postgres",
+            &std::io::Error::other(format!("PostgreSQL's {program} is not installed")),
+            "apt-get install postgresql, or build the lab with `--backend sqlite`",
+        ),
+        lab::BuildError::NotEmpty { .. } | lab::BuildError::Sizes { .. } | lab::BuildError::Rows { .. } => {
+            Failure::input("lab", error.to_string(), "see `reinstate lab build --help`")
+        }
+        error => trouble(error),
     }
 }
 

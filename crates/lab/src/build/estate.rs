@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::BuildOptions;
-use crate::layout::{Layout, shard_name};
+use crate::layout::{Backend, Layout, shard_name};
 use crate::population::Site;
 use crate::random::Random;
 use crate::sql::StoreError;
@@ -25,22 +25,55 @@ const SYSTEMS: [&str; 12] = [
     "edge",
     "support",
 ];
+/// What runbooks do to the shards of a lab, if these are databases of servers.
+const SHARD_ACTIONS: [&str; 6] = ["recover@1", "restore@1", "verify@1", "bystanders@1", "remove@1", "drop-recovered@1"];
 /// Of the sites with apps, the first and every so many after it are the company's own.
 const OWN: usize = 20;
 
-pub(super) fn write(layout: &Layout, options: &BuildOptions, port: u16, sites: &[Site]) -> Result<(), StoreError> {
+/// Writes them; `live` is where each shard is in use.
+pub(super) fn write(
+    layout: &Layout,
+    options: &BuildOptions,
+    port: u16,
+    sites: &[Site],
+    live: &[String],
+) -> Result<(), StoreError> {
     let token = layout.vendor_token();
     secret(&token, &Random::new(options.seed, "vendor token").uuid())?;
 
     let quote = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
-    let mut yaml = String::from("schema: estate/v1\nname: lab\nsandbox: true\nvariables:\n");
+    let mut yaml = String::from("schema: estate/v1\nname: lab\nsandbox: true\n");
+    if options.backend == Backend::Postgres {
+        yaml.push_str(
+            "# Recovery goes by real time, so that this history took place in real time: a minute of the incident in a\n\
+             # second. Where a runbook keeps 5 minutes of distance to a deletion, give it 5 seconds (--input margin=5s).\n\
+             actions:\n",
+        );
+        for action in SHARD_ACTIONS {
+            let _ = writeln!(yaml, "  sqlite/{action}: postgres/{action}");
+        }
+    }
+    yaml.push_str("variables:\n");
     for system in SYSTEMS {
         let _ = writeln!(yaml, "  {system}: http://127.0.0.1:{port}/{system}");
     }
     yaml.push_str("  shards:\n");
-    for name in (0..options.shards).map(shard_name) {
-        let (live, backup) = (quote(&layout.store(&name)), quote(&layout.backup(&name)));
-        let _ = writeln!(yaml, "    {name}: {{ live: {live}, backup: {backup} }}");
+    for (name, live) in (0..options.shards).map(shard_name).zip(live) {
+        let live = serde_json::Value::from(live.as_str());
+        let _ = match options.backend {
+            Backend::Sqlite => {
+                writeln!(yaml, "    {name}: {{ live: {live}, backup: {} }}", quote(&layout.backup(&name)))
+            }
+            Backend::Postgres => {
+                let (base, wal) = (quote(&layout.base_backup(&name)), quote(&layout.wal(&name)));
+                let recovered = quote(&layout.recovered(&name));
+                writeln!(
+                    yaml,
+                    "    {name}:\n      live: {live}\n      backup: {{ base: {base}, wal: {wal} }}\n      \
+                     recovered: {recovered}"
+                )
+            }
+        };
     }
     let url = |path: &Path| serde_json::Value::from(format!("file://{}", path.display())).to_string();
     let _ = writeln!(

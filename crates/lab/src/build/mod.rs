@@ -3,6 +3,7 @@
 mod estate;
 mod objects;
 mod products;
+mod served;
 mod services;
 mod shard;
 mod stores;
@@ -15,8 +16,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::layout::{FORMAT, Layout, Passport, Stage};
+use crate::clock::{self, BASE, WINDOW_START};
+use crate::layout::{Backend, FORMAT, Layout, Passport, Stage, shard_name};
 use crate::population;
+use crate::postgres;
 use crate::schema::SERVICES;
 use crate::search;
 use crate::sql::StoreError;
@@ -30,8 +33,13 @@ pub(crate) const EVENT: &str = "INSERT INTO events (site_id, at, name, delta) VA
 pub struct BuildOptions {
     /// Number of sites, at least 1.
     pub sites: usize,
-    /// Number of shard files, 1 to 99.
+    /// Number of shards, 1 to 99; on PostgreSQL each is a server.
     pub shards: usize,
+    /// What the shards are.
+    pub backend: Backend,
+    /// On PostgreSQL: rows over all shards, in all; the server adds what the sites' own content lacks. At most
+    /// 1,000,000,000.
+    pub rows: u64,
     /// The same seed and sizes give the same estate.
     pub seed: u64,
     /// The port of `serve`; without it a free one is chosen and recorded.
@@ -40,7 +48,7 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { sites: 2_000, shards: 8, seed: 20_220_405, port: None }
+        Self { sites: 2_000, shards: 8, backend: Backend::Sqlite, rows: 0, seed: 20_220_405, port: None }
     }
 }
 
@@ -50,7 +58,7 @@ impl Default for BuildOptions {
 pub struct BuildSummary {
     /// Number of sites.
     pub sites: usize,
-    /// Number of shard files.
+    /// Number of shards.
     pub shards: usize,
     /// Rows over all shards at the full backup.
     pub shard_rows: usize,
@@ -81,6 +89,14 @@ pub enum BuildError {
         /// Shards asked for.
         shards: usize,
     },
+    /// More rows than a lab can have, or rows for a backend that cannot make them.
+    #[error("{rows} rows: {fact}")]
+    Rows {
+        /// Rows asked for.
+        rows: u64,
+        /// Why not, with a hint.
+        fact: &'static str,
+    },
     /// No free port on the loopback interface.
     #[error("no free port on 127.0.0.1")]
     NoPort(#[source] std::io::Error),
@@ -89,16 +105,24 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
-/// Builds a lab in `dir`, a new or empty folder: an estate up to 07:38Z of its clock, just before the deletions.
+/// Builds a lab in `dir`, a new or empty folder: an estate up to 07:38Z of its clock, just before
+/// the deletions. On PostgreSQL its history takes place in real time, and its servers are stopped at the end.
 ///
 /// # Errors
 /// [`BuildError`]; the folder is then of no use.
 ///
 /// # Cancel safety
-/// Not cancel safe: a folder without `lab.json` is left behind, which every other call refuses.
+/// Not cancel safe: a folder without `lab.json` is left behind, which every other call refuses, and perhaps servers,
+/// which end by themselves within a minute after their folder is removed.
 pub async fn build(dir: &Path, options: &BuildOptions) -> Result<BuildSummary, BuildError> {
     if options.sites == 0 || options.shards == 0 || options.shards > 99 {
         return Err(BuildError::Sizes { sites: options.sites, shards: options.shards });
+    }
+    if options.rows > 1_000_000_000 {
+        return Err(BuildError::Rows { rows: options.rows, fact: "hint: at most 1,000,000,000" });
+    }
+    if options.rows > 0 && options.backend == Backend::Sqlite {
+        return Err(BuildError::Rows { rows: options.rows, fact: "files do not scale; hint: the PostgreSQL backend" });
     }
     let root = prepare(dir)?;
     let layout = Layout::new(&root);
@@ -108,11 +132,6 @@ pub async fn build(dir: &Path, options: &BuildOptions) -> Result<BuildSummary, B
     };
     let sites = Arc::new(population::draw(options.seed, options.sites, options.shards));
 
-    let mut tasks = JoinSet::new();
-    for index in 0..options.shards {
-        let (layout, sites, seed) = (layout.clone(), Arc::clone(&sites), options.seed);
-        tasks.spawn(async move { stores::build_shard(&layout, seed, index, &sites).await });
-    }
     let mut summary = BuildSummary {
         sites: options.sites,
         shards: options.shards,
@@ -124,8 +143,14 @@ pub async fn build(dir: &Path, options: &BuildOptions) -> Result<BuildSummary, B
     };
     let mut objects = Vec::new();
     let mut documents = search::Documents::new();
-    while let Some(done) = tasks.join_next().await {
-        let built = done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+    let (shards, era) = match options.backend {
+        Backend::Sqlite => (files(&layout, options, &sites).await?, (BASE, WINDOW_START)),
+        Backend::Postgres => {
+            let (shards, base) = served::build(&layout, options, &sites).await?;
+            (shards, (base, clock::now()))
+        }
+    };
+    for built in shards {
         summary.shard_rows += built.rows;
         summary.transactions += built.transactions;
         objects.extend(built.objects);
@@ -151,7 +176,7 @@ pub async fn build(dir: &Path, options: &BuildOptions) -> Result<BuildSummary, B
         let (mapping, segments) = (Arc::clone(&mapping), Arc::clone(&segments));
         tasks.spawn(async move {
             let rows = services::generate(schema, seed, &sites, &mapping, &segments);
-            stores::build_service(&layout, schema, seed, &sites, rows).await
+            stores::build_service(&layout, schema, seed, &sites, rows, era).await
         });
     }
     while let Some(done) = tasks.join_next().await {
@@ -160,18 +185,47 @@ pub async fn build(dir: &Path, options: &BuildOptions) -> Result<BuildSummary, B
         summary.transactions += transactions;
     }
 
-    estate::write(&layout, options, port, &sites)?;
+    let live: Vec<String> = (0..options.shards).map(|index| live(&layout, options.backend, index)).collect();
+    estate::write(&layout, options, port, &sites, &live)?;
     let passport = Passport {
         format: FORMAT.to_owned(),
         seed: options.seed,
         sites: options.sites,
         shards: options.shards,
+        backend: options.backend,
         port,
+        base: era.0,
         stage: Stage::Built,
         deleted: BTreeMap::new(),
     };
     passport.write(&layout)?;
     Ok(summary)
+}
+
+/// Builds shards that are files; they end in any order.
+async fn files(
+    layout: &Layout,
+    options: &BuildOptions,
+    sites: &Arc<Vec<population::Site>>,
+) -> Result<Vec<stores::BuiltShard>, StoreError> {
+    let mut tasks = JoinSet::new();
+    for index in 0..options.shards {
+        let (layout, sites, seed) = (layout.clone(), Arc::clone(sites), options.seed);
+        tasks.spawn(async move { stores::build_shard(&layout, seed, index, &sites).await });
+    }
+    let mut built = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        built.push(done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?);
+    }
+    Ok(built)
+}
+
+/// Where a shard is in use: the path of a file, or the URL of a database.
+fn live(layout: &Layout, backend: Backend, index: usize) -> String {
+    match backend {
+        Backend::Sqlite => layout.store(&shard_name(index)).display().to_string(),
+        Backend::Postgres => postgres::url(layout, index),
+    }
 }
 
 fn prepare(dir: &Path) -> Result<PathBuf, BuildError> {

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
-
 use super::shard;
-use crate::clock::{BASE, WINDOW_START, rfc3339};
+use crate::clock::{BASE, Millis, WINDOW_START, rfc3339};
 use crate::history::{Stretch, play};
 use crate::layout::{Layout, shard_name};
 use crate::log::{Change, Entry, Kind, LogFile, encode, record};
@@ -14,7 +11,7 @@ use crate::population::Site;
 use crate::random::Random;
 use crate::schema::{Owner, SHARD, Schema, Table};
 use crate::search;
-use crate::sql::{self, Mode, StoreError};
+use crate::sql::{self, Mode, Session, StoreError};
 use crate::value::{Row, Value};
 
 /// What every service store has beside its own tables: answers by idempotency key, applied effects,
@@ -82,15 +79,26 @@ pub(super) async fn build_shard(
     LogFile::create(&layout.log(&name))?.catch_up(&mut conn).await?;
     conn.close().await.map_err(StoreError::sql(&live))?;
 
-    let owned = content.rows.iter().zip(&content.owners).enumerate().flat_map(|(table, (rows, owners))| {
-        rows.iter().zip(owners).map(move |(row, owner)| (table, sites[*owner].id.as_str(), row))
-    });
-    let segments = search::documents(owned);
-    let rows = content.rows.iter().map(Vec::len).sum();
-    Ok(BuiltShard { objects: content.objects, segments, rows, transactions })
+    Ok(BuiltShard { transactions, ..BuiltShard::new(content, sites) })
 }
 
-async fn fill(conn: &mut SqliteConnection, schema: &Schema, extra: &str, rows: &[Vec<Row>]) -> Result<(), sqlx::Error> {
+impl BuiltShard {
+    pub(super) fn new(content: shard::Content, sites: &[Site]) -> Self {
+        let owned = content.rows.iter().zip(&content.owners).enumerate().flat_map(|(table, (rows, owners))| {
+            rows.iter().zip(owners).map(move |(row, owner)| (table, sites[*owner].id.as_str(), row))
+        });
+        let segments = search::documents(owned);
+        let rows = content.rows.iter().map(Vec::len).sum();
+        Self { objects: content.objects, segments, rows, transactions: 0 }
+    }
+}
+
+pub(super) async fn fill(
+    conn: &mut Session,
+    schema: &Schema,
+    extra: &str,
+    rows: &[Vec<Row>],
+) -> Result<(), sqlx::Error> {
     sql::script(conn, format!("BEGIN;\n{}{extra}", schema.ddl())).await?;
     for (table, rows) in schema.tables.iter().zip(rows) {
         sql::insert(conn, table, rows).await?;
@@ -98,30 +106,31 @@ async fn fill(conn: &mut SqliteConnection, schema: &Schema, extra: &str, rows: &
     sql::script(conn, "COMMIT".to_owned()).await
 }
 
-/// Builds one service store with its history; gives rows at the full backup and transactions since.
+/// Builds one service store with its history from the full backup on; gives rows at the full backup and transactions since.
 pub(super) async fn build_service(
     layout: &Layout,
     schema: &'static Schema,
     seed: u64,
     sites: &[Site],
     rows: Vec<Vec<Row>>,
+    (from, to): (Millis, Millis),
 ) -> Result<(usize, usize), StoreError> {
     let path = layout.store(schema.name);
     let mut conn = sql::open(&path, Mode::Bulk).await?;
     fill(&mut conn, schema, SERVICE_DDL, &rows).await.map_err(StoreError::sql(&path))?;
-    base_log(&mut conn, schema, sites, &rows).await.map_err(StoreError::sql(&path))?;
+    base_log(&mut conn, schema, sites, &rows, from).await.map_err(StoreError::sql(&path))?;
     if schema.name == "events" {
-        base_events(&mut conn, &rows[0]).await.map_err(StoreError::sql(&path))?;
+        base_events(&mut conn, &rows[0], from).await.map_err(StoreError::sql(&path))?;
     }
     if schema.name == "catalogue" {
-        tombstones(&mut conn, seed, sites).await.map_err(StoreError::sql(&path))?;
+        tombstones(&mut conn, seed, sites, from).await.map_err(StoreError::sql(&path))?;
     }
     conn.close().await.map_err(StoreError::sql(&path))?;
 
     let stretch = Stretch {
         schema,
-        from: BASE,
-        to: WINDOW_START,
+        from,
+        to,
         sites: sites.iter().collect(),
         deletions: Vec::new(),
         transactions: sites.len() / 2,
@@ -135,10 +144,11 @@ pub(super) async fn build_service(
 
 /// One log entry per site with all that the store holds of it at the full backup.
 async fn base_log(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     schema: &Schema,
     sites: &[Site],
     rows: &[Vec<Row>],
+    at: Millis,
 ) -> Result<(), sqlx::Error> {
     let mut by_site: BTreeMap<&str, Vec<Change>> = BTreeMap::new();
     for (position, table) in schema.tables.iter().enumerate() {
@@ -154,7 +164,7 @@ async fn base_log(
             let changes = by_site.remove(site.id.as_str()).unwrap_or_default();
             vec![
                 Value::Int(seq),
-                Value::Int(BASE),
+                Value::Int(at),
                 site.id.as_str().into(),
                 Kind::Base.name().into(),
                 encode(schema, &changes).into(),
@@ -165,23 +175,23 @@ async fn base_log(
 }
 
 /// Inserts many rows in one transaction.
-async fn bulk(conn: &mut SqliteConnection, table: &Table, rows: &[Row]) -> Result<(), sqlx::Error> {
+async fn bulk(conn: &mut Session, table: &Table, rows: &[Row]) -> Result<(), sqlx::Error> {
     sql::script(conn, "BEGIN".to_owned()).await?;
     sql::insert(conn, table, rows).await?;
     sql::script(conn, "COMMIT".to_owned()).await
 }
 
 /// The events that led to the counters at the full backup: one opening event each.
-async fn base_events(conn: &mut SqliteConnection, counters: &[Row]) -> Result<(), sqlx::Error> {
+async fn base_events(conn: &mut Session, counters: &[Row], at: Millis) -> Result<(), sqlx::Error> {
     let events: Vec<Row> = (1..)
         .zip(counters)
-        .map(|(seq, row)| vec![Value::Int(seq), row[0].clone(), Value::Int(BASE), row[1].clone(), row[2].clone()])
+        .map(|(seq, row)| vec![Value::Int(seq), row[0].clone(), Value::Int(at), row[1].clone(), row[2].clone()])
         .collect();
     bulk(conn, &RECORDED, &events).await
 }
 
 /// Sites that were deleted for good long ago: known to the catalogue, restorable by nobody.
-async fn tombstones(conn: &mut SqliteConnection, seed: u64, sites: &[Site]) -> Result<(), sqlx::Error> {
+async fn tombstones(conn: &mut Session, seed: u64, sites: &[Site], at: Millis) -> Result<(), sqlx::Error> {
     let mut random = Random::new(seed, "tombstones");
     let table = &crate::schema::CATALOGUE.tables[0];
     for (seq, i) in (sites.len() as i64 + 1..).zip(0..=sites.len() / 100) {
@@ -198,7 +208,7 @@ async fn tombstones(conn: &mut SqliteConnection, seed: u64, sites: &[Site]) -> R
         ];
         sql::put(conn, table, &row).await?;
         let changes = encode(&crate::schema::CATALOGUE, &[Change::Put { table: 0, row }]);
-        record(conn, &Entry { seq, at: BASE, site: Some(id), kind: Kind::Base, changes }).await?;
+        record(conn, &Entry { seq, at, site: Some(id), kind: Kind::Base, changes }).await?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Comparing the estate with the truth: every row of every store, every object, every effect.
 
+mod filled;
 mod objects;
 mod truth;
 
@@ -8,19 +9,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sqlx::Connection;
 use tokio::task::JoinSet;
 
 use crate::clock::{MAX_LOSS, Millis, rfc3339};
-use crate::layout::{Layout, OpenError, Passport};
+use crate::layout::{Layout, OpenError, Passport, shard_name};
 use crate::population::{self, Site};
-use crate::schema::{SERVICES, SHARD, Schema};
+use crate::schema::{SERVICES, Schema};
 use crate::search::{self, Documents};
-use crate::sql::{self, Mode, StoreError};
+use crate::shards::Shards;
+use crate::sql::{self, Mode, Session, StoreError};
 use crate::value::{Row, Value};
 pub(crate) use objects::digest;
+pub(crate) use truth::Owners;
 use truth::Truth;
-pub(crate) use truth::{Owners, snapshot};
 
 /// At most this many differences are listed; all are counted.
 const LISTED: usize = 200;
@@ -99,22 +100,22 @@ pub async fn diff(dir: &Path) -> Result<Diff, DiffError> {
     let root = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let layout = Layout::new(&root);
     let passport = Passport::read(&layout)?;
+    let shards = Arc::new(Shards::up(&layout, &passport).await?);
+    let found = compare(&layout, &passport, &shards).await;
+    shards.down().await?;
+    Ok(summary(&passport, found?))
+}
+
+async fn compare(layout: &Layout, passport: &Passport, shards: &Arc<Shards>) -> Result<Vec<Difference>, StoreError> {
     let sites = Arc::new(population::draw(passport.seed, passport.sites, passport.shards));
     let mut found = Vec::new();
-    let expectations = Arc::new(expectations(&layout, &passport, &mut found).await?);
+    let expectations = Arc::new(expectations(layout, passport, &mut found).await?);
 
     let mut tasks: JoinSet<Result<(Vec<Difference>, Documents), StoreError>> = JoinSet::new();
-    for name in passport.shard_names() {
-        let (layout, expectations) = (layout.clone(), Arc::clone(&expectations));
-        tasks.spawn(async move {
-            let live = layout.store(&name);
-            let mut truth = Truth::new(&SHARD, &name, &expectations);
-            truth.load_base(&layout.base(&name)).await?;
-            let mut conn = snapshot(&live).await?;
-            truth.load_log(&mut conn, &live).await?;
-            let documents = search::documents(truth.rows_of(|site| expectations.contains_key(site)));
-            Ok((truth.compare(conn, &live).await?, documents))
-        });
+    for index in 0..passport.shards {
+        let (layout, schema) = (layout.clone(), passport.shard_schema());
+        let (shards, expectations) = (Arc::clone(shards), Arc::clone(&expectations));
+        tasks.spawn(async move { shard(&layout, &shards, schema, index, &expectations).await });
     }
     let mut documents = Documents::new();
     while let Some(done) = tasks.join_next().await {
@@ -133,7 +134,31 @@ pub async fn diff(dir: &Path) -> Result<Diff, DiffError> {
     while let Some(done) = tasks.join_next().await {
         found.extend(done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?);
     }
-    Ok(summary(&passport, found))
+    Ok(found)
+}
+
+/// Compares one shard; gives what differs, and what should be indexed of the restored sites.
+async fn shard(
+    layout: &Layout,
+    shards: &Shards,
+    schema: &'static Schema,
+    index: usize,
+    expectations: &Expectations,
+) -> Result<(Vec<Difference>, Documents), StoreError> {
+    let (name, place) = (shard_name(index), shards.place(index));
+    let mut truth = Truth::new(schema, &name, expectations);
+    let mut session = shards.snapshot(index).await?;
+    let base = if session.is_server() { layout.truth(&name) } else { layout.base(&name) };
+    truth.load_base(&base).await?;
+    truth.load_log(&mut session, &place).await?;
+    let documents = search::documents(truth.rows_of(|site| expectations.contains_key(site)));
+    let mut found = truth.compare(&mut session).await.map_err(StoreError::sql(&place))?;
+    if session.is_server() {
+        let filled = filled::compare(&mut session, &name, expectations).await;
+        found.extend(filled.map_err(StoreError::sql(&place))?);
+    }
+    session.close().await.map_err(StoreError::sql(&place))?;
+    Ok((found, documents))
 }
 
 fn summary(passport: &Passport, mut found: Vec<Difference>) -> Diff {
@@ -203,6 +228,13 @@ async fn expectations(
     Ok(out)
 }
 
+/// Opens a service's store in a snapshot.
+async fn snapshot(path: &Path) -> Result<Session, StoreError> {
+    let mut session = sql::open(path, Mode::Read).await?;
+    sql::snapshot(&mut session).await.map_err(StoreError::sql(path))?;
+    Ok(session)
+}
+
 async fn service(
     layout: &Layout,
     schema: &'static Schema,
@@ -212,8 +244,8 @@ async fn service(
 ) -> Result<Vec<Difference>, StoreError> {
     let live = layout.store(schema.name);
     let mut truth = Truth::new(schema, schema.name, expectations);
-    let mut conn = snapshot(&live).await?;
-    truth.load_log(&mut conn, &live).await?;
+    let mut session = snapshot(&live).await?;
+    truth.load_log(&mut session, &live).await?;
     if schema.name == "search" {
         truth.replace(&segments(sites, expectations, documents));
     }
@@ -221,7 +253,8 @@ async fn service(
     if schema.name == "media" {
         found.extend(objects::compare(layout, &truth.rows(0), sites, expectations)?);
     }
-    found.extend(truth.compare(conn, &live).await?);
+    found.extend(truth.compare(&mut session).await.map_err(StoreError::sql(&live))?);
+    session.close().await.map_err(StoreError::sql(&live))?;
     let mut conn = sql::open(&live, Mode::Read).await?;
     let records = records(&mut conn, schema.name, expectations).await.map_err(StoreError::sql(&live))?;
     found.extend(records);
@@ -245,11 +278,7 @@ fn segments(sites: &[Site], expectations: &Expectations, documents: &Documents) 
 }
 
 /// Effects applied more than once, and restores to another point than the catalogue's.
-async fn records(
-    conn: &mut sqlx::sqlite::SqliteConnection,
-    store: &str,
-    expectations: &Expectations,
-) -> Result<Vec<Difference>, sqlx::Error> {
+async fn records(conn: &mut Session, store: &str, expectations: &Expectations) -> Result<Vec<Difference>, sqlx::Error> {
     const TWICE: &str = "SELECT site, operation, item, count FROM lab_effects WHERE count > 1";
     const POINTS: &str =
         "SELECT site, operation, item, restore_point FROM lab_restores WHERE restore_point IS NOT NULL";

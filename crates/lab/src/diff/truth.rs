@@ -4,15 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use futures::TryStreamExt;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection};
-
 use super::{Difference, Expect, Expectations};
-use crate::log::{Change, parse};
+use crate::log::{self, Change, parse};
 use crate::schema::{Owner, Schema, Table};
-use crate::sql::{self, Mode, StoreError};
-use crate::value::{Row, Value, decode};
+use crate::sql::{self, Mode, Session, StoreError};
+use crate::value::{Row, Value};
 
 /// The site of a row; `None` for rows that all share or whose owner is not to be found.
 pub(crate) type Site = Option<Arc<str>>;
@@ -94,9 +90,9 @@ impl<'a> Truth<'a> {
     }
 
     /// Replays the log in the store: to the restore point for restored sites, to its end for all others.
-    pub(super) async fn load_log(&mut self, conn: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-        const SQL: &str = "SELECT at, site, changes, seq FROM lab_log WHERE site IS NOT NULL ORDER BY seq";
-        let entries = sql::rows(conn, SQL, &[]).await.map_err(StoreError::sql(path))?;
+    pub(super) async fn load_log(&mut self, conn: &mut Session, path: &Path) -> Result<(), StoreError> {
+        let query = log::history(conn);
+        let entries = sql::rows(conn, query, &[]).await.map_err(StoreError::sql(path))?;
         for entry in entries {
             let [Value::Int(at), Value::Text(site), Value::Text(changes), Value::Int(seq)] = entry.as_slice() else {
                 continue;
@@ -160,17 +156,12 @@ impl<'a> Truth<'a> {
         })
     }
 
-    /// Compares with the live file, as the snapshot that the log was read in has it.
-    pub(super) async fn compare(
-        mut self,
-        mut conn: SqliteConnection,
-        path: &Path,
-    ) -> Result<Vec<Difference>, StoreError> {
+    /// Compares with the store in use, as the snapshot that the log was read in has it.
+    pub(super) async fn compare(mut self, session: &mut Session) -> Result<Vec<Difference>, sqlx::Error> {
         let mut owners = Owners::new(self.schema);
         let mut out = Vec::new();
         for (position, table) in self.schema.tables.iter().enumerate() {
-            let rows = scan(&mut conn, table).await.map_err(StoreError::sql(path))?;
-            for row in rows {
+            for row in scan(session, table).await? {
                 let owner = owners.of(position, &row, &mut self.names);
                 match self.tables[position].remove(&row[..table.key]) {
                     Some((_, wanted)) if wanted == row => {}
@@ -185,7 +176,6 @@ impl<'a> Truth<'a> {
                 out.push(self.difference(table, site, row, "is missing".to_owned()));
             }
         }
-        conn.close().await.map_err(StoreError::sql(path))?;
         Ok(out)
     }
 
@@ -201,21 +191,8 @@ impl<'a> Truth<'a> {
     }
 }
 
-/// Opens a live file in a snapshot of its own: what is written from now on is not seen, neither in the log nor in the
-/// rows, so that other tenants may go on writing meanwhile.
-pub(crate) async fn snapshot(path: &Path) -> Result<SqliteConnection, StoreError> {
-    let mut conn = sql::open(path, Mode::Read).await?;
-    sql::script(&mut conn, "BEGIN".to_owned()).await.map_err(StoreError::sql(path))?;
-    Ok(conn)
-}
-
-async fn scan(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<Row>, sqlx::Error> {
-    let mut out = Vec::new();
-    let mut stream = sqlx::query(AssertSqlSafe(table.select())).fetch(conn);
-    while let Some(row) = stream.try_next().await? {
-        out.push(decode(&row)?);
-    }
-    Ok(out)
+async fn scan(session: &mut Session, table: &Table) -> Result<Vec<Row>, sqlx::Error> {
+    sql::rows(session, &table.select(), &[]).await
 }
 
 fn changed(table: &Table, wanted: &Row, found: &Row) -> String {

@@ -1,10 +1,14 @@
 //! The tables of every store: columns, keys, and by which path a row belongs to a site.
 
+mod kind;
+mod postgres;
 mod services;
 mod shard;
 
+pub(crate) use kind::Kind;
+pub(crate) use postgres::{FILLED, ddl as postgres_ddl};
 pub(crate) use services::{CATALOGUE, SEARCH, SERVICES};
-pub(crate) use shard::SHARD;
+pub(crate) use shard::{SERVED, SHARD};
 
 /// How a row of a table is found to belong to a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,11 @@ impl Table {
         self.columns.iter().position(|(column, _)| *column == name)
     }
 
+    /// What each column holds.
+    pub(crate) fn kinds(&self) -> Vec<Kind> {
+        self.columns.iter().map(|(name, declaration)| Kind::of(name, declaration)).collect()
+    }
+
     pub(crate) fn select(&self) -> String {
         format!("SELECT {} FROM {}", self.names().join(", "), self.name)
     }
@@ -61,11 +70,20 @@ impl Table {
         let mut parts: Vec<String> = self.columns.iter().map(|(name, sql)| format!("{name} {sql}")).collect();
         parts.extend(self.constraints.iter().map(|c| (*c).to_owned()));
         let mut out = format!("CREATE TABLE {} (\n  {}\n);\n", self.name, parts.join(",\n  "));
-        for index in self.indexes {
-            let suffix = index.replace([',', ' '], "_");
-            out.push_str(&format!("CREATE INDEX {0}_{suffix} ON {0} ({index});\n", self.name));
-        }
+        out.extend(self.index_ddl());
         out
+    }
+
+    fn index_ddl(&self) -> impl Iterator<Item = String> {
+        self.indexes.iter().map(|index| {
+            let suffix = index.replace([',', ' '], "_");
+            format!("CREATE INDEX {0}_{suffix} ON {0} ({index});\n", self.name)
+        })
+    }
+
+    /// Whether the database numbers the rows.
+    fn is_numbered(&self) -> bool {
+        self.columns[0].1.contains("AUTOINCREMENT")
     }
 }
 
@@ -103,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_table_is_shared_or_reaches_a_site_through_an_earlier_table() {
-        for schema in SERVICES.iter().chain([&&SHARD]) {
+        for schema in SERVICES.iter().chain([&&SHARD, &&SERVED]) {
             for (i, table) in schema.tables.iter().enumerate() {
                 match table.owner {
                     Owner::Shared => assert_eq!(schema.belongs(i), None),

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as JsonValue, json};
-use sqlx::sqlite::SqliteConnection;
 
 use super::estate::{Estate, Store};
 use super::operations::{Operation, Way};
@@ -15,7 +14,7 @@ use super::past::effect;
 use super::problem::Problem;
 use super::{jobs, rebuild, retire, undo};
 use crate::clock::{BASE, Millis, parse as parse_time, rfc3339};
-use crate::sql;
+use crate::sql::{self, Session};
 use crate::value::Value;
 
 /// One mutating request.
@@ -62,8 +61,8 @@ impl IntoResponse for Reply {
     }
 }
 
-/// Reads `restore_point` out of a body; it must lie between the full backup and the deletion.
-pub(super) fn restore_point(body: &[u8], deleted_at: Millis) -> Result<Millis, Problem> {
+/// Reads `restore_point` out of a body; it must lie between the full backup (`base`) and the deletion.
+pub(super) fn restore_point(body: &[u8], base: Millis, deleted_at: Millis) -> Result<Millis, Problem> {
     let body: JsonValue =
         serde_json::from_slice(body).map_err(|e| Problem::unprocessable("malformed-body", e.to_string()))?;
     let text = body
@@ -76,8 +75,8 @@ pub(super) fn restore_point(body: &[u8], deleted_at: Millis) -> Result<Millis, P
         let message = format!("{text} is not before the deletion at {}", rfc3339(deleted_at));
         return Err(Problem::unprocessable("restore-point-after-deletion", message));
     }
-    if at < BASE {
-        let message = format!("{text} is before the history of this service, which begins at {}", rfc3339(BASE));
+    if at < base {
+        let message = format!("{text} is before the history of this service, which begins at {}", rfc3339(base));
         return Err(Problem::unprocessable("restore-point-too-early", message));
     }
     Ok(at)
@@ -97,7 +96,7 @@ async fn transact(estate: &Arc<Estate>, request: &Request) -> Result<Reply, Prob
     let store = estate.store(operation.system)?;
     // The segment is computed from a shard; no need to hold the store meanwhile.
     let mut conn = store.write.lock().await;
-    sql::script(&mut conn, "BEGIN IMMEDIATE".to_owned()).await?;
+    sql::begin(&mut conn).await?;
     let outcome = decide(estate, store, &mut conn, request).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     sql::script(&mut conn, end.to_owned()).await?;
@@ -114,7 +113,7 @@ async fn transact(estate: &Arc<Estate>, request: &Request) -> Result<Reply, Prob
 async fn decide(
     estate: &Estate,
     store: &Store,
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     request: &Request,
 ) -> Result<(Reply, Then), Problem> {
     let operation = request.operation;
@@ -175,7 +174,7 @@ async fn decide(
 
 /// Counts the effect and remembers the restore point. The caller holds the transaction.
 pub(super) async fn record(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     operation: &Operation,
     site: &str,
     item: &str,
@@ -194,7 +193,7 @@ pub(super) async fn record(
 
 /// Takes an effect out of the count: it was taken back. The caller holds the transaction.
 pub(super) async fn discount(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     operation: &Operation,
     site: &str,
     item: &str,
@@ -207,7 +206,7 @@ pub(super) async fn discount(
 }
 
 /// Whatever was or will be asked under this key is refused from now on: it was taken back.
-async fn forbid(conn: &mut SqliteConnection, key: &str) -> Result<(), sqlx::Error> {
+async fn forbid(conn: &mut Session, key: &str) -> Result<(), sqlx::Error> {
     const SQL: &str = "INSERT INTO lab_replies (key, request, status, location, body) VALUES (?, ?, 409, NULL, ?) \
         ON CONFLICT (key) DO UPDATE SET request = excluded.request, status = 409, location = NULL, body = excluded.body";
     let message = format!("what was asked under the key `{key}` was taken back");
@@ -218,7 +217,7 @@ async fn forbid(conn: &mut SqliteConnection, key: &str) -> Result<(), sqlx::Erro
 /// Stands for every request under a key.
 const ANY: &str = "*";
 
-async fn stored(conn: &mut SqliteConnection, request: &Request) -> Result<Option<Reply>, Problem> {
+async fn stored(conn: &mut Session, request: &Request) -> Result<Option<Reply>, Problem> {
     let Some(key) = &request.key else {
         return Ok(None);
     };
@@ -235,7 +234,7 @@ async fn stored(conn: &mut SqliteConnection, request: &Request) -> Result<Option
     Ok(Some(Reply { status, location: text(2), body: text(3).unwrap_or_default() }))
 }
 
-async fn keep(conn: &mut SqliteConnection, request: &Request, reply: &Reply) -> Result<(), sqlx::Error> {
+async fn keep(conn: &mut Session, request: &Request, reply: &Reply) -> Result<(), sqlx::Error> {
     let Some(key) = &request.key else {
         return Ok(());
     };

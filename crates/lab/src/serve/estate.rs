@@ -3,26 +3,26 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::latency::Latency;
 use super::problem::Problem;
 use super::vendors::Vendors;
 use crate::clock::Millis;
 use crate::layout::{Layout, Passport};
 use crate::schema::{SERVICES, Schema};
-use crate::sql::{self, Mode, StoreError};
+use crate::shards::{Line, Shards};
+use crate::sql::{self, Mode, Session, StoreError};
 use crate::value::{Row, Value};
 
 /// One service's store: one connection that writes, one that reads.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) schema: &'static Schema,
-    pub(super) write: Mutex<SqliteConnection>,
-    pub(super) read: Mutex<SqliteConnection>,
+    pub(super) write: Mutex<Session>,
+    pub(super) read: Mutex<Session>,
 }
 
 /// What an ID denotes.
@@ -43,7 +43,10 @@ pub(super) struct Estate {
     pub(super) ids: HashMap<String, Denotes>,
     stores: HashMap<&'static str, Store>,
     /// Readers of the shards, for the search service.
-    pub(super) shards: HashMap<String, Mutex<SqliteConnection>>,
+    pub(super) shards: HashMap<String, Mutex<Line>>,
+    /// When the histories begin.
+    pub(super) base: Millis,
+    pub(super) latency: Arc<Latency>,
     done: RwLock<HashSet<(String, &'static str, String)>>,
     pub(super) vendors: Vendors,
     pub(super) cancel: CancellationToken,
@@ -54,6 +57,7 @@ impl Estate {
     pub(super) async fn open(
         layout: Layout,
         passport: &Passport,
+        shards: &Arc<Shards>,
         base_url: String,
         cancel: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
@@ -71,11 +75,8 @@ impl Estate {
             let read = sql::open(&path, Mode::Read).await?;
             stores.insert(schema.name, Store { schema, write: Mutex::new(write), read: Mutex::new(read) });
         }
-        let mut shards = HashMap::new();
-        for name in passport.shard_names() {
-            let conn = sql::open(&layout.store(&name), Mode::Read).await?;
-            shards.insert(name, Mutex::new(conn));
-        }
+        let names = passport.shard_names().into_iter().enumerate();
+        let shards = names.map(|(index, name)| (name, Mutex::new(Line::new(shards, index)))).collect();
         let path = layout.store("catalogue");
         if let Some(catalogue) = stores.get_mut("catalogue") {
             let conn = catalogue.write.get_mut();
@@ -89,6 +90,8 @@ impl Estate {
         Ok(Arc::new(Self {
             base_url,
             seed: passport.seed,
+            base: passport.base,
+            latency: Arc::new(Latency::new(&layout.latency())),
             deleted: passport.deleted.clone(),
             ids,
             stores,
@@ -145,7 +148,7 @@ impl Estate {
     }
 }
 
-async fn ids(conn: &mut SqliteConnection) -> Result<HashMap<String, Denotes>, sqlx::Error> {
+async fn ids(conn: &mut Session) -> Result<HashMap<String, Denotes>, sqlx::Error> {
     let text = |row: &Row, i: usize| row.get(i).and_then(Value::as_text).unwrap_or("").to_owned();
     let mut out = HashMap::new();
     for row in sql::rows(conn, "SELECT site_id, shard, state FROM sites", &[]).await? {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value as Json, json};
-use sqlx::sqlite::SqliteConnection;
 
 use super::apply::{answer, record};
 use super::estate::Estate;
@@ -15,7 +14,7 @@ use super::past::effect;
 use super::problem::Problem;
 use crate::clock::Millis;
 use crate::random::Random;
-use crate::sql;
+use crate::sql::{self, Session};
 use crate::value::Value;
 
 /// An accepted synchronisation.
@@ -29,7 +28,7 @@ pub(super) struct Job {
 
 /// Writes the job down; the caller holds the transaction and calls [`start`] after its commit.
 pub(super) async fn insert(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     operation: &'static Operation,
     site: &str,
     point: Millis,
@@ -84,7 +83,7 @@ pub(super) async fn restart(estate: &Arc<Estate>) -> Result<(), Problem> {
 async fn finish(estate: &Estate, job: &Job) -> Result<bool, Problem> {
     let store = estate.store("identity")?;
     let mut conn = store.write.lock().await;
-    sql::script(&mut conn, "BEGIN IMMEDIATE".to_owned()).await?;
+    sql::begin(&mut conn).await?;
     let outcome = run(&mut conn, store.schema, job).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     sql::script(&mut conn, end.to_owned()).await?;
@@ -96,7 +95,7 @@ async fn finish(estate: &Estate, job: &Job) -> Result<bool, Problem> {
     outcome
 }
 
-async fn run(conn: &mut SqliteConnection, schema: &'static crate::schema::Schema, job: &Job) -> Result<bool, Problem> {
+async fn run(conn: &mut Session, schema: &'static crate::schema::Schema, job: &Job) -> Result<bool, Problem> {
     const STATE: &str = "SELECT count(*) FROM lab_jobs WHERE id = ? AND state = 'running'";
     if sql::number(conn, STATE, &[Value::Int(job.id)]).await? == 0 {
         return Ok(false);

@@ -1,12 +1,11 @@
-//! Other tenants at work while sites come back: small transactions on the shards, all of them logged.
+//! Other tenants at work on files while sites come back: small transactions on the shards, all of them logged.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
 use tokio_util::sync::CancellationToken;
 
+use super::latency::Latency;
 use crate::clock::{MINUTE, Millis, WINDOW_START};
 use crate::layout::{Layout, Passport, Stage};
 use crate::life;
@@ -14,7 +13,7 @@ use crate::log::{Entry, Kind, LogFile, encode, record, tail};
 use crate::population::Site;
 use crate::random::Random;
 use crate::schema::SHARD;
-use crate::sql::{self, Mode, StoreError};
+use crate::sql::{self, Mode, Session, StoreError};
 
 /// How far a transaction moves the lab's clock.
 const STEP: Millis = 250;
@@ -23,7 +22,7 @@ const STEP: Millis = 250;
 #[derive(Debug)]
 pub(super) struct Writer {
     path: std::path::PathBuf,
-    conn: SqliteConnection,
+    conn: Session,
     log: LogFile,
     sites: Arc<Vec<Site>>,
     members: Vec<usize>,
@@ -92,8 +91,8 @@ impl Writer {
     async fn transaction(&mut self, at: Millis) -> Result<Vec<Entry>, sqlx::Error> {
         let site = &self.sites[self.members[self.random.index(self.members.len())]];
         let mut entries = Vec::new();
-        sql::script(&mut self.conn, "BEGIN IMMEDIATE".to_owned()).await?;
-        let changes = life::on_shard(&mut self.conn, site, &mut self.random, at).await?;
+        sql::begin(&mut self.conn).await?;
+        let changes = life::on_shard(&mut self.conn, &SHARD, site, &mut self.random, at).await?;
         if at / MINUTE > self.at / MINUTE {
             let at = at - at % MINUTE;
             entries.push(Entry { seq: self.seq + 1, at, site: None, kind: Kind::Heartbeat, changes: "[]".to_owned() });
@@ -112,7 +111,7 @@ impl Writer {
 }
 
 /// Writes to the shards in turn until cancelled, `rate` transactions a second in all.
-pub(super) async fn run(mut writers: Vec<Writer>, rate: u32, cancel: CancellationToken) {
+pub(super) async fn run(mut writers: Vec<Writer>, rate: u32, latency: Arc<Latency>, cancel: CancellationToken) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut turn = 0;
@@ -125,8 +124,13 @@ pub(super) async fn run(mut writers: Vec<Writer>, rate: u32, cancel: Cancellatio
         let Some(writer) = writers.get_mut(turn) else {
             break;
         };
-        if let Err(error) = writer.step().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a live transaction failed");
+        let begun = Instant::now();
+        match writer.step().await {
+            Ok(()) => latency.count(Some(begun.elapsed())),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a live transaction failed");
+                latency.count(None);
+            }
         }
         turn = (turn + 1) % writers.len();
     }

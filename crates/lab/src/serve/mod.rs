@@ -3,7 +3,9 @@
 mod apply;
 mod estate;
 mod jobs;
+mod latency;
 mod live;
+mod load;
 mod operations;
 mod past;
 mod problem;
@@ -25,9 +27,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::layout::{Layout, OpenError, Passport};
+use crate::layout::{Backend, Layout, OpenError, Passport};
 use crate::population;
+use crate::shards::Shards;
 use crate::sql::StoreError;
+use estate::Estate;
+use latency::Latency;
 
 /// Longest wait for open requests when a server stops.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -81,6 +86,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Served {
     base_url: String,
+    latency: Arc<Latency>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -90,6 +96,18 @@ impl Served {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// Begins another phase of what live tenants feel; a server begins in `before`.
+    pub fn phase(&self, name: &str) {
+        self.latency.phase(name);
+    }
+
+    /// What live tenants feel: `phases[]` with `name`, `from`, `to`, `transactions`, `failed`, `p50_ms`, `p95_ms`,
+    /// `p99_ms`, `max_ms`, and the same of the last seconds under `recent`.
+    #[must_use]
+    pub fn latency(&self) -> serde_json::Value {
+        self.latency.summary()
     }
 
     /// Ends when the server has stopped, by [`Served::shutdown`] or by itself.
@@ -117,7 +135,8 @@ impl Drop for Served {
     }
 }
 
-/// Serves a lab, damaged or not, until told to stop.
+/// Serves a lab, damaged or not, until told to stop. Its database servers, if it has any, are started, or found running
+/// and taken over, and stopped when the last who uses them is done.
 ///
 /// All state is in the stores, so a server may be killed at any moment and started again.
 ///
@@ -140,38 +159,105 @@ pub async fn serve(dir: &Path, options: &ServeOptions) -> Result<Served, ServeEr
     let base_url = format!("http://{bound}");
 
     let cancel = CancellationToken::new();
-    let estate = estate::Estate::open(layout.clone(), &passport, base_url.clone(), cancel.clone()).await?;
+    let shards = Arc::new(Shards::up(&layout, &passport).await?);
+    let opened = open(&layout, &passport, &shards, options, base_url.clone(), cancel.clone()).await;
+    let (estate, writers) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            shards.down().await?;
+            return Err(error);
+        }
+    };
+    let latency = Arc::clone(&estate.latency);
+    let (options, stop, felt) = (options.clone(), cancel.clone(), Arc::clone(&latency));
+    let task = tokio::spawn(async move {
+        let life = live(writers, Arc::clone(&shards), passport, options, Arc::clone(&felt), stop.clone());
+        let (life, told) = (tokio::spawn(life), tokio::spawn(tell(felt, stop.clone())));
+        answer(listener, estate, stop).await;
+        let _ = tokio::join!(life, told);
+        if let Err(error) = shards.down().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "a server of the lab did not stop");
+        }
+    });
+    Ok(Served { base_url, latency, cancel, task })
+}
+
+/// Opens everything that a server needs, and starts what an earlier one had left.
+async fn open(
+    layout: &Layout,
+    passport: &Passport,
+    shards: &Arc<Shards>,
+    options: &ServeOptions,
+    base_url: String,
+    cancel: CancellationToken,
+) -> Result<(Arc<Estate>, Vec<live::Writer>), ServeError> {
+    let estate = Estate::open(layout.clone(), passport, shards, base_url, cancel).await?;
     let mut writers = Vec::new();
-    if options.live_writes {
+    if options.live_writes && passport.backend == Backend::Sqlite {
         let sites = Arc::new(population::draw(passport.seed, passport.sites, passport.shards));
         for index in 0..passport.shards {
-            writers.push(live::Writer::open(&layout, &passport, index, &sites).await?);
+            writers.push(live::Writer::open(layout, passport, index, &sites).await?);
         }
     }
     jobs::restart(&estate).await.map_err(|problem| ServeError::Jobs(format!("{problem:?}")))?;
-    let router = routes::router(Arc::clone(&estate));
-    let (rate, stop) = (options.live_rate, cancel.clone());
-    let task = tokio::spawn(async move {
-        let life = tokio::spawn(live::run(writers, rate, stop.clone()));
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "no TCP_NODELAY");
-            }
-        });
-        let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let server = async move { server.await };
-        tokio::pin!(server);
-        let ended = tokio::select! {
-            ended = &mut server => Some(ended),
-            () = stop.cancelled() => tokio::time::timeout(DRAIN, &mut server).await.ok(),
-        };
-        if let Some(Err(error)) = ended {
-            tracing::error!(%error, "the server failed");
+    Ok((estate, writers))
+}
+
+/// Lets other tenants work until cancelled.
+async fn live(
+    writers: Vec<live::Writer>,
+    shards: Arc<Shards>,
+    passport: Passport,
+    options: ServeOptions,
+    latency: Arc<Latency>,
+    stop: CancellationToken,
+) {
+    match passport.backend {
+        _ if !options.live_writes => {}
+        Backend::Sqlite => live::run(writers, options.live_rate, latency, stop).await,
+        Backend::Postgres => {
+            let sites = Arc::new(population::draw(passport.seed, passport.sites, passport.shards));
+            load::run(shards, &passport, sites, options.live_rate, latency, stop).await;
         }
-        stop.cancel();
-        estate.tasks.close();
-        let _ = tokio::time::timeout(DRAIN, estate.tasks.wait()).await;
-        let _ = life.await;
+    }
+}
+
+/// Writes every second what live tenants feel, and once more at the end.
+async fn tell(latency: Arc<Latency>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let last = tokio::select! {
+            () = stop.cancelled() => true,
+            _ = ticks.tick() => false,
+        };
+        if let Err(error) = latency.write() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the latencies could not be written");
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+/// Answers requests until told to stop, and those that are open for some seconds more.
+async fn answer(listener: TcpListener, estate: Arc<Estate>, stop: CancellationToken) {
+    let router = routes::router(Arc::clone(&estate));
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
     });
-    Ok(Served { base_url, cancel, task })
+    let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let server = async move { server.await };
+    tokio::pin!(server);
+    let ended = tokio::select! {
+        ended = &mut server => Some(ended),
+        () = stop.cancelled() => tokio::time::timeout(DRAIN, &mut server).await.ok(),
+    };
+    if let Some(Err(error)) = ended {
+        tracing::error!(%error, "the server failed");
+    }
+    stop.cancel();
+    estate.tasks.close();
+    let _ = tokio::time::timeout(DRAIN, estate.tasks.wait()).await;
 }

@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::operations::{Operation, Way};
 use super::problem::Problem;
 use crate::clock::Millis;
 use crate::log::{Change, parse};
 use crate::schema::Schema;
-use crate::sql;
+use crate::sql::{self, Session};
 use crate::value::{Row, Value};
 
 /// Brings the rows of an operation back; gives their number per table. The caller holds the transaction.
 pub(super) async fn effect(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     schema: &'static Schema,
     operation: &Operation,
     site: &str,
@@ -65,7 +63,7 @@ pub(super) async fn effect(
 
 /// The rows of a site per table as the store's history says, at an instant or at its end.
 pub(super) async fn past(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     schema: &'static Schema,
     site: &str,
     at: Option<Millis>,

@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::estate::Estate;
 use super::problem::Problem;
 use crate::schema::SEARCH;
 use crate::search;
-use crate::sql;
+use crate::sql::{self, Session};
 use crate::value::{Row, Value};
 
 /// Rebuilds and stores the segment. The caller holds the search store's transaction.
 pub(super) async fn segment(
     estate: &Estate,
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     site: &str,
     product: &str,
 ) -> Result<BTreeMap<&'static str, usize>, Problem> {
@@ -28,9 +26,10 @@ pub(super) async fn derive(estate: &Estate, site: &str, product: &str) -> Result
     let shard = estate.site(site)?;
     let shard =
         estate.shards.get(shard).ok_or_else(|| Problem::not_found("unknown-shard", format!("no shard {shard}")))?;
-    let mut conn = shard.lock().await;
+    let mut line = shard.lock().await;
+    let conn = line.tested().await?;
     const ROOT: &str = "SELECT count(*) FROM sites WHERE site_id = ?";
-    if sql::number(&mut conn, ROOT, &[site.into()]).await? == 0 {
+    if sql::number(conn, ROOT, &[site.into()]).await? == 0 {
         let message = format!("the product databases do not hold {site}");
         return Err(Problem::conflict("product-database-missing", message));
     }
@@ -40,7 +39,7 @@ pub(super) async fn derive(estate: &Estate, site: &str, product: &str) -> Result
         if query.contains("?2") {
             values.push(product.into());
         }
-        for row in sql::rows(&mut conn, &query, &values).await? {
+        for row in sql::rows(conn, &query, &values).await? {
             if let [Value::Text(reference), Value::Text(text)] = row.as_slice() {
                 documents.push((reference.clone(), text.clone()));
             }

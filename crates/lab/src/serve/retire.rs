@@ -4,14 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::apply::{Request, discount, record};
 use super::estate::Estate;
 use super::problem::Problem;
 use crate::log::{Change, Entry, Kind, encode, parse, record as write_log, tail};
 use crate::schema::Schema;
-use crate::sql;
+use crate::sql::{self, Session};
 use crate::value::{Row, Value};
 
 /// Position of `state` in the catalogue's table of apps.
@@ -22,7 +20,7 @@ const APPS: usize = 2;
 /// Carries out a retirement or takes it back; gives the number of rows per table. The caller holds the transaction.
 pub(super) async fn carry_out(
     estate: &Estate,
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     request: &Request,
 ) -> Result<BTreeMap<&'static str, usize>, Problem> {
     let (system, app) = (request.operation.system, request.item.as_str());
@@ -57,7 +55,7 @@ pub(super) async fn carry_out(
 }
 
 /// Between `active` and `retired`; every other state is not for this call.
-async fn mark(estate: &Estate, conn: &mut SqliteConnection, app: &str, undo: bool) -> Result<Option<Change>, Problem> {
+async fn mark(estate: &Estate, conn: &mut Session, app: &str, undo: bool) -> Result<Option<Change>, Problem> {
     let table = &crate::schema::CATALOGUE.tables[APPS];
     let row = sql::row(conn, &format!("{} WHERE id = ?", table.select()), &[app.into()]).await?;
     let mut row = row.ok_or_else(|| Problem::not_found("unknown-id", format!("no app {app}")))?;
@@ -79,11 +77,11 @@ async fn mark(estate: &Estate, conn: &mut SqliteConnection, app: &str, undo: boo
     Ok(Some(Change::Put { table: APPS, row }))
 }
 
-async fn installed(conn: &mut SqliteConnection, app: &str) -> Result<Option<Row>, sqlx::Error> {
+async fn installed(conn: &mut Session, app: &str) -> Result<Option<Row>, sqlx::Error> {
     sql::row(conn, "SELECT app_id FROM installations WHERE app_id = ?", &[app.into()]).await
 }
 
-async fn uninstall(estate: &Estate, conn: &mut SqliteConnection, app: &str) -> Result<Option<Change>, Problem> {
+async fn uninstall(estate: &Estate, conn: &mut Session, app: &str) -> Result<Option<Change>, Problem> {
     const SQL: &str = "SELECT count(*) FROM apps WHERE id = ? AND state = 'retired'";
     if sql::number(&mut *estate.store("catalogue")?.read.lock().await, SQL, &[app.into()]).await? == 0 {
         let message = format!("the catalogue has not retired {app}");
@@ -97,7 +95,7 @@ async fn uninstall(estate: &Estate, conn: &mut SqliteConnection, app: &str) -> R
 
 /// As the vendor had it last.
 async fn reinstall(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     schema: &'static Schema,
     app: &str,
     site: &str,

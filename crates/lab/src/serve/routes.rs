@@ -34,6 +34,7 @@ pub(super) fn router(estate: Arc<Estate>) -> Router {
         .route("/catalogue/apps/{app}/restore", post(unretire))
         .route("/support/tickets", get(tickets))
         .route("/lab/tickets", post(raise))
+        .route("/lab/latency", get(latency).post(phase))
         .route("/identity/jobs/{job}", get(poll))
         .route("/vendors/apps/{app}", get(installation))
         .route("/vendors/apps/{app}/reinstall", post(reinstall_by_gateway))
@@ -67,6 +68,22 @@ async fn tickets(State(estate): Shared, RawQuery(query): RawQuery) -> Answer {
 
 async fn raise(State(estate): Shared, body: Bytes) -> Answer {
     tickets::raise(&estate, &body).await
+}
+
+async fn latency(State(estate): Shared) -> Response {
+    answer(StatusCode::OK, estate.latency.summary())
+}
+
+async fn phase(State(estate): Shared, body: Bytes) -> Answer {
+    let body: serde_json::Value =
+        serde_json::from_slice(&body).map_err(|e| Problem::unprocessable("malformed-body", e.to_string()))?;
+    match body.get("phase").and_then(serde_json::Value::as_str) {
+        Some(name) if (1..=80).contains(&name.len()) => {
+            estate.latency.phase(name);
+            Ok(answer(StatusCode::OK, estate.latency.summary()))
+        }
+        _ => Err(Problem::unprocessable("malformed-phase", "the body must say `phase`, a name of 1 to 80 characters")),
+    }
 }
 
 async fn operate(
@@ -121,7 +138,7 @@ async fn site_request(
     let deleted_at = estate.deleted_site(&site)?;
     // A rebuild has no point of its own: it takes what the databases hold.
     let wants_point = operation.has_point() && operation.name != REBUILD.name;
-    let point = if wants_point { Some(restore_point(body, deleted_at)?) } else { None };
+    let point = if wants_point { Some(restore_point(body, estate.base, deleted_at)?) } else { None };
     let key = key(headers, KEY)?;
     let request = Request { operation, site, item, key, restore_point: point, undo: false, undoes: None };
     Ok(perform(estate, request).await?.into_response())
@@ -202,7 +219,7 @@ async fn reinstall_by_gateway(
     }
     let request = Request {
         operation: &REINSTALL,
-        restore_point: Some(restore_point(&body, estate.deleted_site(&site)?)?),
+        restore_point: Some(restore_point(&body, estate.base, estate.deleted_site(&site)?)?),
         undo: false,
         undoes: None,
         ..back(&REINSTALL, site, id.clone(), &headers)?

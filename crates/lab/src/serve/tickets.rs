@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::apply::answer;
 use super::estate::Estate;
 use super::problem::Problem;
-use crate::sql;
+use crate::sql::{self, Session};
 use crate::value::{Row, Value};
 
 /// The tickets lie in the catalogue's store. `raised` ones come from a test's hand and are closed by it.
@@ -36,7 +36,7 @@ pub(super) async fn list(estate: &Arc<Estate>, query: Option<&str>) -> Result<Re
 async fn look(estate: &Estate, since: i64) -> Result<Response, Problem> {
     let lost = lost(estate).await?;
     let mut conn = estate.store("catalogue")?.write.lock().await;
-    sql::script(&mut conn, "BEGIN IMMEDIATE".to_owned()).await?;
+    sql::begin(&mut conn).await?;
     let kept = keep_books(&mut conn, &lost).await;
     let end = if kept.is_ok() { "COMMIT" } else { "ROLLBACK" };
     sql::script(&mut conn, end.to_owned()).await?;
@@ -70,7 +70,7 @@ pub(super) async fn raise(estate: &Estate, body: &[u8]) -> Result<Response, Prob
 }
 
 /// One open ticket per site that lost something; closed when it is whole again.
-async fn keep_books(conn: &mut sqlx::sqlite::SqliteConnection, lost: &BTreeMap<String, String>) -> Result<(), Problem> {
+async fn keep_books(conn: &mut Session, lost: &BTreeMap<String, String>) -> Result<(), Problem> {
     let open = sql::rows(conn, "SELECT site, id FROM lab_tickets WHERE open = 1 AND raised = 0", &[]).await?;
     let open: HashMap<&str, &Value> =
         open.iter().filter_map(|row| Some((row.first()?.as_text()?, row.get(1)?))).collect();
@@ -100,7 +100,7 @@ async fn lost(estate: &Estate) -> Result<BTreeMap<String, String>, Problem> {
     let installed = set("vendors", "SELECT app_id FROM installations").await?;
     let mut held = HashSet::new();
     for shard in estate.shards.values() {
-        let rows = sql::rows(&mut *shard.lock().await, "SELECT site_id FROM sites", &[]).await?;
+        let rows = sql::rows(shard.lock().await.tested().await?, "SELECT site_id FROM sites", &[]).await?;
         held.extend(rows.iter().map(|row| text(row, 0)));
     }
     let mut lost = BTreeMap::new();

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::apply::{Request, Then, discount};
 use super::estate::{Estate, Store};
 use super::operations::{Operation, Way};
 use super::past::past;
 use super::problem::Problem;
 use crate::schema::Schema;
-use crate::sql;
+use crate::sql::{self, Session};
 use crate::value::Value;
 
 type Rows = BTreeMap<&'static str, usize>;
@@ -19,7 +17,7 @@ type Rows = BTreeMap<&'static str, usize>;
 pub(super) async fn take_back(
     estate: &Estate,
     store: &Store,
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     request: &Request,
 ) -> Result<(Rows, Then), Problem> {
     let operation = request.operation;
@@ -62,7 +60,7 @@ async fn running(estate: &Estate, operation: &Operation, site: &str) -> Result<b
 
 /// The store's history ends with the damage, so its end is what the rows must be again.
 async fn restore_damage(
-    conn: &mut SqliteConnection,
+    conn: &mut Session,
     schema: &'static Schema,
     operation: &Operation,
     site: &str,

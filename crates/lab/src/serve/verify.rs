@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::rebuild;
 use crate::clock::{Millis, rfc3339};
 use crate::diff::digest;
-use crate::sql;
+use crate::sql::{self, Session};
 use crate::value::{Row, Value};
 
 /// `GET /catalogue/ids/{id}`: what an ID denotes and in what state that is.
@@ -48,7 +48,7 @@ pub(super) async fn count(estate: &Estate) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, json!({ "active_sites": sites, "active_apps": apps })))
 }
 
-async fn restored_to(conn: &mut sqlx::sqlite::SqliteConnection, site: &str) -> Result<Option<Millis>, sqlx::Error> {
+async fn restored_to(conn: &mut Session, site: &str) -> Result<Option<Millis>, sqlx::Error> {
     const SQL: &str = "SELECT min(restore_point) FROM lab_restores WHERE site = ? AND restore_point IS NOT NULL";
     Ok(sql::row(conn, SQL, &[site.into()]).await?.and_then(|row| row.first().and_then(Value::as_int)))
 }

@@ -18,8 +18,10 @@ async fn the_same_seed_builds_the_same_estate() {
     let mut logs = Vec::new();
     for name in ["a", "b"] {
         let dir = scratch.path().join(name);
-        build(&dir, &BuildOptions { sites: 20, shards: 2, seed: 3, port: Some(1) }).await.unwrap();
-        damage(&dir, &DamageOptions { sites: 9 }).await.unwrap();
+        build(&dir, &BuildOptions { sites: 20, shards: 2, seed: 3, port: Some(1), ..BuildOptions::default() })
+            .await
+            .unwrap();
+        damage(&dir, &DamageOptions { sites: 9, ..DamageOptions::default() }).await.unwrap();
         let mut files = vec![std::fs::read(dir.join("sites.csv")).unwrap()];
         for shard in ["shard-00", "shard-01"] {
             for file in ["base.db", "log.jsonl"] {
@@ -42,7 +44,10 @@ async fn damage_is_seen_site_by_site_and_harms_nobody_else() {
     named.dedup();
     listed.sort();
     assert_eq!(named, listed);
-    assert!(matches!(damage(&lab.dir, &DamageOptions { sites: 1 }).await, Err(DamageError::Already)));
+    assert!(matches!(
+        damage(&lab.dir, &DamageOptions { sites: 1, ..DamageOptions::default() }).await,
+        Err(DamageError::Already)
+    ));
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 mod compare;
 mod http;
+mod postgres;
+mod recovered;
 mod restore;
 mod retire;
 mod support;

@@ -6,9 +6,13 @@ use std::path::Path;
 use reinstate_lab::diff;
 use serde_json::Value;
 
+use crate::recovered;
 use crate::support::{Client, Lab, Listed, damaged, execute, open};
 
 pub(crate) async fn restore_shard(lab: &Lab, site: &Listed) {
+    if lab.dir.join("clusters").exists() {
+        return recovered::restore(lab, site, &site.point()).await;
+    }
     let backup = lab.dir.join("backups").join(&site.shard);
     let side = lab.dir.join(format!("side-{}.db", site.id));
     std::fs::copy(backup.join("base.db"), &side).unwrap();
@@ -38,7 +42,7 @@ pub(crate) async fn empty_shard(lab: &Lab, site: &Listed) {
 }
 
 /// Tables of a shard, parents first, each with the condition that its rows belong to a site.
-fn owned(site: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn owned(site: &str) -> Vec<(&'static str, String)> {
     let id = format!("'{site}'");
     let projects = format!("SELECT id FROM side.projects WHERE site_id = {id}");
     let issues = format!("SELECT id FROM side.issues WHERE project_id IN ({projects})");

@@ -10,20 +10,22 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use tempfile::TempDir;
 
 pub(crate) struct Lab {
-    _scratch: TempDir,
+    pub(crate) _scratch: TempDir,
     pub(crate) dir: PathBuf,
+    /// How long before its deletion a site is restored to.
+    pub(crate) margin: chrono::Duration,
 }
 
 pub(crate) async fn built(sites: usize) -> Lab {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("lab");
-    build(&dir, &BuildOptions { sites, shards: 2, seed: 7, port: None }).await.unwrap();
-    Lab { _scratch: scratch, dir }
+    build(&dir, &BuildOptions { sites, shards: 2, seed: 7, ..BuildOptions::default() }).await.unwrap();
+    Lab { _scratch: scratch, dir, margin: chrono::Duration::minutes(5) }
 }
 
 pub(crate) async fn damaged(sites: usize, gone: usize) -> Lab {
     let lab = built(sites).await;
-    damage(&lab.dir, &DamageOptions { sites: gone }).await.unwrap();
+    damage(&lab.dir, &DamageOptions { sites: gone, ..DamageOptions::default() }).await.unwrap();
     lab
 }
 
@@ -35,12 +37,13 @@ pub(crate) struct Listed {
     pub(crate) products: Vec<String>,
     pub(crate) apps: Vec<String>,
     pub(crate) deleted_at: chrono::DateTime<chrono::Utc>,
+    pub(crate) margin: chrono::Duration,
 }
 
 impl Listed {
-    /// Five minutes before the deletion.
+    /// The margin before the deletion.
     pub(crate) fn point(&self) -> String {
-        let at = self.deleted_at - chrono::Duration::minutes(5);
+        let at = self.deleted_at - self.margin;
         at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     }
 }
@@ -59,6 +62,7 @@ impl Lab {
                     products: split(&record[3]),
                     apps: split(&record[5]),
                     deleted_at: record[6].parse().unwrap(),
+                    margin: self.margin,
                 }
             })
             .collect()
