@@ -8,4 +8,5 @@ mod guarded_malformed;
 mod hostile;
 mod malformed;
 mod plan;
+mod stand_ins;
 mod thousand;

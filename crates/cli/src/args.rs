@@ -53,8 +53,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Draw the steps of a runbook
     Graph(Graph),
-    /// Print the JSON Schema of runbooks, for editors
-    Schema,
+    /// Print the JSON Schema of runbooks or of estate files, for editors
+    Schema(Schema),
     /// Show what a run would do, with its hash; changes nothing
     Plan(PlanCommand),
     /// Forecast a run before its first step: how long, what holds it back; changes nothing
@@ -165,6 +165,22 @@ pub(crate) struct Graph {
     /// Form of the drawing
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
     pub(crate) format: GraphFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Kind of file
+    #[arg(value_enum, default_value_t = SchemaOf::Runbook)]
+    pub(crate) of: SchemaOf,
+}
+
+/// Kinds of files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// A runbook.
+    Runbook,
+    /// An estate file.
+    Estate,
 }
 
 /// Form of a drawing.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::args::{Check, Graph, GraphFormat, Init};
+use crate::args::{Check, Graph, GraphFormat, Init, Schema, SchemaOf};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
@@ -15,7 +15,7 @@ pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
     create(&args.file, runbook::init_template(&stem).as_bytes())?;
     let schema = args.file.with_file_name(runbook::SCHEMA_FILE);
     if !schema.exists() {
-        let text = schema_text()?;
+        let text = schema_text(SchemaOf::Runbook)?;
         create(&schema, text.as_bytes())?;
     }
     out::answer(&format!("wrote {}; `reinstate check {0}` finds its mistakes", args.file.display()));
@@ -37,10 +37,9 @@ fn create(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Finds every mistake.
 pub(crate) fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
     let mut findings = Findings::new(args.format, json);
-    let runbook = planning::read_runbook(&args.runbook, &mut findings)?;
-    let estate = match &args.estate {
-        Some(path) => planning::read_estate(path, &mut findings)?,
-        None => None,
+    let (runbook, estate) = match &args.estate {
+        Some(estate) => planning::read_for(&args.runbook, estate, &mut findings)?,
+        None => (planning::read_runbook(&args.runbook, &mut findings)?, None),
     };
     let list = match (&args.sites, &runbook) {
         (Some(path), Some(runbook)) => planning::read_sites(path, runbook, &mut findings)?,
@@ -93,13 +92,17 @@ pub(crate) fn graph(args: &Graph, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Prints the JSON Schema.
-pub(crate) fn schema() -> Result<Exit, Failure> {
-    out::answer(&schema_text()?);
+/// Prints the JSON Schema of a kind of file.
+pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
+    out::answer(&schema_text(args.of)?);
     Ok(Exit::Done)
 }
 
-fn schema_text() -> Result<String, Failure> {
-    let schema = runbook::json_schema(&connectors::catalogue());
+fn schema_text(of: SchemaOf) -> Result<String, Failure> {
+    let catalogue = connectors::catalogue();
+    let schema = match of {
+        SchemaOf::Runbook => runbook::json_schema(&catalogue),
+        SchemaOf::Estate => runbook::estate_schema(&catalogue),
+    };
     serde_json::to_string_pretty(&schema).map_err(|error| Failure::trouble("schema", &error, "report this defect"))
 }

@@ -6,7 +6,7 @@ use crate::check::{Ancestors, schema};
 use crate::codes::{self, Code};
 use crate::expr::{Compiled, Path, Ty};
 use crate::lower::steps_within as within;
-use crate::model::{Runbook, Step, Type};
+use crate::model::{Action, Runbook, Step, Type};
 use crate::words;
 
 /// Where an expression stands.
@@ -277,7 +277,7 @@ impl Names<'_> {
                 ));
             }
         }
-        let known = step.action.as_ref().and_then(|action| schema::known_properties(&action.output));
+        let known = step.action.as_ref().and_then(|action| schema::known_properties(&action.spec.output));
         if own && step.for_each.as_ref().is_some_and(|list| reads_steps(&list.value)) {
             return Err(refuse(
                 codes::EXPR_OUTPUT,
@@ -300,14 +300,15 @@ impl Names<'_> {
             Some(known) if !known.contains(&output.as_str()) => Err(refuse(
                 codes::EXPR_OUTPUT,
                 format!(
-                    "`{}` has no output `{}`",
-                    step.action.as_ref().map_or("the step", |action| &action.uses),
+                    "{} has no output `{}`",
+                    step.action.as_ref().map_or_else(|| "the step".to_owned(), Action::words),
                     words::short(output)
                 ),
                 words::suggest(output, "outputs", known),
             )),
             _ => {
-                let ty = step.action.as_ref().map_or(Ty::Any, |action| schema::property_type(&action.output, output));
+                let ty =
+                    step.action.as_ref().map_or(Ty::Any, |action| schema::property_type(&action.spec.output, output));
                 inside(path, 4, ty)
             }
         }

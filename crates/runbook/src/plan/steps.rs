@@ -18,11 +18,11 @@ pub(super) fn fill(runbook: &Runbook, spec: &mut PlanSpec) {
 fn step_of(step: &Step, keeps_outputs: bool) -> StepSpec {
     let work = match (&step.action, &step.approval) {
         (Some(action), _) => Work::Action(ActionUse {
-            uses: action.uses.clone(),
+            uses: action.spec.uses.clone(),
             with: inputs(step.with.as_ref()),
             expect: step.expect.clone(),
-            idempotent: check::idempotent(action, step.with.as_ref()),
-            has_probe: check::holds(&action.has_probe, step.with.as_ref()),
+            idempotent: check::idempotent(&action.spec, step.with.as_ref()),
+            has_probe: check::holds(&action.spec.has_probe, step.with.as_ref()),
         }),
         (None, Some(declared)) => Work::Approval(declared.approval.clone()),
         // A checked runbook has one of the two in every step.
@@ -56,11 +56,11 @@ fn step_of(step: &Step, keeps_outputs: bool) -> StepSpec {
         expect_ms: step.expect_ms,
         keeps_outputs,
         undo: step.undo.as_ref().map(|undo| ActionUse {
-            uses: undo.action.uses.clone(),
+            uses: undo.action.spec.uses.clone(),
             with: inputs(undo.with.as_ref()),
             expect: String::new(),
-            idempotent: check::idempotent(&undo.action, undo.with.as_ref()),
-            has_probe: check::holds(&undo.action.has_probe, undo.with.as_ref()),
+            idempotent: check::idempotent(&undo.action.spec, undo.with.as_ref()),
+            has_probe: check::holds(&undo.action.spec.has_probe, undo.with.as_ref()),
         }),
     }
 }
