@@ -185,7 +185,7 @@ fn text(sink: &mut Sink<'_>, names: &Names<'_>, value: &str, span: Span, reads: 
         let found = expression_at(sink, names, expression, (span, value, *at), reads);
         if alone {
             ty = found;
-        } else if let Some(found @ (Ty::List(_) | Ty::Map | Ty::Null)) = found {
+        } else if let Some(found @ (Ty::List(_) | Ty::Map | Ty::MapOf(_) | Ty::Null)) = found {
             let range = locate(sink, span, value, *at..*at + expression.len());
             wrong_type(
                 sink,

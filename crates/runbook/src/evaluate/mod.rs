@@ -1,6 +1,7 @@
 //! Expressions of a plan, evaluated from the plan's own data and recorded outputs.
 
 mod evaluator;
+mod members;
 mod programs;
 mod scene;
 mod shape;

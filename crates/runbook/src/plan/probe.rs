@@ -151,6 +151,7 @@ fn trivial(spec: &PlanSpec, scope: Scope, hole: &Hole) -> bool {
         }
         ("item", 1) => hole.whole,
         ("restore_point", 1) | ("batch", 2) => true,
+        ("restore_points", 1) => hole.whole,
         _ => false,
     }
 }
