@@ -10,6 +10,7 @@ mod look;
 mod malformed;
 mod order;
 mod place;
+mod preflight;
 mod pty;
 mod readme;
 mod screens;

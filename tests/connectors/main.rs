@@ -7,6 +7,7 @@ mod exec;
 mod http;
 mod lab_shards;
 mod objects;
+mod preflight;
 mod recover;
 mod remove;
 mod restore;

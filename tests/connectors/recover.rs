@@ -21,11 +21,11 @@ insert into issues (id, k, data, w, plan) values (1, 'one', x'00', 1.5, 1), (2, 
 delete from audit;
 insert into pairs values ('a', 1, 'x'), ('a', 2, 'y');";
 
-struct Backup {
+pub(crate) struct Backup {
     folder: TempDir,
 }
 
-fn at(second: u32) -> String {
+pub(crate) fn at(second: u32) -> String {
     format!("2022-04-05T07:{:02}:{:02}.000Z", second / 60, second % 60)
 }
 
@@ -39,7 +39,7 @@ fn delete(id: i64) -> Value {
 
 impl Backup {
     /// A base of second 10; each item is a transaction's second and changes.
-    async fn new(log: &[(u32, Value)]) -> Self {
+    pub(crate) async fn new(log: &[(u32, Value)]) -> Self {
         let backup = Self { folder: tempfile::tempdir().unwrap() };
         let path = backup.path();
         std::fs::create_dir(&path).unwrap();
@@ -66,7 +66,7 @@ impl Backup {
         .await
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("shard-03")
     }
 

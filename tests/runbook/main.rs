@@ -3,6 +3,7 @@
 
 mod check;
 mod fixture;
+mod foreseen;
 mod guarded;
 mod guarded_malformed;
 mod hostile;

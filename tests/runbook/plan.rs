@@ -16,7 +16,7 @@ fn checked(text: &str) -> Runbook {
     checked.runbook.unwrap_or_else(|| panic!("{}", runbook::render_text(&checked.diagnostics, &source, false)))
 }
 
-fn planned(text: &str, estate: &str, sites: &str, inputs: &[(&str, &str)]) -> Result<PlanSpec, Vec<Diagnostic>> {
+pub fn planned(text: &str, estate: &str, sites: &str, inputs: &[(&str, &str)]) -> Result<PlanSpec, Vec<Diagnostic>> {
     let runbook = checked(text);
     let (estate, found) = Estate::parse(&Source::new("estate.yaml", estate));
     let estate = estate.unwrap_or_else(|| panic!("{found:?}"));

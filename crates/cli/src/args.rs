@@ -145,6 +145,9 @@ pub(crate) struct Check {
     /// How findings are printed
     #[arg(long, value_enum, default_value_t = FindingFormat::Text)]
     pub(crate) format: FindingFormat,
+    /// Also ask the estate, reading only, whether the plan can work: connections, files, restore points, space
+    #[arg(long, requires_all = ["sites", "estate"])]
+    pub(crate) preflight: bool,
 }
 
 /// How findings are printed.
@@ -229,6 +232,9 @@ pub(crate) struct PlanCommand {
     pub(crate) planned: Planned,
     #[command(flatten)]
     pub(crate) optimise: Optimise,
+    /// Also ask the estate, reading only, whether the plan can work: connections, files, restore points, space
+    #[arg(long)]
+    pub(crate) preflight: bool,
     /// File to write the plan to, for `run --plan-file`
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -297,6 +303,9 @@ pub(crate) struct RunCommand {
     /// The number of sites, typed back: asked for above the number that the estate file guards
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u32>,
+    /// Do not ask the estate first whether the plan can work; what cannot then fails on the way
+    #[arg(long)]
+    pub(crate) no_preflight: bool,
     /// Leave sites out for now that another run holds; `adopt` brings them in
     #[arg(long)]
     pub(crate) skip_held: bool,

@@ -56,6 +56,12 @@ impl Findings {
         self.errors
     }
 
+    /// Ends the showing as JSON, with one entry more.
+    pub(crate) fn finish_with(mut self, more: serde_json::Value) {
+        self.json.push(more);
+        self.finish();
+    }
+
     /// Ends the showing: as JSON, all findings are one array on standard output.
     pub(crate) fn finish(self) {
         if self.form == FindingFormat::Json {

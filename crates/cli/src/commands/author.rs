@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use serde_json::json;
+
 use crate::args::{Check, Graph, GraphFormat, Init, Schema, SchemaOf};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 use crate::planning::{self, Findings};
+use crate::preflight::Preflight;
 
 /// Writes a commented runbook and, beside it, the schema that its first line names.
 pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
@@ -35,7 +38,7 @@ fn create(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Finds every mistake.
-pub(crate) fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
+pub(crate) async fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
     let mut findings = Findings::new(args.format, json);
     let (runbook, estate) = match &args.estate {
         Some(estate) => planning::read_for(&args.runbook, estate, &mut findings)?,
@@ -45,18 +48,34 @@ pub(crate) fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
         (Some(path), Some(runbook)) => planning::read_sites(path, runbook, &mut findings)?,
         _ => None,
     };
-    let mut sites = None;
+    let (mut sites, mut plan) = (None, None);
     if let (Some(runbook), Some(estate), Some(list)) = (&runbook, &estate, &list) {
         sites = Some(list.len());
-        planning::plan_of(runbook, estate, list, &BTreeMap::new(), &BTreeMap::new(), &mut findings)?;
+        plan = planning::plan_of(runbook, estate, list, &BTreeMap::new(), &BTreeMap::new(), &mut findings)?;
     }
     let errors = findings.errors();
     let quiet = json || args.format != crate::args::FindingFormat::Text;
-    findings.finish();
+    let preflight = match plan.filter(|_| args.preflight && errors == 0) {
+        Some(plan) => Some(Preflight::of(&plan).await?),
+        None => None,
+    };
+    match &preflight {
+        Some(preflight) if json || args.format == crate::args::FindingFormat::Json => {
+            findings.finish_with(json!({ "preflight": preflight.view() }));
+        }
+        Some(preflight) => {
+            findings.finish();
+            out::note(&preflight.text(true));
+        }
+        None => findings.finish(),
+    }
     if errors > 0 {
         if !quiet {
             out::note(&format!("{errors} error{} found; nothing was changed", if errors == 1 { "" } else { "s" }));
         }
+        return Ok(Exit::BadInput);
+    }
+    if preflight.is_some_and(|preflight| !preflight.passes()) {
         return Ok(Exit::BadInput);
     }
     if !quiet {

@@ -2,11 +2,12 @@
 
 mod group;
 mod input;
+mod preflight;
 mod run;
 
 use async_trait::async_trait;
 use runtime::engine::{ActionSpec, Holds, Outcome};
-use runtime::{Call, Connector, Probed};
+use runtime::{Call, Connector, Finding, Intent, Probed};
 
 use crate::answer::outcome;
 use crate::spec::action;
@@ -34,5 +35,13 @@ impl Connector for Exec {
 
     async fn probe(&self, call: Call) -> Probed {
         outcome(run::probe(&call).await, &call.secrets)
+    }
+
+    fn questions(&self, intent: &Intent) -> Vec<serde_json::Value> {
+        preflight::questions(intent)
+    }
+
+    async fn preflight(&self, question: Call) -> Vec<Finding> {
+        preflight::answer(&question).await
     }
 }

@@ -10,6 +10,8 @@ mod points;
 mod probe;
 mod steps;
 
+pub(crate) use probe::keys_of;
+
 use std::collections::BTreeMap;
 
 use engine::{Origin, PLAN_FORMAT, PlanSpec};

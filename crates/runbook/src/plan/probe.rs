@@ -23,7 +23,7 @@ const BUDGET: usize = 300_000;
 const SAMPLE: u32 = 500;
 
 /// Number of keys of a scope.
-pub(super) fn keys_of(spec: &PlanSpec, scope: Scope) -> u32 {
+pub(crate) fn keys_of(spec: &PlanSpec, scope: Scope) -> u32 {
     let len = match scope {
         Scope::Run => 1,
         Scope::Batch => spec.batches.ends.len(),
