@@ -3,6 +3,7 @@
 
 mod agreed;
 mod amend;
+mod audit;
 mod author;
 mod drivers;
 mod forecast;

@@ -94,6 +94,13 @@ async fn every_point_is_reached() {
         assert_eq!(outputs["reached"], at(reached), "{second}");
         assert_eq!(outputs["base_at"], at(10));
         assert_eq!(outputs["transactions"], transactions);
+        let stands = &outputs["restore_point"];
+        assert_eq!((&stands["store"], &stands["reached"]), (&"shard-03".into(), &outputs["reached"]));
+        // The first transaction that is not in it lies behind the point asked; where the log ends there is none.
+        let until = [12, 20, 30, 40].into_iter().find(|next| *next > second).map(at);
+        assert_eq!(stands.get("until").and_then(Value::as_str), until.as_deref(), "{second}");
+        let evidence = stands["evidence"].as_str().unwrap();
+        assert!(evidence.contains(&at(10)) && until.is_none_or(|until| evidence.contains(&until)), "{evidence}");
         let found =
             scalar(&file(&outputs), "select group_concat(id || ':' || k) from (select * from issues order by id)")
                 .await;

@@ -229,6 +229,31 @@ fn a_step_of_a_wider_scope_sees_the_restore_point_of_every_site() {
 }
 
 #[test]
+fn outputs_that_may_tell_a_restore_point_are_recorded() {
+    let kept = |change: (&str, &str), name: &str| {
+        let text = fixture::RUNBOOK.replace(change.0, change.1);
+        assert_ne!(text, fixture::RUNBOOK, "{}", change.0);
+        step(&planned(&text, fixture::ESTATE, fixture::SITES, &[]).unwrap(), name).1.keeps_outputs
+    };
+    // An action whose outputs are what it answers, if it is asked for a point.
+    assert!(kept(
+        ("uses: identity/sync@1 }", "uses: identity/sync@1, with: { at: \"${{ site.restore_point }}\" } }"),
+        "identity"
+    ));
+    assert!(!kept(
+        ("uses: identity/sync@1 }", "uses: identity/sync@1, with: { at: \"${{ site.deleted_at }}\" } }"),
+        "identity"
+    ));
+    // One whose outputs are known and have no point.
+    let body = "idempotent: true, body: { at: \"${{ site.restore_point }}\" } }";
+    assert!(!kept(("idempotent: true }", body), "catalogue"));
+    // One that is told where its answer says it.
+    let check = "validate:    { needs: [apps, media, { step: indexed, require: all }], uses: check/site@1";
+    assert!(kept((check, &format!("{check}, with: {{ restore_point: {{ reached: /at }} }}")), "validate"));
+    assert!(kept((check, &format!("{check}, with: {{ outputs: {{ restore_point: /at }} }}")), "validate"));
+}
+
+#[test]
 fn restore_points_have_a_scope_and_a_type() {
     let of = |text: &str, code: &str, words: &[&str]| {
         let checked = runbook::check(&Source::new("restore.yaml", text), &fixture::catalogue());

@@ -58,6 +58,8 @@ pub(super) struct Net {
     pub(super) tables: BTreeMap<String, Touched>,
     /// Time of the last transaction.
     pub(super) reached: Option<DateTime<Utc>>,
+    /// Time of the first transaction that is left out.
+    pub(super) until: Option<DateTime<Utc>>,
     /// Number of transactions.
     pub(super) transactions: u64,
 }
@@ -181,6 +183,7 @@ impl Backup {
             }
             last = Some((entry.seq, entry.at));
             if entry.at > at {
+                net.until = Some(entry.at);
                 return Ok(net);
             }
             if entry.at < base_at {
