@@ -31,6 +31,23 @@ fn the_schema_is_a_schema_that_knows_the_language() {
 }
 
 #[test]
+fn an_estate_has_a_schema_and_its_own_actions() {
+    let place = Place::new();
+    let schema = place.said(&["schema", "estate"], 0).json();
+    let known = schema["properties"]["actions"]["additionalProperties"]["enum"].as_array().unwrap().clone();
+    assert!(known.contains(&"sqlite/restore@1".into()), "{schema}");
+    place.write("book.yaml", runbook("book", "", "  a: { uses: check/http@1, with: { url: 'http://localhost:1' } }\n"));
+    let told = |actions: &str, code: i32, words: &[&str]| {
+        place.write("estate.yaml", format!("schema: estate/v1\nname: lab\nactions: {{ {actions} }}\n"));
+        holds(&place.said(&["check", "book.yaml", "--estate", "estate.yaml"], code).err, words);
+    };
+    let _ = place.said(&["check", "book.yaml"], 0);
+    told("check/http@1: http/request@1", 0, &[]);
+    told("check/http@1: exec/run@1", 2, &["book.yaml:", "`exec/run@1` (in this estate for `check/http@1`)", "hint:"]);
+    told("check/htp@1: exec/run@1", 2, &["estate.yaml:3:", "there is no action `check/htp@1`", "check/http@1"]);
+}
+
+#[test]
 fn graphs_come_in_four_forms() {
     let place = Place::new();
     let runbook = shipped("restoration-2.yaml").display().to_string();

@@ -3,6 +3,7 @@
 
 mod agreed;
 mod amend;
+mod audit;
 mod author;
 mod drivers;
 mod forecast;
@@ -10,6 +11,7 @@ mod look;
 mod malformed;
 mod order;
 mod place;
+mod preflight;
 mod pty;
 mod readme;
 mod screens;

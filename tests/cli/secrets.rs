@@ -123,7 +123,10 @@ fn a_secret_that_cannot_be_read_is_named_without_guessing_its_value() {
             "  s: {{ uses: exec/run@1, with: {{ command: [\"true\"], env: {{ T: \"${{{{ secrets.{secret} }}}}\" }} }} }}\n"
         );
         place.write("r.yaml", runbook("r", "batches: { sizes: [rest], max_failures: [4] }\n", &step));
-        let said = place.run("r.yaml", secret, 4);
+        let early = place.run("r.yaml", secret, 2);
+        holds(&early.err, &[&format!("secret {secret}"), why, "nothing was changed"]);
+        let planned = ["--sites", "sites.csv", "--estate", "estate.yaml", "--run", secret, "--yes", "--no-preflight"];
+        let said = place.said(&[&["run", "r.yaml"][..], &planned[..]].concat(), 4);
         holds(&said.err, &["refused [secret.unavailable]", why]);
         holds(&said.out, &["0 of 4 sites returned", "4 quarantined"]);
     }

@@ -39,6 +39,24 @@ async fn a_page_holds_what_is_expected() {
 }
 
 #[tokio::test]
+async fn a_page_says_at_which_point_its_system_stands() {
+    let (world, service) = (World::new(), Service::start().await);
+    let url = format!("{}/effect", service.url);
+    let point = |reached: &str| json!({ "store": "catalogue", "reached": reached, "of": ["undelete"] });
+    let look = async |with: serde_json::Value| {
+        done(&world.apply(call("check/http@1", json!({ "url": url, "restore_point": with }))).await)
+    };
+    let outputs = look(point("/tags/0")).await;
+    assert_eq!(
+        outputs,
+        json!({ "status": 200, "restore_point": { "store": "catalogue", "of": ["undelete"], "reached": "a" } }),
+        "the body is no output then"
+    );
+    assert_eq!(look(point("/nowhere")).await["restore_point"]["reached"], json!(null), "nothing is proved");
+    assert_eq!(look(json!({ "reached": "/id" })).await["restore_point"], json!({ "reached": 7 }));
+}
+
+#[tokio::test]
 async fn a_query_answers_what_is_expected() {
     let (world, shard) = (World::new(), Shard::new().await);
     let ask = async |query: &str, expect: serde_json::Value| {

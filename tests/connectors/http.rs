@@ -40,6 +40,11 @@ impl Service {
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { url, seen }
     }
+
+    /// Number of requests so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.seen.lock().unwrap().calls.len()
+    }
 }
 
 async fn answer(

@@ -10,6 +10,7 @@ mod objects;
 mod objects_killed;
 mod objects_s3;
 mod objects_versions;
+mod preflight;
 mod recover;
 mod remove;
 mod restore;

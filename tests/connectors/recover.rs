@@ -21,11 +21,11 @@ insert into issues (id, k, data, w, plan) values (1, 'one', x'00', 1.5, 1), (2, 
 delete from audit;
 insert into pairs values ('a', 1, 'x'), ('a', 2, 'y');";
 
-struct Backup {
+pub(crate) struct Backup {
     folder: TempDir,
 }
 
-fn at(second: u32) -> String {
+pub(crate) fn at(second: u32) -> String {
     format!("2022-04-05T07:{:02}:{:02}.000Z", second / 60, second % 60)
 }
 
@@ -39,7 +39,7 @@ fn delete(id: i64) -> Value {
 
 impl Backup {
     /// A base of second 10; each item is a transaction's second and changes.
-    async fn new(log: &[(u32, Value)]) -> Self {
+    pub(crate) async fn new(log: &[(u32, Value)]) -> Self {
         let backup = Self { folder: tempfile::tempdir().unwrap() };
         let path = backup.path();
         std::fs::create_dir(&path).unwrap();
@@ -66,7 +66,7 @@ impl Backup {
         .await
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("shard-03")
     }
 
@@ -94,6 +94,13 @@ async fn every_point_is_reached() {
         assert_eq!(outputs["reached"], at(reached), "{second}");
         assert_eq!(outputs["base_at"], at(10));
         assert_eq!(outputs["transactions"], transactions);
+        let stands = &outputs["restore_point"];
+        assert_eq!((&stands["store"], &stands["reached"]), (&"shard-03".into(), &outputs["reached"]));
+        // The first transaction that is not in it lies behind the point asked; where the log ends there is none.
+        let until = [12, 20, 30, 40].into_iter().find(|next| *next > second).map(at);
+        assert_eq!(stands.get("until").and_then(Value::as_str), until.as_deref(), "{second}");
+        let evidence = stands["evidence"].as_str().unwrap();
+        assert!(evidence.contains(&at(10)) && until.is_none_or(|until| evidence.contains(&until)), "{evidence}");
         let found =
             scalar(&file(&outputs), "select group_concat(id || ':' || k) from (select * from issues order by id)")
                 .await;

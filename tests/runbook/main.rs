@@ -3,9 +3,11 @@
 
 mod check;
 mod fixture;
+mod foreseen;
 mod guarded;
 mod guarded_malformed;
 mod hostile;
 mod malformed;
 mod plan;
+mod stand_ins;
 mod thousand;

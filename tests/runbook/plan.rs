@@ -16,7 +16,7 @@ fn checked(text: &str) -> Runbook {
     checked.runbook.unwrap_or_else(|| panic!("{}", runbook::render_text(&checked.diagnostics, &source, false)))
 }
 
-fn planned(text: &str, estate: &str, sites: &str, inputs: &[(&str, &str)]) -> Result<PlanSpec, Vec<Diagnostic>> {
+pub fn planned(text: &str, estate: &str, sites: &str, inputs: &[(&str, &str)]) -> Result<PlanSpec, Vec<Diagnostic>> {
     let runbook = checked(text);
     let (estate, found) = Estate::parse(&Source::new("estate.yaml", estate));
     let estate = estate.unwrap_or_else(|| panic!("{found:?}"));
@@ -191,5 +191,95 @@ fn a_plan_that_would_fail_is_refused_with_step_and_site() {
         &[],
         "RB0804",
         &["shard", "site-000001", "row 2"],
+    );
+}
+
+/// The fixture with each site at its own point, and steps that read all points of what they cover.
+fn by_site() -> String {
+    let read = "tenants: \"${{ restore_points }}\"";
+    let text = fixture::RUNBOOK.replace("align: shard", "align: site").replace(
+        "  catalogue:   {",
+        &format!(
+            "  advance:     {{ scope: shard, uses: identity/sync@1, with: {{ {read}, from: \"${{{{ restore_point }}}}\" }} }}\n  \
+             counted:     {{ scope: region, uses: identity/sync@1, with: {{ n: \"${{{{ restore_points | length }}}}\" }} }}\n  \
+             each_batch:  {{ scope: batch, needs: advance, uses: identity/sync@1, with: {{ {read} }} }}\n  \
+             once:        {{ scope: run, needs: advance, uses: identity/sync@1, with: {{ {read}, of: \"${{{{ restore_points['site-000002'] }}}}\" }} }}\n  \
+             catalogue:   {{"
+        ),
+    );
+    assert!(text.contains("once:"));
+    text
+}
+
+#[test]
+fn a_step_of_a_wider_scope_sees_the_restore_point_of_every_site() {
+    let plan = Plan::new(planned(&by_site(), fixture::ESTATE, fixture::SITES, &[]).unwrap()).unwrap();
+    let none = Table(Vec::new());
+    let at = |time: &str| format!("2022-04-05T{time}:00.000Z");
+    let (first, second, third) = (at("07:33"), at("07:45"), at("07:40"));
+    // Shards b and a; the largest site is the first batch.
+    let b = json!({ "site-000002": second });
+    let a = json!({ "site-000003": third, "site-000001": first });
+    assert_eq!(with(&plan, "advance", 0, None, &none).unwrap(), json!({ "tenants": b, "from": second }));
+    assert_eq!(with(&plan, "advance", 1, None, &none).unwrap(), json!({ "tenants": a, "from": first }));
+    assert_eq!(with(&plan, "counted", 1, None, &none).unwrap(), json!({ "n": 2 }));
+    assert_eq!(with(&plan, "each_batch", 1, None, &none).unwrap(), json!({ "tenants": a }));
+    let all = json!({ "site-000002": second, "site-000003": third, "site-000001": first });
+    assert_eq!(with(&plan, "once", 0, None, &none).unwrap(), json!({ "tenants": all, "of": second }));
+}
+
+#[test]
+fn outputs_that_may_tell_a_restore_point_are_recorded() {
+    let kept = |change: (&str, &str), name: &str| {
+        let text = fixture::RUNBOOK.replace(change.0, change.1);
+        assert_ne!(text, fixture::RUNBOOK, "{}", change.0);
+        step(&planned(&text, fixture::ESTATE, fixture::SITES, &[]).unwrap(), name).1.keeps_outputs
+    };
+    // An action whose outputs are what it answers, if it is asked for a point.
+    assert!(kept(
+        ("uses: identity/sync@1 }", "uses: identity/sync@1, with: { at: \"${{ site.restore_point }}\" } }"),
+        "identity"
+    ));
+    assert!(!kept(
+        ("uses: identity/sync@1 }", "uses: identity/sync@1, with: { at: \"${{ site.deleted_at }}\" } }"),
+        "identity"
+    ));
+    // One whose outputs are known and have no point.
+    let body = "idempotent: true, body: { at: \"${{ site.restore_point }}\" } }";
+    assert!(!kept(("idempotent: true }", body), "catalogue"));
+    // One that is told where its answer says it.
+    let check = "validate:    { needs: [apps, media, { step: indexed, require: all }], uses: check/site@1";
+    assert!(kept((check, &format!("{check}, with: {{ restore_point: {{ reached: /at }} }}")), "validate"));
+    assert!(kept((check, &format!("{check}, with: {{ outputs: {{ restore_point: /at }} }}")), "validate"));
+}
+
+#[test]
+fn restore_points_have_a_scope_and_a_type() {
+    let of = |text: &str, code: &str, words: &[&str]| {
+        let checked = runbook::check(&Source::new("restore.yaml", text), &fixture::catalogue());
+        let hit = checked.diagnostics.iter().find(|found| found.code == code);
+        let hit = hit.unwrap_or_else(|| panic!("{code} not in {:#?}", checked.diagnostics));
+        let said = format!("{} {}", hit.message, hit.hint.as_deref().unwrap_or_default());
+        words.iter().for_each(|word| assert!(said.contains(word), "{word} not in {said}"));
+    };
+    let site = by_site().replace("scope: region, uses", "uses");
+    of(&site, "RB0403", &["one restore point", "`restore_point`"]);
+    let text = fixture::RUNBOOK.replace("${{ restore_point }}", "${{ restore_points }}");
+    of(&text, "RB0504", &["a text", "a map of texts"]);
+    // Headers are a map of texts; a number of them would not be.
+    let headers = "uses: http/request@1, with: { method: GET, url: u, headers: \"${{ restore_points }}\" }, retry: { attempts: 1 }";
+    let fits = by_site().replace("uses: identity/sync@1, with: { n: \"${{ restore_points | length }}\" }", headers);
+    assert!(runbook::check(&Source::new("r.yaml", fits.as_str()), &fixture::catalogue()).runbook.is_some());
+    of(&fits.replace("headers:", "poll:"), "RB0504", &["a map of texts"]);
+    of(&by_site().replace("restore_points | length", "restore_points[3]"), "RB0405", &["indexed by a text"]);
+    of(&by_site().replace("restore_points | length", "restore_points < {}"), "RB0405", &["compared"]);
+    let none = by_site().replace("restore_point: { before", "# restore_point: { before");
+    of(&none, "RB0402", &["declares no restore point"]);
+    let run = by_site().replace("restore_points['site-000002']", "restore_point");
+    of(&run, "RB0403", &["`restore_points`"]);
+    of(
+        &by_site().replace("scopes: { shard", "scopes: { restore_points: site.shard, shard"),
+        "RB0110",
+        &["word of the language"],
     );
 }

@@ -53,8 +53,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Draw the steps of a runbook
     Graph(Graph),
-    /// Print the JSON Schema of runbooks, for editors
-    Schema,
+    /// Print the JSON Schema of runbooks or of estate files, for editors
+    Schema(Schema),
     /// Show what a run would do, with its hash; changes nothing
     Plan(PlanCommand),
     /// Forecast a run before its first step: how long, what holds it back; changes nothing
@@ -145,6 +145,9 @@ pub(crate) struct Check {
     /// How findings are printed
     #[arg(long, value_enum, default_value_t = FindingFormat::Text)]
     pub(crate) format: FindingFormat,
+    /// Also ask the estate, reading only, whether the plan can work: connections, files, restore points, space
+    #[arg(long, requires_all = ["sites", "estate"])]
+    pub(crate) preflight: bool,
 }
 
 /// How findings are printed.
@@ -165,6 +168,22 @@ pub(crate) struct Graph {
     /// Form of the drawing
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
     pub(crate) format: GraphFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Kind of file
+    #[arg(value_enum, default_value_t = SchemaOf::Runbook)]
+    pub(crate) of: SchemaOf,
+}
+
+/// Kinds of files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// A runbook.
+    Runbook,
+    /// An estate file.
+    Estate,
 }
 
 /// Form of a drawing.
@@ -213,6 +232,9 @@ pub(crate) struct PlanCommand {
     pub(crate) planned: Planned,
     #[command(flatten)]
     pub(crate) optimise: Optimise,
+    /// Also ask the estate, reading only, whether the plan can work: connections, files, restore points, space
+    #[arg(long)]
+    pub(crate) preflight: bool,
     /// File to write the plan to, for `run --plan-file`
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -281,6 +303,9 @@ pub(crate) struct RunCommand {
     /// The number of sites, typed back: asked for above the number that the estate file guards
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u32>,
+    /// Do not ask the estate first whether the plan can work; what cannot then fails on the way
+    #[arg(long)]
+    pub(crate) no_preflight: bool,
     /// Leave sites out for now that another run holds; `adopt` brings them in
     #[arg(long)]
     pub(crate) skip_held: bool,

@@ -16,6 +16,7 @@ mod out;
 mod people;
 mod plan_file;
 mod planning;
+mod preflight;
 mod progress;
 mod secrets;
 mod signals;

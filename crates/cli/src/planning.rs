@@ -56,6 +56,12 @@ impl Findings {
         self.errors
     }
 
+    /// Ends the showing as JSON, with one entry more.
+    pub(crate) fn finish_with(mut self, more: serde_json::Value) {
+        self.json.push(more);
+        self.finish();
+    }
+
     /// Ends the showing: as JSON, all findings are one array on standard output.
     pub(crate) fn finish(self) {
         if self.form == FindingFormat::Json {
@@ -78,18 +84,36 @@ pub(crate) fn read_runbook(path: &Path, findings: &mut Findings) -> Result<Optio
     Ok(checked.runbook)
 }
 
-/// Reads an estate file.
-pub(crate) fn read_estate(path: &Path, findings: &mut Findings) -> Result<Option<Estate>, Failure> {
-    let source = match files::source(path, "the estate file")? {
-        Ok(source) => source,
+/// Reads a runbook and the estate for which it is to be checked: the estate may name other actions than the runbook.
+pub(crate) fn read_for(
+    runbook: &Path,
+    estate: &Path,
+    findings: &mut Findings,
+) -> Result<(Option<Runbook>, Option<Estate>), Failure> {
+    let source = files::source(runbook, "the runbook")?;
+    let estate_source = files::source(estate, "the estate file")?;
+    let catalogue = connectors::catalogue();
+    let (read, estate_found, estate_source) = match estate_source {
+        Ok(source) => {
+            let (read, found) = Estate::parse_for(&source, &catalogue);
+            (read, found, source)
+        }
+        Err(found) => (None, vec![*found], Source::new(estate.display().to_string(), "")),
+    };
+    let runbook = match source {
+        Ok(source) => {
+            // What is wrong with the estate is told below; until it is right the runbook is checked by itself.
+            let checked = runbook::check_for(&source, &catalogue, &read.clone().unwrap_or_default());
+            findings.tell(&checked.diagnostics, &source);
+            checked.runbook
+        }
         Err(found) => {
-            findings.tell(&[*found], &Source::new(path.display().to_string(), ""));
-            return Ok(None);
+            findings.tell(&[*found], &Source::new(runbook.display().to_string(), ""));
+            None
         }
     };
-    let (estate, found) = Estate::parse(&source);
-    findings.tell(&found, &source);
-    Ok(estate)
+    findings.tell(&estate_found, &estate_source);
+    Ok((runbook, read))
 }
 
 /// Reads a site list and checks it against the runbook's targets.
@@ -128,8 +152,7 @@ pub(crate) fn resolve(
     exclude: &BTreeMap<String, String>,
     findings: &mut Findings,
 ) -> Result<Option<Arc<Plan>>, Failure> {
-    let runbook = read_runbook(&planned.runbook, findings)?;
-    let estate = read_estate(&planned.estate, findings)?;
+    let (runbook, estate) = read_for(&planned.runbook, &planned.estate, findings)?;
     let Some(runbook) = runbook else { return Ok(None) };
     let list = read_sites(&planned.sites, &runbook, findings)?;
     let (Some(estate), Some(list)) = (estate, list) else { return Ok(None) };

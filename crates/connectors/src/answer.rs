@@ -79,6 +79,11 @@ impl Trouble {
         self
     }
 
+    /// Code, fact and next move, without secrets.
+    pub(crate) fn told(&self, secrets: &SecretText) -> (&'static str, String, String) {
+        (self.code, secrets.redact(&self.message), secrets.redact(&self.hint))
+    }
+
     fn into_outcome(self, secrets: &SecretText) -> Outcome {
         let failure = Failure {
             code: self.code.into(),

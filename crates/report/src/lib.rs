@@ -38,9 +38,10 @@ pub use html::render_html;
 pub use junit::render_junit;
 pub use no_return::points_of_no_return;
 pub use report::{
-    ActReport, ApprovalReport, BatchReport, Cause, DecisionReport, Distribution, Evidence, ExceptionReport, Moment,
-    MomentKind, NoReturnReport, Objective, OverruledReport, PoolReport, REPORT_FORMAT, RemainingReport, Report, Resume,
-    SharedFailure, SiteReport, SiteTally, StepReport, UndoReport, UnitTally, Verdict, WaitingUnit,
+    ActReport, ApprovalReport, AuditReport, BatchReport, Cause, DecisionReport, Distribution, Evidence,
+    ExceptionReport, Moment, MomentKind, NoReturnReport, Objective, OverruledReport, PoolReport, REPORT_FORMAT,
+    RemainingReport, Report, Resume, SharedFailure, SiteAudit, SiteReport, SiteTally, StepReport, StoreAudit,
+    StoreSaid, UndoReport, UnitTally, Verdict, WaitingUnit,
 };
 pub use sites::{SiteView, sites};
 pub use standing::{OpenApproval, PoolStanding, Standing, standing};

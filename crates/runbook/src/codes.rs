@@ -107,6 +107,7 @@ codes! {
     UNKNOWN_APPROVERS = "RB0808", "an approval names a group of approvers that the estate does not have";
     FEW_APPROVERS = "RB0809", "an approval needs more people than its groups have";
     PLAN_EXCLUDED = "RB0810", "a site is left out that is not in the list";
+    ESTATE_ACTIONS = "RB0811", "an estate replaces an action in a way that means nothing";
 
     NOT_EXECUTED = "RB0901", "this version does not execute a part of the language";
 }

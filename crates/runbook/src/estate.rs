@@ -1,8 +1,10 @@
 //! Estate files: the systems that a runbook acts on, as variables and references to secrets.
 
+mod actions;
+
 use std::collections::BTreeMap;
 
-use engine::Approval;
+use engine::{ActionSpec, Approval};
 use serde_json::{Value as Json, json};
 
 use crate::codes;
@@ -24,6 +26,8 @@ pub struct Estate {
     pub approvers: BTreeMap<String, Vec<String>>,
     /// What a large run has to pass before it starts.
     pub guard: Option<Guard>,
+    /// Actions that stand in for those of a runbook: by the name that the runbook uses, the name that is used here.
+    pub actions: BTreeMap<String, String>,
     /// Variables that expressions read as `estate.NAME`.
     pub variables: serde_json::Map<String, Json>,
     /// References by name: `env:NAME`, `file:PATH` or `command:...`; never values.
@@ -47,20 +51,31 @@ impl Guard {
     }
 }
 
-const ESTATE: &[&str] = &["schema", "name", "sandbox", "approvers", "guard", "variables", "secrets"];
-const GUARD: &[&str] = &["sites", "approval"];
+pub(crate) const ESTATE: &[&str] =
+    &["schema", "name", "sandbox", "approvers", "guard", "actions", "variables", "secrets"];
+pub(crate) const GUARD: &[&str] = &["sites", "approval"];
 
 impl Estate {
-    /// Reads an estate file; `None` if there is an error.
+    /// Reads an estate file; `None` if there is an error. Whether its `actions` exist is not asked.
     #[must_use]
     pub fn parse(source: &Source) -> (Option<Self>, Vec<Diagnostic>) {
+        Self::parsed(source, None)
+    }
+
+    /// Reads an estate file whose `actions` must be those of a catalogue; `None` if there is an error.
+    #[must_use]
+    pub fn parse_for(source: &Source, catalogue: &[ActionSpec]) -> (Option<Self>, Vec<Diagnostic>) {
+        Self::parsed(source, Some(catalogue))
+    }
+
+    fn parsed(source: &Source, catalogue: Option<&[ActionSpec]>) -> (Option<Self>, Vec<Diagnostic>) {
         let text = Text::new(source);
         let root = match yaml::parse(&text) {
             Ok(root) => root,
             Err(diagnostic) => return (None, vec![*diagnostic]),
         };
         let mut sink = Sink::new(&text);
-        let estate = read(&mut sink, &root);
+        let estate = read(&mut sink, &root, catalogue);
         let found = diagnostic::in_order(sink.found);
         ((!diagnostic::has_errors(&found)).then_some(estate), found)
     }
@@ -72,14 +87,19 @@ impl Estate {
         self.guard.as_ref().map(|guard| guard.sites)
     }
 
-    /// Returns the form that a plan stores: `{"variables": {...}, "secrets": {"name": "file:..."}}`.
+    /// Returns the form that a plan stores: `{"variables": {...}, "secrets": {"name": "file:..."}}`, and `actions` if
+    /// there are any.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        json!({ "variables": self.variables, "secrets": self.secrets })
+        let mut stored = json!({ "variables": self.variables, "secrets": self.secrets });
+        if !self.actions.is_empty() {
+            stored["actions"] = json!(self.actions);
+        }
+        stored
     }
 }
 
-fn read(sink: &mut Sink<'_>, root: &Node) -> Estate {
+fn read(sink: &mut Sink<'_>, root: &Node, catalogue: Option<&[ActionSpec]>) -> Estate {
     let top = sink.fields(root, "the estate", ESTATE);
     let schema = top.need(sink, "schema", "start with `schema: estate/v1`");
     lower::version(sink, schema, "estate/v1");
@@ -91,6 +111,7 @@ fn read(sink: &mut Sink<'_>, root: &Node) -> Estate {
     let sandbox = top.get("sandbox").and_then(|node| sink.boolean(node, "`sandbox`")).unwrap_or(false);
     let approvers = top.get("approvers").map(|node| approvers(sink, node)).unwrap_or_default();
     let guard = top.get("guard").and_then(|node| guard(sink, node, &approvers));
+    let actions = top.get("actions").map(|node| actions::read(sink, node, catalogue)).unwrap_or_default();
     let mut variables = serde_json::Map::new();
     if let Some(node) = top.get("variables") {
         for entry in sink.entries(node, "`variables`") {
@@ -109,7 +130,7 @@ fn read(sink: &mut Sink<'_>, root: &Node) -> Estate {
             }
         }
     }
-    Estate { name: name.unwrap_or_default(), sandbox, approvers, guard, variables, secrets }
+    Estate { name: name.unwrap_or_default(), sandbox, approvers, guard, actions, variables, secrets }
 }
 
 fn approvers(sink: &mut Sink<'_>, node: &Node) -> BTreeMap<String, Vec<String>> {

@@ -1,5 +1,7 @@
 //! A checked runbook: what the YAML says, with places, names resolved.
 
+use std::collections::BTreeMap;
+
 use engine::{ActionSpec, Approval, Objectives, OnExceeded, OnFailure, Place, PoolSpec, PoolUse, Retry, Scope};
 
 use crate::source::{Source, Span};
@@ -31,6 +33,8 @@ pub struct Runbook {
     pub(crate) pools: Vec<Pool>,
     pub(crate) batches: BatchesDecl,
     pub(crate) steps: Vec<Step>,
+    /// The stand-ins of the estate for which it was checked.
+    pub(crate) actions: BTreeMap<String, String>,
 }
 
 impl Runbook {
@@ -77,7 +81,7 @@ impl Runbook {
         self.steps.iter().map(|step| Outline {
             name: &step.name,
             scope: self.scope_name(step.scope),
-            uses: step.action.as_ref().map_or("approval", |action| &action.uses),
+            uses: step.action.as_ref().map_or("approval", |action| &action.spec.uses),
             needs: step.needs.iter().map(|need| self.steps[need.step].name.as_str()).collect(),
             place: step.place,
             synthesised: step.synthesised,
@@ -254,7 +258,7 @@ pub(crate) struct Step {
     pub(crate) place: Place,
     pub(crate) scope: Scope,
     pub(crate) needs: Vec<NeedDecl>,
-    pub(crate) action: Option<ActionSpec>,
+    pub(crate) action: Option<Action>,
     pub(crate) with: Option<Node>,
     /// Expected outputs, as a JSON object; verify only.
     pub(crate) expect: String,
@@ -281,6 +285,25 @@ pub(crate) struct Step {
 #[derive(Clone, Debug)]
 pub(crate) struct Undo {
     pub(crate) span: Span,
-    pub(crate) action: ActionSpec,
+    pub(crate) action: Action,
     pub(crate) with: Option<Node>,
+}
+
+/// An action that a step uses.
+#[derive(Clone, Debug)]
+pub(crate) struct Action {
+    /// What is called: the estate's stand-in where it names one.
+    pub(crate) spec: ActionSpec,
+    /// The name that the runbook uses, where the estate names another.
+    pub(crate) written: Option<String>,
+}
+
+impl Action {
+    /// Names the action for people; both names if the estate has its own.
+    pub(crate) fn words(&self) -> String {
+        match &self.written {
+            None => format!("`{}`", self.spec.uses),
+            Some(written) => format!("`{}` (in this estate for `{written}`)", self.spec.uses),
+        }
+    }
 }

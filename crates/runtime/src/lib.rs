@@ -17,6 +17,7 @@ pub use engine;
 pub use fair::{Party, fair_grant};
 pub use memory::MemoryJournal;
 pub use ports::{
-    Appended, Call, Clock, Connector, Fate, Grant, HeldSite, Holder, Journal, JournalError, KEPT_MS, Lease, Mailbox,
-    Posted, Probed, RunHead, RunSummary, SecretSource, SecretText, SharedPools, SiteLocks, Store, StoredGroup, Want,
+    Appended, Call, Claim, Clock, Connector, Fate, Finding, Grant, HeldSite, Holder, Intent, Journal, JournalError,
+    KEPT_MS, Lease, Mailbox, Posted, Probed, RunHead, RunSummary, SecretSource, SecretText, Severity, SharedPools,
+    SiteLocks, Source, Store, StoredGroup, Want,
 };

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::args::{Check, Graph, GraphFormat, Init};
+use serde_json::json;
+
+use crate::args::{Check, Graph, GraphFormat, Init, Schema, SchemaOf};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 use crate::planning::{self, Findings};
+use crate::preflight::Preflight;
 
 /// Writes a commented runbook and, beside it, the schema that its first line names.
 pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
@@ -15,7 +18,7 @@ pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
     create(&args.file, runbook::init_template(&stem).as_bytes())?;
     let schema = args.file.with_file_name(runbook::SCHEMA_FILE);
     if !schema.exists() {
-        let text = schema_text()?;
+        let text = schema_text(SchemaOf::Runbook)?;
         create(&schema, text.as_bytes())?;
     }
     out::answer(&format!("wrote {}; `reinstate check {0}` finds its mistakes", args.file.display()));
@@ -35,29 +38,44 @@ fn create(path: &std::path::Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Finds every mistake.
-pub(crate) fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
+pub(crate) async fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
     let mut findings = Findings::new(args.format, json);
-    let runbook = planning::read_runbook(&args.runbook, &mut findings)?;
-    let estate = match &args.estate {
-        Some(path) => planning::read_estate(path, &mut findings)?,
-        None => None,
+    let (runbook, estate) = match &args.estate {
+        Some(estate) => planning::read_for(&args.runbook, estate, &mut findings)?,
+        None => (planning::read_runbook(&args.runbook, &mut findings)?, None),
     };
     let list = match (&args.sites, &runbook) {
         (Some(path), Some(runbook)) => planning::read_sites(path, runbook, &mut findings)?,
         _ => None,
     };
-    let mut sites = None;
+    let (mut sites, mut plan) = (None, None);
     if let (Some(runbook), Some(estate), Some(list)) = (&runbook, &estate, &list) {
         sites = Some(list.len());
-        planning::plan_of(runbook, estate, list, &BTreeMap::new(), &BTreeMap::new(), &mut findings)?;
+        plan = planning::plan_of(runbook, estate, list, &BTreeMap::new(), &BTreeMap::new(), &mut findings)?;
     }
     let errors = findings.errors();
     let quiet = json || args.format != crate::args::FindingFormat::Text;
-    findings.finish();
+    let preflight = match plan.filter(|_| args.preflight && errors == 0) {
+        Some(plan) => Some(Preflight::of(&plan).await?),
+        None => None,
+    };
+    match &preflight {
+        Some(preflight) if json || args.format == crate::args::FindingFormat::Json => {
+            findings.finish_with(json!({ "preflight": preflight.view() }));
+        }
+        Some(preflight) => {
+            findings.finish();
+            out::note(&preflight.text(true));
+        }
+        None => findings.finish(),
+    }
     if errors > 0 {
         if !quiet {
             out::note(&format!("{errors} error{} found; nothing was changed", if errors == 1 { "" } else { "s" }));
         }
+        return Ok(Exit::BadInput);
+    }
+    if preflight.is_some_and(|preflight| !preflight.passes()) {
         return Ok(Exit::BadInput);
     }
     if !quiet {
@@ -93,13 +111,17 @@ pub(crate) fn graph(args: &Graph, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Prints the JSON Schema.
-pub(crate) fn schema() -> Result<Exit, Failure> {
-    out::answer(&schema_text()?);
+/// Prints the JSON Schema of a kind of file.
+pub(crate) fn schema(args: &Schema) -> Result<Exit, Failure> {
+    out::answer(&schema_text(args.of)?);
     Ok(Exit::Done)
 }
 
-fn schema_text() -> Result<String, Failure> {
-    let schema = runbook::json_schema(&connectors::catalogue());
+fn schema_text(of: SchemaOf) -> Result<String, Failure> {
+    let catalogue = connectors::catalogue();
+    let schema = match of {
+        SchemaOf::Runbook => runbook::json_schema(&catalogue),
+        SchemaOf::Estate => runbook::estate_schema(&catalogue),
+    };
     serde_json::to_string_pretty(&schema).map_err(|error| Failure::trouble("schema", &error, "report this defect"))
 }

@@ -25,9 +25,9 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
     let json = cli.json;
     match cli.command {
         Command::Init(args) => author::init(&args),
-        Command::Check(args) => author::check(&args, json),
+        Command::Check(args) => author::check(&args, json).await,
         Command::Graph(args) => author::graph(&args, json),
-        Command::Schema => author::schema(),
+        Command::Schema(args) => author::schema(&args),
         Command::Plan(args) => plan::plan(&args, json).await,
         Command::Simulate(args) => simulate::simulate(&args, json).await,
         Command::Run(args) => run::run(args, json).await,

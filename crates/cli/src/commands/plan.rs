@@ -11,6 +11,7 @@ use crate::args::{PlanCommand, Stored};
 use crate::commands::report::fold;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::preflight::Preflight;
 use crate::{order, out, plan_file, planning};
 
 /// Seed of what is drawn and searched, so that the same files show the same plan.
@@ -28,15 +29,22 @@ pub(crate) async fn plan(args: &PlanCommand, json: bool) -> Result<Exit, Failure
         plan_file::write(path, &plan)?;
     }
     let forecast = forecast(&plan, &model);
-    let view = view(&plan, forecast.as_ref(), finding.as_ref());
+    let mut view = view(&plan, forecast.as_ref(), finding.as_ref());
+    let preflight = if args.preflight { Some(Preflight::of(&plan).await?) } else { None };
     if json {
+        if let Some(preflight) = &preflight {
+            view["preflight"] = preflight.view();
+        }
         out::json(&view);
     } else {
         let mut text = text(&plan, &view, forecast.as_ref(), finding.as_ref());
+        if let Some(preflight) = &preflight {
+            text.push_str(&format!("\n{}", preflight.text(true)));
+        }
         text.push_str(&how_to_run(&plan, args.output.as_deref()));
         out::answer(&text);
     }
-    Ok(Exit::Done)
+    Ok(if preflight.is_none_or(|preflight| preflight.passes()) { Exit::Done } else { Exit::BadInput })
 }
 
 /// What steps take: as `expect` says, or as an earlier run measured.

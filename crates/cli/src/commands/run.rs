@@ -11,6 +11,7 @@ use crate::args::{Resume, RunCommand};
 use crate::execute::drive_run;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::preflight::Preflight;
 use crate::progress::Progress;
 use crate::{out, plan_file, planning, signals};
 
@@ -26,12 +27,33 @@ pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
     };
     agreed(&args, &plan)?;
     counted(&args, &plan)?;
+    if !args.no_preflight && !passes(&plan, json).await? {
+        return Ok(Exit::BadInput);
+    }
     let journal = store::open(&args.stored.store).await?;
     let now = SystemClock.now();
     let name = args.run.clone().unwrap_or_else(|| default_name(&plan, now));
     name_is_usable(&name)?;
     open(&*journal, &name, &plan, now, args.skip_held).await?;
     go(&journal, &name, &args.stored.store, args.waiting.wait, json).await
+}
+
+/// Asks the estate, before anything is recorded or changed, whether the plan can work; tells what is not well.
+async fn passes(plan: &Plan, json: bool) -> Result<bool, Failure> {
+    let preflight = Preflight::of(plan).await?;
+    if preflight.passes() {
+        if !json {
+            out::note(&preflight.text(false));
+        }
+        return Ok(true);
+    }
+    if json {
+        out::json(&json!({ "preflight": preflight.view() }));
+    } else {
+        out::note(&preflight.text(false));
+        out::note("nothing was changed; put it right, or run with `--no-preflight` and let it fail where it must");
+    }
+    Ok(false)
 }
 
 /// Creates the run with its hold on every site, or, if that is wished, on those that no other run holds.

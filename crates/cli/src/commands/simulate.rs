@@ -57,10 +57,12 @@ struct Simulated {
 /// The plan with the pools and batches that were asked for; `None` if something was found, which has been shown then.
 fn plan(args: &Simulate, pools: &BTreeMap<String, u32>, findings: &mut Findings) -> Result<Option<Arc<Plan>>, Failure> {
     let inputs = planning::overrides(&args.inputs)?;
-    let runbook = planning::read_runbook(&args.runbook, findings)?;
-    let estate = match &args.estate {
-        Some(path) => planning::read_estate(path, findings)?,
-        None => Some(Estate { name: "none".to_owned(), ..Estate::default() }),
+    let (runbook, estate) = match &args.estate {
+        Some(estate) => planning::read_for(&args.runbook, estate, findings)?,
+        None => {
+            let none = Estate { name: "none".to_owned(), ..Estate::default() };
+            (planning::read_runbook(&args.runbook, findings)?, Some(none))
+        }
     };
     let Some(mut runbook) = runbook else { return Ok(None) };
     if let Some(sizes) = &args.batches {

@@ -24,6 +24,21 @@ pub(crate) struct CheckHttp {
     /// What the answer must hold.
     #[serde(default)]
     expect: Expect,
+    /// Where the answer says at which point in time the system stands; the body is then no output.
+    restore_point: Option<Point>,
+}
+
+/// Where an answer says at which point in time a system stands.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Point {
+    /// Name of the system; default: the step's.
+    store: Option<String>,
+    /// JSON pointer into the body to an RFC 3339 time, or to `null` if the system holds nothing.
+    reached: String,
+    /// Steps whose effect stands at that point too.
+    #[serde(default)]
+    of: Vec<String>,
 }
 
 /// What an answer must hold.
@@ -48,8 +63,24 @@ impl Default for Expect {
 pub(crate) struct Seen {
     /// Status of the answer.
     status: u16,
-    /// Body of the answer, cut to nothing beyond 64 KiB.
-    body: Value,
+    /// Body of the answer, cut to nothing beyond 64 KiB; absent with `restore_point`.
+    body: Option<Value>,
+    /// At which point in time the system stands, if that was asked for.
+    restore_point: Option<Value>,
+}
+
+impl Point {
+    fn read(self, body: &Value) -> Value {
+        let mut said = serde_json::Map::new();
+        if let Some(store) = self.store {
+            said.insert("store".into(), store.into());
+        }
+        if !self.of.is_empty() {
+            said.insert("of".into(), self.of.into());
+        }
+        said.insert("reached".into(), body.pointer(&self.reached).cloned().unwrap_or(Value::Null));
+        said.into()
+    }
 }
 
 /// Gets the page and compares.
@@ -86,6 +117,10 @@ async fn look(client: &Client, call: &Call, mut check: CheckHttp, target: &Targe
         expected["body"] = wanted;
     }
     match difference(&expected, &json!({ "status": answer.status, "body": body }), &call.secrets) {
+        None if check.restore_point.is_some() => {
+            let point = check.restore_point.map(|point| point.read(&body)).unwrap_or_default();
+            Ok(json!({ "status": answer.status, "restore_point": point }))
+        }
         None if answer.text.len() > 64 * 1024 => Ok(json!({ "status": answer.status, "body": null })),
         None => Ok(json!({ "status": answer.status, "body": body })),
         Some(difference) => Err(Trouble::retry("check.mismatch", format!("{target}: {difference}"))),

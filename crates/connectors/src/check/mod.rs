@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use runtime::engine::{ActionSpec, Holds, Outcome};
-use runtime::{Call, Connector, Probed};
+use runtime::{Call, Connector, Finding, Intent, Probed};
 pub(crate) use subset::difference;
 
 use crate::answer::{Trouble, outcome};
-use crate::http::Client;
+use crate::http::{Client, preflight};
 use crate::spec::action;
+use crate::sqlite;
 
 /// Implements `check/*`.
 pub(crate) struct Check {
@@ -51,5 +52,22 @@ impl Connector for Check {
     /// A check has no effect: looking again is the answer.
     async fn probe(&self, call: Call) -> Probed {
         self.look(&call).await
+    }
+
+    fn questions(&self, intent: &Intent) -> Vec<serde_json::Value> {
+        let url = intent.with.get("url").and_then(serde_json::Value::as_str);
+        let question = match (intent.uses.as_str(), url) {
+            ("check/http@1", _) => preflight::question(&self.client, &intent.with),
+            ("check/sql@1", Some(url)) => Some(sqlite::preflight::file(url, false)),
+            _ => None,
+        };
+        question.into_iter().collect()
+    }
+
+    async fn preflight(&self, question: Call) -> Vec<Finding> {
+        match sqlite::preflight::answer(&question).await {
+            Some(findings) => findings,
+            None => preflight::answer(&question).await,
+        }
     }
 }

@@ -2,12 +2,13 @@
 
 mod group;
 mod input;
+mod preflight;
 mod run;
 
 use async_trait::async_trait;
 pub(crate) use run::{Hook, hook};
 use runtime::engine::{ActionSpec, Holds, Outcome};
-use runtime::{Call, Connector, Probed};
+use runtime::{Call, Connector, Finding, Intent, Probed};
 
 use crate::answer::outcome;
 use crate::spec::action;
@@ -35,5 +36,13 @@ impl Connector for Exec {
 
     async fn probe(&self, call: Call) -> Probed {
         outcome(run::probe(&call).await, &call.secrets)
+    }
+
+    fn questions(&self, intent: &Intent) -> Vec<serde_json::Value> {
+        preflight::questions(intent)
+    }
+
+    async fn preflight(&self, question: Call) -> Vec<Finding> {
+        preflight::answer(&question).await
     }
 }

@@ -56,6 +56,11 @@ impl Client {
         Self { user_agent: settings.user_agent.clone(), proxy: settings.proxy.clone(), made: OnceLock::new() }
     }
 
+    /// The proxy through which every request goes.
+    pub(super) fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
+    }
+
     /// Returns the client, making it at its first use.
     pub(crate) fn get(&self) -> Result<&reqwest::Client, Trouble> {
         let made = self.made.get_or_init(|| {

@@ -3,6 +3,7 @@
 mod client;
 mod failure;
 mod input;
+pub(crate) mod preflight;
 mod probe;
 mod request;
 
@@ -13,7 +14,7 @@ pub(crate) use client::{Client, Sent, install_tls, send};
 pub(crate) use failure::{Target, lost, not_sent, unexpected};
 pub(crate) use input::{Method, headers};
 use runtime::engine::{ActionSpec, Failure, Holds, Outcome};
-use runtime::{Call, Connector, Probed};
+use runtime::{Call, Connector, Finding, Intent, Probed};
 
 use crate::answer::outcome;
 use crate::spec::action;
@@ -45,6 +46,14 @@ impl Connector for Http {
 
     async fn probe(&self, call: Call) -> Probed {
         outcome(probe::apply(&self.client, &call).await, &call.secrets)
+    }
+
+    fn questions(&self, intent: &Intent) -> Vec<serde_json::Value> {
+        preflight::question(&self.client, &intent.with).into_iter().collect()
+    }
+
+    async fn preflight(&self, question: Call) -> Vec<Finding> {
+        preflight::answer(&question).await
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn apply(pool: &Pool, call: &Call) -> Result<Value, Trouble> {
     .await?;
     let path = spot.path.clone();
     if there {
-        recorded(&path).await.map_err(|trouble| {
+        recorded(&path, "").await.map_err(|trouble| {
             trouble.hint("this is not removed: somebody else put it there, or it is damaged; look at it")
         })?;
         pool.forget(&Place::new(&path.to_string_lossy()));

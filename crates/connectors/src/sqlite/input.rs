@@ -31,6 +31,53 @@ pub(crate) struct Recovered {
     pub(crate) base_at: String,
     /// Transactions replayed.
     pub(crate) transactions: u64,
+    /// At which point the store stands, and what proves it.
+    pub(crate) restore_point: Stands,
+}
+
+impl Recovered {
+    /// What is told of a complete file.
+    pub(crate) fn new(path: String, store: &str, log: Replayed) -> Self {
+        let next =
+            log.until.as_deref().map_or("the log ends there".to_owned(), |until| format!("the next is of {until}"));
+        let last = match log.transactions {
+            0 => format!("no transaction after the base of {}", log.base_at),
+            count => format!("{count} transactions after the base of {}, the last of {}", log.base_at, log.reached),
+        };
+        let restore_point = Stands {
+            store: store.to_owned(),
+            reached: log.reached.clone(),
+            until: log.until,
+            evidence: format!("{last}; {next}"),
+        };
+        Self { path, reached: log.reached, base_at: log.base_at, transactions: log.transactions, restore_point }
+    }
+}
+
+/// What was replayed, as the recovered file records it of itself.
+pub(crate) struct Replayed {
+    /// Time of the last transaction, or of the base.
+    pub(crate) reached: String,
+    /// Time of the first transaction that was left out.
+    pub(crate) until: Option<String>,
+    /// Time of the base.
+    pub(crate) base_at: String,
+    /// Transactions.
+    pub(crate) transactions: u64,
+}
+
+/// At which point in time a recovered store stands.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Stands {
+    /// Name of the store, as its backup names it.
+    pub(crate) store: String,
+    /// Time of the last transaction in it, or of the base.
+    pub(crate) reached: String,
+    /// Time of the first transaction that is not in it; absent if the log ends at the point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
+    /// What the log says.
+    pub(crate) evidence: String,
 }
 
 /// What makes a row the tenant's.

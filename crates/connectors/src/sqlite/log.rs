@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -10,6 +10,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::answer::Trouble;
+
+/// Bytes of the end of a log that are read first.
+const WINDOW: u64 = 64 * 1024;
 
 /// A backup folder.
 pub(super) struct Backup {
@@ -35,6 +38,12 @@ struct Line {
     changes: Vec<Change>,
 }
 
+/// The time of a line of the log.
+#[derive(Deserialize)]
+struct End {
+    at: DateTime<Utc>,
+}
+
 /// One change of a transaction.
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
@@ -49,6 +58,8 @@ pub(super) struct Net {
     pub(super) tables: BTreeMap<String, Touched>,
     /// Time of the last transaction.
     pub(super) reached: Option<DateTime<Utc>>,
+    /// Time of the first transaction that is left out.
+    pub(super) until: Option<DateTime<Utc>>,
     /// Number of transactions.
     pub(super) transactions: u64,
 }
@@ -102,15 +113,45 @@ impl Backup {
         self.folder.join(&self.manifest.base)
     }
 
+    pub(super) fn log(&self) -> PathBuf {
+        self.folder.join(&self.manifest.log)
+    }
+
+    /// Proves from the base's time and the end of the log that a time lies between; returns the end of the log.
+    ///
+    /// Reads the end of the log only: gaps and damage before it are found when it is replayed.
+    ///
+    /// # Errors
+    /// If the base is younger, or the log ends before or cannot be read.
+    pub(super) fn covers(&self, at: DateTime<Utc>) -> Result<DateTime<Utc>, Trouble> {
+        if at < self.manifest.base_at {
+            return Err(self.too_young(at));
+        }
+        let path = self.log();
+        let damaged = |why: String| Trouble::never("sqlite.log_damaged", format!("{}: {why}", path.display()));
+        let line = last_line(&path)
+            .map_err(|error| Trouble::retry("sqlite.backup_invalid", format!("{}: {error}", path.display())))?;
+        let end = match line {
+            Some(line) => Some(serde_json::from_slice::<End>(&line).map_err(|error| damaged(error.to_string()))?.at),
+            None => None,
+        };
+        end.filter(|end| *end >= at).ok_or_else(|| too_short(&path, end, at))
+    }
+
+    fn too_young(&self, at: DateTime<Utc>) -> Trouble {
+        let base_at = stamp(self.manifest.base_at);
+        let message = format!("{}: the base is of {base_at}, after {}", self.folder.display(), stamp(at));
+        Trouble::never("sqlite.before_base", message).hint("choose an older backup")
+    }
+
     /// Reads the log up to a time and proves that it reaches it.
     ///
     /// # Errors
     /// If it ends before, has a gap, is out of order or damaged before its last line; if the base is younger.
     pub(super) fn net(&self, at: DateTime<Utc>) -> Result<Net, Trouble> {
-        let (base_at, path) = (self.manifest.base_at, self.folder.join(&self.manifest.log));
+        let (base_at, path) = (self.manifest.base_at, self.log());
         if at < base_at {
-            let message = format!("{}: the base is of {}, after {}", self.folder.display(), stamp(base_at), stamp(at));
-            return Err(Trouble::never("sqlite.before_base", message).hint("choose an older backup"));
+            return Err(self.too_young(at));
         }
         let file = File::open(&path)
             .map_err(|error| Trouble::retry("sqlite.backup_invalid", format!("{}: {error}", path.display())))?;
@@ -142,6 +183,7 @@ impl Backup {
             }
             last = Some((entry.seq, entry.at));
             if entry.at > at {
+                net.until = Some(entry.at);
                 return Ok(net);
             }
             if entry.at < base_at {
@@ -155,12 +197,34 @@ impl Backup {
         }
         match last {
             Some((_, end)) if end >= at => Ok(net),
-            _ => {
-                let end = last.map_or_else(|| "its start".to_owned(), |(_, end)| stamp(end));
-                let message = format!("{}: the log ends at {end}, before {}", path.display(), stamp(at));
-                Err(Trouble::never("sqlite.log_too_short", message)
-                    .hint("wait for the log to arrive, or choose an earlier restore point; never take what happens to be there"))
-            }
+            _ => Err(too_short(&path, last.map(|(_, end)| end), at)),
+        }
+    }
+}
+
+fn too_short(path: &Path, end: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Trouble {
+    let end = end.map_or_else(|| "its start".to_owned(), stamp);
+    let message = format!("{}: the log ends at {end}, before {}", path.display(), stamp(at));
+    Trouble::never("sqlite.log_too_short", message)
+        .hint("wait for the log to arrive, or choose an earlier restore point; never take what happens to be there")
+}
+
+/// The last line of a log that has its end, read from the back; `None` if there is none.
+fn last_line(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut window = WINDOW;
+    loop {
+        let from = length.saturating_sub(window);
+        file.seek(SeekFrom::Start(from))?;
+        let mut tail = Vec::new();
+        Read::by_ref(&mut file).take(length - from).read_to_end(&mut tail)?;
+        // A line without its end was being written when the copy was made.
+        let end = tail.iter().rposition(|&byte| byte == b'\n').unwrap_or_default();
+        match tail[..end].iter().rposition(|&byte| byte == b'\n') {
+            Some(start) => return Ok(Some(tail[start + 1..end].to_vec())),
+            None if from == 0 => return Ok((end > 0).then(|| tail[..end].to_vec())),
+            None => window = window.saturating_mul(8),
         }
     }
 }

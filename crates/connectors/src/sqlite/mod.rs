@@ -10,6 +10,7 @@ mod ledger;
 mod log;
 mod plan;
 mod pool;
+pub(crate) mod preflight;
 mod quote;
 mod recover;
 mod removal;
@@ -28,7 +29,7 @@ use async_trait::async_trait;
 pub(crate) use file::{Place, database, read_only};
 pub(crate) use quote::sql;
 use runtime::engine::{ActionSpec, Holds, Outcome};
-use runtime::{Call, Connector, Probed};
+use runtime::{Call, Connector, Finding, Intent, Probed};
 
 use crate::Settings;
 use crate::answer::{Trouble, outcome};
@@ -113,5 +114,13 @@ impl Connector for Sqlite {
             "sqlite/remove@1" => outcome(remove::probe(&self.pool, &call).await, &call.secrets),
             _ => no_probe(&call),
         }
+    }
+
+    fn questions(&self, intent: &Intent) -> Vec<serde_json::Value> {
+        preflight::questions(intent)
+    }
+
+    async fn preflight(&self, question: Call) -> Vec<Finding> {
+        preflight::answer(&question).await.unwrap_or_default()
     }
 }

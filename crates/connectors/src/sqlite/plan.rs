@@ -8,7 +8,7 @@ use super::closure::Closure;
 use super::file::{Place, database};
 use super::input::Root;
 use super::quote::sql;
-use super::schema::{self, Table, Trigger};
+use super::schema::{self, Table, Tables, Trigger};
 use super::statements::Statements;
 use crate::answer::Trouble;
 
@@ -67,21 +67,8 @@ impl Plan {
         let ours = schema::tables(connection, "rec").await.map_err(failed)?;
         let closure = Closure::new(&ours, root)?;
         let tables = closure.ordered(&ours, globs)?;
-        for table in &tables {
-            let lower = table.name.to_lowercase();
-            for lower in std::iter::once(&lower).chain(&closure.ancestors(&lower)) {
-                let drift = match (ours.get(lower), theirs.get(lower)) {
-                    (Some(ours), Some(theirs)) => ours.drift(theirs),
-                    _ => Some(format!("table {lower} is missing")),
-                };
-                if let Some(drift) = drift {
-                    return Err(Trouble::never(
-                        "sqlite.schema_drift",
-                        format!("{live}: the schema changed since the restore point: {drift}"),
-                    )
-                    .hint("bring the recovered file to the live schema first, then restore from it"));
-                }
-            }
+        if let Some(drift) = drift(&ours, &theirs, &closure, &tables) {
+            return Err(drifted(live, &drift));
         }
         // Unique names are those that hold in the live file now.
         let mut tables = tables;
@@ -120,6 +107,25 @@ impl Plan {
             tables: tables.iter().map(named).collect(),
         })
     }
+}
+
+/// Tells in what the live tables differ from those of the recovered file, as far as a restore of some is concerned.
+pub(super) fn drift(ours: &Tables, theirs: &Tables, closure: &Closure, tables: &[Table]) -> Option<String> {
+    tables.iter().find_map(|table| {
+        let lower = table.name.to_lowercase();
+        let ancestors = closure.ancestors(&lower);
+        std::iter::once(&lower).chain(&ancestors).find_map(|lower| match (ours.get(lower), theirs.get(lower)) {
+            (Some(ours), Some(theirs)) => ours.drift(theirs),
+            _ => Some(format!("table {lower} is missing")),
+        })
+    })
+}
+
+/// The trouble with a live schema that differs.
+pub(super) fn drifted(live: &Place, drift: &str) -> Trouble {
+    let fact = format!("{live}: the schema changed since the restore point: {drift}");
+    Trouble::never("sqlite.schema_drift", fact)
+        .hint("bring the recovered file to the live schema first, then restore from it")
 }
 
 /// Version of the live schema.

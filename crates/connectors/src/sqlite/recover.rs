@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use runtime::Call;
 use serde_json::Value;
 
-use super::input::{Recover, Recovered};
+use super::input::{Recover, Recovered, Replayed};
 use super::log::{Backup, Net, stamp};
 use super::replay::{recorded, replay};
 use crate::answer::{Trouble, revealed};
@@ -28,15 +28,18 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
     let input: Recover = revealed(&call.with, &call.secrets)?;
     let (key, token) = (call.key.clone(), call.token);
     let prepared = blocking(move || prepare(&input, &key, token)).await?;
-    let (path, scratch, net, base_at) = match prepared {
-        Prepared::Complete(path) => return answer(recorded(&path).await?),
-        Prepared::Scratch { path, scratch, net, base_at } => (path, scratch, net, base_at),
-    };
-    let recovered = Recovered {
-        path: path.to_string_lossy().into_owned(),
-        reached: stamp(net.reached.unwrap_or(base_at)),
-        base_at: stamp(base_at),
-        transactions: net.transactions,
+    let (path, scratch, net, recovered) = match prepared {
+        Prepared::Complete { path, store } => return answer(recorded(&path, &store).await?),
+        Prepared::Scratch { path, store, scratch, net, base_at } => {
+            let log = Replayed {
+                reached: stamp(net.reached.unwrap_or(base_at)),
+                until: net.until.map(stamp),
+                base_at: stamp(base_at),
+                transactions: net.transactions,
+            };
+            let recovered = Recovered::new(path.to_string_lossy().into_owned(), &store, log);
+            (path, scratch, net, recovered)
+        }
     };
     if let Some(file) = &scratch.0 {
         replay(file, &net, &recovered).await?;
@@ -48,9 +51,9 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
 /// What is there before the log is replayed.
 enum Prepared {
     /// The complete file of an earlier attempt.
-    Complete(PathBuf),
+    Complete { path: PathBuf, store: String },
     /// A copy of the base.
-    Scratch { path: PathBuf, scratch: Scratch, net: Net, base_at: DateTime<Utc> },
+    Scratch { path: PathBuf, store: String, scratch: Scratch, net: Net, base_at: DateTime<Utc> },
 }
 
 /// Where the inputs of a recovery lead.
@@ -120,7 +123,7 @@ fn prepare(input: &Recover, key: &str, token: u64) -> Result<Prepared, Trouble> 
     spot.path = into.join(spot.path.file_name().unwrap_or_default());
     let path = spot.path.clone();
     if path.exists() {
-        return Ok(Prepared::Complete(path));
+        return Ok(Prepared::Complete { path, store: spot.backup.manifest.store });
     }
     let (backup, base_at) = (&spot.backup, spot.backup.manifest.base_at);
     let net = backup.net(spot.at)?;
@@ -134,7 +137,8 @@ fn prepare(input: &Recover, key: &str, token: u64) -> Result<Prepared, Trouble> 
         std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o600);
         std::fs::set_permissions(&scratch, rights).map_err(|error| failed(&scratch, error))?;
     }
-    Ok(Prepared::Scratch { path, scratch: guard, net, base_at })
+    let store = spot.backup.manifest.store.clone();
+    Ok(Prepared::Scratch { path, store, scratch: guard, net, base_at })
 }
 
 /// Makes the file durable, then gives it its name.

@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
 use sqlx::{ConnectOptions, Connection, Row, Sqlite, SqliteConnection};
 
 use super::file::{Place, database, open};
-use super::input::Recovered;
+use super::input::{Recovered, Replayed};
 use super::log::{Net, Touched};
 use super::quote::{name, sql};
 use super::schema::{self, Table, Tables};
@@ -164,30 +164,31 @@ fn bytes(hex: &str) -> Result<Vec<u8>, String> {
 }
 
 async fn record(connection: &mut SqliteConnection, recovered: &Recovered) -> Result<(), sqlx::Error> {
-    run(connection, "CREATE TABLE main.reinstate_recovered (reached TEXT NOT NULL, base_at TEXT NOT NULL, transactions INTEGER NOT NULL)".to_owned()).await?;
-    sqlx::query("INSERT INTO main.reinstate_recovered VALUES (?1, ?2, ?3)")
+    run(connection, "CREATE TABLE main.reinstate_recovered (reached TEXT NOT NULL, base_at TEXT NOT NULL, transactions INTEGER NOT NULL, until TEXT)".to_owned()).await?;
+    sqlx::query("INSERT INTO main.reinstate_recovered VALUES (?1, ?2, ?3, ?4)")
         .bind(&recovered.reached)
         .bind(&recovered.base_at)
         .bind(i64::try_from(recovered.transactions).unwrap_or(i64::MAX))
+        .bind(&recovered.restore_point.until)
         .execute(connection)
         .await?;
     Ok(())
 }
 
 /// Reads what a complete file says about itself.
-pub(super) async fn recorded(path: &Path) -> Result<Recovered, Trouble> {
+pub(super) async fn recorded(path: &Path, store: &str) -> Result<Recovered, Trouble> {
     let place = Place::new(&path.to_string_lossy());
     let mut connection = super::read_only(&place).await?;
-    let row = sqlx::query("SELECT reached, base_at, transactions FROM main.reinstate_recovered")
-        .fetch_one(&mut connection)
-        .await;
+    let row = sqlx::query("SELECT * FROM main.reinstate_recovered").fetch_one(&mut connection).await;
     let read = |row: sqlx::sqlite::SqliteRow| -> Result<Recovered, sqlx::Error> {
-        Ok(Recovered {
-            path: path.to_string_lossy().into_owned(),
-            reached: row.try_get(0)?,
-            base_at: row.try_get(1)?,
-            transactions: u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or_default(),
-        })
+        let log = Replayed {
+            reached: row.try_get("reached")?,
+            base_at: row.try_get("base_at")?,
+            transactions: u64::try_from(row.try_get::<i64, _>("transactions")?).unwrap_or_default(),
+            // Files of an earlier version do not say.
+            until: row.try_get("until").unwrap_or_default(),
+        };
+        Ok(Recovered::new(path.to_string_lossy().into_owned(), store, log))
     };
     row.and_then(read).map_err(|error| {
         Trouble::never("sqlite.damaged", format!("{place} is there, but is no recovered file: {error}"))

@@ -1,5 +1,6 @@
 //! The fold behind every report: the run itself, and beside it the little that the run forgets.
 
+mod audit;
 mod gates;
 mod histogram;
 mod needs;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use engine::{Millis, Plan, Run};
 
+pub(crate) use audit::{Asks, Known, Stands, asked};
 pub(crate) use gates::{Decided, GateLog, Word};
 pub use histogram::Histogram;
 pub(crate) use needs::{each_shared, gate_of, gated};
@@ -34,7 +36,8 @@ use sites::Backs;
 /// A run and its timings, folded from its records.
 ///
 /// Costs per record do not grow with the run. Beyond the [`Run`] it keeps 4 bytes a node, 4 bytes a site, two
-/// histograms a step, and what people said and did. Lengths of time are exact to the millisecond up to 49 days from the
+/// histograms a step, what people said and did, and of the
+/// steps that are asked for a restore point a byte a unit. Outputs are not kept. Lengths of time are exact to the millisecond up to 49 days from the
 /// run's opening and saturate there.
 #[derive(Clone, Debug)]
 pub struct Fold {
@@ -47,6 +50,7 @@ pub struct Fold {
     pub(crate) backs: Backs,
     pub(crate) gates: Gates,
     pub(crate) people: People,
+    pub(crate) audit: audit::Audit,
     pub(crate) acts: Vec<ActReport>,
     pub(crate) acts_dropped: u64,
     pub(crate) moments: Vec<Moment>,
@@ -84,6 +88,7 @@ impl Fold {
             backs: Backs::new(sites),
             gates: Gates::default(),
             people: People::default(),
+            audit: audit::Audit::new(&plan),
             acts: Vec::new(),
             acts_dropped: 0,
             moments: Vec::new(),

@@ -33,6 +33,16 @@ struct Former {
     changes: Vec<String>,
 }
 
+/// The record without outputs: they are looked at as they come by, and no report reads them again.
+fn lean(record: &Record) -> Option<Record> {
+    match &record.event {
+        Event::Succeeded { unit, outputs: Some(_) } => {
+            Some(Record { at: record.at, event: Event::Succeeded { unit: *unit, outputs: None } })
+        }
+        _ => None,
+    }
+}
+
 impl Fold {
     /// Applies one record.
     ///
@@ -42,7 +52,7 @@ impl Fold {
         let event = &record.event;
         let mut before = self.before(event);
         let amended = self.before_amendment(event);
-        self.run.apply(record)?;
+        self.run.apply(lean(record).as_ref().unwrap_or(record))?;
         self.records += 1;
         let at = self.run.now();
         let mut changes = Vec::new();
@@ -52,6 +62,7 @@ impl Fold {
         }
         self.gates.note(&self.run, at, event, before.asked.take());
         self.people.note(&self.run, at, event, &before.about);
+        self.audit.note(&self.run, event, before.flight.map(|flight| flight.mode));
         self.backs.reopened(&self.run, event);
         let undo = before.about.is_undo();
         self.time(at, event, &before);
@@ -297,11 +308,12 @@ impl Fold {
             Of::Unit(unit) => Some(*unit),
             Of::Node(_) => None,
         });
+        let audited = self.audit.units();
         let gates = self.gates.all.iter().filter_map(|log| match log.gate {
             Gate::Unit(unit) => Some(unit),
             Gate::Start | Gate::Batch(_) => None,
         });
-        let units = said.chain(gates).chain(self.people.gave_up.keys().copied());
+        let units = said.chain(gates).chain(audited).chain(self.people.gave_up.keys().copied());
         units.filter_map(|unit| Some((unit, self.run.unit_at(unit)?))).collect()
     }
 
@@ -321,6 +333,8 @@ impl Fold {
             }
         }
         self.steps = steps;
+        let of_step = |ix: usize| old.steps().nth(ix).and_then(|step| carry.step(step));
+        self.audit.amended(&plan, of_step, unit);
         self.ready = self.ready.renumbered(&plan, |node| carry.node(node));
         self.gates.rename(|gate| match gate {
             Gate::Start | Gate::Batch(_) => Some(gate),

@@ -1,5 +1,6 @@
 //! The report as one HTML page: no script, nothing loaded, light and dark, for desk, phone and paper.
 
+mod audit;
 mod charts;
 mod people;
 mod style;
@@ -60,6 +61,7 @@ pub fn render_html(report: &Report) -> String {
     spread(&mut html, "Actual recovery time, from opening to verified", &report.rto, "returned site");
     spread(&mut html, "Data loss, from restore point to deletion", &report.rpo, "site");
     html.push_str("</div>");
+    audit::audit(&mut html, report);
     section(&mut html, "Batches");
     tables::batches(&mut html, report);
     throughput(&mut html, report);

@@ -7,7 +7,7 @@ use crate::fold::Fold;
 use crate::report::kinds::{Objective, Verdict};
 use crate::report::rows::{Evidence, SiteTally, UnitTally};
 use crate::report::spread::{narrow, objective};
-use crate::report::{REPORT_FORMAT, Report, approvals, exceptions, remains, rows_of};
+use crate::report::{REPORT_FORMAT, Report, approvals, audit, exceptions, remains, rows_of};
 
 /// Points of the curve of returned sites at most.
 const CURVE: usize = 240;
@@ -22,7 +22,12 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         _ => None,
     };
     let sites_by_state = rows_of::tally(run);
-    let verdict = verdict(&status, sites_by_state);
+    let audit = audit::audit(fold);
+    let differing = audit.as_ref().map_or(0, |audit| audit.differing as usize);
+    let verdict = match verdict(&status, sites_by_state) {
+        Verdict::Succeeded if differing > 0 => Verdict::SucceededWithExceptions,
+        verdict => verdict,
+    };
     let wall = fold.since_opening(as_of);
     let steps = rows_of::steps(fold);
     let mut units = UnitTally::default();
@@ -41,6 +46,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         overruled: overruled.len(),
         approvals: approvals.iter().filter(|gate| gate.missing > 0).count(),
         for_operator: waiting_for_operator.len(),
+        differing,
     };
     Report {
         format: REPORT_FORMAT,
@@ -95,6 +101,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         timeline_dropped: fold.moments_dropped,
         returned_over_time: curve(fold),
         sites: rows_of::sites(fold, &losses),
+        audit,
         evidence: Evidence {
             plan: plan.hash().to_owned(),
             records: fold.records,
@@ -139,6 +146,8 @@ struct Words {
     overruled: usize,
     approvals: usize,
     for_operator: usize,
+    /// Sites whose stores do not stand at one point.
+    differing: usize,
 }
 
 fn headline(verdict: Verdict, sites: SiteTally, words: &Words) -> String {
@@ -154,6 +163,11 @@ fn headline(verdict: Verdict, sites: SiteTally, words: &Words) -> String {
             parts.push(count(number as u64, one, many));
         }
     };
+    part(
+        words.differing,
+        "site whose stores disagree about its point",
+        "sites whose stores disagree about their point",
+    );
     part(words.finally, "unit of `finally` did not succeed", "units of `finally` did not succeed");
     part(words.overruled, "unit settled on a person's word", "units settled on a person's word");
     part(words.approvals, "approval is missing", "approvals are missing");

@@ -8,6 +8,7 @@ use engine::{
 };
 
 use crate::fold::{Fold, How, Of, taken_words};
+use crate::report::audit;
 use crate::report::remains::by;
 use crate::report::rows::{Cause, ExceptionReport, SharedFailure, WaitingUnit};
 use crate::report::rows_of::site_state;
@@ -127,7 +128,7 @@ pub(super) fn exceptions(fold: &Fold, end: Option<RunEnd>) -> Vec<ExceptionRepor
 pub(crate) fn exception(fold: &Fold, site: SiteIx, end: Option<RunEnd>) -> Option<ExceptionReport> {
     let run = fold.run();
     let plan = run.plan();
-    let state = state(run, site, end)?;
+    let Some(state) = state(run, site, end) else { return discordant(fold, site) };
     let nodes = bad_nodes(fold, site);
     let mut exception = ExceptionReport {
         site: plan.spec().sites.id(site).to_owned(),
@@ -174,6 +175,31 @@ pub(crate) fn exception(fold: &Fold, site: SiteIx, end: Option<RunEnd>) -> Optio
         exception.code = code;
     }
     Some(exception)
+}
+
+/// The exception of a site that is back with stores that do not stand at one point.
+fn discordant(fold: &Fold, site: SiteIx) -> Option<ExceptionReport> {
+    let (run, plan) = (fold.run(), fold.plan());
+    let discord = audit::discord(fold, site)?;
+    let scope = plan.step(discord.step).scope;
+    let key = plan.covering_key(Scope::Site, KeyIx(site.0), scope)?;
+    let name = &plan.step(discord.step).name;
+    Some(ExceptionReport {
+        site: plan.spec().sites.id(site).to_owned(),
+        row: plan.spec().sites.source_rows.get(site.ix()).copied().unwrap_or(0),
+        batch: u32::from(plan.batch_of(site).0) + 1,
+        state: site_state(run, site),
+        step: name.clone(),
+        unit: format!("{name}/{}", plan.key_name(scope, key)),
+        code: discord.code.to_owned(),
+        message: discord.message,
+        hint: discord.hint.to_owned(),
+        place: place(plan, discord.step),
+        attempts: run.units_of(plan.node(discord.step, key)).next().map_or(0, |unit| run.attempts(UnitIx(unit))),
+        in_doubt: false,
+        more: discord.more,
+        was_back: fold.backs.was_back(site),
+    })
 }
 
 /// Who took a site out, as code and words.
@@ -223,7 +249,7 @@ pub(super) fn causes(exceptions: &[ExceptionReport]) -> Vec<Cause> {
         }
     }
     let mut causes: Vec<Cause> = groups.into_values().collect();
-    let mild = |cause: &Cause| !matches!(cause.state, "quarantined" | "unfinished");
+    let mild = |cause: &Cause| !matches!(cause.state, "quarantined" | "unfinished" | "returned");
     causes.sort_by_key(|cause| (mild(cause), std::cmp::Reverse(cause.sites)));
     causes
 }

@@ -6,6 +6,7 @@
 
 mod alike;
 mod approvals;
+mod audit;
 mod build;
 mod exceptions;
 mod kinds;
@@ -18,6 +19,7 @@ mod spread;
 use serde::Serialize;
 
 pub(crate) use alike::alike;
+pub use audit::{AuditReport, SiteAudit, StoreAudit, StoreSaid};
 pub(crate) use build::build;
 pub(crate) use exceptions::{exception, place, waiting_for_operator};
 pub use kinds::{Distribution, Moment, MomentKind, Objective, Verdict};
@@ -110,7 +112,7 @@ pub struct Report {
     pub pools: Vec<PoolReport>,
     /// Failures of sites, grouped by state, step and code: sites that are not back first, then most sites first.
     pub causes: Vec<Cause>,
-    /// Every site that did not return cleanly, in the plan's order.
+    /// Every site that did not return cleanly, or whose stores do not stand at one point, in the plan's order.
     pub exceptions: Vec<ExceptionReport>,
     /// Failed or degraded units that more than one site shares.
     pub shared_failures: Vec<SharedFailure>,
@@ -140,6 +142,8 @@ pub struct Report {
     pub returned_over_time: Vec<(f64, u32)>,
     /// Every site: those of the plan in its order, then those that it leaves out.
     pub sites: Vec<SiteReport>,
+    /// At which points in time the stores of the sites stand; `null` if no step was asked for a restore point.
+    pub audit: Option<AuditReport>,
     /// What the report rests on.
     pub evidence: Evidence,
 }

@@ -257,7 +257,7 @@ pub struct ExceptionReport {
     /// Its batch, from 1.
     pub batch: u32,
     /// `degraded`, `quarantined`, `undone`, `excluded`, `released`, `undoing`, `unfinished`, `never_started`, or
-    /// `restoring` while it can still change.
+    /// `restoring` while it can still change; `returned` for one that is back with stores that stand at different points.
     pub state: &'static str,
     /// Step that failed; empty if none did.
     pub step: String,

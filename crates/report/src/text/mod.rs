@@ -1,5 +1,6 @@
 //! The report for people at 3 a.m.: the outcome and the counts first, then what needs a person, then the tables.
 
+mod audit;
 mod ink;
 mod people;
 mod tables;
@@ -8,6 +9,7 @@ use crate::duration::{count, readable, span};
 use crate::escape::plain;
 use crate::forecast::rest_line;
 use crate::report::{Objective, Report, SharedFailure, Verdict, alike};
+pub(crate) use audit::summary;
 use ink::{Ink, Page};
 pub(crate) use people::{alike as grouped_by, said_alike, waits};
 
@@ -25,6 +27,7 @@ pub fn render_text(report: &Report, width: usize, color: bool) -> String {
     for_operator(&mut page, report);
     people::approvals(&mut page, report);
     exceptions(&mut page, report);
+    audit::audit(&mut page, report);
     people::overruled(&mut page, report);
     people::remains(&mut page, report);
     shared(&mut page, "Shared steps that did not succeed", &report.shared_failures);

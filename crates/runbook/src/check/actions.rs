@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::check::schema;
 use crate::codes;
 use crate::fields::Sink;
-use crate::model::{Runbook, Step};
+use crate::model::{Action, Runbook, Step};
 use crate::source::Span;
 use crate::template;
 use crate::words;
@@ -14,7 +14,7 @@ use crate::yaml::{Entry, Node, Value};
 
 pub(crate) fn check(sink: &mut Sink<'_>, runbook: &Runbook) {
     for step in &runbook.steps {
-        if step.synthesised && step.action.as_ref().is_some_and(|action| action.uses == "noop@1") {
+        if step.synthesised && step.action.as_ref().is_some_and(|action| action.spec.uses == "noop@1") {
             continue;
         }
         if let Some(action) = &step.action {
@@ -29,7 +29,7 @@ pub(crate) fn check(sink: &mut Sink<'_>, runbook: &Runbook) {
 
 /// Says whether a step changes nothing in the estate; a look-up of IDs never does, whatever action it uses.
 pub(crate) fn read_only(step: &Step) -> bool {
-    step.synthesised || step.action.as_ref().is_none_or(|action| action.read_only)
+    step.synthesised || step.action.as_ref().is_none_or(|action| action.spec.read_only)
 }
 
 /// Says whether applying an action twice with these inputs has the effect once.
@@ -56,21 +56,21 @@ pub(super) fn how_to_be_safe(action: &ActionSpec) -> Option<String> {
     }
 }
 
-fn retry(sink: &mut Sink<'_>, step: &Step, action: &ActionSpec) {
-    if step.retry.attempts <= 1 || idempotent(action, step.with.as_ref()) {
+fn retry(sink: &mut Sink<'_>, step: &Step, action: &Action) {
+    if step.retry.attempts <= 1 || idempotent(&action.spec, step.with.as_ref()) {
         return;
     }
     let once = "set `retry: { attempts: 1 }` on this step";
-    let hint = how_to_be_safe(action).map_or_else(|| once.to_owned(), |safe| format!("{safe}, or {once}"));
+    let hint = how_to_be_safe(&action.spec).map_or_else(|| once.to_owned(), |safe| format!("{safe}, or {once}"));
     sink.error(
         codes::RETRY_UNSAFE,
         step.span,
-        format!("`{}` retries `{}`, which may then act twice", step.name, action.uses),
+        format!("`{}` retries {}, which may then act twice", step.name, action.words()),
         hint,
     );
 }
 
-fn with(sink: &mut Sink<'_>, action: &ActionSpec, node: Option<&Node>, place: Span) {
+fn with(sink: &mut Sink<'_>, action: &Action, node: Option<&Node>, place: Span) {
     let none = Node { span: place, value: Value::Map(Vec::new()) };
     let node = node.unwrap_or(&none);
     if !matches!(node.value, Value::Map(_)) {
@@ -78,8 +78,7 @@ fn with(sink: &mut Sink<'_>, action: &ActionSpec, node: Option<&Node>, place: Sp
         return;
     }
     sink.unique(node, "`with`");
-    let what = format!("`{}`", action.uses);
-    value(sink, &what, (&action.input, &action.input), node, 0);
+    value(sink, &action.words(), (&action.spec.input, &action.spec.input), node, 0);
 }
 
 fn kind_of(node: &Node) -> &'static str {

@@ -5,7 +5,7 @@ use crate::check::{Ancestors, schema};
 use crate::codes;
 use crate::expr::{Compiled, Ty};
 use crate::fields::Sink;
-use crate::model::{At, Runbook};
+use crate::model::{Action, At, Runbook};
 use crate::source::Span;
 use crate::template::{self, Part};
 use crate::words;
@@ -76,15 +76,14 @@ fn step(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, ix: usize
     }
     names.spot = Spot::With;
     names.item = item;
-    let input = step.action.as_ref().map(|action| &action.input);
     if let Some(node) = &step.with {
-        with(sink, &names, node, input, &mut reads);
+        with(sink, &names, node, step.action.as_ref(), &mut reads);
     }
     if let Some(undo) = &step.undo
         && let Some(node) = &undo.with
     {
         names.spot = Spot::Undo;
-        with(sink, &names, node, Some(&undo.action.input), &mut reads);
+        with(sink, &names, node, Some(&undo.action), &mut reads);
     }
     reads.sort_unstable();
     reads.dedup();
@@ -97,44 +96,44 @@ fn wrong_type(sink: &mut Sink<'_>, span: Span, what: &str, wanted: &str, found: 
     sink.error(codes::EXPR_TYPE, span, format!("{what} must be {wanted}, but this is {}", found.words()), hint);
 }
 
+/// What an action wants of a value.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    action: &'a Action,
+    schema: &'a serde_json::Value,
+}
+
 /// Checks `with`: all holes, and those that are a whole input against its type.
-fn with(
-    sink: &mut Sink<'_>,
-    names: &Names<'_>,
-    node: &Node,
-    input: Option<&serde_json::Value>,
-    reads: &mut Vec<usize>,
-) {
+fn with(sink: &mut Sink<'_>, names: &Names<'_>, node: &Node, action: Option<&Action>, reads: &mut Vec<usize>) {
     let Value::Map(entries) = &node.value else { return };
     for entry in entries {
-        let schema = input.and_then(|root| schema::property(root, &entry.key).map(|schema| (root, schema)));
+        let schema = action.and_then(|action| {
+            schema::property(&action.spec.input, &entry.key).map(|schema| Wanted { action, schema })
+        });
         holes(sink, names, &entry.value, schema, reads);
     }
 }
 
-fn holes(
-    sink: &mut Sink<'_>,
-    names: &Names<'_>,
-    node: &Node,
-    expected: Option<(&serde_json::Value, &serde_json::Value)>,
-    reads: &mut Vec<usize>,
-) {
+fn holes(sink: &mut Sink<'_>, names: &Names<'_>, node: &Node, expected: Option<Wanted<'_>>, reads: &mut Vec<usize>) {
     match &node.value {
         Value::Text(value) if template::has_hole(value) => {
             let ty = text(sink, names, value, node.span, reads);
-            if let (Some(ty), Some((root, schema))) = (ty, expected)
-                && !schema::accepts_type(root, schema, &ty)
+            if let (Some(ty), Some(Wanted { action, schema })) = (ty, expected)
+                && !schema::accepts_type(&action.spec.input, schema, &ty)
             {
+                let wanted = schema::wanted(&action.spec.input, schema);
                 sink.error(
                     codes::INPUT_TYPE,
                     node.span,
-                    format!("the action wants {}, but this is {}", schema::wanted(root, schema), ty.words()),
+                    format!("{} wants {wanted}, but this is {}", action.words(), ty.words()),
                     "pass a value of that type, or convert it with `| string` or `| int`",
                 );
             }
         }
         Value::List(items) => {
-            let inner = expected.and_then(|(root, schema)| schema::items(root, schema).map(|items| (root, items)));
+            let inner = expected.and_then(|wanted| {
+                schema::items(&wanted.action.spec.input, wanted.schema).map(|schema| Wanted { schema, ..wanted })
+            });
             for item in items {
                 holes(sink, names, item, inner, reads);
             }
@@ -149,8 +148,10 @@ fn holes(
                         "put the hole into the value",
                     );
                 }
-                let inner = expected
-                    .and_then(|(root, schema)| schema::nested(root, schema, &entry.key).map(|found| (root, found)));
+                let inner = expected.and_then(|wanted| {
+                    schema::nested(&wanted.action.spec.input, wanted.schema, &entry.key)
+                        .map(|schema| Wanted { schema, ..wanted })
+                });
                 holes(sink, names, &entry.value, inner, reads);
             }
         }
@@ -184,7 +185,7 @@ fn text(sink: &mut Sink<'_>, names: &Names<'_>, value: &str, span: Span, reads: 
         let found = expression_at(sink, names, expression, (span, value, *at), reads);
         if alone {
             ty = found;
-        } else if let Some(found @ (Ty::List(_) | Ty::Map | Ty::Null)) = found {
+        } else if let Some(found @ (Ty::List(_) | Ty::Map | Ty::MapOf(_) | Ty::Null)) = found {
             let range = locate(sink, span, value, *at..*at + expression.len());
             wrong_type(
                 sink,

@@ -8,9 +8,12 @@ pub(crate) mod schema;
 mod secrets;
 mod undo;
 
+use std::collections::BTreeMap;
+
 use engine::ActionSpec;
 
 use crate::diagnostic::{self, Diagnostic, Text};
+use crate::estate::Estate;
 use crate::fields::Sink;
 use crate::lower;
 use crate::model::Runbook;
@@ -35,13 +38,24 @@ pub struct Checked {
 /// All errors are found in one pass; time and memory are bounded whatever the text is.
 #[must_use]
 pub fn check(source: &Source, catalogue: &[ActionSpec]) -> Checked {
+    checked(source, catalogue, &BTreeMap::new())
+}
+
+/// Reads and checks a runbook as an estate would execute it: where the estate names a stand-in for an action, it is the
+/// stand-in that `with` and the outputs are checked against.
+#[must_use]
+pub fn check_for(source: &Source, catalogue: &[ActionSpec], estate: &Estate) -> Checked {
+    checked(source, catalogue, &estate.actions)
+}
+
+fn checked(source: &Source, catalogue: &[ActionSpec], stand_ins: &BTreeMap<String, String>) -> Checked {
     let text = Text::new(source);
     let root = match yaml::parse(&text) {
         Ok(root) => root,
         Err(diagnostic) => return Checked { runbook: None, diagnostics: vec![*diagnostic] },
     };
     let mut sink = Sink::new(&text);
-    let mut runbook = lower::document(&mut sink, &root, catalogue);
+    let mut runbook = lower::document(&mut sink, &root, catalogue, stand_ins);
     secrets::check(&mut sink, &root);
     let ancestors = graph::check(&mut sink, &runbook);
     expressions::check(&mut sink, &mut runbook, &ancestors);

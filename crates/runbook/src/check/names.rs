@@ -6,7 +6,7 @@ use crate::check::{Ancestors, schema};
 use crate::codes::{self, Code};
 use crate::expr::{Compiled, Path, Ty};
 use crate::lower::steps_within as within;
-use crate::model::{Runbook, Step, Type};
+use crate::model::{Action, Runbook, Step, Type};
 use crate::words;
 
 /// Where an expression stands.
@@ -90,6 +90,7 @@ impl Names<'_> {
                 )),
             },
             "restore_point" => self.restore_point(path),
+            "restore_points" => self.restore_points(path),
             "batch" if self.step.is_some() => self.batch(path),
             "secrets" if matches!(self.spot, Spot::With | Spot::Undo) => {
                 Ok(if path.names.len() == 1 { Ty::Map } else { Ty::Text })
@@ -112,7 +113,7 @@ impl Names<'_> {
             known.push("estate");
         }
         if self.step.is_some() {
-            known.extend(["steps", "item", "restore_point", "batch", "secrets"]);
+            known.extend(["steps", "item", "restore_point", "restore_points", "batch", "secrets"]);
             known.extend(self.runbook.targets.groups.iter().map(|group| group.name.as_str()));
         }
         refuse(
@@ -168,18 +169,40 @@ impl Names<'_> {
         }
     }
 
-    fn restore_point(&self, path: &Path) -> Result<Ty, Refusal> {
-        if self.runbook.restore_point.is_none() {
-            return Err(refuse(
+    fn points_declared(&self) -> Result<(), Refusal> {
+        match self.runbook.restore_point {
+            Some(_) => Ok(()),
+            None => Err(refuse(
                 codes::EXPR_NAME,
                 "the runbook declares no restore point",
                 "add `restore_point: { before: site.NAME }`",
-            ));
+            )),
         }
+    }
+
+    /// The restore points of the sites that a step covers, by their IDs.
+    fn restore_points(&self, path: &Path) -> Result<Ty, Refusal> {
+        self.points_declared()?;
+        match self.scope() {
+            _ if self.step.is_none() => Err(self.unknown("restore_points")),
+            Scope::Site => Err(refuse(
+                codes::EXPR_SCOPE,
+                "a step of scope `site` covers one site, which has one restore point",
+                "write `restore_point`, or give the step a wider scope",
+            )),
+            Scope::Run | Scope::Batch | Scope::Group(_) => inside(path, 1, Ty::MapOf(Box::new(Ty::Text))),
+        }
+    }
+
+    fn restore_point(&self, path: &Path) -> Result<Ty, Refusal> {
+        self.points_declared()?;
         match self.scope() {
             _ if self.step.is_none() => Err(self.unknown("restore_point")),
             Scope::Site | Scope::Group(_) => inside(path, 1, Ty::Text),
-            Scope::Run | Scope::Batch => Err(self.wider("restore point")),
+            Scope::Run | Scope::Batch => {
+                let refusal = self.wider("restore point");
+                Err(Refusal { hint: "read `restore_points`, the points of its sites by ID".into(), ..refusal })
+            }
         }
     }
 
@@ -277,7 +300,7 @@ impl Names<'_> {
                 ));
             }
         }
-        let known = step.action.as_ref().and_then(|action| schema::known_properties(&action.output));
+        let known = step.action.as_ref().and_then(|action| schema::known_properties(&action.spec.output));
         if own && step.for_each.as_ref().is_some_and(|list| reads_steps(&list.value)) {
             return Err(refuse(
                 codes::EXPR_OUTPUT,
@@ -300,14 +323,15 @@ impl Names<'_> {
             Some(known) if !known.contains(&output.as_str()) => Err(refuse(
                 codes::EXPR_OUTPUT,
                 format!(
-                    "`{}` has no output `{}`",
-                    step.action.as_ref().map_or("the step", |action| &action.uses),
+                    "{} has no output `{}`",
+                    step.action.as_ref().map_or_else(|| "the step".to_owned(), Action::words),
                     words::short(output)
                 ),
                 words::suggest(output, "outputs", known),
             )),
             _ => {
-                let ty = step.action.as_ref().map_or(Ty::Any, |action| schema::property_type(&action.output, output));
+                let ty =
+                    step.action.as_ref().map_or(Ty::Any, |action| schema::property_type(&action.spec.output, output));
                 inside(path, 4, ty)
             }
         }
@@ -326,6 +350,7 @@ fn inside(path: &Path, used: usize, ty: Ty) -> Result<Ty, Refusal> {
     }
     match ty {
         Ty::Any | Ty::Map => Ok(Ty::Any),
+        Ty::MapOf(item) => inside(path, used + 1, *item),
         plain => Err(refuse(
             codes::EXPR_TYPE,
             format!(

@@ -106,7 +106,20 @@ pub(crate) fn accepts_type(root: &Json, schema: &Json, ty: &Ty) -> bool {
         Ty::Text => allows(root, schema, "string"),
         Ty::List(_) => allows(root, schema, "array"),
         Ty::Map => allows(root, schema, "object"),
+        Ty::MapOf(item) => branches(root, schema).into_iter().any(|branch| takes_map(root, branch, item)),
     }
+}
+
+/// Says whether one branch of a schema takes a map with keys of any name and values of a type.
+fn takes_map(root: &Json, branch: &Json, item: &Ty) -> bool {
+    let types = types(branch);
+    let named = branch.get("properties").and_then(Json::as_object).is_some_and(|names| !names.is_empty());
+    (types.is_empty() || types.contains(&"object"))
+        && match branch.get("additionalProperties") {
+            Some(Json::Bool(open)) => *open,
+            Some(inner) => accepts_type(root, inner, item),
+            None => !named,
+        }
 }
 
 /// Names what a schema wants, for people.

@@ -36,19 +36,19 @@ fn nature(sink: &mut Sink<'_>, step: &Step, undo: &Undo) {
         sink.error(
             codes::UNDO_READ_ONLY,
             undo.span,
-            format!("`{}` changes nothing, so there is nothing to take back", action.uses),
+            format!("{} changes nothing, so there is nothing to take back", action.words()),
             "remove `undo`",
         );
     }
     let with = undo.with.as_ref();
-    if !actions::idempotent(&undo.action, with) && !actions::holds(&undo.action.has_probe, with) {
+    if !actions::idempotent(&undo.action.spec, with) && !actions::holds(&undo.action.spec.has_probe, with) {
         let warning = Diagnostic::warning(
             codes::UNDO_UNSURE,
             format!(
-                "after a crash during this undo a person must find out whether it was done: `{}` can neither be applied twice nor asked",
-                undo.action.uses
+                "after a crash during this undo a person must find out whether it was done: {} can neither be applied twice nor asked",
+                undo.action.words()
             ),
-            actions::how_to_be_safe(&undo.action)
+            actions::how_to_be_safe(&undo.action.spec)
                 .unwrap_or_else(|| "use an action that is idempotent or has a probe, if there is one".to_owned()),
         );
         sink.push(warning.at(sink.text, undo.span, ""));

@@ -1,5 +1,6 @@
 //! The engine's port to expressions, from a stored plan alone.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use engine::{EvalError, Evaluator, KeyIx, Outputs, Plan, PlanSpec, Scope, SiteIx, StepIx, Target};
@@ -45,6 +46,18 @@ impl PlanEvaluator {
                 })
                 .collect()),
         }
+    }
+
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// Names of the secrets that inputs of the plan's actions read, each once.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let shapes = self.programs.steps.iter().flat_map(|step| std::iter::once(&step.with).chain(&step.undo));
+        let paths = shapes.flat_map(|shape| &shape.holes).flat_map(|hole| &hole.compiled.paths);
+        paths.filter(|path| path.root() == "secrets").filter_map(|path| path.second().map(str::to_owned)).collect()
     }
 
     fn fail(&self, spec: &PlanSpec, step: StepIx, key: KeyIx, failed: &Failed) -> EvalError {

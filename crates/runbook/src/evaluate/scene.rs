@@ -1,11 +1,13 @@
 //! The names that expressions read, looked up in a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use engine::{ForEach, KeyIx, NO_KEY, Outputs, PlanSpec, Scope, SiteIx, StepIx, Values};
 use minijinja::Value;
 use serde_json::Value as Json;
 
+use crate::evaluate::members::Members;
 use crate::expr::{Compiled, Path, value};
 use crate::time;
 
@@ -17,6 +19,8 @@ pub(crate) struct Scene {
     inputs_value: Value,
     variables_value: Value,
     pub(crate) secrets: BTreeSet<String>,
+    /// Sites of each key of each group, found when they are first asked for.
+    members: OnceLock<Vec<Members>>,
 }
 
 /// Where an expression is evaluated.
@@ -44,6 +48,7 @@ impl Scene {
             inputs,
             variables,
             secrets: secrets.unwrap_or_default(),
+            members: OnceLock::new(),
         })
     }
 
@@ -72,6 +77,7 @@ impl Scene {
                 Some(name) => Some(self.secret(name)?.into()),
                 None => None,
             },
+            "restore_points" => self.points(spot).and_then(|value| dig(&value, rest)),
             root => plain(spot, root).and_then(|value| dig(&value, rest)),
         })
     }
@@ -81,6 +87,36 @@ impl Scene {
             return Ok(super::secret_marker(name));
         }
         Err(format!("the estate has no secret `{name}`"))
+    }
+
+    /// Restore points of the sites at a spot of a wider scope, by their IDs: all that the plan has there.
+    ///
+    /// Sites that are out by then are among them: what an attempt is asked to do must be the same whenever it is tried.
+    fn points(&self, spot: Spot<'_>) -> Option<Json> {
+        let sites = &spot.spec.sites;
+        if sites.restore_points.is_empty() {
+            return None;
+        }
+        let all = u32::try_from(sites.len()).unwrap_or(u32::MAX);
+        let range = |sites: std::ops::Range<u32>| sites.collect::<Vec<u32>>();
+        let covered = match spot.scope {
+            Scope::Site => return None,
+            Scope::Run => range(0..all),
+            Scope::Batch => {
+                let ends = &spot.spec.batches.ends;
+                let start = spot.key.checked_sub(1).and_then(|before| ends.get(before as usize)).copied();
+                range(start.unwrap_or(0)..*ends.get(spot.key as usize)?)
+            }
+            Scope::Group(group) => {
+                let members = self.members.get_or_init(|| spot.spec.groups.iter().map(Members::of).collect());
+                members.get(group.ix())?.of_key(spot.key).to_vec()
+            }
+        };
+        let named = covered.into_iter().filter_map(|site| {
+            let point = sites.restore_points.get(site as usize)?;
+            Some((sites.ids.get(site as usize)?.to_owned(), time::show(*point).into()))
+        });
+        Some(Json::Object(named.collect()))
     }
 
     fn whole_site(&self, spot: Spot<'_>) -> Option<Json> {
@@ -125,6 +161,11 @@ impl Scene {
                 }
                 ("secrets", Some(name)) => {
                     secrets.insert(name.to_owned(), Value::from(self.secret(name)?));
+                }
+                ("restore_points", _) => {
+                    if let Some(found) = self.points(spot) {
+                        top.insert("restore_points".into(), value(&found));
+                    }
                 }
                 (root, _) => {
                     if let Some(found) = plain(spot, root) {

@@ -56,6 +56,56 @@ impl Shape {
         self.build(&self.root, scene, spot)
     }
 
+    /// Fills what can be filled without outputs: the rest of a map is left out, of a list `null`.
+    pub(crate) fn known(&self, scene: &Scene, spot: Spot<'_>) -> Json {
+        self.partly(&self.root, scene, spot).unwrap_or(Json::Null)
+    }
+
+    fn partly(&self, node: &Node, scene: &Scene, spot: Spot<'_>) -> Option<Json> {
+        let known = |ix: usize| {
+            let compiled = &self.holes[ix].compiled;
+            let open = compiled.reads("steps") || (compiled.reads("item") && spot.item.is_none());
+            if open { None } else { self.value(ix, scene, spot).ok() }
+        };
+        Some(match node {
+            Node::Fixed(value) => value.clone(),
+            Node::Hole(ix) => known(*ix)?,
+            Node::Mixed(pieces) => {
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(plain) => text.push_str(plain),
+                        Piece::Hole(ix) => text.push_str(&scalar(&known(*ix)?).ok()?),
+                    }
+                }
+                text.into()
+            }
+            Node::List(items) => {
+                items.iter().map(|item| self.partly(item, scene, spot).unwrap_or(Json::Null)).collect()
+            }
+            Node::Map(entries) => Json::Object(
+                entries
+                    .iter()
+                    .filter_map(|(key, value)| Some((key.clone(), self.partly(value, scene, spot)?)))
+                    .collect(),
+            ),
+        })
+    }
+
+    /// Inputs that have holes, with the numbers of their holes.
+    pub(crate) fn inputs(&self) -> Vec<(&str, Vec<usize>)> {
+        let Node::Map(entries) = &self.root else { return Vec::new() };
+        let mut all = Vec::new();
+        for (name, node) in entries {
+            let mut holes = Vec::new();
+            holes_of(node, &mut holes);
+            if !holes.is_empty() {
+                all.push((name.as_str(), holes));
+            }
+        }
+        all
+    }
+
     fn build(&self, node: &Node, scene: &Scene, spot: Spot<'_>) -> Result<Json, Failed> {
         Ok(match node {
             Node::Fixed(value) => value.clone(),
@@ -92,6 +142,19 @@ impl Shape {
 
     fn scalar(&self, ix: usize, value: &Json) -> Result<String, Failed> {
         scalar(value).map_err(|fact| Failed { expression: self.holes[ix].compiled.text.clone(), fact })
+    }
+}
+
+fn holes_of(node: &Node, found: &mut Vec<usize>) {
+    match node {
+        Node::Fixed(_) => {}
+        Node::Hole(ix) => found.push(*ix),
+        Node::Mixed(pieces) => found.extend(pieces.iter().filter_map(|piece| match piece {
+            Piece::Hole(ix) => Some(*ix),
+            Piece::Text(_) => None,
+        })),
+        Node::List(items) => items.iter().for_each(|item| holes_of(item, found)),
+        Node::Map(entries) => entries.iter().for_each(|(_, value)| holes_of(value, found)),
     }
 }
 

@@ -121,7 +121,7 @@ impl Takes {
             (Self::Text, ty) => *ty == Ty::Text,
             (Self::Number, ty) => matches!(ty, Ty::Integer | Ty::Number),
             (Self::List, ty) => matches!(ty, Ty::List(_)),
-            (Self::Measurable, ty) => matches!(ty, Ty::List(_) | Ty::Text | Ty::Map),
+            (Self::Measurable, ty) => matches!(ty, Ty::List(_) | Ty::Text | Ty::Map | Ty::MapOf(_)),
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) enum Ty {
     Text,
     List(Box<Ty>),
     Map,
+    /// A map whose values are all of one type.
+    MapOf(Box<Ty>),
 }
 
 impl Ty {
@@ -31,12 +33,18 @@ impl Ty {
             Self::Number => "a number".into(),
             Self::Text => "a text".into(),
             Self::List(item) if **item == Self::Any => "a list".into(),
-            Self::List(item) => format!(
-                "a list of {}",
-                item.words().trim_start_matches("an ").trim_start_matches("a ").to_owned() + "s"
-            ),
+            Self::List(item) => format!("a list of {}", item.plural()),
             Self::Map => "a map".into(),
+            Self::MapOf(item) => format!("a map of {}", item.plural()),
         }
+    }
+
+    fn plural(&self) -> String {
+        self.words().trim_start_matches("an ").trim_start_matches("a ").to_owned() + "s"
+    }
+
+    pub(crate) fn is_map(&self) -> bool {
+        matches!(self, Self::Map | Self::MapOf(_))
     }
 
     fn numeric(&self) -> bool {
@@ -49,6 +57,7 @@ impl Ty {
             (Self::Any | Self::Null, _) | (_, Self::Any | Self::Null) => true,
             (a, b) if a.numeric() && b.numeric() => true,
             (Self::List(_), Self::List(_)) => true,
+            (a, b) if a.is_map() && b.is_map() => true,
             (a, b) => a == b,
         }
     }
@@ -245,6 +254,17 @@ impl Inference<'_> {
                 }
                 *item
             }
+            Ty::MapOf(item) => {
+                if !matches!(key, Ty::Any | Ty::Text) {
+                    self.mistake(
+                        codes::EXPR_TYPE,
+                        expr,
+                        format!("a map is indexed by a text, not by {}", key.words()),
+                        "write the key in quotes, such as `map['key']`",
+                    );
+                }
+                *item
+            }
             Ty::Text => Ty::Text,
             other => {
                 self.reject_plain(&other, expr);
@@ -318,14 +338,14 @@ impl Inference<'_> {
             CompareOpKind::In | CompareOpKind::NotIn => match right {
                 Ty::List(item) => left.comparable(item),
                 Ty::Text => matches!(left, Ty::Text | Ty::Any),
-                Ty::Map | Ty::Any => true,
+                Ty::Map | Ty::MapOf(_) | Ty::Any => true,
                 _ => false,
             },
             CompareOpKind::Eq | CompareOpKind::Ne => left.comparable(right),
             _ => {
                 left.comparable(right)
-                    && !matches!(left, Ty::Boolean | Ty::Map)
-                    && !matches!(right, Ty::Boolean | Ty::Map)
+                    && !(*left == Ty::Boolean || left.is_map())
+                    && !(*right == Ty::Boolean || right.is_map())
             }
         };
         if !fits {

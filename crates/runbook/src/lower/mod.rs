@@ -15,13 +15,13 @@ pub(crate) use approval::NOT_IN_APPROVAL;
 pub(crate) use finally::NOT_IN_FINALLY;
 pub(crate) use steps::within as steps_within;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use engine::{ActionSpec, Objectives, Scope};
 
 use crate::codes;
 use crate::fields::Sink;
-use crate::model::Runbook;
+use crate::model::{Action, Runbook};
 use crate::source::Span;
 use crate::words;
 use crate::yaml::Node;
@@ -29,6 +29,8 @@ use crate::yaml::Node;
 /// What lowering needs from everywhere.
 pub(crate) struct Scene<'a> {
     pub(crate) catalogue: &'a [ActionSpec],
+    /// Names that the estate puts in the place of those that the runbook uses.
+    pub(crate) actions: &'a BTreeMap<String, String>,
     /// Names and positions of the declared groups.
     pub(crate) groups: Vec<String>,
     pub(crate) pools: Vec<engine::PoolSpec>,
@@ -64,15 +66,22 @@ impl Scene<'_> {
         }
     }
 
-    /// Finds an action, reporting an unknown one.
-    pub(crate) fn action(&self, sink: &mut Sink<'_>, node: &Node) -> Option<ActionSpec> {
-        let uses = sink.text(node, "`uses`")?;
+    /// Finds an action, or the estate's stand-in for it, reporting an unknown one.
+    pub(crate) fn action(&self, sink: &mut Sink<'_>, node: &Node) -> Option<Action> {
+        let written = sink.text(node, "`uses`")?;
+        let spec = self.named(sink, node, written, "")?;
+        let Some(uses) = self.actions.get(written) else { return Some(Action { spec, written: None }) };
+        let spec = self.named(sink, node, uses, &format!(", which this estate names for `{written}`"))?;
+        Some(Action { spec, written: Some(written.to_owned()) })
+    }
+
+    fn named(&self, sink: &mut Sink<'_>, node: &Node, uses: &str, whence: &str) -> Option<ActionSpec> {
         let found = self.catalogue.iter().find(|action| action.uses == uses);
         if found.is_none() {
             sink.error(
                 codes::UNKNOWN_ACTION,
                 node.span,
-                format!("there is no action `{}`", words::short(uses)),
+                format!("there is no action `{}`{whence}", words::short(uses)),
                 words::suggest(uses, "actions", self.catalogue.iter().map(|action| action.uses.as_str())),
             );
         }
@@ -81,7 +90,12 @@ impl Scene<'_> {
 }
 
 /// Lowers a document; what could not be read is left out and reported.
-pub(crate) fn document(sink: &mut Sink<'_>, root: &Node, catalogue: &[ActionSpec]) -> Runbook {
+pub(crate) fn document(
+    sink: &mut Sink<'_>,
+    root: &Node,
+    catalogue: &[ActionSpec],
+    actions: &BTreeMap<String, String>,
+) -> Runbook {
     let top = sink.fields(root, "the runbook", keys::RUNBOOK);
     let schema = top.need(sink, "schema", "start with `schema: runbook/v1`");
     version(sink, schema, "runbook/v1");
@@ -104,6 +118,7 @@ pub(crate) fn document(sink: &mut Sink<'_>, root: &Node, catalogue: &[ActionSpec
     let objectives = top.get("objectives").map(|node| objectives(sink, node)).unwrap_or_default();
     let mut scene = Scene {
         catalogue,
+        actions,
         groups,
         pools: Vec::new(),
         steps: HashMap::new(),
@@ -130,6 +145,7 @@ pub(crate) fn document(sink: &mut Sink<'_>, root: &Node, catalogue: &[ActionSpec
         pools,
         batches,
         steps,
+        actions: actions.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields::{Fields, Sink};
 use crate::lower::{Scene, approval, finally, keys, pools, retry, verify};
-use crate::model::{ApprovalDecl, At, NeedDecl, Step, Undo};
+use crate::model::{Action, ApprovalDecl, At, NeedDecl, Step, Undo};
 use crate::source::Span;
 use crate::words;
 use crate::yaml::{Entry, Node, Value};
@@ -155,7 +155,7 @@ fn work(
     scene: &Scene<'_>,
     entry: &Entry,
     fields: Fields<'_>,
-) -> (Option<engine::ActionSpec>, Option<ApprovalDecl>) {
+) -> (Option<Action>, Option<ApprovalDecl>) {
     let action = fields.get("uses").and_then(|node| scene.action(sink, node));
     let approval = fields.entry("approval").map(|found| approval::approval(sink, &found.value, found.key_span));
     match (fields.get("uses"), fields.get("approval")) {

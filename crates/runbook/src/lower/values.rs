@@ -30,6 +30,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "steps",
     "secrets",
     "restore_point",
+    "restore_points",
     "true",
     "false",
     "none",

@@ -5,7 +5,7 @@ use engine::{ActionSpec, Holds, OnFailure, Retry, Scope};
 use crate::codes;
 use crate::fields::Sink;
 use crate::lower::{Scene, keys, retry};
-use crate::model::{NeedDecl, Step};
+use crate::model::{Action, NeedDecl, Step};
 use crate::words;
 use crate::yaml::{Entry, Node, Value};
 
@@ -29,7 +29,7 @@ pub(crate) fn steps(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry) -> Ve
         .need(sink, "expect", "say what the look-up must give: `expect: { kind: site, state: deleted }`")
         .map(|node| expected(sink, node, action.as_ref()))
         .unwrap_or_default();
-    let safe = action.as_ref().is_some_and(|action| action.read_only || action.idempotent == Holds::Always);
+    let safe = action.as_ref().is_some_and(|action| action.spec.read_only || action.spec.idempotent == Holds::Always);
     let base = Step {
         name: NAMES[0].into(),
         span: entry.key_span,
@@ -59,7 +59,7 @@ pub(crate) fn steps(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry) -> Ve
         name: NAMES[1].into(),
         scope: Scope::Run,
         needs: vec![NeedDecl { step: 0, span: entry.key_span, require_all: true }],
-        action: Some(noop(scene)),
+        action: Some(Action { spec: noop(scene), written: None }),
         with: None,
         expect: String::new(),
         retry: Retry { attempts: 1, ..retry::ONCE },
@@ -81,8 +81,8 @@ fn noop(scene: &Scene<'_>) -> ActionSpec {
     })
 }
 
-fn expected(sink: &mut Sink<'_>, node: &Node, action: Option<&ActionSpec>) -> String {
-    let known = action.and_then(|action| crate::check::schema::known_properties(&action.output));
+fn expected(sink: &mut Sink<'_>, node: &Node, action: Option<&Action>) -> String {
+    let known = action.and_then(|action| crate::check::schema::known_properties(&action.spec.output));
     for entry in sink.entries(node, "`expect`") {
         if let Some(known) = &known
             && !known.contains(&entry.key.as_str())
@@ -90,7 +90,11 @@ fn expected(sink: &mut Sink<'_>, node: &Node, action: Option<&ActionSpec>) -> St
             sink.error(
                 codes::EXPECT_OUTPUT,
                 entry.key_span,
-                format!("the action has no output `{}`", words::short(&entry.key)),
+                format!(
+                    "{} has no output `{}`",
+                    action.map_or_else(|| "the action".to_owned(), Action::words),
+                    words::short(&entry.key)
+                ),
                 words::suggest(&entry.key, "outputs", known.iter().copied()),
             );
         }

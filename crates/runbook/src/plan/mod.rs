@@ -10,6 +10,8 @@ mod points;
 mod probe;
 mod steps;
 
+pub(crate) use probe::keys_of;
+
 use std::collections::BTreeMap;
 
 use engine::{Origin, PLAN_FORMAT, PlanSpec};
@@ -30,7 +32,7 @@ const MAX_SITES: usize = 10_000_000;
 /// reasons by ID.
 ///
 /// # Errors
-/// If an input is missing or wrong, a secret or variable is not in the estate, an approval cannot be given by anybody
+/// If the runbook was checked for other `actions` than the estate's ([`crate::check_for`]), an input is missing or wrong, a secret or variable is not in the estate, an approval cannot be given by anybody
 /// in the estate, an excluded ID is not in the list or none is left, an expression fails for a site, or a site would
 /// lose more data than allowed; each names step, site and row.
 pub fn plan(
@@ -48,6 +50,17 @@ pub fn plan(
                 codes::PLAN_LIMIT,
                 format!("the list has {} sites", list.len()),
                 format!("give 1 to {MAX_SITES} sites"),
+            )
+            .at(&text, Span::default(), ""),
+        );
+        return Err(found);
+    }
+    if runbook.actions != estate.actions {
+        found.push(
+            Diagnostic::error(
+                codes::ESTATE_ACTIONS,
+                format!("the runbook was not checked for the `actions` of the estate `{}`", estate.name),
+                "check it for the estate that it is planned for",
             )
             .at(&text, Span::default(), ""),
         );

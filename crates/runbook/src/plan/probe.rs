@@ -23,7 +23,7 @@ const BUDGET: usize = 300_000;
 const SAMPLE: u32 = 500;
 
 /// Number of keys of a scope.
-pub(super) fn keys_of(spec: &PlanSpec, scope: Scope) -> u32 {
+pub(crate) fn keys_of(spec: &PlanSpec, scope: Scope) -> u32 {
     let len = match scope {
         Scope::Run => 1,
         Scope::Batch => spec.batches.ends.len(),
@@ -151,6 +151,7 @@ fn trivial(spec: &PlanSpec, scope: Scope, hole: &Hole) -> bool {
         }
         ("item", 1) => hole.whole,
         ("restore_point", 1) | ("batch", 2) => true,
+        ("restore_points", 1) => hole.whole,
         _ => false,
     }
 }

@@ -1,6 +1,7 @@
 //! The JSON Schema of the language, for editors and for `reinstate schema`.
 
 mod actions;
+mod estate;
 mod steps;
 mod types;
 
@@ -24,18 +25,37 @@ pub fn json_schema(catalogue: &[ActionSpec]) -> Json {
     schema
 }
 
+/// Returns the JSON Schema of an estate; its `actions` are those of the catalogue.
+#[must_use]
+pub fn estate_schema(catalogue: &[ActionSpec]) -> Json {
+    let mut schema = schemars::schema_for!(estate::Estate).to_value();
+    let uses: Vec<&str> = catalogue.iter().map(|action| action.uses.as_str()).collect();
+    if let Some(actions) = schema.pointer_mut("/properties/actions").and_then(Json::as_object_mut) {
+        actions.insert("propertyNames".into(), json!({ "enum": uses }));
+        actions.insert("additionalProperties".into(), json!({ "enum": uses }));
+    }
+    schema
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::estate::{ESTATE, GUARD};
     use crate::lower::{self, keys};
 
     /// The schema and the reader must know the same keys.
     #[test]
     fn schema_has_the_keys_that_are_read() {
-        let schema = json_schema(&[]);
-        let keys_of = |pointer: &str| -> Vec<String> {
+        let (schema, estate) = (json_schema(&[]), estate_schema(&[]));
+        let keys_in = |schema: &Json, pointer: &str| -> Vec<String> {
             let found = schema.pointer(pointer).and_then(|at| at.get("properties")).and_then(Json::as_object);
             let mut keys: Vec<String> = found.into_iter().flatten().map(|(key, _)| key.clone()).collect();
+            keys.sort();
+            keys
+        };
+        let keys_of = |pointer: &str| keys_in(&schema, pointer);
+        let sorted = |keys: &[&str]| {
+            let mut keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
             keys.sort();
             keys
         };
@@ -57,9 +77,10 @@ mod tests {
             ("/$defs/Undo", keys::UNDO),
         ];
         for (pointer, known) in tables {
-            let mut known: Vec<String> = known.iter().map(|key| (*key).to_owned()).collect();
-            known.sort();
-            assert_eq!(keys_of(pointer), known, "{pointer}");
+            assert_eq!(keys_of(pointer), sorted(known), "{pointer}");
+        }
+        for (pointer, known) in [("", ESTATE), ("/$defs/Guard", GUARD), ("/$defs/Approval", keys::APPROVAL)] {
+            assert_eq!(keys_in(&estate, pointer), sorted(known), "{pointer} of an estate");
         }
         let mut finally: Vec<&str> = keys::STEP.to_vec();
         finally.retain(|key| !lower::NOT_IN_FINALLY.iter().any(|(word, _)| word == key));

@@ -116,7 +116,7 @@ struct Targets {
 
 #[derive(JsonSchema)]
 #[schemars(untagged)]
-enum OneOrMany {
+pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
@@ -228,7 +228,7 @@ struct Gate {
 /// A person's decision; it never passes by time-out.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-struct Approval {
+pub(super) struct Approval {
     /// Groups of people who may give it.
     from: OneOrMany,
     /// Number of people needed.

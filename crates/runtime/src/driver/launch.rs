@@ -172,27 +172,10 @@ async fn attempt_once(
 
 /// Reads the secrets that resolved inputs refer to.
 async fn read_secrets(with: &serde_json::Value, source: &dyn SecretSource) -> Result<SecretText, Outcome> {
-    let mut names = Vec::new();
-    collect_names(with, &mut names);
     let mut values = BTreeMap::new();
-    for name in names {
+    for name in SecretText::names_in(with) {
         let value = source.read(&name).await.map_err(|why| outcome::no_secret(&name, &why))?;
         values.insert(name, value);
     }
     Ok(SecretText::new(values))
-}
-
-fn collect_names(value: &serde_json::Value, names: &mut Vec<String>) {
-    match value {
-        serde_json::Value::String(text) => {
-            for part in text.split(SecretText::OPEN).skip(1) {
-                if let Some((name, _)) = part.split_once(SecretText::CLOSE) {
-                    names.push(name.to_owned());
-                }
-            }
-        }
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
-        serde_json::Value::Object(fields) => fields.values().for_each(|field| collect_names(field, names)),
-        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
-    }
 }

@@ -1,12 +1,14 @@
 //! The port to the estate: actions that an attempt calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::{ActionSpec, Outcome};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
+
+use crate::ports::{Finding, Intent};
 
 /// Implements the actions of one kind (`http/*`, `sqlite/*`, ...).
 #[async_trait]
@@ -28,6 +30,27 @@ pub trait Connector: Send + Sync {
     /// # Cancel safety
     /// May be dropped at any await.
     async fn probe(&self, call: Call) -> Probed;
+
+    /// Narrows what a run would have an action do to the questions that can be asked of the estate before it; none by
+    /// default.
+    ///
+    /// Pure and cheap: it is called for many sites, and equal questions are asked once, whoever they come from. So a
+    /// question is an object whose first member names its kind, such as `{"http.connect": "https://api:443"}`, and
+    /// holds nothing that its answer does not depend on. Secrets stay references.
+    fn questions(&self, intent: &Intent) -> Vec<serde_json::Value> {
+        let _ = intent;
+        Vec::new()
+    }
+
+    /// Answers one of the connector's [questions](Connector::questions), which is the call's `with`, within the call's
+    /// time. Reads only: it changes nothing, anywhere, not even for a moment. Texts hold no secrets.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await.
+    async fn preflight(&self, question: Call) -> Vec<Finding> {
+        let _ = question;
+        Vec::new()
+    }
 }
 
 /// What a probe found.
@@ -79,6 +102,14 @@ impl SecretText {
         Self { values }
     }
 
+    /// Names of the secrets that a value refers to, each once.
+    #[must_use]
+    pub fn names_in(value: &serde_json::Value) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        collect_names(value, &mut names);
+        names
+    }
+
     /// Replaces every secret marker of a text by its value. Only for the moment of use: never store or log the result.
     ///
     /// # Errors
@@ -119,6 +150,21 @@ impl SecretText {
             }
         }
         text
+    }
+}
+
+fn collect_names(value: &serde_json::Value, names: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::String(text) => {
+            for part in text.split(SecretText::OPEN).skip(1) {
+                if let Some((name, _)) = part.split_once(SecretText::CLOSE) {
+                    names.insert(name.to_owned());
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
+        serde_json::Value::Object(fields) => fields.values().for_each(|field| collect_names(field, names)),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
     }
 }
 

@@ -5,9 +5,11 @@ mod connector;
 mod coordination;
 mod journal;
 mod journal_error;
+mod preflight;
 
 pub use clock::Clock;
 pub use connector::{Call, Connector, Probed, SecretSource, SecretText};
 pub use coordination::{Fate, Grant, HeldSite, KEPT_MS, Mailbox, Posted, SharedPools, SiteLocks, Store, Want};
 pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredGroup};
 pub use journal_error::JournalError;
+pub use preflight::{Claim, Finding, Intent, Severity, Source};
