@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Column, Row, TypeInfo, ValueRef};
+use sqlx::{Column, Connection, Row, TypeInfo, ValueRef};
 
 use super::difference;
 use crate::answer::{Trouble, revealed};
@@ -21,7 +21,7 @@ const ROWS: usize = 1_000;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckSql {
-    /// SQLite file.
+    /// SQLite file, or `postgres://...`.
     url: String,
     /// One statement that reads.
     query: String,
@@ -47,17 +47,37 @@ pub(crate) async fn apply(call: &Call) -> Result<Value, Trouble> {
         answer = look(call, check) => answer,
         () = tokio::time::sleep(call.timeout) => {
             let limit = humantime::format_duration(call.timeout);
-            Err(Trouble::retry("sqlite.timeout", format!("no answer within {limit}")))
+            Err(Trouble::retry("check.timeout", format!("no answer within {limit}")))
         }
-        () = call.cancel.cancelled() => Err(Trouble::retry("sqlite.cancelled", "cancelled")),
+        () = call.cancel.cancelled() => Err(Trouble::retry("check.cancelled", "cancelled")),
     }
 }
 
 async fn look(call: &Call, check: CheckSql) -> Result<Value, Trouble> {
-    let place = Place::new(&check.url);
-    let failed = |error: sqlx::Error| database(&place, &error);
-    let mut connection = read_only(&place).await?;
-    let text: Arc<str> = check.query.into();
+    let (place, rows) = if check.url.starts_with("postgres://") || check.url.starts_with("postgresql://") {
+        (crate::postgres::without_password(&check.url), postgres(&check).await?)
+    } else {
+        let place = Place::new(&check.url);
+        (place.to_string(), sqlite(&place, &check).await?)
+    };
+    let difference = match &check.expect {
+        Value::Array(_) => difference(&check.expect, &Value::Array(rows.clone()), &call.secrets),
+        Value::Object(_) => only(&rows, call).or_else(|| difference(&check.expect, &rows[0], &call.secrets)),
+        plain => only(&rows, call).or_else(|| {
+            let first = rows[0].as_object().and_then(|row| row.values().next()).unwrap_or(&Value::Null);
+            difference(plain, first, &call.secrets)
+        }),
+    };
+    match difference {
+        None => Ok(json!({ "rows": rows })),
+        Some(difference) => Err(Trouble::retry("check.mismatch", format!("{place}: {difference}"))),
+    }
+}
+
+async fn sqlite(place: &Place, check: &CheckSql) -> Result<Vec<Value>, Trouble> {
+    let failed = |error: sqlx::Error| database(place, &error);
+    let mut connection = read_only(place).await?;
+    let text: Arc<str> = check.query.as_str().into();
     let mut query = sqlx::query(sql(&text)).persistent(false);
     for value in &check.args {
         query = match value {
@@ -75,24 +95,75 @@ async fn look(call: &Call, check: CheckSql) -> Result<Value, Trouble> {
     let mut found = query.fetch(&mut connection);
     while let Some(row) = found.try_next().await.map_err(failed)? {
         if rows.len() == ROWS {
-            return Err(Trouble::never("check.too_many", format!("{place}: the query gives more than {ROWS} rows"))
-                .hint("aggregate in the query"));
+            return Err(too_many(place));
         }
         rows.push(Value::Object(json_row(&row).map_err(failed)?));
     }
-    drop(found);
-    let difference = match &check.expect {
-        Value::Array(_) => difference(&check.expect, &Value::Array(rows.clone()), &call.secrets),
-        Value::Object(_) => only(&rows, call).or_else(|| difference(&check.expect, &rows[0], &call.secrets)),
-        plain => only(&rows, call).or_else(|| {
-            let first = rows[0].as_object().and_then(|row| row.values().next()).unwrap_or(&Value::Null);
-            difference(plain, first, &call.secrets)
-        }),
+    Ok(rows)
+}
+
+/// A query in a transaction that can only read; the server makes JSON of each row.
+async fn postgres(check: &CheckSql) -> Result<Vec<Value>, Trouble> {
+    let shown = crate::postgres::without_password(&check.url);
+    let failed = |error: sqlx::Error| {
+        let hint = "the query is run by PostgreSQL, in a transaction that can only read";
+        Trouble::retry("postgres.failed", format!("{shown}: {}", crate::postgres::said(&error))).hint(hint)
     };
-    match difference {
-        None => Ok(json!({ "rows": rows })),
-        Some(difference) => Err(Trouble::retry("check.mismatch", format!("{place}: {difference}"))),
+    let mut connection = crate::postgres::connect(&check.url)
+        .await
+        .map_err(|error| Trouble::retry(error.code(), error.to_string()).hint(error.hint()))?;
+    let mut reading = connection.begin_with("BEGIN READ ONLY").await.map_err(failed)?;
+    let query = filled(check.query.trim().trim_end_matches(';'), &check.args)?;
+    let select = format!("SELECT row_to_json(q)::text FROM ({query}) AS q LIMIT {}", ROWS + 1);
+    let found: Vec<(String,)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(select)).fetch_all(&mut *reading).await.map_err(failed)?;
+    if found.len() > ROWS {
+        return Err(too_many(&shown));
     }
+    let read = |(text,): (String,)| serde_json::from_str(&text);
+    found
+        .into_iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Trouble::retry("postgres.failed", format!("{shown}: {error}")))
+}
+
+/// Puts quoted values in the place of `?1`, `?2`, ... outside of texts: a literal takes the type that its place wants.
+fn filled(query: &str, args: &[Value]) -> Result<String, Trouble> {
+    let mut text = String::with_capacity(query.len());
+    let mut quote = None;
+    let mut rest = query.chars().peekable();
+    while let Some(c) = rest.next() {
+        if quote.is_none() && c == '?' && rest.peek().is_some_and(char::is_ascii_digit) {
+            let mut digits = String::new();
+            while let Some(digit) = rest.next_if(char::is_ascii_digit) {
+                digits.push(digit);
+            }
+            let value = digits.parse::<usize>().ok().and_then(|number| args.get(number.checked_sub(1)?));
+            let value = value.ok_or_else(|| {
+                Trouble::never("inputs", format!("the query has ?{digits} and `args` has {} values", args.len()))
+                    .hint("give one value for each")
+            })?;
+            text.push_str(&match value {
+                Value::Null => "NULL".to_owned(),
+                Value::String(value) => crate::postgres::literal(value),
+                other => crate::postgres::literal(&other.to_string()),
+            });
+            continue;
+        }
+        match quote {
+            None if c == '\'' || c == '"' => quote = Some(c),
+            Some(open) if open == c => quote = None,
+            _ => {}
+        }
+        text.push(c);
+    }
+    Ok(text)
+}
+
+fn too_many(place: &dyn std::fmt::Display) -> Trouble {
+    Trouble::never("check.too_many", format!("{place}: the query gives more than {ROWS} rows"))
+        .hint("aggregate in the query")
 }
 
 fn only(rows: &[Value], call: &Call) -> Option<String> {
@@ -121,4 +192,18 @@ fn json_row(row: &SqliteRow) -> Result<Map<String, Value>, sqlx::Error> {
         members.insert(column.name().to_owned(), value);
     }
     Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_take_their_places_and_stay_values() {
+        let fill = |query: &str, args: Value| filled(query, args.as_array().map(Vec::as_slice).unwrap_or_default());
+        assert_eq!(fill("a = ?1 AND b = ?2", json!(["o'x", 7])).unwrap(), "a = 'o''x' AND b = '7'");
+        assert_eq!(fill("'?1' || \"?1\" || ?1", json!([null])).unwrap(), "'?1' || \"?1\" || NULL");
+        assert_eq!(fill("j ? 'key' AND x = ?1", json!(["a\\"])).unwrap(), "j ? 'key' AND x = E'a\\\\'");
+        assert!(fill("a = ?2", json!(["x"])).is_err());
+    }
 }

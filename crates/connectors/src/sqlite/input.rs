@@ -23,6 +23,8 @@ pub(crate) struct Recover {
 /// Outputs of `sqlite/recover@1`.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Recovered {
+    /// The complete file as a URL, `sqlite:PATH`: what a restore takes as `from`.
+    pub(crate) url: String,
     /// The complete file.
     pub(crate) path: String,
     /// Time of the last transaction in it, or of the base.
@@ -50,7 +52,8 @@ impl Recovered {
             until: log.until,
             evidence: format!("{last}; {next}"),
         };
-        Self { path, reached: log.reached, base_at: log.base_at, transactions: log.transactions, restore_point }
+        let url = format!("sqlite:{path}");
+        Self { url, path, reached: log.reached, base_at: log.base_at, transactions: log.transactions, restore_point }
     }
 }
 

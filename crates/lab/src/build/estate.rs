@@ -69,7 +69,7 @@ pub(super) fn write(
                 let recovered = quote(&layout.recovered(&name));
                 writeln!(
                     yaml,
-                    "    {name}:\n      live: {live}\n      backup: {{ base: {base}, wal: {wal} }}\n      \
+                    "    {name}:\n      live: {live}\n      backup: {{ base: {base}, wal: {wal}, database: shard }}\n      \
                      recovered: {recovered}"
                 )
             }

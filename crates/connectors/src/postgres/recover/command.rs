@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::account::Account;
 use super::base::Base;
 use super::copy::stays_inside;
-use super::input::{Evidence, Recovered};
+use super::input::{Evidence, Recovered, Stands};
 use super::place::{Place, stamp};
 use super::server::MARK;
 use super::source::Wal;
@@ -76,7 +76,9 @@ pub(super) async fn create(call: &Call, place: &Place, argv: &[String], url_from
         replay_lsn: text("replay_lsn"),
         last_commit_at: text("last_commit_at"),
         stopped_by: text("stopped_by"),
-    })
+        restore_point: Stands::default(),
+    }
+    .standing())
 }
 
 /// Has a service remove the instance; `true` unless it says `"removed": false`.

@@ -17,9 +17,8 @@ pub(crate) struct Recover {
     pub(crate) into: Option<PathBuf>,
     /// Names the instance instead of its time: a later `at` moves the one of this name forward.
     pub(crate) name: Option<String>,
-    /// Database of the URL that is given out.
-    #[serde(default = "postgres")]
-    pub(crate) database: String,
+    /// Database of the URL that is given out; default: the backup's `database`, else `postgres`.
+    pub(crate) database: Option<String>,
     /// Role of the URL that is given out; must exist in the backup and may read everything.
     #[serde(default = "postgres")]
     pub(crate) role: String,
@@ -29,6 +28,17 @@ pub(crate) struct Recover {
     /// The instance's page cache, in PostgreSQL's notation.
     #[serde(default = "shared_buffers")]
     pub(crate) shared_buffers: String,
+}
+
+impl Recover {
+    /// The database of the URL.
+    pub(crate) fn database(&self) -> &str {
+        let of_backup = match &self.backup {
+            Backup::Folder(_) => None,
+            Backup::Parts(parts) => parts.database.as_deref(),
+        };
+        self.database.as_deref().or(of_backup).unwrap_or("postgres")
+    }
 }
 
 fn postgres() -> String {
@@ -87,6 +97,8 @@ pub(crate) struct Parts {
     pub(crate) drop: Option<Vec<String>>,
     /// Folder of the server's programs; default: where packages put those of the backup's version.
     pub(crate) bin: Option<PathBuf>,
+    /// Database that the backup is taken for, as the URL names it unless the step does; default `postgres`.
+    pub(crate) database: Option<String>,
     /// System user under which the server runs; default: `postgres` for root, else ourselves.
     pub(crate) user: Option<String>,
     /// The server's `shared_preload_libraries`; only for live servers with WAL of an extension's own. Default: none.
@@ -120,6 +132,8 @@ pub(crate) enum Timeline {
 pub(crate) struct Recovered {
     /// URL on a private socket; no password.
     pub(crate) url: String,
+    /// At which point the cluster stands, and what proves it.
+    pub(crate) restore_point: Stands,
     /// Folder of the instance; absent for a managed one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
@@ -136,6 +150,40 @@ pub(crate) struct Recovered {
     pub(crate) last_commit_at: Option<String>,
     /// The record before which the replay stopped: it proves that the WAL reaches the point.
     pub(crate) stopped_by: Option<String>,
+}
+
+/// At which point in time a recovered cluster stands.
+#[derive(Clone, Default, JsonSchema, Serialize)]
+pub(crate) struct Stands {
+    /// Time of the last transaction in it; `null` if nobody says so.
+    pub(crate) reached: Option<String>,
+    /// Time of the first transaction that is not in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
+    /// What the server says, and how far it replayed.
+    pub(crate) evidence: String,
+}
+
+impl Recovered {
+    /// Fills in where it stands from what is known of it.
+    pub(crate) fn standing(mut self) -> Self {
+        let until = self.stopped_by.as_deref().and_then(next_commit);
+        let stopped =
+            self.stopped_by.as_deref().map_or("nothing is said of the end".to_owned(), |by| format!("stopped {by}"));
+        let lsn = self.replay_lsn.as_deref().map_or(String::new(), |lsn| format!("; replayed to {lsn}"));
+        self.restore_point = Stands { reached: self.reached.clone(), until, evidence: format!("{stopped}{lsn}") };
+        self
+    }
+}
+
+/// The time in `before commit of transaction 741, time 2026-11-26 13:04:06.5+00`, rounded up to milliseconds: points in
+/// time have no finer parts, and the point itself lies before it.
+fn next_commit(stopped_by: &str) -> Option<String> {
+    let text = stopped_by.strip_prefix("before ")?.split_once("time ")?.1.trim();
+    let at = chrono::DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok()?.to_utc();
+    let micros = at.timestamp_micros();
+    let millis = micros.div_euclid(1_000) + i64::from(micros.rem_euclid(1_000) > 0);
+    Some(chrono::DateTime::from_timestamp_millis(millis)?.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
 }
 
 /// What a backup says of itself.
@@ -163,4 +211,24 @@ pub(crate) struct Dropped {
     pub(crate) path: Option<String>,
     /// Whether it was there.
     pub(crate) removed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_commit;
+
+    #[test]
+    fn the_first_commit_that_is_left_out_is_read_from_the_servers_words() {
+        let read = |text: &str| next_commit(text);
+        assert_eq!(
+            read("before commit of transaction 741, time 2026-11-26 13:04:06.500001+00").as_deref(),
+            Some("2026-11-26T13:04:06.501Z")
+        );
+        assert_eq!(
+            read("before commit of transaction 741, time 2026-11-26 15:04:06+02").as_deref(),
+            Some("2026-11-26T13:04:06.000Z")
+        );
+        assert_eq!(read("after commit of transaction 741, time 2026-11-26 13:04:06.5+00"), None);
+        assert_eq!(read("at restore point \"x\""), None);
+    }
 }

@@ -11,7 +11,7 @@ use super::account::Account;
 use super::base::{Base, choose};
 use super::command;
 use super::copy::{Stop, StopOnDrop, copy};
-use super::input::{Evidence, Recover, Recovered};
+use super::input::{Evidence, Recover, Recovered, Stands};
 use super::place::{Hold, Place, point, stamp};
 use super::programs::Programs;
 use super::removal::clear;
@@ -306,7 +306,7 @@ impl Own {
     }
 
     fn url(&self) -> String {
-        let (role, database) = (encoded(&self.input.role), encoded(&self.input.database));
+        let (role, database) = (encoded(&self.input.role), encoded(self.input.database()));
         let socket = encoded(&self.place.socket().display().to_string());
         format!("postgres://{role}@localhost:{}/{database}?host={socket}", self.place.port)
     }
@@ -324,7 +324,9 @@ impl Own {
             replay_lsn: stand.map(|stand| stand.replay_lsn.clone()),
             last_commit_at,
             stopped_by: stand.map(|stand| stand.stopped_by.clone()),
+            restore_point: Stands::default(),
         }
+        .standing()
     }
 }
 
