@@ -8,7 +8,7 @@ use report::Report;
 use runtime::{Clock, DriveEnd, SystemClock};
 use serde_json::json;
 
-use crate::args::{Demo, FindingFormat};
+use crate::args::{Backend, Demo, FindingFormat};
 use crate::commands::{lab as lab_command, report as report_command};
 use crate::execute::drive_run;
 use crate::exit::Exit;
@@ -46,8 +46,13 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
     let served =
         lab::serve(&lab_dir, &lab::ServeOptions::default()).await.map_err(|error| lab_command::trouble(&error))?;
     tell("restoring them with restoration-2.yaml while other tenants go on writing");
+    // The history of PostgreSQL's lab takes place in real time, a minute of the incident in a second.
+    let inputs = match args.backend {
+        Backend::Sqlite => Vec::new(),
+        Backend::Postgres => vec!["margin=5s".to_owned()],
+    };
     let begun = Instant::now();
-    let restored = restore(dir, &lab_dir, json).await;
+    let restored = restore(dir, &lab_dir, inputs, json).await;
     let wall_s = begun.elapsed().as_secs_f64();
     served.shutdown().await;
     let (end, report) = restored?;
@@ -76,7 +81,7 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
     })
 }
 
-async fn restore(dir: &Path, lab_dir: &Path, json: bool) -> Result<(DriveEnd, Report), Failure> {
+async fn restore(dir: &Path, lab_dir: &Path, inputs: Vec<String>, json: bool) -> Result<(DriveEnd, Report), Failure> {
     let mut findings = Findings::new(FindingFormat::Text, false);
     let runbook_path = dir.join("restoration-2.yaml");
     files::write(&runbook_path, RUNBOOK.as_bytes())?;
@@ -85,9 +90,11 @@ async fn restore(dir: &Path, lab_dir: &Path, json: bool) -> Result<(DriveEnd, Re
         sites: lab_dir.join("sites.csv"),
         estate: lab_dir.join("estate.yaml"),
         exclude: Vec::new(),
-        inputs: vec![],
+        inputs,
     };
-    let Some(plan) = planning::resolve(&planned, &Default::default(), &Default::default(), &mut findings)? else {
+    let Some(plan) =
+        planning::resolve(&planned, &planning::overrides(&planned.inputs)?, &Default::default(), &mut findings)?
+    else {
         return Err(Failure::input("demo-plan", "the demo's runbook does not fit this lab", "report this defect"));
     };
     let journal = store::open(&format!("sqlite:{}", dir.join("runs.db").display())).await?;
