@@ -75,6 +75,17 @@ pub enum DamageError {
     List(#[from] csv::Error),
 }
 
+impl DamageError {
+    /// Returns the stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            _ => "lab",
+        }
+    }
+}
+
 struct Deletions {
     sites: Vec<Site>,
     /// Position of the site and instant of its deletion in the catalogue, in the script's order.

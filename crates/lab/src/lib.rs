@@ -29,5 +29,6 @@ pub use damage::{DamageError, DamageOptions, DamageSummary, damage};
 pub use diff::{Diff, DiffError, Difference, diff};
 pub use fingerprint::{Changed, Fingerprint, Print, fingerprint};
 pub use layout::{Backend, OpenError};
+pub use postgres::halt;
 pub use serve::{ServeError, ServeOptions, Served, serve};
 pub use sql::StoreError;

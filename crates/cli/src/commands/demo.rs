@@ -1,7 +1,9 @@
 //! `demo`: the incident and its repair, in a lab on this machine.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::RunEnd;
 use report::Report;
@@ -19,6 +21,9 @@ use crate::{files, out, signals};
 
 /// The runbook that users copy is the one that the demo runs.
 const RUNBOOK: &str = include_str!("../../../../runbooks/restoration-2.yaml");
+
+/// How long other tenants are watched before the restoration, so that there is something to compare with.
+const BASELINE: Duration = Duration::from_secs(5);
 
 /// Builds, damages, restores and compares.
 pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
@@ -42,35 +47,39 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
     lab::build(&lab_dir, &options).await.map_err(|error| lab_command::build_trouble(&error))?;
     tell(&format!("deleting {} sites from every store, one after another", args.damaged));
     let damage = lab::DamageOptions { sites: args.damaged as usize, ..Default::default() };
-    lab::damage(&lab_dir, &damage).await.map_err(|error| lab_command::trouble(&error))?;
-    let served =
-        lab::serve(&lab_dir, &lab::ServeOptions::default()).await.map_err(|error| lab_command::trouble(&error))?;
+    lab::damage(&lab_dir, &damage).await.map_err(|error| lab_command::trouble(error.code(), &error))?;
+    let served = lab::serve(&lab_dir, &lab::ServeOptions::default())
+        .await
+        .map_err(|error| lab_command::trouble(error.code(), &error))?;
+    if args.backend == Backend::Postgres {
+        tell("watching for 5 seconds how fast other tenants' transactions are");
+        tokio::time::sleep(BASELINE).await;
+    }
     tell("restoring them with restoration-2.yaml while other tenants go on writing");
-    // The history of PostgreSQL's lab takes place in real time, a minute of the incident in a second.
-    let inputs = match args.backend {
-        Backend::Sqlite => Vec::new(),
-        Backend::Postgres => vec!["margin=5s".to_owned()],
-    };
+    served.phase("during");
     let begun = Instant::now();
-    let restored = restore(dir, &lab_dir, inputs, json).await;
+    let restored = restore(dir, &lab_dir, args.backend, json).await;
     let wall_s = begun.elapsed().as_secs_f64();
+    served.phase("after");
+    let latency = served.latency();
     served.shutdown().await;
     let (end, report) = restored?;
     tell("comparing every store with the truth, row for row and object for object");
-    let diff = lab::diff(&lab_dir).await.map_err(|error| lab_command::trouble(&error))?;
+    let diff = lab::diff(&lab_dir).await.map_err(|error| lab_command::trouble(error.code(), &error))?;
     let page = place.report_path();
     files::write(&page, report::render_html(&report).as_bytes())?;
     if json {
-        out::json(&summary(&report, &diff, wall_s, &page));
+        out::json(&summary(&report, &diff, &latency, wall_s, &page));
     } else {
         let tally = &report.sites_by_state;
         out::answer(&format!(
-            "{} of {} sites returned in {wall_s:.1} s ({:.0} sites/h), {} quarantined\n{}\nreport: {}",
+            "{} of {} sites returned in {wall_s:.1} s ({:.0} sites/h), {} quarantined\n{}{}\nreport: {}",
             tally.returned,
             tally.given,
             f64::from(tally.returned) / wall_s * 3_600.0,
             tally.quarantined,
             lab_command::diff_text(&diff),
+            if args.backend == Backend::Postgres { latency_text(&latency) } else { String::new() },
             page.display(),
         ));
     }
@@ -81,7 +90,7 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
     })
 }
 
-async fn restore(dir: &Path, lab_dir: &Path, inputs: Vec<String>, json: bool) -> Result<(DriveEnd, Report), Failure> {
+async fn restore(dir: &Path, lab_dir: &Path, backend: Backend, json: bool) -> Result<(DriveEnd, Report), Failure> {
     let mut findings = Findings::new(FindingFormat::Text, false);
     let runbook_path = dir.join("restoration-2.yaml");
     files::write(&runbook_path, RUNBOOK.as_bytes())?;
@@ -90,11 +99,9 @@ async fn restore(dir: &Path, lab_dir: &Path, inputs: Vec<String>, json: bool) ->
         sites: lab_dir.join("sites.csv"),
         estate: lab_dir.join("estate.yaml"),
         exclude: Vec::new(),
-        inputs,
+        inputs: vec![],
     };
-    let Some(plan) =
-        planning::resolve(&planned, &planning::overrides(&planned.inputs)?, &Default::default(), &mut findings)?
-    else {
+    let Some(plan) = planning::resolve(&planned, &inputs(backend), &Default::default(), &mut findings)? else {
         return Err(Failure::input("demo-plan", "the demo's runbook does not fit this lab", "report this defect"));
     };
     let journal = store::open(&format!("sqlite:{}", dir.join("runs.db").display())).await?;
@@ -105,7 +112,37 @@ async fn restore(dir: &Path, lab_dir: &Path, inputs: Vec<String>, json: bool) ->
     Ok((end, report))
 }
 
-fn summary(report: &Report, diff: &lab::Diff, wall_s: f64, page: &Path) -> serde_json::Value {
+/// What other tenants felt, a line for each phase with enough transactions to speak of.
+fn latency_text(latency: &serde_json::Value) -> String {
+    let phases = latency["phases"].as_array().into_iter().flatten();
+    let told = phases.filter(|phase| phase["transactions"].as_u64() >= Some(20)).map(|phase| {
+        let number = |name: &str| phase[name].as_f64().unwrap_or_default();
+        format!(
+            "\nlive transactions {}: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms",
+            phase["name"].as_str().unwrap_or_default(),
+            number("p50_ms"),
+            number("p95_ms"),
+            number("p99_ms"),
+        )
+    });
+    told.collect()
+}
+
+/// The history of a lab on PostgreSQL took place in real time, a minute of the incident in a second.
+fn inputs(backend: Backend) -> BTreeMap<String, String> {
+    match backend {
+        Backend::Sqlite => BTreeMap::new(),
+        Backend::Postgres => BTreeMap::from([("margin".to_owned(), "5s".to_owned())]),
+    }
+}
+
+fn summary(
+    report: &Report,
+    diff: &lab::Diff,
+    latency: &serde_json::Value,
+    wall_s: f64,
+    page: &Path,
+) -> serde_json::Value {
     let batches: Vec<_> = report
         .batches
         .iter()
@@ -124,6 +161,7 @@ fn summary(report: &Report, diff: &lab::Diff, wall_s: f64, page: &Path) -> serde
             "clean": diff.clean, "sites_equal": diff.sites_equal, "sites_different": diff.sites_different,
             "effects_applied_twice": diff.effects_applied_twice,
         },
+        "live_latency": latency["phases"],
         "report": page,
     })
 }
@@ -142,7 +180,12 @@ impl Place {
                 std::fs::create_dir_all(dir).map_err(trouble)?;
                 Ok(Self::Given(dir.to_owned()))
             }
-            None => Ok(Self::Temporary(tempfile::Builder::new().prefix("reinstate-demo-").tempdir().map_err(trouble)?)),
+            None => {
+                // The database servers' user passes it on the way to their data.
+                let mode = std::fs::Permissions::from_mode(0o711);
+                let folder = tempfile::Builder::new().prefix("reinstate-demo-").permissions(mode).tempdir();
+                Ok(Self::Temporary(folder.map_err(trouble)?))
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::args::Lab;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::{out, signals};
 
 /// Carries a lab command out.
@@ -19,21 +19,21 @@ pub(crate) async fn lab(command: Lab, json: bool) -> Result<Exit, Failure> {
                 seed,
                 ..Default::default()
             };
-            let summary = lab::build(&dir, &options).await.map_err(|error| build_trouble(&error))?;
+            let summary = or_stopped(&dir, lab::build(&dir, &options)).await?.map_err(|error| build_trouble(&error))?;
             answer(json, &summary, &format!("built a lab of {sites} sites on {shards} shards in {}", dir.display()));
             Ok(Exit::Done)
         }
         Lab::Damage { dir, sites } => {
-            let summary = lab::damage(&dir, &lab::DamageOptions { sites: sites as usize, ..Default::default() })
-                .await
-                .map_err(|error| trouble(&error))?;
+            let options = lab::DamageOptions { sites: sites as usize, ..Default::default() };
+            let summary =
+                or_stopped(&dir, lab::damage(&dir, &options)).await?.map_err(|error| trouble(error.code(), &error))?;
             let text = format!("deleted {sites} sites; they are listed in {}", dir.join("sites.csv").display());
             answer(json, &summary, &text);
             Ok(Exit::Done)
         }
         Lab::Serve { dir, live_writes } => serve(&dir, live_writes, json).await,
         Lab::Diff { dir } => {
-            let diff = lab::diff(&dir).await.map_err(|error| trouble(&error))?;
+            let diff = or_stopped(&dir, lab::diff(&dir)).await?.map_err(|error| trouble(error.code(), &error))?;
             if json {
                 out::json(&diff);
             } else {
@@ -42,9 +42,21 @@ pub(crate) async fn lab(command: Lab, json: bool) -> Result<Exit, Failure> {
             Ok(if diff.clean { Exit::Done } else { Exit::Differs })
         }
         Lab::Fingerprint { dir } => {
-            let print = lab::fingerprint(&dir).await.map_err(|error| trouble(&error))?;
+            let print = lab::fingerprint(&dir).await.map_err(|error| trouble(error.code(), &error))?;
             answer(json, &print, &print_text(&print));
             Ok(Exit::Done)
+        }
+    }
+}
+
+/// Carries a work on a lab out unless a signal comes first; then no server that it started is left running.
+async fn or_stopped<T>(dir: &std::path::Path, work: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => Ok(done),
+        () = signals::stop_token().cancelled_owned() => {
+            lab::halt(dir).await.map_err(|error| trouble(error.code(), &error))?;
+            let hint = "`lab build` makes a new lab; one that was only compared is as it was";
+            Err(Failure::new(Exit::Stopped, "lab-stopped", "stopped by a signal before it was done", hint))
         }
     }
 }
@@ -59,7 +71,7 @@ fn print_text(print: &lab::Fingerprint) -> String {
 
 async fn serve(dir: &std::path::Path, live_writes: bool, json: bool) -> Result<Exit, Failure> {
     let options = lab::ServeOptions { live_writes, ..lab::ServeOptions::default() };
-    let served = lab::serve(dir, &options).await.map_err(|error| trouble(&error))?;
+    let served = lab::serve(dir, &options).await.map_err(|error| trouble(error.code(), &error))?;
     if json {
         out::json(&json!({ "url": served.base_url() }));
     } else {
@@ -98,19 +110,18 @@ fn answer(json: bool, summary: &impl serde::Serialize, text: &str) {
 /// A lab that could not be built, for people.
 pub(crate) fn build_trouble(error: &lab::BuildError) -> Failure {
     match error {
-        lab::BuildError::Store(lab::StoreError::NoPostgres { program }) => Failure::trouble(
-            "lab-no-postgres",
-            &std::io::Error::other(format!("PostgreSQL's {program} is not installed")),
-            "apt-get install postgresql, or build the lab with `--backend sqlite`",
-        ),
         lab::BuildError::NotEmpty { .. } | lab::BuildError::Sizes { .. } | lab::BuildError::Rows { .. } => {
-            Failure::input("lab", error.to_string(), "see `reinstate lab build --help`")
+            let Failure { message, hint, .. } = trouble(error.code(), error);
+            Failure::input(error.code(), message, hint)
         }
-        error => trouble(error),
+        error => trouble(error.code(), error),
     }
 }
 
-/// A trouble of the lab for people.
-pub(crate) fn trouble(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::trouble("lab", error, "look at the folder of the lab; `lab build` makes a new one")
+/// A trouble of the lab for people; what it knows to do about it is at the end of its text.
+pub(crate) fn trouble(code: &'static str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    let text = chain(error);
+    let (fact, hint) =
+        text.split_once("; hint: ").unwrap_or((&text, "look at the folder of the lab; `lab build` makes a new one"));
+    Failure::new(Exit::Trouble, code, fact, hint)
 }

@@ -105,6 +105,17 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
+impl BuildError {
+    /// Returns the stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            _ => "lab",
+        }
+    }
+}
+
 /// Builds a lab in `dir`, a new or empty folder: an estate up to 07:38Z of its clock, just before
 /// the deletions. On PostgreSQL its history takes place in real time, and its servers are stopped at the end.
 ///

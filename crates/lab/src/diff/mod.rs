@@ -73,6 +73,17 @@ pub enum DiffError {
     Store(#[from] StoreError),
 }
 
+impl DiffError {
+    /// Returns the stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            _ => "lab",
+        }
+    }
+}
+
 /// What a site should look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {

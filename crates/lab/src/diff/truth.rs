@@ -95,7 +95,8 @@ impl<'a> Truth<'a> {
         let entries = sql::rows(conn, query, &[]).await.map_err(StoreError::sql(path))?;
         for entry in entries {
             let [Value::Int(at), Value::Text(site), Value::Text(changes), Value::Int(seq)] = entry.as_slice() else {
-                continue;
+                let place = format!("{} lab_log", path.display());
+                return Err(StoreError::Corrupt { place, fact: "an entry without its instant".to_owned() });
             };
             let site = Some(intern(&mut self.names, site));
             let applies = match self.expected(&site) {

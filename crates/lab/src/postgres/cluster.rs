@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a server that does not start is started again.
 const TRIES: u32 = 20;
 /// Between two looks at what gives no signal.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A shard's cluster, whether its server runs or not.
 #[derive(Debug, Clone)]
@@ -74,20 +74,21 @@ impl Cluster {
         let (data, log) = (self.data().display().to_string(), self.home.join("server.log").display().to_string());
         let options = format!("-c config_file={} {also}", quoted(&self.home.join("postgresql.conf")));
         let args = ["start", "--silent", "--wait", "--timeout=120", "-D", &data, "-l", &log, "-o", &options];
-        let mut tries = 0..TRIES;
-        while !self.runs().await? {
-            let started = self.programs.run("pg_ctl", &args, &self.home).await;
-            // What a killed server left behind may hold its memory for a moment longer.
-            if started.is_ok() || tries.next().is_none() {
-                started?;
-                break;
-            }
-            tokio::time::sleep(PAUSE * 10).await;
-        }
-        // One that was found may still be recovering from whatever ended its predecessor.
         let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut tries = 0..TRIES;
+        // One that was found may still be recovering from whatever ended its predecessor, or be about to end itself.
         loop {
-            match self.connect("postgres").await {
+            let answer = if self.runs().await? {
+                self.connect("postgres").await
+            } else {
+                match self.programs.run("pg_ctl", &args, &self.home).await {
+                    Ok(()) => self.connect("postgres").await,
+                    // What a killed server left behind may hold its memory for a moment longer.
+                    Err(error) if tries.next().is_none() => return Err(error),
+                    Err(error) => Err(error),
+                }
+            };
+            match answer {
                 Ok(conn) => return conn.close().await.map_err(StoreError::sql(&self.home)),
                 Err(error) if tokio::time::Instant::now() > deadline => return Err(error),
                 Err(_) => tokio::time::sleep(PAUSE).await,

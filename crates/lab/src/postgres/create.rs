@@ -4,7 +4,7 @@ use super::cluster::{Cluster, DATABASE};
 use super::settings::FILLING;
 use crate::layout::{Layout, shard_name};
 use crate::postgres::Programs;
-use crate::schema::{FILLED, SERVED, postgres_ddl};
+use crate::schema::{FILLED, Filled, SERVED, postgres_ddl};
 use crate::sql::{self, Session, StoreError};
 use crate::value::{Row, Value};
 
@@ -69,8 +69,9 @@ async fn rows(session: &mut Session, contents: &Contents<'_>) -> Result<usize, s
         sql::execute(session, "INSERT INTO lab_fill (ordinal, site, rows) VALUES (?, ?, ?)", &values).await?;
     }
     sql::script(session, "CREATE INDEX lab_fill_rows ON lab_fill (rows); ANALYZE lab_fill".to_owned()).await?;
-    for (table, _) in FILLED {
-        let fill = format!("INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM lab_{table}");
+    for Filled { name, columns, .. } in &FILLED {
+        let columns = columns.join(", ");
+        let fill = format!("INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM lab_{name}");
         count += usize::try_from(sql::execute(session, &fill, &[]).await?).unwrap_or(0);
     }
     sql::script(session, format!("{after} COMMIT; RESET session_replication_role")).await?;

@@ -1,13 +1,19 @@
 //! All servers of a lab, running for as long as somebody of any process uses them.
 
 use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use super::programs::Programs;
-use crate::layout::Layout;
+use crate::layout::{Layout, shard_name};
 use crate::sql::StoreError;
+
+/// How often, and how far apart, one looks whether the last user is gone.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The servers of a lab, and our claim that they go on running.
 #[derive(Debug)]
@@ -20,7 +26,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Starts what does not run yet.
     pub(crate) async fn up(layout: &Layout, shards: usize) -> Result<Self, StoreError> {
-        let first = layout.cluster(&crate::layout::shard_name(0)).join("data/PG_VERSION");
+        let first = layout.cluster(&shard_name(0)).join("data/PG_VERSION");
         let version = std::fs::read_to_string(&first).map_err(StoreError::io(&first))?;
         let programs = Programs::find(Some(version.trim()))?;
         let clusters: Vec<Cluster> = (0..shards).map(|index| Cluster::new(layout, &programs, index)).collect();
@@ -51,9 +57,43 @@ impl Fleet {
     }
 }
 
-async fn lock(layout: &Layout, name: &str, alone: bool) -> Result<File, StoreError> {
+/// Stops the servers of a lab that nobody uses any more, also of one that was not finished.
+///
+/// # Errors
+/// [`StoreError`] if a server does not stop.
+///
+/// # Cancel safety
+/// Dropped before it ends, some servers may still run; it can be asked again.
+pub async fn halt(dir: &Path) -> Result<(), StoreError> {
+    let layout = Layout::new(&dir.canonicalize().unwrap_or_else(|_| dir.to_owned()));
+    let made = (0..99).filter(|index| layout.cluster(&shard_name(*index)).join("data/PG_VERSION").exists());
+    let made: Vec<usize> = made.collect();
+    if made.is_empty() {
+        return Ok(());
+    }
+    // Our own claim may be given up a moment later than we came here.
+    let users = file(&layout, "users")?;
+    for _ in 0..TRIES {
+        if users.try_lock().is_ok() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    if users.try_lock().is_err() {
+        return Ok(());
+    }
+    let programs = Programs::find(None)?;
+    let clusters: Vec<Cluster> = made.into_iter().map(|index| Cluster::new(&layout, &programs, index)).collect();
+    all(&clusters, |cluster| async move { cluster.stop().await }).await
+}
+
+fn file(layout: &Layout, name: &str) -> Result<File, StoreError> {
     let path = layout.root.join(format!("{name}.lock"));
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(StoreError::io(&path))?;
+    File::options().create(true).truncate(false).write(true).open(&path).map_err(StoreError::io(&path))
+}
+
+async fn lock(layout: &Layout, name: &str, alone: bool) -> Result<File, StoreError> {
+    let (path, file) = (layout.root.join(format!("{name}.lock")), file(layout, name)?);
     let waiting = tokio::task::spawn_blocking(move || {
         let locked = if alone { file.lock() } else { file.lock_shared() };
         locked.map(|()| file)

@@ -12,4 +12,5 @@ mod settings;
 pub(crate) use cluster::{Cluster, url};
 pub(crate) use create::{Contents, create};
 pub(crate) use fleet::Fleet;
+pub use fleet::halt;
 pub(crate) use programs::Programs;

@@ -6,7 +6,7 @@ mod services;
 mod shard;
 
 pub(crate) use kind::Kind;
-pub(crate) use postgres::{FILLED, ddl as postgres_ddl};
+pub(crate) use postgres::{FILLED, Filled, ddl as postgres_ddl};
 pub(crate) use services::{CATALOGUE, SEARCH, SERVICES};
 pub(crate) use shard::{SERVED, SHARD};
 

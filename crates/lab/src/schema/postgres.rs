@@ -33,11 +33,32 @@ CREATE TABLE lab_log (
 CREATE INDEX lab_log_site ON lab_log (site);
 ";
 
-/// Tables that are filled by the server itself, to any size, parents first, each with the condition that a row belongs
-/// to the site in `?1`. What they should hold is the view `lab_<name>`; nobody changes them.
-pub(crate) const FILLED: [(&str, &str); 2] = [
-    ("activities", "site_id = ?1"),
-    ("activity_fields", "activity_id IN (SELECT id FROM activities WHERE site_id = ?1)"),
+/// A table that is filled by the server itself, to any size. What it should hold is the view `lab_<name>`, which also
+/// has the site of each row; nobody but a deletion and a restoration changes it.
+#[derive(Debug)]
+pub(crate) struct Filled {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [&'static str],
+    /// The condition that a row belongs to the site in `?1`.
+    pub(crate) belongs: &'static str,
+    /// The site of a row `f`, by way of its parents.
+    pub(crate) owner: &'static str,
+}
+
+/// Parents first.
+pub(crate) const FILLED: [Filled; 2] = [
+    Filled {
+        name: "activities",
+        columns: &["id", "site_id", "actor", "verb", "detail", "happened_at"],
+        belongs: "site_id = ?1",
+        owner: "f.site_id",
+    },
+    Filled {
+        name: "activity_fields",
+        columns: &["id", "activity_id", "field", "old_value", "new_value"],
+        belongs: "activity_id IN (SELECT id FROM activities WHERE site_id = ?1)",
+        owner: "(SELECT site_id FROM activities WHERE id = f.activity_id)",
+    },
 ];
 
 /// `lab_fill` says how many activities each site has. Ordinals and numbers interleave the sites, as years of use do:
@@ -59,19 +80,22 @@ CREATE TABLE activity_fields (
   new_value text NOT NULL
 );
 CREATE TABLE lab_fill (ordinal bigint PRIMARY KEY, site text NOT NULL, rows bigint NOT NULL);
-CREATE VIEW lab_activities AS
-  SELECT k * f.sites + f.ordinal AS id, f.site AS site_id, md5(f.site || k) AS actor,
-    (ARRAY['created', 'edited', 'moved', 'closed'])[1 + k % 4] AS verb,
-    jsonb_build_object('n', k, 'via', md5(k || f.site)) AS detail,
-    timestamptz '2021-01-01 00:00:00Z' + k * interval '37 seconds' AS happened_at
+CREATE VIEW lab_filled AS
+  SELECT f.site, k, k * f.sites + f.ordinal AS id
   FROM generate_series(1, (SELECT coalesce(max(rows), 0) FROM lab_fill)) AS k
   CROSS JOIN LATERAL (
     SELECT ordinal, site, (SELECT count(*) FROM lab_fill) AS sites FROM lab_fill WHERE rows >= k OFFSET 0
   ) AS f;
+CREATE VIEW lab_activities AS
+  SELECT site, id, site AS site_id, md5(site || k) AS actor,
+    (ARRAY['created', 'edited', 'moved', 'closed'])[1 + k % 4] AS verb,
+    jsonb_build_object('n', k, 'via', md5(k || site)) AS detail,
+    timestamptz '2021-01-01 00:00:00Z' + k * interval '37 seconds' AS happened_at
+  FROM lab_filled;
 CREATE VIEW lab_activity_fields AS
-  SELECT a.id * 2 + j AS id, a.id AS activity_id, (ARRAY['status', 'assignee'])[1 + j] AS field,
-    CASE WHEN a.id % 3 = 0 THEN NULL ELSE md5(a.id::text) END AS old_value, md5(a.id || 'n' || j) AS new_value
-  FROM lab_activities AS a CROSS JOIN generate_series(0, 1) AS j;
+  SELECT site, id * 2 + j AS id, id AS activity_id, (ARRAY['status', 'assignee'])[1 + j] AS field,
+    CASE WHEN id % 3 = 0 THEN NULL ELSE md5(id::text) END AS old_value, md5(id || 'n' || j) AS new_value
+  FROM lab_filled CROSS JOIN generate_series(0, 1) AS j;
 ";
 
 /// The statements that make the tables, those that come before the rows and those that come after them.
@@ -84,8 +108,11 @@ pub(crate) fn ddl() -> (String, String) {
     after.push_str("CREATE INDEX activities_site_id ON activities (site_id);\n");
     after.push_str("CREATE INDEX activity_fields_activity_id ON activity_fields (activity_id);\n");
     after.push_str(TRIGGERS);
-    for name in
-        tables.iter().filter(|table| table.is_numbered()).map(|table| table.name).chain(FILLED.map(|(name, _)| name))
+    for name in tables
+        .iter()
+        .filter(|table| table.is_numbered())
+        .map(|table| table.name)
+        .chain(FILLED.iter().map(|filled| filled.name))
     {
         after.push_str(&format!(
             "SELECT setval(pg_get_serial_sequence('{name}', 'id'), max(id)) FROM {name} HAVING max(id) > 0;\n"

@@ -82,6 +82,17 @@ pub enum ServeError {
     Jobs(String),
 }
 
+impl ServeError {
+    /// Returns the stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            _ => "lab",
+        }
+    }
+}
+
 /// A running server; dropping it stops the server without waiting.
 #[derive(Debug)]
 pub struct Served {

@@ -56,6 +56,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Returns the stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Sql { .. } => "lab-store",
+            Self::Io { .. } => "lab-file",
+            Self::Corrupt { .. } => "lab-damaged",
+            Self::NoPostgres { .. } => "lab-no-postgres",
+            Self::Server { .. } => "lab-server",
+            Self::Place { .. } => "lab-place",
+        }
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }

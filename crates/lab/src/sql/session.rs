@@ -43,7 +43,9 @@ pub(crate) async fn begin(session: &mut Session) -> Result<(), sqlx::Error> {
 
 /// Begins a transaction that reads, and sees nothing that is committed from now on.
 pub(crate) async fn snapshot(session: &mut Session) -> Result<(), sqlx::Error> {
-    let sql = if session.is_server() { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" };
+    // Whoever takes a snapshot reads all there is: a server then needs more memory than for its tenants' small steps.
+    const SERVER: &str = "SET work_mem = '64MB'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    let sql = if session.is_server() { SERVER } else { "BEGIN" };
     script(session, sql.to_owned()).await
 }
 

@@ -161,8 +161,9 @@ pub(crate) async fn delete_site(
     let mut out = Vec::new();
     if session.is_server() && schema.name == SHARD.name {
         // What the server filled by itself is in nobody's log.
-        for (table, condition) in FILLED.iter().rev() {
-            execute(session, &format!("DELETE FROM {table} WHERE {condition}"), &[Value::from(site)]).await?;
+        for filled in FILLED.iter().rev() {
+            let sql = format!("DELETE FROM {} WHERE {}", filled.name, filled.belongs);
+            execute(session, &sql, &[Value::from(site)]).await?;
         }
     }
     for (i, table) in schema.tables.iter().enumerate().rev() {
