@@ -176,21 +176,39 @@ async fn go(
         out::note(&format!("run {name}: if it is interrupted, `reinstate resume {name} --store {store}` goes on"));
     }
     let (end, run) = drive_run(journal, name, &mut progress, stop, wait).await?;
-    tell(&run, name, store, end, json);
-    Ok(Exit::of_drive(end))
+    let differing = differing(&**journal, name, &run, end).await?;
+    tell(&run, name, store, end, differing, json);
+    Ok(match Exit::of_drive(end) {
+        // Every step succeeded, and yet the sites are not what they should be.
+        Exit::Done if differing > 0 => Exit::Exceptions,
+        exit => exit,
+    })
+}
+
+/// Sites of a run that has ended whose stores do not stand at one point in time.
+async fn differing(journal: &dyn Store, name: &str, run: &Run, end: DriveEnd) -> Result<u32, Failure> {
+    if !matches!(end, DriveEnd::Ended(_)) || run.plan().spec().sites.restore_points.is_empty() {
+        return Ok(0);
+    }
+    let fold = crate::commands::report::fold(journal, name).await?;
+    Ok(fold.audit().map_or(0, |audit| audit.differing))
 }
 
 /// Says how it went, and what can be done next.
-fn tell(run: &Run, name: &str, store: &str, end: DriveEnd, json: bool) {
+fn tell(run: &Run, name: &str, store: &str, end: DriveEnd, differing: u32, json: bool) {
     let tally = run.tally();
     let plan = run.plan();
     let seconds = run.opened_at().map_or(0, |from| run.now() - from) as f64 / 1_000.0;
-    let next = next_move(run, name, store, end);
+    let next = match next_move(run, name, store, end) {
+        None if differing > 0 => Some(format!("reinstate report {name} --store {store}")),
+        next => next,
+    };
     if json {
         out::json(&json!({
             "run": name, "plan": plan.hash(), "end": word(end), "sites": plan.site_count(),
             "returned": tally.returned, "degraded": tally.degraded, "quarantined": tally.quarantined,
             "not_restored": tally.waiting + tally.restoring, "wall_s": seconds, "next": next,
+            "restore_points_differ": differing,
         }));
         return;
     }
@@ -203,6 +221,10 @@ fn tell(run: &Run, name: &str, store: &str, end: DriveEnd, json: bool) {
         tally.quarantined,
         tally.waiting + tally.restoring,
     ));
+    if differing > 0 {
+        let (sites, their) = if differing == 1 { ("site", "its") } else { ("sites", "their") };
+        out::answer(&format!("  {differing} {sites} with stores that DISAGREE about {their} restore point"));
+    }
     if let Some(next) = next {
         out::answer(&format!("  next: {next}"));
     }

@@ -123,9 +123,18 @@ impl Audit {
         self.known.get(unit.0 as usize).copied().unwrap_or_default()
     }
 
-    /// What a unit said word by word; `None` if that was not kept.
+    /// What a unit said word by word, what is about all of its sites first, then by site; `None` if that was not kept.
     pub(crate) fn told(&self, unit: UnitIx) -> Option<&[Saying]> {
         self.told.get(&unit).map(Vec::as_slice)
+    }
+
+    /// Numbers of the sayings of a unit that are about a site; `None` if they were not kept.
+    pub(crate) fn about(&self, unit: UnitIx, site: SiteIx) -> Option<impl Iterator<Item = usize> + use<>> {
+        let told = self.told.get(&unit)?;
+        let of = |wanted: Option<SiteIx>| {
+            told.partition_point(|saying| saying.site < wanted)..told.partition_point(|saying| saying.site <= wanted)
+        };
+        Some(of(None).chain(of(Some(site))))
     }
 
     /// Takes an event in, after the run has; `mode` is that of the attempt that ended.
@@ -151,7 +160,7 @@ impl Audit {
         let Some((node, _)) = run.unit_at(unit) else { return };
         let (step, key) = plan.node_at(node);
         let Some(of) = self.steps.get_mut(step.ix()) else { return };
-        let (sayings, proves) = outputs.map(|text| read(plan, text)).unwrap_or_default();
+        let (sayings, proves) = outputs.map(|text| read(plan, (step, key), text)).unwrap_or_default();
         of.proves.extend(proves);
         if sayings.iter().all(|saying| saying.reached.is_none()) {
             let known = if of.asks == Asks::Nothing { Known::Nothing } else { Known::Silent };
@@ -241,7 +250,7 @@ fn asks(plan: &Plan, step: StepIx) -> Asks {
 }
 
 /// Reads what outputs say of restore points, and whose points that proves.
-fn read(plan: &Plan, outputs: &str) -> (Vec<Saying>, Vec<Box<str>>) {
+fn read(plan: &Plan, (step, key): (StepIx, KeyIx), outputs: &str) -> (Vec<Saying>, Vec<Box<str>>) {
     if !outputs.contains("restore_point") {
         return (Vec::new(), Vec::new());
     }
@@ -254,7 +263,7 @@ fn read(plan: &Plan, outputs: &str) -> (Vec<Saying>, Vec<Box<str>>) {
     let mut proves = Vec::new();
     let mut sayings = Vec::new();
     let sites: BTreeMap<&str, SiteIx> = if said.iter().any(|one| one.get("site").is_some()) {
-        plan.spec().sites.ids.iter().enumerate().map(|(ix, id)| (id, SiteIx::from(ix))).collect()
+        plan.sites_of(plan.step(step).scope, key).map(|site| (plan.spec().sites.id(site), site)).collect()
     } else {
         BTreeMap::new()
     };
@@ -264,7 +273,7 @@ fn read(plan: &Plan, outputs: &str) -> (Vec<Saying>, Vec<Box<str>>) {
             one.get("of").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(Box::from),
         );
         let site = match text("site") {
-            // Of a site that is not in the plan nothing is to be proved.
+            // Of a site that the unit does not cover it can prove nothing.
             Some(id) => match sites.get(id) {
                 Some(site) => Some(*site),
                 None => continue,
@@ -280,6 +289,7 @@ fn read(plan: &Plan, outputs: &str) -> (Vec<Saying>, Vec<Box<str>>) {
             evidence: text("evidence").unwrap_or_default().into(),
         });
     }
+    sayings.sort_by_key(|saying| saying.site);
     (sayings, proves)
 }
 

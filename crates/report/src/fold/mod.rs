@@ -178,6 +178,15 @@ impl Fold {
         crate::report::exception(self, site, end)
     }
 
+    /// Holds what the stores of every site that is back say of their restore point against the plan; `None` if no step was
+    /// asked for one.
+    ///
+    /// Costs time in proportion to sites and steps.
+    #[must_use]
+    pub fn audit(&self) -> Option<crate::report::AuditReport> {
+        crate::report::audit(self)
+    }
+
     /// Units that wait for an operator, in the order of their numbers, worked out as they are asked for.
     pub fn waiting_units(&self) -> impl Iterator<Item = crate::report::WaitingUnit> + '_ {
         crate::report::waiting_for_operator(&self.run)

@@ -32,10 +32,10 @@ pub(super) fn audit(html: &mut String, report: &Report) {
             (Some(first), Some(last)) => format!("{} – {}", readable(first), readable(last)),
             _ => String::new(),
         };
-        let evidence = match (store.silent, store.proved_by.as_str()) {
+        let evidence = match (store.silent, store.proves.as_slice()) {
             (true, _) => "none: it answered no restore point".to_owned(),
-            (false, "") => store.evidence.clone(),
-            (false, by) => format!("proved by {by}"),
+            (false, []) => store.evidence.clone(),
+            (false, steps) => format!("{}; proves {}", store.evidence, steps.join(", ")),
         };
         let _ = write!(
             html,

@@ -56,8 +56,8 @@ pub struct StoreAudit {
     pub latest: Option<String>,
     /// Its first evidence, in its own words.
     pub evidence: String,
-    /// Step whose evidence counts for this one; empty if it is its own.
-    pub proved_by: String,
+    /// Steps for which its evidence counts as well.
+    pub proves: Vec<String>,
 }
 
 /// A site whose stores do not all stand where they should.
@@ -149,12 +149,11 @@ fn judge(fold: &Fold, site: SiteIx, step: StepIx) -> Option<Judged> {
             Known::Nothing => continue,
             Known::Silent => Judged { unit: None, ..unproven_of(&unproven) },
             Known::Stands => Judged { stands: Stands::Agrees, unit: Some((unit, 0)), ..unproven_of(&unproven) },
-            Known::Told => match fold.audit.told(unit) {
+            Known::Told => match fold.audit.told(unit).zip(fold.audit.about(unit, site)) {
                 None => Judged { stands: Stands::Elsewhere, unit: Some((unit, 0)), ..unproven_of(&unproven) },
-                Some(sayings) => {
-                    let about =
-                        sayings.iter().enumerate().filter(|(_, saying)| saying.site.is_none_or(|of| of == site));
-                    let worst = about.map(|(ix, saying)| {
+                Some((sayings, about)) => {
+                    let worst = about.map(|ix| {
+                        let saying = &sayings[ix];
                         // A saying about one site is about that site's own point.
                         let point = if saying.site.is_some() { own } else { asked };
                         let stands = match saying.stands(point) {
@@ -198,7 +197,7 @@ fn differs(judged: &Judged) -> bool {
 }
 
 /// The audit of a run; `None` if nothing was asked for a restore point and nothing gave one.
-pub(super) fn audit(fold: &Fold) -> Option<AuditReport> {
+pub(crate) fn audit(fold: &Fold) -> Option<AuditReport> {
     let plan = fold.plan();
     if plan.spec().sites.restore_points.is_empty() || !fold.audit.is_anything() {
         return None;
@@ -231,12 +230,6 @@ pub(super) fn audit(fold: &Fold) -> Option<AuditReport> {
             report.agreeing += 1;
         }
     }
-    for step in plan.steps().filter(|step| fold.audit.steps[step.ix()].asks != Asks::Nothing) {
-        if let (None, Some(by)) = (&stores[step.ix()], provers[step.ix()]) {
-            let proved = StoreAudit { proved_by: plan.step(by).name.clone(), silent: false, ..store_of(fold, step) };
-            stores[step.ix()] = Some(proved);
-        }
-    }
     report.stores = stores.into_iter().flatten().collect();
     Some(report)
 }
@@ -263,7 +256,12 @@ fn store_of(fold: &Fold, step: StepIx) -> StoreAudit {
             Work::Action(action) if of.said > 0 && of.evidence.is_empty() => format!("answered by {}", action.uses),
             _ => of.evidence.to_string(),
         },
-        proved_by: String::new(),
+        proves: plan
+            .steps()
+            .map(|other| &plan.step(other).name)
+            .filter(|other| of.proves.contains(other.as_str()))
+            .cloned()
+            .collect(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::fold::Fold;
 use crate::report::kinds::{Objective, Verdict};
 use crate::report::rows::{Evidence, SiteTally, UnitTally};
 use crate::report::spread::{narrow, objective};
-use crate::report::{REPORT_FORMAT, Report, approvals, audit, exceptions, remains, rows_of};
+use crate::report::{REPORT_FORMAT, Report, approvals, exceptions, remains, rows_of};
 
 /// Points of the curve of returned sites at most.
 const CURVE: usize = 240;
@@ -22,7 +22,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         _ => None,
     };
     let sites_by_state = rows_of::tally(run);
-    let audit = audit::audit(fold);
+    let audit = crate::report::audit(fold);
     let differing = audit.as_ref().map_or(0, |audit| audit.differing as usize);
     let verdict = match verdict(&status, sites_by_state) {
         Verdict::Succeeded if differing > 0 => Verdict::SucceededWithExceptions,

@@ -19,6 +19,7 @@ mod spread;
 use serde::Serialize;
 
 pub(crate) use alike::alike;
+pub(crate) use audit::audit;
 pub use audit::{AuditReport, SiteAudit, StoreAudit, StoreSaid};
 pub(crate) use build::build;
 pub(crate) use exceptions::{exception, place, waiting_for_operator};

@@ -12,9 +12,14 @@ pub(super) fn audit(page: &mut Page, report: &Report) {
     let Some(audit) = &report.audit else { return };
     page.heading("Restore points");
     page.paragraph(2, 4, Some(if audit.differing > 0 { Ink::Bad } else { Ink::Strong }), &summary(audit));
+    let points = audit.stores.iter().filter_map(|store| store.earliest.as_deref().zip(store.latest.as_deref()));
+    if let Some((first, last)) = points.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
+        let to = if first == last { String::new() } else { format!(" to {}", readable(last)) };
+        page.paragraph(2, 4, None, &format!("points asked: {}{to}", readable(first)));
+    }
     let rows: Vec<Vec<Cell>> = audit.stores.iter().filter(|store| !store.silent).take(SHOWN).map(row).collect();
     if !rows.is_empty() {
-        page.table(&["store", "sites", "agree", "elsewhere", "asked else", "unproven", "points asked"], &rows);
+        page.table(&["store", "sites", "agree", "elsewhere", "asked else", "unproven", "proves"], &rows);
     }
     let silent: Vec<String> =
         audit.stores.iter().filter(|store| store.silent).map(|store| plain(&store.step)).collect();
@@ -67,23 +72,16 @@ pub(crate) fn summary(audit: &AuditReport) -> String {
 }
 
 fn row(store: &StoreAudit) -> Vec<Cell> {
-    let name = if store.proved_by.is_empty() {
-        plain(&store.store)
-    } else {
-        format!("{} (proved by {})", plain(&store.store), plain(&store.proved_by))
-    };
-    let points = match (&store.earliest, &store.latest) {
-        (Some(first), Some(last)) if first == last => readable(first),
-        (Some(first), Some(last)) => format!("{} - {}", readable(first), readable(last)),
-        _ => String::new(),
-    };
     vec![
-        Cell::new(name),
+        Cell::new(plain(&store.store)),
         Cell::new(store.sites.to_string()),
         Cell::number(u64::from(store.agrees), Some(Ink::Good)),
         Cell::number(u64::from(store.elsewhere), Some(Ink::Bad)),
         Cell::number(u64::from(store.asked_otherwise), Some(Ink::Bad)),
         Cell::number(u64::from(store.unproven), Some(Ink::Warn)),
-        Cell::new(points),
+        match store.proves.len() {
+            0 => Cell::new("itself"),
+            steps => Cell::new(count(steps as u64, "step", "steps")),
+        },
     ]
 }
