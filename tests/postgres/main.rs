@@ -4,9 +4,9 @@
 mod closure;
 mod cluster;
 mod command;
-mod restore;
 mod recover;
 mod recover_edges;
 mod recover_killed;
 mod recover_refused;
+mod restore;
 mod stage;

@@ -8,11 +8,8 @@ mod catalog;
 mod closure;
 mod connect;
 mod quote;
-<<<<<<< HEAD
-mod restore;
-=======
 mod recover;
->>>>>>> w-recover
+mod restore;
 
 pub(crate) use actions::Postgres;
 pub use catalog::{
