@@ -1,6 +1,7 @@
 //! PostgreSQL connectors on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bench;
 mod closure;
 mod cluster;
 mod command;
