@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod bench;
 mod order;
 mod tenant;
 mod texts;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use bench::{Bench, BenchPart, BenchRestore};
 pub(crate) use order::Optimise;
 pub(crate) use tenant::{Belonging, ConflictPolicy, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
@@ -481,20 +483,4 @@ pub(crate) struct Demo {
     /// Folder to keep everything in; by default a temporary one, of which the report is kept
     #[arg(long)]
     pub(crate) dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bench {
-    /// Durable steps a second of a 30-step layered runbook of `noop`
-    Engine {
-        /// Sites
-        #[arg(long, default_value_t = 883)]
-        sites: u32,
-        /// Kind of store: sqlite
-        #[arg(long, default_value = "sqlite")]
-        store: String,
-        /// Folder for the store's file; by default a temporary one beside the current folder
-        #[arg(long)]
-        dir: Option<PathBuf>,
-    },
 }

@@ -96,3 +96,22 @@ Examples:
   reinstate tenant restore --from postgres:///copy?host=/run/copy --to postgres://db/app --root accounts --id 42 --dry-run
   reinstate tenant restore --from URL --to URL --root sites --id A B C --max-latency 20ms --json
 ";
+
+/// `bench restore --help`.
+pub(super) const BENCH_RESTORE: &str = "\
+Rows a second of a tenant restore on PostgreSQL servers of the benchmark's own, against what can be done by hand.
+
+A shared database of many tenants is made (12 tables, 27 foreign keys, 41 indexes, sizes as in life), and half of the
+tenants are deleted. Each contender puts them back into a fresh copy of it, with everything durable; afterwards the whole
+database is compared with what it was, outside of the measured time.
+
+  ours     as `reinstate tenant restore` does it: a transaction a tenant, references checked, all rows read back
+  hand     the best procedure known by hand: a transaction a tenant, COPY as text, references and hashes checked by set
+  plain    COPY with foreign keys checked row by row, one connection, no proof
+  ceiling  two large binary streams, nothing checked
+  small    sites of fewer than 200 rows alone, on one connection, ours and by hand
+  live     ours beside tenants in use, without and with --max-latency
+  flat     what a row costs with few and with many sites
+
+Takes minutes and some gigabytes of disk. It needs the server's programs (initdb, pg_ctl); for root they run as the user
+postgres. Exit code 1 also if a contender did not restore what was deleted.";

@@ -48,11 +48,11 @@ pub(crate) async fn measure_engine(dir: &Path, sites: u32) -> Result<EngineFigur
     let plan = plan(sites)?;
     runtime::open(&*journal, "load", &plan, SystemClock.now()).await?;
     let base = process::rss().unwrap_or(0);
-    let cpu = cpu_s();
+    let cpu = process::cpu_s();
     let begun = Instant::now();
     let commits = drive(&journal, "load").await?;
     let wall_s = begun.elapsed().as_secs_f64();
-    let cpu = cpu_s() - cpu;
+    let cpu = process::cpu_s() - cpu;
     let peak = process::peak_rss().unwrap_or(0);
     let bytes = group_bytes(&journal, "load").await?;
     cut_short(&journal, &plan).await?;
@@ -220,13 +220,4 @@ fn step(name: String, needs: Vec<Need>) -> StepSpec {
         keeps_outputs: false,
         undo: None,
     }
-}
-
-/// CPU time of this process so far, in seconds; 0 where the system does not say.
-fn cpu_s() -> f64 {
-    // Fields 14 and 15 of /proc/self/stat, user and system time in ticks of 1/100 s (proc(5)).
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: f64 = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-    ticks / 100.0
 }

@@ -2,5 +2,7 @@
 
 mod engine_load;
 mod process;
+mod restore;
 
 pub(crate) use engine_load::measure_engine;
+pub(crate) use restore::{Part, Wanted, measure_restore, restore_text};

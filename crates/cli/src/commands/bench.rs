@@ -1,14 +1,85 @@
 //! `bench`: figures of this machine, now.
 
-use crate::args::Bench;
-use crate::bench::measure_engine;
+use std::path::{Path, PathBuf};
+
+use crate::args::{Bench, BenchPart, BenchRestore};
+use crate::bench::{Part, Wanted, measure_engine, measure_restore, restore_text};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
+use crate::signals;
 
 /// Carries a benchmark out.
 pub(crate) async fn bench(command: Bench, json: bool) -> Result<Exit, Failure> {
-    let Bench::Engine { sites, store, dir } = command;
+    match command {
+        Bench::Engine { sites, store, dir } => engine(sites, &store, dir, json).await,
+        Bench::Restore(args) => restore(args, json).await,
+    }
+}
+
+async fn restore(args: BenchRestore, json: bool) -> Result<Exit, Failure> {
+    if args.backend != "postgres" {
+        let fact = format!("the restore on {} is not measured in this version", args.backend);
+        return Err(Failure::input("bench-backend", fact, "use `--backend postgres`"));
+    }
+    let (sites, rows) = if args.half { (441, 4_200_000) } else { (args.sites, args.rows) };
+    let wanted = Wanted {
+        sites,
+        rows,
+        connections: usize::from(args.connections),
+        max_latency: args.max_latency,
+        tx_per_s: args.load,
+        repeat: args.repeat,
+        parts: parts(&args.only),
+        flat: args.flat,
+    };
+    // Temporary folders are often in memory, and a disk is to be measured; the servers' user must be able to enter.
+    let base = args.dir.unwrap_or_else(|| PathBuf::from("/var/tmp"));
+    let base = base.canonicalize().map_err(|error| trouble(&error))?;
+    let dir = scratch(&base)?;
+    let stop = signals::stop_token();
+    let tell = |text: &str| {
+        if out::on_terminal() {
+            out::note(text);
+        }
+    };
+    let measured = tokio::select! {
+        measured = measure_restore(dir.path(), &wanted, &tell) => Some(measured?),
+        () = stop.cancelled() => None,
+    };
+    let Some(figures) = measured else { return Ok(Exit::Stopped) };
+    if json {
+        out::json(&figures);
+    } else {
+        out::answer(&restore_text(&figures));
+    }
+    Ok(Exit::Done)
+}
+
+/// What is asked for; everything unless something is named.
+fn parts(only: &[BenchPart]) -> Vec<Part> {
+    let asked = if only.is_empty() { clap::ValueEnum::value_variants() } else { only };
+    let part = |part: &BenchPart| match part {
+        BenchPart::Ours => Part::Ours,
+        BenchPart::Hand => Part::Hand,
+        BenchPart::Plain => Part::Plain,
+        BenchPart::Ceiling => Part::Ceiling,
+        BenchPart::Small => Part::Small,
+        BenchPart::Live => Part::Live,
+        BenchPart::Flat => Part::Flat,
+    };
+    asked.iter().map(part).collect()
+}
+
+fn scratch(base: &Path) -> Result<tempfile::TempDir, Failure> {
+    tempfile::Builder::new().prefix(".reinstate-bench-").tempdir_in(base).map_err(|error| trouble(&error))
+}
+
+fn trouble(error: &std::io::Error) -> Failure {
+    Failure::trouble("bench-dir", error, "name a folder that can be written with --dir")
+}
+
+async fn engine(sites: u32, store: &str, dir: Option<PathBuf>, json: bool) -> Result<Exit, Failure> {
     if store != "sqlite" {
         return Err(Failure::input(
             "bench-store",
@@ -19,12 +90,8 @@ pub(crate) async fn bench(command: Bench, json: bool) -> Result<Exit, Failure> {
     if sites == 0 {
         return Err(Failure::input("bench-sites", "there is nothing to measure with 0 sites", "give at least 1"));
     }
-    let base = dir.unwrap_or_else(|| std::path::PathBuf::from("."));
     // Beside the caller's files, because temporary folders are often in memory and a disk is to be measured.
-    let scratch = tempfile::Builder::new()
-        .prefix(".reinstate-bench-")
-        .tempdir_in(&base)
-        .map_err(|error| Failure::trouble("bench-dir", &error, "name a folder that can be written with --dir"))?;
+    let scratch = scratch(&dir.unwrap_or_else(|| PathBuf::from(".")))?;
     let figures = measure_engine(scratch.path(), sites).await?;
     if json {
         out::json(&figures);

@@ -141,6 +141,7 @@ async fn attempt(
         large_objects::restore(connection, backup, pair, ticket.tenant).await?;
     }
     let kept = if policy == OnConflict::KeepLive { survey.differs } else { 0 };
+    let begun = std::time::Instant::now();
     staged.verify(connection, ticket.tenant, kept).await?;
     let extra = survey.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Extra);
     let rows = staged.tallies.iter().map(|tally| tally.rows).sum();
@@ -157,6 +158,7 @@ async fn attempt(
         tables: load::named(pair, &staged.tallies),
         shared,
         before: false,
+        verifying: begun.elapsed(),
     };
     load::close(live, pair, statements, ticket, &restored, &before).await?;
     Ok(restored)

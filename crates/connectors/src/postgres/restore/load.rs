@@ -1,6 +1,7 @@
 //! One tenant into the live database, in one transaction with its ledger row.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use sqlx::PgConnection;
@@ -52,6 +53,8 @@ pub struct Restored {
     pub shared: BTreeMap<String, u64>,
     /// Whether an earlier attempt had done it.
     pub before: bool,
+    /// Time in which the rows were read back and compared.
+    pub verifying: Duration,
 }
 
 impl From<Entry> for Restored {
@@ -65,6 +68,7 @@ impl From<Entry> for Restored {
             tables: entry.detail.tables,
             shared: entry.detail.shared,
             before: true,
+            verifying: Duration::ZERO,
         }
     }
 }
@@ -161,10 +165,17 @@ async fn attempt(
         large_objects::restore(&mut live.connection, backup, pair, ticket.tenant).await?;
     }
     let rows: u64 = loaded.tallies.iter().map(|tally| tally.rows).sum();
+    let begun = Instant::now();
     let back = read_back(&mut live.connection, pair, statements, ticket.tenant, rows).await?;
     compare(pair, ticket.tenant, &loaded.tallies, &back)?;
-    let restored =
-        Restored { rows, inserted: rows, tables: named(pair, &loaded.tallies), shared, ..Restored::default() };
+    let restored = Restored {
+        rows,
+        inserted: rows,
+        tables: named(pair, &loaded.tallies),
+        shared,
+        verifying: begun.elapsed(),
+        ..Restored::default()
+    };
     close(live, pair, statements, ticket, &restored, &before).await?;
     Ok(Came::Restored(restored))
 }

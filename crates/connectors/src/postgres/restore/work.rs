@@ -151,6 +151,14 @@ pub struct Outcome {
     pub heard: Option<Heard>,
 }
 
+impl Outcome {
+    /// Time in which rows were read back and compared, summed over the connections, which work at the same time.
+    #[must_use]
+    pub fn verifying(&self) -> Duration {
+        self.tenants.iter().filter_map(|tenant| tenant.result.as_ref().ok()).map(|restored| restored.verifying).sum()
+    }
+}
+
 /// What a restore would do.
 #[derive(Debug)]
 pub struct Preview {

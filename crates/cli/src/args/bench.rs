@@ -1,0 +1,83 @@
+//! `bench`: figures of this machine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::texts::BENCH_RESTORE;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Durable steps a second of a 30-step layered runbook of `noop`
+    Engine {
+        /// Sites
+        #[arg(long, default_value_t = 883)]
+        sites: u32,
+        /// Kind of store: sqlite
+        #[arg(long, default_value = "sqlite")]
+        store: String,
+        /// Folder for the store's file; by default a temporary one beside the current folder
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Rows a second of a tenant restore, against what can be done by hand
+    #[command(long_about = BENCH_RESTORE)]
+    Restore(BenchRestore),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchRestore {
+    /// Kind of database: postgres
+    #[arg(long, default_value = "postgres")]
+    pub(crate) backend: String,
+    /// Sites that are deleted and restored; as many stay in use
+    #[arg(long, default_value_t = 220, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) sites: u32,
+    /// Rows of all sites together
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub(crate) rows: u64,
+    /// The larger data set: 441 sites of 882, 4.2 million rows generated
+    #[arg(long, conflicts_with_all = ["sites", "rows"])]
+    pub(crate) half: bool,
+    /// Connections that write, ours and by hand
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) connections: u8,
+    /// What a small transaction of others may take during the limited restore
+    #[arg(long, default_value = "20ms", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) max_latency: Duration,
+    /// Transactions a second of tenants in use
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub(crate) load: u32,
+    /// Folder for the databases, on the disk that is measured; by default a temporary one in /var/tmp
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Measure these alone
+    #[arg(long, value_delimiter = ',', value_name = "PART")]
+    pub(crate) only: Vec<BenchPart>,
+    /// Measure each contender so often and take the median
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) repeat: u32,
+    /// Numbers of sites whose cost per row is compared, each in a data set of its own of half the rows
+    #[arg(long, value_delimiter = ',', default_value = "10,100,1000", value_name = "SITES")]
+    pub(crate) flat: Vec<u32>,
+}
+
+/// What may be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchPart {
+    /// This program's restore.
+    Ours,
+    /// The best procedure known by hand.
+    Hand,
+    /// COPY with foreign keys checked row by row, and no proof.
+    Plain,
+    /// Two large streams, nothing checked.
+    Ceiling,
+    /// Small sites on one connection.
+    Small,
+    /// Ours beside tenants in use.
+    Live,
+    /// Cost per row by number of sites.
+    Flat,
+}
