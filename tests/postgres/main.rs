@@ -6,6 +6,7 @@ mod bench;
 mod closure;
 mod cluster;
 mod command;
+mod extract;
 mod recover;
 mod recover_edges;
 mod recover_full;

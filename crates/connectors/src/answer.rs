@@ -64,6 +64,11 @@ impl Trouble {
         self
     }
 
+    /// Returns whether this is its code.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+
     /// The same fact, but something may have changed meanwhile.
     #[must_use]
     pub(crate) fn in_doubt(mut self) -> Self {

@@ -1,6 +1,7 @@
 //! `postgres/*` as a connector: one dispatch, no work of its own.
 
 mod bystanders;
+mod extract;
 mod input;
 mod remove;
 mod restore;
@@ -29,6 +30,8 @@ impl Postgres {
         match call.uses.as_str() {
             "postgres/recover@1" => recover::apply(call).await,
             "postgres/drop-recovered@1" => recover::drop_recovered(call).await,
+            "postgres/extract@1" => extract::apply(call).await,
+            "postgres/drop-extract@1" => extract::drop_extract(call).await,
             "postgres/restore@1" => restore::apply(&self.pairs, call).await,
             "postgres/remove@1" => remove::apply(&self.pairs, call).await,
             "postgres/verify@1" => verify::apply(&self.pairs, call).await,
@@ -65,6 +68,14 @@ impl Connector for Postgres {
             action::<recover::Recover, recover::Recovered>(
                 "postgres/recover@1",
                 "makes a throw-away server as it was at a point in time, from a base backup and archived WAL",
+            ),
+            action::<input::Extract, input::Extracted>(
+                "postgres/extract@1",
+                "takes each tenant of a shard out at its own restore point, from one server that moves from point to point",
+            ),
+            action::<input::Extract, input::DroppedExtract>(
+                "postgres/drop-extract@1",
+                "removes what postgres/extract took out with the same inputs, and its server",
             ),
             action::<recover::Recover, recover::Dropped>(
                 "postgres/drop-recovered@1",

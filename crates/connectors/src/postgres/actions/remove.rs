@@ -10,7 +10,7 @@ use super::restore::run;
 use super::trouble::trouble;
 use crate::answer::{Trouble, revealed};
 use crate::postgres::connect::connect;
-use crate::postgres::restore::{self, Live, Pairs, Removal, RestoreError};
+use crate::postgres::restore::{self, Live, Pair, Pairs, Removal, RestoreError};
 
 /// Removes the rows.
 pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> {
@@ -31,7 +31,8 @@ async fn removed(pairs: &Pairs, call: &Call, input: &Remove, undoes: &str) -> Re
     let mut live = Live::open(&input.to, Duration::from_secs(5)).await?;
     // Only the live side is asked: the recovered copy may be gone by now.
     let mut other = connect(&input.to).await?;
-    let pair = pairs.of((&input.to, &mut other), (&input.to, &mut live.connection), &scope).await?;
+    let described = Pair::describe(&mut other, &scope);
+    let pair = pairs.of((&input.to, described), &input.to, &mut live.connection, &scope).await?;
     if !live.quiet {
         pair.may_be_loud()?;
     }

@@ -1,9 +1,9 @@
 //! The catalogue as data. Tables are numbered by their place in [`Catalog::tables`], which is in order of name.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a database holds, without what belongs to PostgreSQL itself. Partitions are part of their table.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Catalog {
     /// The server's version, such as `150018`.
     pub server_version: i32,
@@ -36,7 +36,7 @@ impl Catalog {
 }
 
 /// A table, a partitioned table with all its partitions, or a materialized view.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Table {
     /// Its schema.
     pub schema: String,
@@ -105,7 +105,7 @@ impl Table {
 }
 
 /// What a table is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TableKind {
     /// A table with rows of its own.
@@ -120,7 +120,7 @@ pub enum TableKind {
 }
 
 /// A column.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -141,7 +141,7 @@ pub struct Column {
 }
 
 /// When a column is computed; such a column is never written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Generated {
     /// When the row is written.
@@ -151,7 +151,7 @@ pub enum Generated {
 }
 
 /// Whether a column that numbers itself takes a given number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Identity {
     /// Only with OVERRIDING SYSTEM VALUE, or by COPY.
@@ -161,7 +161,7 @@ pub enum Identity {
 }
 
 /// What keeps rows of a table apart.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Index {
     /// Name of the constraint or index.
     pub name: String,
@@ -182,7 +182,7 @@ pub struct Index {
 }
 
 /// A partition that holds rows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Partition {
     /// Its schema.
     pub schema: String,
@@ -193,7 +193,7 @@ pub struct Partition {
 }
 
 /// A foreign key.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct ForeignKey {
     /// Its name.
     pub name: String,
@@ -216,7 +216,7 @@ pub struct ForeignKey {
 }
 
 /// What a foreign key does when the row goes that it points at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Refuses, now or at the end of the statement.
@@ -231,7 +231,7 @@ pub enum Action {
 }
 
 /// A trigger of users.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Trigger {
     /// Its table, by place in [`Catalog::tables`].
     pub table: usize,
@@ -252,7 +252,7 @@ pub struct Trigger {
 }
 
 /// When a trigger fires, by `session_replication_role`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TriggerState {
     /// Unless the role is replica.
@@ -267,7 +267,7 @@ pub enum TriggerState {
 }
 
 /// A sequence that a column owns.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Sequence {
     /// Its schema.
     pub schema: String,

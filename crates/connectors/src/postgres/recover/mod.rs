@@ -25,6 +25,8 @@ mod watch;
 pub(crate) use input::{Dropped, Recover, Recovered};
 pub(crate) use instance::Instance;
 pub(crate) use place::point;
+pub(crate) use place::stamp;
+pub(crate) use removal::drop_instance;
 use runtime::Call;
 use serde_json::Value;
 

@@ -91,7 +91,7 @@ pub(crate) fn point(text: &str) -> Result<DateTime<Utc>, Trouble> {
 }
 
 /// Writes a point in time, always with microseconds, so that texts sort as times.
-pub(super) fn stamp(at: DateTime<Utc>) -> String {
+pub(crate) fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 

@@ -21,7 +21,7 @@ use crate::answer::Trouble;
 ///
 /// # Cancel safety
 /// May be dropped at any await and called again.
-pub(super) async fn drop_instance(call: &Call, with: &Value) -> Result<(Option<String>, bool), Trouble> {
+pub(crate) async fn drop_instance(call: &Call, with: &Value) -> Result<(Option<String>, bool), Trouble> {
     let (place, source, _) = read(call, with)?;
     if let Kind::Managed { drop, .. } = &source.kind {
         return Ok((None, command::remove(call, &place, drop).await?));

@@ -8,11 +8,12 @@ use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form};
 use super::error::{Conflict, ConflictKind, RestoreError, failed};
 use super::large_objects;
 use super::load::{self, Opened, Restored, Ticket};
+use super::origin::Origin;
 use super::pair::Pair;
 use super::references;
 use super::session::{Live, run};
 use super::sheet::Sheet;
-use super::source::{self, Cutter};
+use super::source::Cutter;
 use super::stage::{Stage, Survey};
 use super::statements::Statements;
 use super::tally::Tally;
@@ -46,14 +47,14 @@ pub struct Looked {
 /// As [`load::fast`].
 pub(crate) async fn restore(
     live: &mut Live,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     statements: &Statements,
     ticket: Ticket<'_>,
     policy: OnConflict,
 ) -> Result<Restored, RestoreError> {
     load::begin(&mut live.connection).await?;
-    let done = attempt(live, backup, pair, statements, ticket, policy).await;
+    let done = attempt(live, origin, pair, statements, ticket, policy).await;
     match done {
         Ok(restored) if restored.before => {
             load::rollback(&mut live.connection).await?;
@@ -70,30 +71,32 @@ pub(crate) async fn restore(
 /// Looks what a restore would do; everything that it writes is temporary and rolled back.
 pub(crate) async fn look(
     live: &mut Live,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     tenant: &str,
 ) -> Result<Looked, RestoreError> {
     load::begin(&mut live.connection).await?;
-    let found = looked(&mut live.connection, backup, pair, tenant).await;
+    let found = looked(&mut live.connection, origin, pair, tenant).await;
     load::rollback(&mut live.connection).await?;
     found
 }
 
 async fn looked(
     live: &mut PgConnection,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     tenant: &str,
 ) -> Result<Looked, RestoreError> {
-    let mut staged = stage(live, backup, pair, tenant).await?;
+    let mut staged = stage(live, origin, pair, tenant).await?;
     let mut survey = staged.survey(live).await?;
-    if pair.has_large_objects() {
+    if let Some(backup) = origin.server()
+        && pair.has_large_objects()
+    {
         survey.conflicts.extend(large_objects::look(live, backup, pair, tenant).await?.1);
     }
     let left = staged.ties.left(&pair.sheets);
     let twin = |place| staged.stages.iter().find(|stage| stage.sheet.place == place).map(|stage| stage.twin.clone());
-    let missing = references::missing(live, backup, pair, tenant, left, twin).await?;
+    let missing = references::missing(live, origin, pair, tenant, left, twin).await?;
     Ok(Looked {
         tables: load::named(pair, &staged.tallies),
         rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
@@ -105,7 +108,7 @@ async fn looked(
 
 async fn attempt(
     live: &mut Live,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     statements: &Statements,
     ticket: Ticket<'_>,
@@ -118,7 +121,7 @@ async fn attempt(
     let connection = &mut live.connection;
     // What is compared is judged by its size, not as one small tenant of many.
     run(connection, "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan", "set up the session").await?;
-    let mut staged = stage(connection, backup, pair, ticket.tenant).await?;
+    let mut staged = stage(connection, origin, pair, ticket.tenant).await?;
     let survey = staged.survey(connection).await?;
     let stays = |conflict: &&Conflict| match conflict.kind {
         ConflictKind::Differs | ConflictKind::Extra => policy == OnConflict::Fail,
@@ -136,9 +139,9 @@ async fn attempt(
         inserted += stage.insert(connection).await.map_err(|error| taken(ticket.tenant, stage.sheet, error))?;
     }
     let left: Vec<(usize, usize, Open)> = staged.ties.left(&pair.sheets);
-    let shared = references::settle(connection, backup, pair, ticket.tenant, left).await?;
+    let shared = references::settle(connection, origin, pair, ticket.tenant, left).await?;
     if pair.has_large_objects() {
-        large_objects::restore(connection, backup, pair, ticket.tenant).await?;
+        large_objects::restore(connection, origin, pair, ticket.tenant).await?;
     }
     let kept = if policy == OnConflict::KeepLive { survey.differs } else { 0 };
     let begun = std::time::Instant::now();
@@ -215,7 +218,7 @@ impl Staged<'_> {
 
 async fn stage<'a>(
     live: &mut PgConnection,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &'a Pair,
     tenant: &str,
 ) -> Result<Staged<'a>, RestoreError> {
@@ -233,9 +236,9 @@ async fn stage<'a>(
         if sheet.form == Form::Binary {
             rows.extend_from_slice(BINARY_HEAD);
         }
-        let mut messages = backup.copy_out_raw(&source::copy_out(pair, sheet, &wanted)).await.map_err(doing())?;
+        let mut messages = origin.rows(pair, table, tenant).await?;
         let mut splitter = super::copy_stream::Splitter::new(sheet.form);
-        while let Some(message) = futures::TryStreamExt::try_next(&mut messages).await.map_err(doing())? {
+        while let Some(message) = futures::TryStreamExt::try_next(&mut messages).await? {
             splitter.feed(&message, |row| {
                 cutter.fields.find(sheet.form, row)?;
                 cutter.pass_all(sheet, row, &mut rows, &mut tallies[table])?;

@@ -94,6 +94,14 @@ pub enum RestoreError {
     /// This restore was taken back.
     #[error("this restore was taken back by {0}")]
     Undone(String),
+    /// Files of an extract cannot be read or written, or are not what they should be.
+    #[error("the extract {}: {why}", path.display())]
+    Extract {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// A stream was not what COPY promises.
     #[error("a stream of rows is broken: {0}")]
     Stream(&'static str),
@@ -186,6 +194,7 @@ impl RestoreError {
             Self::ChangedSince { .. } => "postgres.changed_since",
             Self::Stale { .. } => "postgres.stale_token",
             Self::Undone(_) => "postgres.undone",
+            Self::Extract { .. } => "postgres.extract",
             Self::Stream(_) => "postgres.stream",
             Self::Database { .. } => "postgres.failed",
             Self::InDoubt(_) => "postgres.in_doubt",
@@ -222,6 +231,7 @@ impl RestoreError {
             }
             Self::Stale { .. } => "a newer attempt has done it; nothing to do".into(),
             Self::Undone(_) => "a restore after its undo needs a key of its own".into(),
+            Self::Extract { .. } => "extract again: what is complete is kept, the rest is taken out anew".into(),
             Self::Stream(_) => "try again; if it stays, the server or a proxy between is broken".into(),
             Self::Database { state, .. } => match state.as_deref() {
                 Some("55P03" | "57014") => "a lock was not to be had in time; try again when the table is less busy",

@@ -3,6 +3,7 @@
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{Conflict, ConflictKind, RestoreError, failed};
+use super::origin::Origin;
 use super::pair::Pair;
 use crate::postgres::quote::name;
 
@@ -15,10 +16,12 @@ const PART: i32 = 1024 * 1024;
 /// If the live database has another object under such a number.
 pub(crate) async fn restore(
     live: &mut PgConnection,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     tenant: &str,
 ) -> Result<(), RestoreError> {
+    // A tenant with large objects is in no extract.
+    let Some(backup) = origin.server() else { return Ok(()) };
     let (missing, conflicts) = look(live, backup, pair, tenant).await?;
     if !conflicts.is_empty() {
         return Err(RestoreError::Conflict { tenant: tenant.to_owned(), conflicts });
@@ -69,6 +72,26 @@ pub(crate) async fn look(
     missing.sort_unstable();
     missing.dedup();
     Ok((missing, conflicts))
+}
+
+/// Returns whether a tenant's rows name large objects that are there.
+pub(crate) async fn has_any(backup: &mut PgConnection, pair: &Pair, tenant: &str) -> Result<bool, RestoreError> {
+    let wanted = pair.wanted([tenant]);
+    for sheet in &pair.sheets.all {
+        for column in &sheet.large_objects {
+            let Some(rows) = pair.closure.rows(&pair.backup, sheet.place, &wanted) else { continue };
+            let select = format!(
+                "SELECT EXISTS (SELECT FROM ({}) AS r JOIN pg_largeobject_metadata AS m ON m.oid = r.n)",
+                rows.select(&format!("t.{} AS n", name(column)))
+            );
+            let doing = failed("look for large objects");
+            let (any,): (bool,) = sqlx::query_as(AssertSqlSafe(select)).fetch_one(&mut *backup).await.map_err(doing)?;
+            if any {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 async fn copy(live: &mut PgConnection, backup: &mut PgConnection, number: i64) -> Result<(), RestoreError> {

@@ -1,6 +1,6 @@
 //! One tenant into the live database, in one transaction with its ledger row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
@@ -11,6 +11,7 @@ use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form, Splitter};
 use super::error::{RestoreError, failed};
 use super::large_objects;
 use super::ledger::{Detail, Entry};
+use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::Pair;
 use super::references;
@@ -107,7 +108,7 @@ pub(crate) struct Loaded {
 /// The connections are of no more use; the transaction is rolled back by the server, unless COMMIT was on its way.
 pub(crate) async fn fast(
     live: &mut Live,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     statements: &Statements,
     ticket: Ticket<'_>,
@@ -115,7 +116,7 @@ pub(crate) async fn fast(
     pace: &Pace,
 ) -> Result<Came, RestoreError> {
     begin(&mut live.connection).await?;
-    match attempt(live, backup, pair, statements, ticket, supply, pace).await {
+    match attempt(live, origin, pair, statements, ticket, supply, pace).await {
         Ok(Came::Restored(restored)) => {
             if restored.before {
                 rollback(&mut live.connection).await?;
@@ -139,7 +140,7 @@ pub(crate) async fn fast(
 
 async fn attempt(
     live: &mut Live,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     statements: &Statements,
     ticket: Ticket<'_>,
@@ -154,15 +155,15 @@ async fn attempt(
     };
     let loaded = match supply {
         Supply::Held(extract) => held(&mut live.connection, pair, *extract, pace).await?,
-        Supply::Stream => streamed(&mut live.connection, backup, pair, ticket.tenant, pace).await?,
+        Supply::Stream => streamed(&mut live.connection, origin, pair, ticket.tenant, pace).await?,
     };
     let shared = if live.quiet || !loaded.left.is_empty() {
-        references::settle(&mut live.connection, backup, pair, ticket.tenant, loaded.left).await?
+        references::settle(&mut live.connection, origin, pair, ticket.tenant, loaded.left).await?
     } else {
         BTreeMap::new()
     };
     if pair.has_large_objects() {
-        large_objects::restore(&mut live.connection, backup, pair, ticket.tenant).await?;
+        large_objects::restore(&mut live.connection, origin, pair, ticket.tenant).await?;
     }
     let rows: u64 = loaded.tallies.iter().map(|tally| tally.rows).sum();
     let begun = Instant::now();
@@ -279,23 +280,21 @@ async fn held(live: &mut PgConnection, pair: &Pair, mut extract: Extract, pace: 
 /// Reads from the one server and writes to the other at the same time.
 async fn streamed(
     live: &mut PgConnection,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     tenant: &str,
     pace: &Pace,
 ) -> Result<Loaded, RestoreError> {
     let mut ties = Ties::new(&pair.sheets);
     let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
-    let wanted = pair.wanted([tenant]);
     let mut cutter = Cutter::default();
     for (table, sheet) in pair.sheets.all.iter().enumerate() {
-        let doing = || failed(format!("read rows of {}", sheet.label));
-        let mut messages = backup.copy_out_raw(&source::copy_out(pair, sheet, &wanted)).await.map_err(doing())?;
+        let mut messages = origin.rows(pair, table, tenant).await?;
         let mut splitter = Splitter::new(sheet.form);
         let mut chunk = Vec::with_capacity(CHUNK + CHUNK / 4);
         let mut sent = 0;
         loop {
-            let message = messages.try_next().await.map_err(doing())?;
+            let message = messages.try_next().await?;
             if let Some(message) = &message {
                 splitter.feed(message, |row| {
                     cutter.fields.find(sheet.form, row)?;
@@ -389,15 +388,22 @@ pub(crate) async fn read_back(
 
 /// Checks that both sides hold the same rows of each table.
 pub(crate) fn compare(pair: &Pair, tenant: &str, meant: &[Tally], found: &[Tally]) -> Result<(), RestoreError> {
-    let tables = pair.sheets.all.iter().zip(meant.iter().zip(found));
-    let differences: Vec<String> = tables
-        .filter(|(_, (meant, found))| !meant.same_as(found))
-        .map(|(sheet, (meant, found))| match meant.rows == found.rows {
-            true => format!("{}: {} rows, with other contents", sheet.label, meant.rows),
-            false => format!("{}: {} rows in the backup, {} live", sheet.label, meant.rows, found.rows),
-        })
-        .collect();
+    let differences = differences(&named(pair, meant), &named(pair, found));
     if differences.is_empty() { Ok(()) } else { Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences }) }
+}
+
+/// Names tables whose rows differ.
+pub(crate) fn differences(meant: &BTreeMap<String, TableTally>, found: &BTreeMap<String, TableTally>) -> Vec<String> {
+    let none = TableTally::default();
+    let tables: BTreeSet<&String> = meant.keys().chain(found.keys()).collect();
+    let both =
+        tables.into_iter().map(|table| (table, meant.get(table).unwrap_or(&none), found.get(table).unwrap_or(&none)));
+    both.filter(|(_, meant, found)| meant != found)
+        .map(|(table, meant, found)| match meant.rows == found.rows {
+            true => format!("{table}: {} rows, with other contents", meant.rows),
+            false => format!("{table}: {} rows in the backup, {} live", meant.rows, found.rows),
+        })
+        .collect()
 }
 
 /// Tallies by table, without empty ones.

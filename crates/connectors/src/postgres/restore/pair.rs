@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::drift::{self, LostPartition};
 use super::error::{RestoreError, failed};
+use super::extracted::Described;
 use super::sheet::Sheets;
 use super::types::Facts;
 use crate::glob;
@@ -38,28 +39,32 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Reads both catalogues and compares them; changes nothing.
+    /// Reads what a restore has to know of the backup; changes nothing.
+    pub(crate) async fn describe(backup: &mut PgConnection, scope: &Scope) -> Result<Described, RestoreError> {
+        let catalog = Catalog::read(backup).await?;
+        let (_, tables) = classed(&catalog, scope)?;
+        let facts = Facts::read(backup, &types(&catalog, &tables)).await?;
+        Ok(Described { catalog, facts })
+    }
+
+    /// Settles each table's part without a live database: for taking rows out.
+    pub(crate) fn alone(described: Described, scope: &Scope) -> Result<Self, RestoreError> {
+        let Described { catalog: backup, facts } = described;
+        let (closure, _) = classed(&backup, scope)?;
+        let sheets = Sheets::of(&backup, &closure, (&facts, &facts), |label| wanted(scope, label));
+        Ok(Self { backup, closure, sheets, lost: Vec::new(), noisy: false })
+    }
+
+    /// Reads the live catalogue and compares it with the backup's; changes nothing.
     pub(crate) async fn read(
-        backup: &mut PgConnection,
+        described: Described,
         live: &mut PgConnection,
         scope: &Scope,
     ) -> Result<Self, RestoreError> {
-        let was = Catalog::read(backup).await?;
+        let Described { catalog: was, facts } = described;
         let is = Catalog::read(live).await?;
-        let closure = Closure::of(&was, &scope.root, &scope.closure)?;
-        let unknown: Vec<String> = closure.of_class(Class::Unknown).map(|at| was.tables[at].label()).collect();
-        if !unknown.is_empty() {
-            return Err(RestoreError::Unclassed(unknown));
-        }
-        let wanted = |label: &str| scope.tables.is_empty() || scope.tables.iter().any(|glob| glob::fits(glob, label));
-        let tables: Vec<usize> = closure.order.iter().copied().filter(|at| wanted(&was.tables[*at].label())).collect();
-        let mut names: Vec<String> = tables
-            .iter()
-            .flat_map(|at| was.tables[*at].columns.iter().map(|column| column.data_type.clone()))
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        let facts = Facts::read(backup, &names).await?;
+        let (closure, tables) = classed(&was, scope)?;
+        let names = types(&was, &tables);
         // A type that the live server does not know is a difference, and would be an error here.
         let (known,): (Vec<String>,) = sqlx::query_as(
             "SELECT coalesce(array_agg(n), '{}') FROM unnest($1::text[]) AS n WHERE to_regtype(n) IS NOT NULL",
@@ -83,7 +88,7 @@ impl Pair {
         if !loud.is_empty() && !scope.allow_triggers {
             return Err(RestoreError::Triggers(loud));
         }
-        let sheets = Sheets::of(&was, &closure, (&facts, &live_facts), wanted);
+        let sheets = Sheets::of(&was, &closure, (&facts, &live_facts), |label| wanted(scope, label));
         Ok(Self { backup: was, closure, sheets, lost, noisy: !loud.is_empty() })
     }
 
@@ -158,4 +163,28 @@ impl Pair {
     pub(crate) fn label(&self, place: usize) -> String {
         self.backup.tables[place].label()
     }
+}
+
+/// Classes all tables and picks those of the scope, in order of insert.
+fn classed(catalog: &Catalog, scope: &Scope) -> Result<(Closure, Vec<usize>), RestoreError> {
+    let closure = Closure::of(catalog, &scope.root, &scope.closure)?;
+    let unknown: Vec<String> = closure.of_class(Class::Unknown).map(|at| catalog.tables[at].label()).collect();
+    if !unknown.is_empty() {
+        return Err(RestoreError::Unclassed(unknown));
+    }
+    let tables = closure.order.iter().copied().filter(|at| wanted(scope, &catalog.tables[*at].label())).collect();
+    Ok((closure, tables))
+}
+
+fn wanted(scope: &Scope, label: &str) -> bool {
+    scope.tables.is_empty() || scope.tables.iter().any(|glob| glob::fits(glob, label))
+}
+
+/// Names of the types of tables' columns, each once.
+fn types(catalog: &Catalog, tables: &[usize]) -> Vec<String> {
+    let columns = tables.iter().flat_map(|at| &catalog.tables[*at].columns);
+    let mut names: Vec<String> = columns.map(|column| column.data_type.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }

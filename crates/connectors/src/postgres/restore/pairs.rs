@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 
 use super::error::RestoreError;
+use super::extracted::Described;
 use super::pair::{Pair, Scope};
 
 /// How long a comparison is believed. What changes meanwhile is found by the server when rows are written.
@@ -24,8 +25,9 @@ impl Pairs {
     /// Compares two databases, or remembers that they were compared just now.
     pub(crate) async fn of(
         &self,
-        (from, backup): (&str, &mut PgConnection),
-        (to, live): (&str, &mut PgConnection),
+        (from, described): (&str, impl Future<Output = Result<Described, RestoreError>>),
+        to: &str,
+        live: &mut PgConnection,
         scope: &Scope,
     ) -> Result<Arc<Pair>, RestoreError> {
         // Only held in memory: the URLs may have passwords.
@@ -36,7 +38,7 @@ impl Pairs {
         {
             return Ok(Arc::clone(pair));
         }
-        let pair = Arc::new(Pair::read(backup, live, scope).await?);
+        let pair = Arc::new(Pair::read(described.await?, live, scope).await?);
         if let Ok(mut known) = self.known.lock() {
             known.retain(|_, (since, _)| since.elapsed() < FRESH);
             if known.len() < KEPT {

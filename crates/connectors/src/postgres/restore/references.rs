@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, SHOWN, failed};
+use super::origin::Origin;
 use super::pair::Pair;
 use super::sheet::{Reference, Sheet};
 use super::ties::Open;
@@ -20,7 +21,7 @@ type Columns = Vec<Vec<String>>;
 /// Rows referred to are locked as a foreign key locks them (FOR KEY SHARE), so that they cannot go before the commit.
 pub(crate) async fn settle(
     live: &mut PgConnection,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     tenant: &str,
     left: Vec<(usize, usize, Open)>,
@@ -37,7 +38,10 @@ pub(crate) async fn settle(
             turned(open.values.into_iter().collect(), reference.columns.len())
         };
         let mut gone = key.gone(live, &values).await?;
-        if !is_empty(&gone) && pair.closure.tables[reference.parent].class == Class::Shared {
+        if let Some(backup) = origin.server()
+            && !is_empty(&gone)
+            && pair.closure.tables[reference.parent].class == Class::Shared
+        {
             make(live, backup, pair, &key, gone, &mut made).await?;
             gone = key.gone(live, &values).await?;
         }
@@ -55,7 +59,7 @@ pub(crate) async fn settle(
 /// `twin` names the temporary table in which the tenant's own rows of a table are staged.
 pub(crate) async fn missing(
     live: &mut PgConnection,
-    backup: &mut PgConnection,
+    origin: &mut Origin,
     pair: &Pair,
     tenant: &str,
     left: Vec<(usize, usize, Open)>,
@@ -66,6 +70,8 @@ pub(crate) async fn missing(
         let (sheet, reference) = (&pair.sheets.all[table], &pair.sheets.all[table].references[at]);
         let key = Key::of(pair, reference);
         let values = if open.all_rows {
+            // Only a server can be asked; what files leave open is found when they are restored.
+            let Some(backup) = origin.server() else { continue };
             of_rows(backup, pair, sheet, reference, tenant).await?
         } else {
             turned(open.values.into_iter().collect(), reference.columns.len())
@@ -74,7 +80,9 @@ pub(crate) async fn missing(
         if let Some(twin) = twin(reference.parent) {
             // Its own rows would be there.
             gone = Key { qualified: twin, ..Key::of(pair, reference) }.gone(live, &gone).await?;
-        } else if pair.closure.tables[reference.parent].class == Class::Shared {
+        } else if let Some(backup) = origin.server()
+            && pair.closure.tables[reference.parent].class == Class::Shared
+        {
             // It would be made again.
             gone = key.gone(backup, &gone).await?;
         }

@@ -29,11 +29,6 @@ impl Tally {
         self.bytes += other.bytes;
         self.hash = self.hash.wrapping_add(other.hash);
     }
-
-    /// Returns whether both saw the same rows.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.rows == other.rows && self.hash == other.hash
-    }
 }
 
 /// A tally as it is kept and shown.
@@ -63,9 +58,9 @@ mod tests {
 
     #[test]
     fn order_does_not_count_and_doubles_do() {
-        assert!(tally(&["a", "b", "b"]).same_as(&tally(&["b", "a", "b"])));
+        assert_eq!(tally(&["a", "b", "b"]), tally(&["b", "a", "b"]));
         for other in [&["a", "b"][..], &["a", "a", "b"], &["a", "b", "c"], &["a"]] {
-            assert!(!tally(&["a", "b", "b"]).same_as(&tally(other)), "{other:?}");
+            assert_ne!(tally(&["a", "b", "b"]).hash, tally(other).hash, "{other:?}");
         }
     }
 }

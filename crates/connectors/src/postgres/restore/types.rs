@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::error::{RestoreError, failed};
 
 /// What a server says of types and of itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Facts {
     pub(crate) version: i32,
     pub(crate) encoding: String,
@@ -19,7 +20,7 @@ pub(crate) struct Facts {
 }
 
 /// What decides how values of a type travel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct TypeFacts {
     /// Number of the type below its domains, and of its elements.
     numbers: (i64, i64),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use super::error::RestoreError;
+use super::origin::Origin;
 use super::pair::{Pair, Scope};
 use super::pairs::Pairs;
 use super::session::{self, Live};
@@ -64,26 +65,47 @@ pub(crate) async fn check(
     tenants: &[String],
     lock_timeout: Duration,
 ) -> Result<Checked, RestoreError> {
-    let (mut backup, mut live) = futures::try_join!(session::backup(from), Live::open(to, lock_timeout))?;
-    let pair = pairs.of((from, &mut backup), (to, &mut live.connection), scope).await?;
-    session::snapshot(&mut backup).await?;
+    let (mut origin, mut live) = futures::try_join!(Origin::open(from), Live::open(to, lock_timeout))?;
+    let (pair, known, meant) = match &mut origin {
+        Origin::Server(backup) => {
+            let described = Pair::describe(backup, scope);
+            let pair = pairs.of((from, described), to, &mut live.connection, scope).await?;
+            session::snapshot(backup).await?;
+            let named = work::named(backup, &pair, tenants).await?;
+            if let Some(unknown) = named.unknown.first() {
+                return Err(RestoreError::NoTenant(unknown.clone()));
+            }
+            let seen = see(backup, &pair, &named.known).await?;
+            let meant: Vec<_> = seen.iter().map(|seen| load::named(&pair, &seen.tallies)).collect();
+            (pair, named.known, meant)
+        }
+        Origin::Files(extracted) => {
+            let manifests = tenants
+                .iter()
+                .map(|id| extracted.manifest(id)?.ok_or_else(|| RestoreError::NoTenant(id.clone())))
+                .collect::<Result<Vec<_>, _>>()?;
+            let first = manifests.first().ok_or(RestoreError::Stream("no tenant is named"))?;
+            let described = extracted.described(first)?;
+            let pair = pairs.of((from, async { Ok(described) }), to, &mut live.connection, scope).await?;
+            let known = manifests.iter().map(|manifest| manifest.tenant.clone()).collect();
+            // Only tables of the scope: the extract may hold more.
+            let of_scope = |label: &String| pair.sheets.all.iter().any(|sheet| sheet.label == *label);
+            let meant = manifests
+                .into_iter()
+                .map(|manifest| manifest.tables.into_iter().filter(|(label, _)| of_scope(label)).collect())
+                .collect();
+            (pair, known, meant)
+        }
+    };
     session::snapshot(&mut live.connection).await?;
-    let named = work::named(&mut backup, &pair, tenants).await?;
-    if let Some(unknown) = named.unknown.first() {
-        return Err(RestoreError::NoTenant(unknown.clone()));
-    }
-    let known = named.known;
-    let (meant, mut found) =
-        futures::try_join!(see(&mut backup, &pair, &known), see(&mut live.connection, &pair, &known))?;
+    let mut found = see(&mut live.connection, &pair, &known).await?;
     let mut checked = Checked::default();
     let mut sums = vec![Tally::default(); pair.sheets.all.len()];
     for ((tenant, meant), found) in known.iter().zip(&meant).zip(&mut found) {
-        if let Err(RestoreError::Mismatch { differences, .. }) =
-            load::compare(&pair, tenant, &meant.tallies, &found.tallies)
-        {
-            checked.differences.extend(differences.into_iter().map(|difference| format!("{tenant}: {difference}")));
-        }
-        sums.iter_mut().zip(&meant.tallies).for_each(|(sum, tally)| sum.join(tally));
+        let is = load::named(&pair, &found.tallies);
+        let differences = load::differences(meant, &is);
+        checked.differences.extend(differences.into_iter().map(|difference| format!("{tenant}: {difference}")));
+        sums.iter_mut().zip(&found.tallies).for_each(|(sum, tally)| sum.join(tally));
         let left = found.ties.left(&pair.sheets);
         checked.dangling.extend(references::dangling(&mut live.connection, &pair, tenant, left).await?);
     }

@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::careful::{self, Looked};
 use super::error::{RestoreError, failed};
+use super::extracted::{Described, Extracted};
 use super::guard::{self, Heard};
 use super::ledger;
 use super::load::{self, Came, Restored, Supply, Ticket};
+use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::{Pair, Scope};
 use super::pairs::Pairs;
@@ -24,6 +26,10 @@ use super::statements::Statements;
 const GROUP_ROWS: u64 = 40_000;
 /// Tenants that are read together at most.
 const GROUP_TENANTS: usize = 256;
+
+/// Statements about one tenant find its rows by index; with one plan for all tenants alike they would not need to.
+const BY_INDEX: &str = "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; \
+    SET enable_mergejoin = off; SET enable_seqscan = off";
 
 /// What happens if live rows are in the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,12 +106,15 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         pair.may_be_loud()?;
     }
     ledger::make(&mut first.live.connection).await?;
-    let raised = sequences::raise(&mut first.backup, &mut first.live.connection, &pair, true).await?;
+    let raised = sequences::raise(&mut first.live.connection, &pair, &tenants.sequences, true).await?;
     let statements = Statements::new(&pair);
     let groups = match tenants.known.as_slice() {
         [] => VecDeque::new(),
         [_] => VecDeque::from([Group { tenants: tenants.known.clone(), large: true }]),
-        many => grouped(source::sizes(&mut first.backup, &pair, many).await?, many),
+        many => match &mut first.origin {
+            Origin::Server(server) => grouped(source::sizes(server, &pair, many).await?, many),
+            Origin::Files(_) => many.iter().map(|id| Group { tenants: vec![id.clone()], large: true }).collect(),
+        },
     };
     let lanes = job.connections.clamp(1, 16).min(groups.len().max(1));
     let queue = Mutex::new(groups);
@@ -115,7 +124,7 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     let task = Task { job, pair: &pair, statements: &statements, queue: &queue, pace: &pace, done: &done };
     let others = (1..lanes).map(|_| async {
         let mut lane = Lane::open(job).await?;
-        session::snapshot(&mut lane.backup).await?;
+        lane.origin.snapshot().await?;
         task.work(&mut lane).await
     });
     let ended = CancellationToken::new();
@@ -177,10 +186,10 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
     if !lane.live.quiet {
         pair.may_be_loud()?;
     }
-    let raised = sequences::raise(&mut lane.backup, &mut lane.live.connection, &pair, false).await?;
+    let raised = sequences::raise(&mut lane.live.connection, &pair, &tenants.sequences, false).await?;
     let mut looked = Vec::with_capacity(tenants.known.len());
     for tenant in &tenants.known {
-        let found = careful::look(&mut lane.live, &mut lane.backup, &pair, tenant).await;
+        let found = careful::look(&mut lane.live, &mut lane.origin, &pair, tenant).await;
         looked.push((tenant.clone(), found));
     }
     looked.extend(tenants.left_out().map(|outcome| (outcome.tenant, outcome.result.map(|_| Looked::default()))));
@@ -191,26 +200,41 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
 /// Opens a connection to either side, compares the databases and finds the tenants.
 async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), RestoreError> {
     let mut lane = Lane::open(job).await?;
-    let pair = pairs.of((&job.from, &mut lane.backup), (&job.to, &mut lane.live.connection), &job.scope).await?;
-    session::snapshot(&mut lane.backup).await?;
-    let mut tenants = named(&mut lane.backup, &pair, &job.tenants).await?;
-    for (tenant, partitions) in pair.homeless(&mut lane.backup, &tenants.known).await? {
-        tenants.known.retain(|other| *other != tenant);
-        tenants.homeless.push((tenant, partitions));
-    }
+    let mut tenants = Named::default();
+    let pair = match &mut lane.origin {
+        Origin::Server(server) => {
+            let described = Pair::describe(server, &job.scope);
+            let pair = pairs.of((&job.from, described), &job.to, &mut lane.live.connection, &job.scope).await?;
+            session::snapshot(server).await?;
+            tenants = named(server, &pair, &job.tenants).await?;
+            for (tenant, partitions) in pair.homeless(server, &tenants.known).await? {
+                tenants.known.retain(|other| *other != tenant);
+                tenants.homeless.push((tenant, partitions));
+            }
+            tenants.sequences = sequences::stand(server, &pair).await?;
+            pair
+        }
+        Origin::Files(extracted) => {
+            let described = tenants.find(extracted, &job.tenants)?;
+            let described = async move { described.ok_or_else(|| RestoreError::NoTenant(job.tenants.join(", "))) };
+            let pair = pairs.of((&job.from, described), &job.to, &mut lane.live.connection, &job.scope).await?;
+            tenants.leave_homeless(&pair);
+            pair
+        }
+    };
     Ok((lane, pair, tenants))
 }
 
 /// A connection to either side.
 struct Lane {
-    backup: PgConnection,
+    origin: Origin,
     live: Live,
 }
 
 impl Lane {
     async fn open(job: &Job) -> Result<Self, RestoreError> {
-        let (backup, live) = futures::try_join!(session::backup(&job.from), Live::open(&job.to, job.lock_timeout))?;
-        Ok(Self { backup, live })
+        let (origin, live) = futures::try_join!(Origin::open(&job.from), Live::open(&job.to, job.lock_timeout))?;
+        Ok(Self { origin, live })
     }
 }
 
@@ -232,31 +256,27 @@ struct Task<'a> {
 
 impl Task<'_> {
     async fn work(&self, lane: &mut Lane) -> Result<(), RestoreError> {
-        // Statements about one tenant find its rows by index; with a plan for all tenants alike they would not need to.
-        run(
-            &mut lane.live.connection,
-            "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off",
-            "set up the session",
-        )
-        .await?;
+        run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
         loop {
             let next = self.queue.lock().ok().and_then(|mut queue| queue.pop_front());
             let Some(group) = next else { return Ok(()) };
-            let mut held = if group.large {
-                Vec::new()
-            } else {
-                source::group(&mut lane.backup, self.pair, &group.tenants).await?
+            let mut held = match lane.origin.server() {
+                Some(server) if !group.large => source::group(server, self.pair, &group.tenants).await?,
+                _ => Vec::new(),
             };
             held.reverse();
             for tenant in &group.tenants {
                 let supply = held.pop().map_or(Supply::Stream, |extract| Supply::Held(Box::new(extract)));
                 let result = self.one(lane, tenant, supply).await;
-                let broken = result.as_ref().is_err_and(breaks);
+                // A stream that was not read to its end leaves its connection useless, too.
+                let broken = result.as_ref().is_err_and(|error| group.large || breaks(error));
                 if let Ok(mut done) = self.done.lock() {
                     done.push(TenantOutcome { tenant: tenant.clone(), result });
                 }
                 if broken {
                     *lane = Lane::open(self.job).await?;
+                    lane.origin.snapshot().await?;
+                    run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
                 }
             }
         }
@@ -265,13 +285,17 @@ impl Task<'_> {
     async fn one(&self, lane: &mut Lane, tenant: &str, supply: Supply) -> Result<Restored, RestoreError> {
         let key = format!("{}/{tenant}", self.job.key);
         let ticket = Ticket { unit: &self.job.key, key: &key, token: self.job.token, run: &self.job.run, tenant };
-        let came =
-            load::fast(&mut lane.live, &mut lane.backup, self.pair, self.statements, ticket, supply, self.pace).await?;
-        match came {
+        let streamed = matches!(supply, Supply::Stream);
+        let (live, origin) = (&mut lane.live, &mut lane.origin);
+        match load::fast(live, origin, self.pair, self.statements, ticket, supply, self.pace).await? {
             Came::Restored(restored) => Ok(restored),
             Came::Occupied => {
-                let (live, backup) = (&mut lane.live, &mut lane.backup);
-                careful::restore(live, backup, self.pair, self.statements, ticket, self.job.on_conflict).await
+                if streamed {
+                    // The stream may have been left in the middle.
+                    *origin = Origin::open(&self.job.from).await?;
+                    origin.snapshot().await?;
+                }
+                careful::restore(live, origin, self.pair, self.statements, ticket, self.job.on_conflict).await
             }
         }
     }
@@ -283,6 +307,7 @@ fn breaks(error: &RestoreError) -> bool {
 }
 
 /// Tenants that were asked for.
+#[derive(Default)]
 pub(crate) struct Named {
     asked: usize,
     /// IDs of those that the backup has.
@@ -291,9 +316,54 @@ pub(crate) struct Named {
     pub(crate) unknown: Vec<String>,
     /// Tenants with rows in partitions that the live database has not.
     homeless: Vec<(String, Vec<String>)>,
+    /// Where sequences stood in the backup.
+    sequences: Vec<sequences::Stand>,
+    /// Partitions in which an extract's rows lay, by tenant.
+    lay_in: Vec<(String, Vec<String>)>,
 }
 
 impl Named {
+    /// Finds tenants in an extract; returns what their server was like.
+    ///
+    /// Tenants of one call come from servers of one schema: else the first one's is compared with the live one, and a
+    /// table that differs fails its tenant when its rows are written.
+    fn find(&mut self, extracted: &Extracted, asked: &[String]) -> Result<Option<Described>, RestoreError> {
+        self.asked = asked.len();
+        let mut described = None;
+        for id in asked {
+            let Some(manifest) = extracted.manifest(id)? else {
+                self.unknown.push(id.clone());
+                continue;
+            };
+            if described.is_none() {
+                described = Some(extracted.described(&manifest)?);
+            }
+            for stand in manifest.sequences {
+                match self.sequences.iter_mut().find(|(schema, name, _)| (schema, name) == (&stand.0, &stand.1)) {
+                    // Later points stand further on.
+                    Some(known) if known.2.abs() < stand.2.abs() => known.2 = stand.2,
+                    Some(_) => {}
+                    None => self.sequences.push(stand),
+                }
+            }
+            self.lay_in.push((manifest.tenant.clone(), manifest.partitions));
+            self.known.push(manifest.tenant);
+        }
+        Ok(described)
+    }
+
+    fn leave_homeless(&mut self, pair: &Pair) {
+        let lost: Vec<String> =
+            pair.lost.iter().map(|partition| format!("{}.{}", partition.schema, partition.name)).collect();
+        for (tenant, lay_in) in std::mem::take(&mut self.lay_in) {
+            let gone: Vec<String> = lay_in.into_iter().filter(|name| lost.contains(name)).collect();
+            if !gone.is_empty() {
+                self.known.retain(|other| *other != tenant);
+                self.homeless.push((tenant, gone));
+            }
+        }
+    }
+
     fn left_out(&self) -> impl Iterator<Item = TenantOutcome> {
         let unknown = self.unknown.iter().map(|tenant| (tenant, RestoreError::NoTenant(tenant.clone())));
         let homeless = self.homeless.iter().map(|(tenant, partitions)| {
@@ -322,7 +392,7 @@ pub(crate) async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[Strin
                 other => other,
             }
         })?;
-    let mut named = Named { asked: 0, known: Vec::new(), unknown: Vec::new(), homeless: Vec::new() };
+    let mut named = Named::default();
     for (asked, known) in found {
         match known {
             Some(id) if !named.known.contains(&id) => named.known.push(id),
