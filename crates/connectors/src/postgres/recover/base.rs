@@ -90,7 +90,7 @@ pub(super) fn choose(
     bin: Option<&Path>,
     at: DateTime<Utc>,
 ) -> Result<Base, Trouble> {
-    let mut found = Vec::new();
+    let (mut found, mut passed_over) = (Vec::new(), None);
     match bases {
         Bases::List(list) => {
             for path in list {
@@ -102,8 +102,17 @@ pub(super) fn choose(
                 let path = entry.map_err(|error| files(folder, &error))?.path();
                 // What else lies there, and a backup that is not finished, is no choice.
                 if path.join("PG_VERSION").exists() && path.join("backup_label").exists() {
-                    found.push(Base::read(&path, wal, bin)?);
+                    match Base::read(&path, wal, bin) {
+                        Ok(base) => found.push(base),
+                        Err(trouble) => passed_over = Some(trouble),
+                    }
                 }
+            }
+            // One of an older version, or one that is damaged, does not stand in the way of the others.
+            match passed_over {
+                Some(trouble) if found.is_empty() => return Err(trouble),
+                Some(trouble) => tracing::warn!(%trouble, "a base backup is passed over"),
+                None => {}
             }
         }
     }

@@ -21,7 +21,7 @@ use super::source::{Kind, Source};
 use super::space;
 use super::state::{Phase, Stand, State};
 use super::trouble::{blocking, files};
-use super::watch::{Seen, shorten, still_stands, until_stands};
+use super::watch::{Seen, shorten, until_stands};
 use crate::answer::{Trouble, inputs, reveal_in};
 
 /// Starts after settings were raised; each is one change of the live server's settings.
@@ -222,15 +222,11 @@ impl Own {
     async fn settle(&mut self) -> Result<Settled, Trouble> {
         let folder = self.place.folder.clone();
         let (server, url) = (Server::of(&folder), self.url());
-        if let (Phase::Standing, Some(stand)) = (self.state.phase, &self.state.stand)
-            && server.is_open()
-        {
-            return Ok(if still_stands(&url, stand).await? { Settled::Stands } else { Settled::Useless });
-        }
         let programs = Programs::for_data(&folder.join("data"), self.source.bin.as_deref())?;
         for _ in 0..STARTS {
-            let aim = self.state.phase == Phase::Filled && server.is_alive();
-            if !aim {
+            // A server that stands may be on its way again: it brings itself back when one of its processes is killed.
+            let is_on_its_way = self.state.phase != Phase::Moving && server.is_alive();
+            if !is_on_its_way {
                 if server.is_open() {
                     shorten(&url).await;
                 }
@@ -244,15 +240,9 @@ impl Own {
                 server.start(&programs, &self.account)?;
             }
             match until_stands(&server, &url).await? {
-                Seen::Stands(stand) => {
-                    let before = self.state.stand.take().and_then(|stand| stand.last_commit_at);
-                    // A start replays little again, and may meet no transaction in it.
-                    let last_commit_at = stand.last_commit_at.or(before);
-                    self.state.stand = Some(Stand { last_commit_at, ..stand });
-                    self.state.phase = Phase::Standing;
-                    self.state.write(&folder)?;
-                    return Ok(Settled::Stands);
-                }
+                Seen::Stands(stand) => return self.stands(stand),
+                // One that was found may have been dying already.
+                Seen::Ended if is_on_its_way => self.state.phase = Phase::Moving,
                 Seen::TooSmall => self.state.phase = Phase::Moving,
                 Seen::Promoted => return Ok(Settled::Useless),
                 Seen::Ended => {
@@ -264,6 +254,24 @@ impl Own {
         }
         Err(Trouble::retry("postgres.start", format!("{}: settings were raised again and again", folder.display()))
             .hint("server.log in the instance's folder says which"))
+    }
+
+    /// Keeps where the server stands.
+    fn stands(&mut self, stand: Stand) -> Result<Settled, Trouble> {
+        let before = self.state.stand.as_ref();
+        let is_known = self.state.phase == Phase::Standing;
+        if is_known && before.is_some_and(|before| before.replay_lsn != stand.replay_lsn) {
+            return Ok(Settled::Useless);
+        }
+        // A start replays little again, and may meet no transaction in it.
+        let last_commit_at = stand.last_commit_at.or_else(|| before?.last_commit_at.clone());
+        let stand = Stand { last_commit_at, ..stand };
+        if !is_known || before != Some(&stand) {
+            self.state.stand = Some(stand);
+            self.state.phase = Phase::Standing;
+            self.state.write(&self.place.folder)?;
+        }
+        Ok(Settled::Stands)
     }
 
     fn wal_folder(&self) -> Option<&Path> {
