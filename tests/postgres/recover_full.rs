@@ -1,5 +1,6 @@
 //! `postgres/recover` on a volume that is too small, and on one that runs full on the way: a real file system of some
 //! megabytes in a mount namespace of its own.
+#![allow(clippy::print_stderr)]
 
 use std::process::Command;
 
