@@ -223,8 +223,12 @@ mod tests {
     use super::{Base, Control, Label, best, log_time, position};
     use crate::postgres::recover::place::point;
 
-    const LABEL: &str = "START WAL LOCATION: 2/2000028 (file 000000030000000200000002)\nCHECKPOINT LOCATION: 2/2000060\n\
-        BACKUP METHOD: streamed\nSTART TIME: 2026-11-26 13:04:05 UTC\nLABEL: nightly: 3\nSTART TIMELINE: 3\n";
+    const LABEL: &str = "START WAL LOCATION: 2/2000028 (file 000000030000000200000002)\n\
+        CHECKPOINT LOCATION: 2/2000060\n\
+        BACKUP METHOD: streamed\n\
+        START TIME: 2026-11-26 13:04:05 UTC\n\
+        LABEL: nightly: 3\n\
+        START TIMELINE: 3\n";
 
     #[test]
     fn a_label_is_read_or_refused_as_a_whole() {

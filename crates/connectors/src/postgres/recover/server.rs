@@ -54,8 +54,8 @@ impl Server {
         })
     }
 
-    /// Removes the marks of a server that was killed: the number in them may be somebody else's by now, and then no server
-    /// would start.
+    /// Removes the marks of a server that was killed: the number in them may be somebody else's by now, and then no
+    /// server would start.
     ///
     /// # Errors
     /// `postgres.files`.
@@ -98,8 +98,8 @@ impl Server {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// Ends the server at once, as if it had crashed, and waits until nothing of it is left. What it has written is safe:
-    /// it replays the rest again.
+    /// Ends the server at once, as if it had crashed, and waits until nothing of it is left. What it has written is
+    /// safe: it replays the rest again.
     ///
     /// # Errors
     /// `postgres.stop` if a process does not even end by SIGKILL.
