@@ -72,6 +72,12 @@ async fn the_same_inputs_find_the_same_instance_also_after_its_server_died() {
         "nothing was copied again"
     );
 
+    // One process of many: the server brings itself back, or dies and is started again.
+    for pid in [postmaster(&again), *servers(&path(&again)).iter().max().unwrap()] {
+        kill(pid);
+        assert_eq!(rows(&recover(&stage.with_at(&at)).await).await, "0,1");
+    }
+
     // One that somebody made a server of its own is of no use any more.
     ask(&again, "SELECT pg_promote()::text").await;
     let new = recover(&stage.with_at(&at)).await;

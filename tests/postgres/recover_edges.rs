@@ -103,7 +103,8 @@ async fn a_service_makes_and_removes_a_managed_instance() {
     let create = format!("touch {}/$1 && echo '{{\"endpoint\": \"{}\"}}'", folder.display(), stage.live.url("shop"));
     let drop = format!("rm -f {}/$1", folder.display());
     let with = json!({ "at": at, "backup": {
-        "create": ["sh", "-c", create, "sh", "{name}"], "url_from": "endpoint", "drop": ["sh", "-c", drop, "sh", "{name}"] } });
+        "create": ["sh", "-c", create, "sh", "{name}"], "url_from": "endpoint",
+        "drop": ["sh", "-c", drop, "sh", "{name}"] } });
     let outputs = recover(&with).await;
     assert_eq!(
         (outputs["url"].as_str().unwrap(), rows(&outputs).await.as_str()),

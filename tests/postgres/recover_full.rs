@@ -1,5 +1,6 @@
 //! `postgres/recover` on a volume that is too small, and on one that runs full on the way: a real file system of some
 //! megabytes in a mount namespace of its own.
+#![allow(clippy::print_stderr)]
 
 use std::process::Command;
 
@@ -7,8 +8,8 @@ use serde_json::json;
 
 use crate::stage::{Stage, command};
 
-/// Begins a mount namespace that is gone with its last process; `None` if this host forbids it, or we are not root, whom
-/// the server's user and such a namespace take together.
+/// Begins a mount namespace that is gone with its last process; `None` if this host forbids it, or we are not root,
+/// which it takes to have the server's user in such a namespace.
 fn namespace() -> Option<Command> {
     let unshare = || {
         let mut command = Command::new("unshare");

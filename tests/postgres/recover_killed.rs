@@ -1,5 +1,5 @@
-//! `postgres/recover` in a process that is killed at every kind of moment: the next one finds what is there, or makes it
-//! anew, and leaves one instance and nothing else.
+//! `postgres/recover` in a process that is killed at every kind of moment: the next one finds what is there, or makes
+//! it anew, and leaves one instance and nothing else.
 
 use std::path::Path;
 

@@ -139,6 +139,10 @@ async fn of_several_backups_the_latest_before_the_point_is_taken() {
     // What else lies there is no backup.
     std::fs::create_dir(bases.join("unfinished")).unwrap();
     std::fs::write(bases.join("unfinished/PG_VERSION"), "15\n").unwrap();
+    // One of another version does not stand in the way.
+    std::fs::create_dir(bases.join("old")).unwrap();
+    std::fs::write(bases.join("old/PG_VERSION"), "9.6\n").unwrap();
+    std::fs::write(bases.join("old/backup_label"), "START WAL LOCATION: 0/1\n").unwrap();
     for (n, point) in points.iter().enumerate() {
         let mut with = stage.with_at(point);
         with["backup"] = json!({ "bases": bases, "wal": stage.live.archive() });

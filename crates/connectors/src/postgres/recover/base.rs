@@ -90,7 +90,7 @@ pub(super) fn choose(
     bin: Option<&Path>,
     at: DateTime<Utc>,
 ) -> Result<Base, Trouble> {
-    let mut found = Vec::new();
+    let (mut found, mut passed_over) = (Vec::new(), None);
     match bases {
         Bases::List(list) => {
             for path in list {
@@ -102,8 +102,17 @@ pub(super) fn choose(
                 let path = entry.map_err(|error| files(folder, &error))?.path();
                 // What else lies there, and a backup that is not finished, is no choice.
                 if path.join("PG_VERSION").exists() && path.join("backup_label").exists() {
-                    found.push(Base::read(&path, wal, bin)?);
+                    match Base::read(&path, wal, bin) {
+                        Ok(base) => found.push(base),
+                        Err(trouble) => passed_over = Some(trouble),
+                    }
                 }
+            }
+            // One of an older version, or one that is damaged, does not stand in the way of the others.
+            match passed_over {
+                Some(trouble) if found.is_empty() => return Err(trouble),
+                Some(trouble) => tracing::warn!(%trouble, "a base backup is passed over"),
+                None => {}
             }
         }
     }
@@ -214,8 +223,12 @@ mod tests {
     use super::{Base, Control, Label, best, log_time, position};
     use crate::postgres::recover::place::point;
 
-    const LABEL: &str = "START WAL LOCATION: 2/2000028 (file 000000030000000200000002)\nCHECKPOINT LOCATION: 2/2000060\n\
-        BACKUP METHOD: streamed\nSTART TIME: 2026-11-26 13:04:05 UTC\nLABEL: nightly: 3\nSTART TIMELINE: 3\n";
+    const LABEL: &str = "START WAL LOCATION: 2/2000028 (file 000000030000000200000002)\n\
+        CHECKPOINT LOCATION: 2/2000060\n\
+        BACKUP METHOD: streamed\n\
+        START TIME: 2026-11-26 13:04:05 UTC\n\
+        LABEL: nightly: 3\n\
+        START TIMELINE: 3\n";
 
     #[test]
     fn a_label_is_read_or_refused_as_a_whole() {

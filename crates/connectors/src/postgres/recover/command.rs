@@ -51,7 +51,8 @@ pub(super) async fn restore(
 /// Has a service make the instance, or name the one that it made before.
 ///
 /// # Errors
-/// `exec.*`; `postgres.answer` if the answer has no usable URL; `postgres.refused` and the like if nothing answers there.
+/// `exec.*`; `postgres.answer` if the answer has no usable URL; `postgres.refused` and the like if nothing answers
+/// there.
 pub(super) async fn create(call: &Call, place: &Place, argv: &[String], url_from: &str) -> Result<Recovered, Trouble> {
     let inputs = json!({ "at": stamp(place.at), "name": place.name });
     let answer = run(call, place, argv, &inputs, None).await?;

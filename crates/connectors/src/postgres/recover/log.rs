@@ -74,8 +74,9 @@ fn too_short(log: &str, at: &str, wal: Option<&Path>, segment: u64) -> Trouble {
                 text.push_str(&format!("; {}", excerpt(refused, 200)));
             }
             Trouble::retry("postgres.wal_too_short", text).hint(
-                "is later WAL archived yet (pg_switch_wal), and may the server's user read it? on an idle server only a \
-                 later transaction, such as a heartbeat, proves that the point was reached",
+                "is later WAL archived yet (pg_switch_wal), and may the server's user read it? on an idle server only \
+                 a later transaction, such as a heartbeat, proves that the point was reached; for an earlier point \
+                 drop the instance first",
             )
         }
     }

@@ -1,8 +1,8 @@
 //! `postgres/recover@1` and `postgres/drop-recovered@1`: a throw-away server beside the live one, at a point in time.
 //!
-//! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data folder,
-//! `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `instance` joins them, and
-//! `removal` ends them.
+//! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data
+//! folder, `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `own` and
+//! `instance` join them, and `removal` ends them.
 
 mod account;
 mod base;
@@ -11,6 +11,7 @@ mod copy;
 mod input;
 mod instance;
 mod log;
+mod own;
 mod place;
 mod programs;
 mod removal;

@@ -133,7 +133,7 @@ fn major(said: &str) -> Option<u32> {
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Checks that the account may start the programs at all.
+/// Names the server's program and whom it runs as, for an error.
 pub(super) fn shown(account: &Account, programs: &Programs) -> String {
     format!("{} as {}", programs.path("postgres").display(), account.name())
 }

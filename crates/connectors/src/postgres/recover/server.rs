@@ -54,8 +54,8 @@ impl Server {
         })
     }
 
-    /// Removes the marks of a server that was killed: the number in them may be somebody else's by now, and then no server
-    /// would start.
+    /// Removes the marks of a server that was killed: the number in them may be somebody else's by now, and then no
+    /// server would start.
     ///
     /// # Errors
     /// `postgres.files`.
@@ -98,8 +98,8 @@ impl Server {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// Ends the server at once, as if it had crashed, and waits until nothing of it is left. What it has written is safe:
-    /// it replays the rest again.
+    /// Ends the server at once, as if it had crashed, and waits until nothing of it is left. What it has written is
+    /// safe: it replays the rest again.
     ///
     /// # Errors
     /// `postgres.stop` if a process does not even end by SIGKILL.
@@ -138,13 +138,20 @@ impl Server {
     fn is_ours(&self, pid: u32) -> bool {
         let folder = PathBuf::from(format!("/proc/{pid}"));
         std::fs::read_link(folder.join("cwd")).is_ok_and(|cwd| is_in(&cwd, &self.data))
-            && std::fs::read_to_string(folder.join("comm")).is_ok_and(|comm| comm.trim() == "postgres")
+            // Not by its short name: a process gets that a moment after whoever started it may go on.
+            && std::fs::read_link(folder.join("exe")).is_ok_and(|exe| is_server(&exe))
     }
 }
 
 /// Whether a process stands in a folder, be it removed meanwhile.
 fn is_in(cwd: &Path, data: &Path) -> bool {
     cwd == data || cwd.as_os_str().as_encoded_bytes() == format!("{} (deleted)", data.display()).as_bytes()
+}
+
+/// Whether a program is a server, be it replaced by a newer one meanwhile.
+fn is_server(exe: &Path) -> bool {
+    let name = exe.file_name().unwrap_or_default().as_encoded_bytes();
+    name.strip_suffix(b" (deleted)").unwrap_or(name) == b"postgres"
 }
 
 /// Ends what commands of killed attempts at an instance are still there.

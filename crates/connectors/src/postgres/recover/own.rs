@@ -1,0 +1,222 @@
+//! A server of ours: its data filled, brought to its point, and found to stand there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use runtime::Call;
+
+use super::account::Account;
+use super::base::{Base, choose};
+use super::command;
+use super::copy::{Stop, StopOnDrop, copy};
+use super::input::{Evidence, Recover, Recovered, Stands};
+use super::place::{Hold, Place, point, stamp};
+use super::programs::Programs;
+use super::removal::clear;
+use super::server::Server;
+use super::settings::{HBA, Settings};
+use super::source::{Kind, Source};
+use super::space;
+use super::state::{Phase, Stand, State};
+use super::trouble::{blocking, files};
+use super::watch::{Seen, shorten, until_stands};
+use crate::answer::Trouble;
+
+/// Starts after settings were raised; each is one change of the live server's settings.
+const STARTS: usize = 4;
+
+/// A server of ours.
+pub(super) struct Own {
+    pub(super) place: Place,
+    pub(super) source: Source,
+    pub(super) input: Recover,
+    pub(super) account: Account,
+    pub(super) state: State,
+}
+
+/// What came of bringing a server to its point.
+pub(super) enum Settled {
+    /// It stands there.
+    Stands,
+    /// It is not what it was made as: only another copy helps.
+    Useless,
+}
+
+impl Own {
+    /// Makes the data anew, from nothing.
+    pub(super) async fn fill(&mut self, call: &Call, hold: &Arc<Hold>) -> Result<(), Trouble> {
+        clear(&self.place, hold).await?;
+        let folder = &self.place.folder;
+        // All that can be refused is refused before anything is made.
+        let base = self.chosen(hold).await?;
+        self.account.private(folder)?;
+        self.state = State::new(stamp(self.place.at), self.place.socket(), self.place.port);
+        self.state.write(folder)?;
+        self.state.backup = Some(match (base, &self.source.kind) {
+            (Some(base), _) => self.copied(base, hold).await?,
+            (None, Kind::Command { restore, wal }) => {
+                let account = &self.account;
+                command::restore(call, &self.place, account, restore, wal, self.source.bin.as_deref()).await?
+            }
+            (None, _) => return Err(Trouble::never("inputs", "backup: there is nothing to copy")),
+        });
+        self.state.phase = Phase::Moving;
+        self.state.write(folder)
+    }
+
+    /// Reads the backups, takes one, and looks for room.
+    async fn chosen(&self, hold: &Arc<Hold>) -> Result<Option<Base>, Trouble> {
+        let reserve = space::size("reserve", &self.input.reserve)?;
+        let into = self.place.parent().to_owned();
+        let Kind::Files { bases, wal } = &self.source.kind else {
+            space::room(&into, 0, 0, reserve)?;
+            return Ok(None);
+        };
+        let (bases, wal, bin, at) = (bases.clone(), wal.clone(), self.source.bin.clone(), self.place.at);
+        let hold = Arc::clone(hold);
+        blocking(move || {
+            let _hold = hold;
+            let base = choose(&bases, wal.folder(), bin.as_deref(), at)?;
+            space::check(&into, &base, wal.folder(), reserve)?;
+            Ok(Some(base))
+        })
+        .await
+    }
+
+    async fn copied(&self, base: Base, hold: &Arc<Hold>) -> Result<Evidence, Trouble> {
+        let (folder, account, hold) = (self.place.folder.clone(), self.account.clone(), Arc::clone(hold));
+        let stop = Stop::default();
+        let _guard = StopOnDrop(stop.clone());
+        blocking(move || {
+            // Nobody else touches the folder before the copy has ended, be it because nobody waits any more.
+            let _hold = hold;
+            copy(&base.path, &folder, &account, &stop)?;
+            Ok(base.evidence())
+        })
+        .await
+    }
+
+    /// Brings the server to the point that the state file names, whatever it does at the moment.
+    pub(super) async fn settle(&mut self) -> Result<Settled, Trouble> {
+        let folder = self.place.folder.clone();
+        let (server, url) = (Server::of(&folder), self.url());
+        let programs = Programs::for_data(&folder.join("data"), self.source.bin.as_deref())?;
+        for _ in 0..STARTS {
+            // A server that stands may be on its way again: it brings itself back when one of its processes is killed.
+            let is_on_its_way = self.state.phase != Phase::Moving && server.is_alive();
+            if !is_on_its_way {
+                if server.is_open() {
+                    shorten(&url).await;
+                }
+                // A standby that pauses takes a second to hear that it shall end in order; a crash costs it nothing.
+                server.stop().await?;
+                self.account.private(&self.place.socket())?;
+                server.forget_killed(&self.place.socket())?;
+                self.configure(&programs)?;
+                self.state.phase = Phase::Filled;
+                self.state.write(&folder)?;
+                server.start(&programs, &self.account)?;
+            }
+            match until_stands(&server, &url).await? {
+                Seen::Stands(stand) => return self.stands(stand),
+                // One that was found may have been dying already.
+                Seen::Ended if is_on_its_way => self.state.phase = Phase::Moving,
+                Seen::TooSmall => self.state.phase = Phase::Moving,
+                Seen::Promoted => return Ok(Settled::Useless),
+                Seen::Ended => {
+                    let segment = programs.control(&folder.join("data")).map_or(1 << 24, |control| control.segment);
+                    let at = point(&self.state.asked)?;
+                    return Err(super::log::ended(&server.log(), at, self.wal_folder(), segment));
+                }
+            }
+        }
+        Err(Trouble::retry("postgres.start", format!("{}: settings were raised again and again", folder.display()))
+            .hint("server.log in the instance's folder says which"))
+    }
+
+    /// Keeps where the server stands.
+    fn stands(&mut self, stand: Stand) -> Result<Settled, Trouble> {
+        let before = self.state.stand.as_ref();
+        let is_known = self.state.phase == Phase::Standing;
+        if is_known && before.is_some_and(|before| before.replay_lsn != stand.replay_lsn) {
+            return Ok(Settled::Useless);
+        }
+        // A start replays little again, and may meet no transaction in it.
+        let last_commit_at = stand.last_commit_at.or_else(|| before?.last_commit_at.clone());
+        let stand = Stand { last_commit_at, ..stand };
+        if !is_known || before != Some(&stand) {
+            self.state.stand = Some(stand);
+            self.state.phase = Phase::Standing;
+            self.state.write(&self.place.folder)?;
+        }
+        Ok(Settled::Stands)
+    }
+
+    fn wal_folder(&self) -> Option<&Path> {
+        match &self.source.kind {
+            Kind::Files { wal, .. } | Kind::Command { wal, .. } => wal.folder(),
+            Kind::Managed { .. } => None,
+        }
+    }
+
+    /// Writes the server's settings for the point that the state file names.
+    fn configure(&self, programs: &Programs) -> Result<(), Trouble> {
+        let data = self.place.data();
+        let restore_command = match &self.source.kind {
+            Kind::Files { wal, .. } | Kind::Command { wal, .. } => wal.restore_command(),
+            Kind::Managed { .. } => String::new(),
+        };
+        let settings = Settings {
+            socket: &self.place.socket(),
+            port: self.place.port,
+            at: point(&self.state.asked)?,
+            restore_command: &restore_command,
+            timeline: &self.source.timeline,
+            shared_buffers: &self.input.shared_buffers,
+            preload: &self.source.preload,
+            control: &programs.control(&data)?,
+        };
+        let all = [
+            ("postgresql.conf", settings.text()),
+            ("postgresql.auto.conf", String::new()),
+            ("pg_hba.conf", HBA.to_owned()),
+            ("pg_ident.conf", String::new()),
+            ("recovery.signal", String::new()),
+        ];
+        for (name, text) in all {
+            let path = data.join(name);
+            let put = std::fs::write(&path, text).and_then(|()| self.account.own(&path));
+            put.map_err(|error| files(&path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn url(&self) -> String {
+        let (role, database) = (encoded(&self.input.role), encoded(self.input.database()));
+        let socket = encoded(&self.place.socket().display().to_string());
+        format!("postgres://{role}@localhost:{}/{database}?host={socket}", self.place.port)
+    }
+
+    pub(super) fn recovered(&self) -> Recovered {
+        let stand = self.state.stand.as_ref();
+        let last_commit_at = stand.and_then(|stand| stand.last_commit_at.clone());
+        let ended = self.state.backup.as_ref().and_then(|backup| backup.end_at.clone());
+        Recovered {
+            url: self.url(),
+            path: Some(self.place.folder.display().to_string()),
+            asked: self.state.asked.clone(),
+            reached: last_commit_at.clone().or(ended),
+            backup: self.state.backup.clone(),
+            replay_lsn: stand.map(|stand| stand.replay_lsn.clone()),
+            last_commit_at,
+            stopped_by: stand.map(|stand| stand.stopped_by.clone()),
+            restore_point: Stands::default(),
+        }
+        .standing()
+    }
+}
+
+/// Writes a text for a part of a URL.
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
