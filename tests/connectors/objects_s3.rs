@@ -306,6 +306,28 @@ async fn what_is_there_is_known_by_its_tag() {
 }
 
 #[tokio::test]
+async fn what_no_store_checked_is_read_again() {
+    let (world, stores) = (World::new(), Stores::new());
+    let server = S3Server::open_folder(&stores.folder.path().join("s3"));
+    stores.write("folder/s1/a", "one");
+    let to = json!({ "url": "s3://live", "endpoint": server.url(), "allow_http": true, "anonymous": true });
+    let with = json!({ "from": stores.url("folder"), "to": to, "prefix": "s1" });
+    done(&world.apply(call("objects/copy@1", with.clone())).await);
+    let asked = server.seen();
+    assert!(asked.iter().any(|(method, path)| method == "GET" && path == "/live/s1/a"), "{asked:?}");
+    // What is stored is not what was sent.
+    let path = stores.folder.path().join("s3/live/s1/a");
+    std::fs::remove_file(&path).unwrap();
+    server.guard(move |method, _| {
+        if method == "HEAD" {
+            std::fs::write(&path, "0ne").unwrap();
+        }
+        Gate::Pass
+    });
+    unknown(&world.apply(call("objects/copy@1", with)).await, "objects.mismatch");
+}
+
+#[tokio::test]
 async fn metadata_and_tags_go_along() {
     let (world, fake) = (World::new(), FakeVersionedS3::default());
     let (server, other) = (S3Server::serve(fake.clone()), FakeVersionedS3::default());
