@@ -160,6 +160,10 @@ async fn what_the_bucket_does_not_tell_is_not_guessed() {
     let outcome = bucket.apply("objects/copy@1", json!({})).await;
     assert!(refused(&outcome, "objects.history_lost", Advice::Never).contains("of 1 objects"));
     assert_eq!(bucket.content("s1/deleted"), "-");
+    let skip = json!({ "on_lost": "skip" });
+    let back = done(&bucket.apply("objects/copy@1", skip.clone()).await);
+    assert_eq!((&back["copied"], &back["lost"]), (&json!(2), &json!(["expired"])));
+    assert_eq!(done(&bucket.apply("objects/verify@1", skip).await)["objects"], 3);
 
     let bucket = Bucket::new(FakeVersionedS3::unversioned());
     refused(&bucket.apply("objects/copy@1", json!({})).await, "objects.versions_unsupported", Advice::Never);

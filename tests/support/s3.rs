@@ -48,12 +48,22 @@ impl S3Server {
         Self::serve(s3s_fs::FileSystem::new(root).expect("the folder is there"))
     }
 
+    /// The same, for everybody: nothing is signed.
+    #[must_use]
+    pub fn open_folder(root: &Path) -> Self {
+        let store = s3s_fs::FileSystem::new(root).expect("the folder is there");
+        Self::start(S3ServiceBuilder::new(store).build())
+    }
+
     /// Serves a store.
     #[must_use]
     pub fn serve(store: impl s3s::S3) -> Self {
         let mut service = S3ServiceBuilder::new(store);
         service.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
-        let service = service.build();
+        Self::start(service.build())
+    }
+
+    fn start(service: S3Service) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a socket of this machine");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));

@@ -51,7 +51,7 @@ pub(super) async fn apply(input: Copy, context: &Context<'_>) -> Result<Value, T
         return Err(Trouble::never("objects.invalid", "undelete: only with `at`, and `to` the same place as `from`"));
     }
     let history = match input.at {
-        Some(at) => Some(history::read(&from, at).await?),
+        Some(at) => Some(history::read(&from, at, input.on_lost).await?),
         None => None,
     };
     let target = match &history {
@@ -72,7 +72,7 @@ pub(super) async fn apply(input: Copy, context: &Context<'_>) -> Result<Value, T
     };
     let done = copy.run(source, input.on_conflict, concurrency).await;
     let done = done.map_err(|trouble| if copy.transfer.wrote() { trouble.in_doubt() } else { trouble })?;
-    Ok(outputs(&done, history.is_some()))
+    Ok(outputs(&done, history.as_ref()))
 }
 
 struct Job<'j> {
@@ -169,7 +169,7 @@ impl Job<'_> {
     }
 }
 
-fn outputs(done: &[There], versions: bool) -> Value {
+fn outputs(done: &[There], history: Option<&History>) -> Value {
     let mut sum = Sum::default();
     let mut by_name: BTreeMap<&str, &There> = BTreeMap::new();
     for there in done {
@@ -182,13 +182,14 @@ fn outputs(done: &[There], versions: bool) -> Value {
         "objects": sum.objects(), "copied": count(How::Copied) + undeleted, "already": already, "bytes": sum.bytes(),
         "hash": sum.hash(),
     });
-    if versions {
+    if let Some(history) = history {
         let told: Vec<Value> = by_name.values().take(TOLD).map(|there| there.told()).collect();
         let more = by_name.len() - told.len();
         let versions = Map::from_iter([
             ("undeleted".to_owned(), undeleted.into()),
             ("versions".to_owned(), told.into()),
             ("versions_more".to_owned(), more.into()),
+            ("lost".to_owned(), history.lost.iter().take(TOLD).cloned().collect()),
         ]);
         if let Some(outputs) = outputs.as_object_mut() {
             outputs.extend(versions);

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::input::OnLost;
 use super::listing::{Entry, named};
 use super::place::Place;
 use super::s3::Record;
 use crate::answer::Trouble;
 
 /// What a bucket held below a prefix at a time, and what became of it.
+#[derive(Default)]
 pub(super) struct History {
     /// Objects as they were then, by name, each with its version.
     pub(super) then: BTreeMap<String, Entry>,
@@ -17,6 +19,8 @@ pub(super) struct History {
     pub(super) now: BTreeMap<String, Entry>,
     /// Delete markers that are all that lies over the version of then, by name.
     pub(super) markers: BTreeMap<String, Vec<String>>,
+    /// Names of objects of which the bucket does not tell what they held then.
+    pub(super) lost: Vec<String>,
 }
 
 /// Reads the history of a place.
@@ -24,7 +28,7 @@ pub(super) struct History {
 /// # Errors
 /// A store that keeps no versions (`objects.versions_unsupported`), objects whose history at that time is not kept
 /// (`objects.history_lost`), and those of the store.
-pub(super) async fn read(place: &Place, at: DateTime<Utc>) -> Result<History, Trouble> {
+pub(super) async fn read(place: &Place, at: DateTime<Utc>, on_lost: OnLost) -> Result<History, Trouble> {
     let Some(bucket) = &place.s3 else {
         let fact = format!("{}: `at` needs the versions of an S3 bucket", place.shown);
         return Err(Trouble::never("objects.versions_unsupported", fact)
@@ -40,21 +44,22 @@ pub(super) async fn read(place: &Place, at: DateTime<Utc>) -> Result<History, Tr
         prefix => format!("{prefix}/"),
     };
     let records = bucket.versions(&prefix).await?;
-    let (history, lost) = fold(records, at, |key| place.name(key).map(str::to_owned));
+    let history = fold(records, at, |key| place.name(key).map(str::to_owned));
+    let lost = &history.lost;
     if let Some(name) = history.then.keys().find(|name| place.at(name).is_err() || name.ends_with('/')) {
         let fact = format!("{}: {name} is a name that cannot be restored", place.shown);
         return Err(Trouble::never("objects.name", fact)
             .hint("it has an empty, `.` or `..` segment, or ends with `/`, which is a console's folder; remove it"));
     }
-    if !lost.is_empty() {
+    if !lost.is_empty() && on_lost == OnLost::Fail {
         let fact = format!(
             "{}: of {} objects the bucket does not tell what they held at {at}: {}",
             place.shown,
             lost.len(),
-            named(&lost)
+            named(lost)
         );
         return Err(Trouble::never("objects.history_lost", fact)
-            .hint("they were written before versions were kept, or their versions have expired; use a backup"));
+            .hint("they were written before versions were kept, or their versions have expired; use a backup for them, and `on_lost: skip` here"));
     }
     Ok(history)
 }
@@ -85,15 +90,14 @@ fn in_order(records: Vec<Record>) -> Vec<Record> {
 }
 
 /// Finds what was current at a time, from the records of a listing.
-fn fold(records: Vec<Record>, at: DateTime<Utc>, name: impl Fn(&str) -> Option<String>) -> (History, Vec<String>) {
+fn fold(records: Vec<Record>, at: DateTime<Utc>, name: impl Fn(&str) -> Option<String>) -> History {
     let mut keys: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for record in records {
         if let Some(name) = name(&record.key) {
             keys.entry(name).or_default().push(record);
         }
     }
-    let mut history = History { then: BTreeMap::new(), now: BTreeMap::new(), markers: BTreeMap::new() };
-    let mut lost = Vec::new();
+    let mut history = History::default();
     for (name, records) in keys {
         let records = in_order(records);
         if let Some(entry) = records.first().and_then(|newest| entry(&name, newest)) {
@@ -106,7 +110,7 @@ fn fold(records: Vec<Record>, at: DateTime<Utc>, name: impl Fn(&str) -> Option<S
         // A marker over nothing: what was deleted was there, and its version has expired.
         let expired = before.is_empty() && after.last().is_some_and(|oldest| oldest.content.is_none());
         if replaced || expired {
-            lost.push(name);
+            history.lost.push(name);
             continue;
         }
         let Some(entry) = before.first().and_then(|then| entry(&name, then)) else { continue };
@@ -115,7 +119,7 @@ fn fold(records: Vec<Record>, at: DateTime<Utc>, name: impl Fn(&str) -> Option<S
         }
         history.then.insert(name, entry);
     }
-    (history, lost)
+    history
 }
 
 /// The version as an entry; `None` for a delete marker.
@@ -146,11 +150,11 @@ mod tests {
 
     /// Names with the version of then, names with the markers over it, names whose history is lost.
     fn folded(records: Vec<Record>) -> [Vec<String>; 3] {
-        let (history, lost) = fold(records, time(8), |key| Some(key.to_owned()));
+        let history = fold(records, time(8), |key| Some(key.to_owned()));
         let then =
             history.then.iter().map(|(name, entry)| format!("{name}: {}", entry.version.as_deref().unwrap_or("-")));
         let markers = history.markers.iter().map(|(name, markers)| format!("{name}: {}", markers.join(" ")));
-        [then.collect(), markers.collect(), lost]
+        [then.collect(), markers.collect(), history.lost.clone()]
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(crate) struct Copy {
     /// Time (RFC 3339) whose versions are meant instead of the current objects; `from` must be an S3 bucket that keeps them.
     #[schemars(with = "Option<String>")]
     pub(crate) at: Option<DateTime<Utc>>,
+    /// With `at`: what happens if the bucket does not tell what an object held then.
+    #[serde(default)]
+    pub(crate) on_lost: OnLost,
     /// With `at`, and `to` the same as `from`: where only delete markers lie over the version, they are removed, instead of
     /// a copy of the version being made.
     #[serde(default)]
@@ -34,6 +37,17 @@ pub(crate) struct Copy {
     pub(crate) content: Proof,
     /// Objects at work at the same time; 1 to 256.
     pub(crate) concurrency: Option<usize>,
+}
+
+/// What happens if a bucket does not tell what an object held at a time.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnLost {
+    /// Nothing is done at all.
+    #[default]
+    Fail,
+    /// It counts as one that was not there, and is named.
+    Skip,
 }
 
 /// What happens if an object at the target differs.
@@ -66,6 +80,9 @@ pub(crate) struct Verify {
     /// Time (RFC 3339) whose versions are meant instead of the current objects; `from` must be an S3 bucket that keeps them.
     #[schemars(with = "Option<String>")]
     pub(crate) at: Option<DateTime<Utc>>,
+    /// With `at`: what happens if the bucket does not tell what an object held then.
+    #[serde(default)]
+    pub(crate) on_lost: OnLost,
     /// How much of the objects is compared.
     #[serde(default = "full")]
     pub(crate) content: Content,
@@ -138,6 +155,9 @@ pub(crate) struct Remove {
     /// Time (RFC 3339) whose versions are meant instead of the current objects; `from` must be an S3 bucket that keeps them.
     #[schemars(with = "Option<String>")]
     pub(crate) at: Option<DateTime<Utc>>,
+    /// With `at`: what happens if the bucket does not tell what an object held then.
+    #[serde(default)]
+    pub(crate) on_lost: OnLost,
     /// What says that an object equals its source.
     #[serde(default)]
     pub(crate) content: Proof,
@@ -190,6 +210,8 @@ pub(crate) struct Copied {
     versions: Option<Vec<PutBack>>,
     /// With `at`: objects that are not among those.
     versions_more: Option<u64>,
+    /// With `at`: names of objects that were skipped, since the bucket does not tell what they held; at most 1,000.
+    lost: Option<Vec<String>>,
 }
 
 /// What became of one object.

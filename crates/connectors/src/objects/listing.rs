@@ -93,9 +93,14 @@ pub(super) fn failed(place: &Place, what: &str, error: &object_store::Error) -> 
         }
         (NotFound { .. }, _) => Trouble::retry("objects.gone", fact)
             .hint("it was listed and is gone, or its name ends with `/`, which is no object but a console's folder"),
+        _ if METADATA.iter().any(|service| fact.contains(service)) => Trouble::retry("objects.failed", fact)
+            .hint("no credentials were found, so this machine's own were asked for; give them in the place"),
         _ => Trouble::retry("objects.failed", fact),
     }
 }
+
+/// Where a machine in a cloud asks for its credentials.
+const METADATA: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
 
 /// The status of an answer, where the error has no other word for it than its text.
 fn status(error: &object_store::Error) -> Option<u16> {

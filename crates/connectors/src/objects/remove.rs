@@ -26,7 +26,7 @@ pub(super) async fn apply(input: Remove, context: &Context<'_>) -> Result<Value,
     context.apart(&from, &to, input.at.is_some())?;
     let concurrency = context.concurrency(input.concurrency)?;
     let source = match input.at {
-        Some(at) => history::read(&from, at).map(|history| history.map(|history| history.then)).boxed(),
+        Some(at) => history::read(&from, at, input.on_lost).map(|history| history.map(|history| history.then)).boxed(),
         None => listing::all(&from).boxed(),
     };
     let (source, target) = futures::try_join!(source, listing::all(&to))?;

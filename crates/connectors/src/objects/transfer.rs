@@ -16,7 +16,7 @@ use super::listing::{Entry, failed};
 use super::place::Place;
 use super::s3::Copied;
 use super::tag::of_content;
-use super::upload::{LeftBehind, PARTS_AT_ONCE, Upload, part_of};
+use super::upload::{LeftBehind, Upload, part_of, parts_at_once};
 use super::web::Tagged;
 use crate::answer::Trouble;
 
@@ -121,7 +121,7 @@ impl<'p> Transfer<'p> {
         replace: bool,
     ) -> Result<blake3::Hash, Trouble> {
         let large = entry.size > ONE_PIECE;
-        let bytes = if large { part_of(entry.size) * (PARTS_AT_ONCE as u64 + 1) } else { entry.size };
+        let bytes = if large { part_of(entry.size) * (parts_at_once(entry.size) + 1) } else { entry.size };
         let share = u32::try_from(bytes.clamp(KIB, MEMORY) / KIB).unwrap_or(u32::MAX);
         let _share = self.memory.0.acquire_many(share).await.map_err(|_| Trouble::retry("objects.failed", "closed"))?;
         let read = open(self.from, source, entry).await?;

@@ -9,8 +9,11 @@ use super::listing::failed;
 use super::place::Place;
 use crate::answer::Trouble;
 
-/// Parts of a large object that are on their way at the same time.
-pub(super) const PARTS_AT_ONCE: usize = 3;
+/// Parts of a large object that are on their way at the same time, as long as they are small.
+const PARTS_AT_ONCE: u64 = 3;
+
+/// Bytes of one object that are held, unless two parts are more.
+const ON_THEIR_WAY: u64 = 64 * 1024 * 1024;
 
 /// Smallest part; S3 asks for 5 MiB at least.
 const PART: u64 = 8 * 1024 * 1024;
@@ -24,11 +27,18 @@ pub(super) fn part_of(size: u64) -> u64 {
     PART.max(size.div_ceil(PARTS_MAX).div_ceil(MIB) * MIB)
 }
 
+/// Returns how many parts of an object are on their way at the same time.
+pub(super) fn parts_at_once(size: u64) -> u64 {
+    // One more is being filled.
+    (ON_THEIR_WAY / part_of(size)).saturating_sub(1).clamp(1, PARTS_AT_ONCE)
+}
+
 /// An upload that is aborted unless it is completed, also if whoever uploads is dropped.
 pub(super) struct Upload<'p> {
     place: &'p Place,
     at: Path,
     parts: Option<WriteMultipart>,
+    at_once: usize,
 }
 
 impl<'p> Upload<'p> {
@@ -42,14 +52,15 @@ impl<'p> Upload<'p> {
         let upload = upload.map_err(|error| failed(place, at.as_ref(), &error))?;
         let part = usize::try_from(part_of(size)).unwrap_or(usize::MAX);
         let parts = Some(WriteMultipart::new_with_chunk_size(upload, part));
-        Ok(Self { place, at: at.clone(), parts })
+        let at_once = usize::try_from(parts_at_once(size)).unwrap_or(1);
+        Ok(Self { place, at: at.clone(), parts, at_once })
     }
 
     /// Takes the next bytes; waits while enough parts are on their way.
     pub(super) async fn put(&mut self, piece: Bytes) -> Result<(), Trouble> {
         let Some(parts) = &mut self.parts else { return Ok(()) };
         parts.put(piece);
-        parts.wait_for_capacity(PARTS_AT_ONCE).await.map_err(|error| failed(self.place, self.at.as_ref(), &error))
+        parts.wait_for_capacity(self.at_once).await.map_err(|error| failed(self.place, self.at.as_ref(), &error))
     }
 
     /// Makes the object whole.
@@ -108,14 +119,16 @@ impl LeftBehind {
 
 #[cfg(test)]
 mod tests {
-    use super::part_of;
+    use super::{part_of, parts_at_once};
 
     #[test]
     fn every_object_fits_into_the_parts_that_s3_takes() {
         const TIB: u64 = 1024 * 1024 * 1024 * 1024;
         assert_eq!(part_of(64 * 1024 * 1024), 8 * 1024 * 1024);
-        for size in [1, TIB / 16, TIB, 5 * TIB] {
+        for size in [1, TIB / 16, TIB / 8, TIB / 4, TIB, 5 * TIB] {
             assert!(size.div_ceil(part_of(size)) <= 10_000, "{size}");
+            let memory = part_of(size) * (parts_at_once(size) + 1);
+            assert!(memory <= (64 << 20) || parts_at_once(size) == 1, "{size}: {memory}");
         }
     }
 }

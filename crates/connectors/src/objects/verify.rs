@@ -18,7 +18,7 @@ pub(super) async fn apply(input: Verify, context: &Context<'_>) -> Result<Value,
     let to = context.open(&input.to, input.to_prefix.as_deref().unwrap_or(&input.prefix), false)?;
     let concurrency = context.concurrency(input.concurrency)?;
     let source = match input.at {
-        Some(at) => history::read(&from, at).map(|history| history.map(|history| history.then)).boxed(),
+        Some(at) => history::read(&from, at, input.on_lost).map(|history| history.map(|history| history.then)).boxed(),
         None => listing::all(&from).boxed(),
     };
     let (source, target) = futures::try_join!(source, listing::all(&to))?;
