@@ -1,4 +1,5 @@
-//! Times build, damage and diff of a lab of the default size in a folder given as argument.
+//! Times build, damage and diff of a lab of the default size, in a folder given as argument; `postgres` and a number of
+//! rows may follow it.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::time::Instant;
@@ -7,9 +8,13 @@ use reinstate_lab as lab;
 
 #[tokio::main]
 async fn main() {
-    let dir = std::path::PathBuf::from(std::env::args().nth(1).unwrap());
+    let args: Vec<String> = std::env::args().collect();
+    let dir = std::path::PathBuf::from(&args[1]);
+    let backend = if args.iter().any(|arg| arg == "postgres") { lab::Backend::Postgres } else { lab::Backend::Sqlite };
+    let rows = args.get(3).map_or(0, |rows| rows.parse().unwrap());
     let start = Instant::now();
-    let built = lab::build(&dir, &lab::BuildOptions::default()).await.unwrap();
+    let options = lab::BuildOptions { backend, rows, ..lab::BuildOptions::default() };
+    let built = lab::build(&dir, &options).await.unwrap();
     println!("build {:?}: {}", start.elapsed(), serde_json::to_string(&built).unwrap());
     let start = Instant::now();
     let damaged = lab::damage(&dir, &lab::DamageOptions::default()).await.unwrap();
