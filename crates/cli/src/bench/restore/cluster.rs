@@ -80,7 +80,9 @@ impl Programs {
         chown(folder, Some(uid), Some(gid)).map_err(files)?;
         std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).map_err(files)?;
         for above in folder.ancestors().skip(1) {
-            if std::fs::metadata(above).map_err(files)?.mode() & 0o001 == 0 {
+            let about = std::fs::metadata(above).map_err(files)?;
+            let bit = if about.uid() == uid { 0o100 } else { 0o001 };
+            if about.mode() & bit == 0 {
                 return Err(Failure::input(
                     "bench-dir",
                     format!("the user postgres may not pass {}", above.display()),
