@@ -110,3 +110,27 @@ async fn an_older_attempt_is_refused_and_so_is_one_that_was_taken_back() {
     let _ = world.live("UPDATE reinstate.ledger SET undone_by = 'somebody'");
     assert_eq!(code(world.restore("1").await), "postgres.undone");
 }
+
+#[tokio::test]
+async fn a_large_tenant_that_is_refused_half_way_leaves_the_next_one_unharmed() {
+    let large = "INSERT INTO items (tenant_id, name, price) SELECT t, repeat('long ', 20), n FROM generate_series(1, 2) AS t, generate_series(1, 30000) AS n";
+    let mut world = World::new(&format!("{SHOP}; {large}"), "tenants");
+    world.job.connections = 1;
+    let before = world.rows("copy");
+    world.delete(&["1", "2"]).await;
+    // In the way of a row of the first chunk, with many to come.
+    let _ = world.live("INSERT INTO tenants VALUES (3, 'three'); INSERT INTO items VALUES (5, 3, 'in the way', 1)");
+    let done = world.try_restore(&["1", "2"]).await.unwrap();
+    let codes: Vec<String> = done
+        .tenants
+        .into_iter()
+        .map(|tenant| match tenant.result {
+            Ok(restored) => format!("{} rows", restored.rows),
+            Err(error) => format!("{} {}", error.code(), error.to_string().contains("(id)=(5) (items_pkey) of 3")),
+        })
+        .collect();
+    assert_eq!(codes, ["postgres.conflict true", "30003 rows"]);
+    let _ = world.live("DELETE FROM items WHERE id = 5; DELETE FROM tenants WHERE id = 3");
+    assert_eq!(code(world.restore("1").await), "done");
+    assert_eq!(world.rows("live"), before);
+}
