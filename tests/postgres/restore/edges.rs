@@ -1,6 +1,6 @@
 //! Edges of PostgreSQL, each with the behaviour that is right for it.
 
-use connectors::postgres::RestoreError;
+use connectors::postgres::{Job, RestoreError, preview};
 
 use super::world::{World, code, conflicts};
 
@@ -193,4 +193,27 @@ async fn values_of_every_kind_come_back_to_the_bit_in_binary_and_as_text() {
     );
     assert_eq!(code(world.restore("1").await), "done");
     assert_eq!(world.rows("again"), before);
+}
+
+#[tokio::test]
+async fn what_the_deletion_changed_in_rows_of_others_is_named_with_old_values() {
+    let world = world(
+        "CREATE TABLE files (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants); \
+         CREATE TABLE shares (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, file_id int REFERENCES files ON DELETE SET NULL); \
+         CREATE TABLE stars (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, file_id int NOT NULL REFERENCES files ON DELETE CASCADE); \
+         INSERT INTO files VALUES (1, 1), (2, 2); \
+         INSERT INTO shares VALUES (1, 1, 1), (2, 2, 1), (3, 2, 2), (4, 2, NULL); INSERT INTO stars VALUES (1, 2, 1), (2, 2, 2)",
+    );
+    let _ = world.live("DELETE FROM shares WHERE tenant_id = 1; DELETE FROM files WHERE tenant_id = 1; DELETE FROM tenants WHERE id = 1");
+    let damaged = world.live("SELECT * FROM shares; SELECT * FROM stars");
+    let job = Job { tenants: vec!["1".into()], ..world.job.clone() };
+    let looked = preview(&job).await.unwrap();
+    let residue: Vec<String> = looked
+        .residue
+        .iter()
+        .map(|row| format!("{} {} {} was {} is {:?}", row.table, row.key, row.columns, row.was, row.is))
+        .collect();
+    assert_eq!(residue, ["shares (id)=(2) file_id was 1 is Some(\"NULL\")", "stars (id)=(1) file_id was 1 is None"]);
+    assert_eq!(code(world.restore("1").await), "done");
+    assert_eq!(world.live("SELECT * FROM shares WHERE tenant_id = 2; SELECT * FROM stars"), damaged);
 }

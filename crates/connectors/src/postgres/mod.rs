@@ -23,6 +23,6 @@ pub(crate) use connect::said;
 pub use connect::{ConnectError, connect, without_password};
 pub(crate) use quote::literal;
 pub use restore::{
-    Conflict, ConflictKind, Guard, Heard, Job, Looked, OnConflict, Outcome, Preview, Raised, RestoreError, Restored,
-    Scope, TableTally, TenantOutcome, preview, restore,
+    Conflict, ConflictKind, Guard, Heard, Job, Looked, OnConflict, Outcome, Preview, Raised, Residue, RestoreError,
+    Restored, Scope, TableTally, TenantOutcome, preview, restore,
 };

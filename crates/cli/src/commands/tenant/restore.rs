@@ -187,7 +187,10 @@ fn preview_json(looked: &Preview) -> Value {
             Err(error) => json!({ "id": tenant, "state": "failed", "error": error_json(error) }),
         })
         .collect();
-    json!({ "dry_run": true, "tenants": tenants, "sequences_to_raise": looked.raised })
+    json!({
+        "dry_run": true, "tenants": tenants, "sequences_to_raise": looked.raised,
+        "changed_by_the_deletion": looked.residue,
+    })
 }
 
 fn preview_text(looked: &Preview) -> String {
@@ -216,6 +219,13 @@ fn preview_text(looked: &Preview) -> String {
     for raised in &looked.raised {
         let (was, to) = (raised.was, raised.to);
         text.push_str(&format!("sequence {} stands at {was} and would be raised to {to}\n", raised.sequence));
+    }
+    for row in &looked.residue {
+        let now = row.is.as_ref().map_or("the row is gone".to_owned(), |is| format!("it holds {is}"));
+        text.push_str(&format!(
+            "left by the deletion, and not ours to write: {} {}: {} was {}, now {now}\n",
+            row.table, row.key, row.columns, row.was
+        ));
     }
     text.push_str("nothing was changed");
     text

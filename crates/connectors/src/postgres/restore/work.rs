@@ -17,6 +17,7 @@ use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::{Pair, Scope};
 use super::pairs::Pairs;
+use super::residue::{self, Residue};
 use super::sequences::{self, Raised};
 use super::session::{self, Live, run};
 use super::source;
@@ -175,6 +176,8 @@ pub struct Preview {
     pub tenants: Vec<(String, Result<Looked, RestoreError>)>,
     /// Sequences that would be raised.
     pub raised: Vec<Raised>,
+    /// Rows of others that the deletion has changed; they are left as they are.
+    pub residue: Vec<Residue>,
 }
 
 /// Looks what [`restore`] would do. What it writes into the live database is temporary and rolled back.
@@ -194,7 +197,11 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
     }
     looked.extend(tenants.left_out().map(|outcome| (outcome.tenant, outcome.result.map(|_| Looked::default()))));
     looked.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Preview { tenants: looked, raised })
+    let residue = match lane.origin.server() {
+        Some(server) => residue::find(server, &mut lane.live.connection, &pair, &tenants.known).await?,
+        None => Vec::new(),
+    };
+    Ok(Preview { tenants: looked, raised, residue })
 }
 
 /// Opens a connection to either side, compares the databases and finds the tenants.
