@@ -13,4 +13,5 @@ mod recover_full;
 mod recover_killed;
 mod recover_refused;
 mod restore;
+mod restore_command;
 mod stage;
