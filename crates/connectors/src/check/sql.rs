@@ -201,9 +201,18 @@ mod tests {
     #[test]
     fn values_take_their_places_and_stay_values() {
         let fill = |query: &str, args: Value| filled(query, args.as_array().map(Vec::as_slice).unwrap_or_default());
-        assert_eq!(fill("a = ?1 AND b = ?2", json!(["o'x", 7])).unwrap(), "a = 'o''x' AND b = '7'");
-        assert_eq!(fill("'?1' || \"?1\" || ?1", json!([null])).unwrap(), "'?1' || \"?1\" || NULL");
-        assert_eq!(fill("j ? 'key' AND x = ?1", json!(["a\\"])).unwrap(), "j ? 'key' AND x = E'a\\\\'");
+        assert_eq!(
+            fill("a = ?1 AND b = ?2", json!(["o'x", 7])).expect("it was made to be so"),
+            "a = 'o''x' AND b = '7'"
+        );
+        assert_eq!(
+            fill("'?1' || \"?1\" || ?1", json!([null])).expect("it was made to be so"),
+            "'?1' || \"?1\" || NULL"
+        );
+        assert_eq!(
+            fill("j ? 'key' AND x = ?1", json!(["a\\"])).expect("it was made to be so"),
+            "j ? 'key' AND x = E'a\\\\'"
+        );
         assert!(fill("a = ?2", json!(["x"])).is_err());
     }
 }

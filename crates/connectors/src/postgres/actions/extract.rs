@@ -187,7 +187,7 @@ mod tests {
             .map(|(tenant, second)| (tenant.to_owned(), format!("2022-04-05T07:38:{second}Z")))
             .into();
         let seen = |together: u64| {
-            let groups = groups(&points, std::time::Duration::from_secs(together)).unwrap();
+            let groups = groups(&points, std::time::Duration::from_secs(together)).expect("it was made to be so");
             groups
                 .iter()
                 .map(|it| format!("{}:{}", it.at.format("%S"), it.tenants.join("")))

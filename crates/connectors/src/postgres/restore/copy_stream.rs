@@ -201,9 +201,13 @@ mod tests {
         let mut rows = Vec::new();
         let mut splitter = Splitter::new(form);
         for message in bytes.chunks(size) {
-            splitter.feed(message, |row| Ok(rows.push(row.to_vec()))).unwrap();
+            let row = |row: &[u8]| {
+                rows.push(row.to_vec());
+                Ok(())
+            };
+            splitter.feed(message, row).expect("it is a stream");
         }
-        splitter.finish().unwrap();
+        splitter.finish().expect("it was made to be so");
         rows
     }
 
@@ -215,7 +219,7 @@ mod tests {
             assert_eq!(cut(Form::Binary, &bytes, size), whole, "messages of {size}");
         }
         let mut fields = Fields::default();
-        fields.find(Form::Binary, &whole[0]).unwrap();
+        fields.find(Form::Binary, &whole[0]).expect("it was made to be so");
         assert_eq!(fields.len(), 3);
         assert_eq!(
             (0..3).map(|at| fields.value(&whole[0], at)).collect::<Vec<_>>(),
@@ -233,7 +237,7 @@ mod tests {
         let bytes = binary(&[&[Some(b"abc")]]);
         for end in 1..bytes.len() {
             let mut splitter = Splitter::new(Form::Binary);
-            splitter.feed(&bytes[..end], |_| Ok(())).unwrap();
+            splitter.feed(&bytes[..end], |_| Ok(())).expect("it was made to be so");
             assert!(splitter.finish().is_err(), "cut at {end}");
         }
         let mut splitter = Splitter::new(Form::Binary);

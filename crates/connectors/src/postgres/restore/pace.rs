@@ -96,11 +96,11 @@ mod tests {
         let mut state = State { rate: BEGIN, free_at: begun };
         let half = BEGIN as usize / 2;
         assert_eq!(state.due(begun, half), None, "the first begin at once");
-        let due = state.due(begun, half).unwrap();
+        let due = state.due(begun, half).expect("it was made to be so");
         assert_eq!(due - begun, Duration::from_millis(500));
         // After a pause a little may be sent at once, and not all that was not sent meanwhile.
         let later = begun + Duration::from_secs(60);
         assert_eq!(state.due(later, half), None);
-        assert_eq!(state.due(later, half).unwrap() - later, Duration::from_millis(400));
+        assert_eq!(state.due(later, half).expect("it was made to be so") - later, Duration::from_millis(400));
     }
 }

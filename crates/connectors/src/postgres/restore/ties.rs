@@ -168,14 +168,14 @@ mod tests {
             bytes.extend(value.unwrap_or_default());
         }
         let mut fields = Fields::default();
-        fields.find(Form::Binary, &bytes).unwrap();
+        fields.find(Form::Binary, &bytes).expect("it was made to be so");
         (bytes, fields)
     }
 
     fn key(values: &[&str]) -> u128 {
         let values: Vec<Option<&[u8]>> = values.iter().map(|value| Some(value.as_bytes())).collect();
         let (bytes, fields) = row(&values);
-        packed(&bytes, &fields, 0, &(0..values.len()).collect::<Vec<_>>()).unwrap()
+        packed(&bytes, &fields, 0, &(0..values.len()).collect::<Vec<_>>()).expect("it was made to be so")
     }
 
     #[test]
