@@ -30,10 +30,15 @@ fn servers_are_found_again_after_kills_and_stopped_at_the_end() {
     lab.serve();
     let second = lab.servers();
     lab.kill(second[0]);
+    // Who needs it is told to come again.
+    while lab.status("/support/tickets") != 503 {
+        std::thread::yield_now();
+    }
     let found = lab.diff();
     assert_eq!((&found["sites_different"], &found["bystanders_changed"]), (&4.into(), &0.into()), "{found}");
     let third = lab.servers();
     assert!(third.len() == 2 && third != second, "{second:?}, then {third:?}");
+    assert_eq!(lab.status("/support/tickets"), 200);
     let failed = lab.latency()["phases"][0]["failed"].as_u64();
     lab.phase("again");
     lab.until(|latency| latency["phases"][1]["transactions"].as_u64() >= Some(60));

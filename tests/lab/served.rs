@@ -111,14 +111,24 @@ impl Served {
         }
     }
 
+    /// The status with which a path is answered.
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        self.answer("GET", path, "")[9..12].parse().unwrap()
+    }
+
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let answer = self.answer(method, path, body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    fn answer(&self, method: &str, path: &str, body: &str) -> String {
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        answer
     }
 }
 

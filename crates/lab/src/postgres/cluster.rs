@@ -103,7 +103,11 @@ impl Cluster {
         }
         let data = self.data().display().to_string();
         let args = ["stop", "--silent", "--wait", "--timeout=120", "--mode=fast", "-D", &data];
-        self.programs.run("pg_ctl", &args, &self.home).await
+        match self.programs.run("pg_ctl", &args, &self.home).await {
+            // It ended by itself just before it was told to.
+            Err(_) if !self.runs().await? => Ok(()),
+            done => done,
+        }
     }
 
     async fn runs(&self) -> Result<bool, StoreError> {

@@ -84,6 +84,9 @@ pub async fn halt(dir: &Path) -> Result<(), StoreError> {
     }
     let programs = Programs::find(None)?;
     let clusters: Vec<Cluster> = made.into_iter().map(|index| Cluster::new(&layout, &programs, index)).collect();
+    all(&clusters, |cluster| async move { cluster.stop().await }).await?;
+    // One that was just being started shows itself a moment later.
+    tokio::time::sleep(PAUSE * 5).await;
     all(&clusters, |cluster| async move { cluster.stop().await }).await
 }
 

@@ -44,14 +44,33 @@ impl Problem {
         Self { retry_after: Some("1"), ..Self::new(status, code, message) }
     }
 
+    /// 503: a product database does not answer, and nothing happened.
+    fn away() -> Self {
+        Self::later(StatusCode::SERVICE_UNAVAILABLE, "database-unavailable", "a product database does not answer")
+    }
+
     /// 503 that says nothing about whether the request had its effect.
     pub(super) fn unclear(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 }
 
+/// Whether a server is down, going down or coming up. Whatever was begun in our own stores is rolled back.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Sql { source, .. } = &error
+            && is_away(source)
+        {
+            return Self::away();
+        }
         tracing::error!(error = &error as &dyn std::error::Error, "a store failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store-failed", error.to_string())
     }
@@ -59,6 +78,9 @@ impl From<StoreError> for Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        if is_away(&error) {
+            return Self::away();
+        }
         if let sqlx::Error::Database(source) = &error
             && !matches!(source.kind(), sqlx::error::ErrorKind::Other)
         {
