@@ -68,7 +68,8 @@ async fn hand_one(from: &mut PgConnection, to: &mut PgConnection, site: &str) ->
         sqlx::query_as(AssertSqlSafe(orphans(&id))).fetch_one(&mut *to).await.map_err(sql("check references"))?;
     let (there, here) = futures::try_join!(hashes(from, &id), hashes(to, &id))?;
     if orphans != 0 || there != here {
-        return Err(Failure::new(Exit::Trouble, "bench-differs", format!("{site} is not whole"), "report this defect"));
+        let fact = format!("by hand {site} is not whole: {orphans} orphans, {there:?} there, {here:?} here");
+        return Err(Failure::new(Exit::Trouble, "bench-differs", fact, "report this defect"));
     }
     run(to, "COMMIT", "commit").await
 }
@@ -86,12 +87,14 @@ fn orphans(ids: &str) -> String {
     format!("SELECT {}", all.collect::<Vec<_>>().join(" + "))
 }
 
-async fn hashes(connection: &mut PgConnection, ids: &str) -> Result<Vec<(i64, String)>, Failure> {
-    let one = |table: &Table| {
+/// Count and order-independent hash of each table's rows of tenants.
+async fn hashes(connection: &mut PgConnection, ids: &str) -> Result<Vec<(i32, i64, String)>, Failure> {
+    let one = |(at, table): (usize, &Table)| {
         let sum = "coalesce(sum(hashtextextended(t::text, 0)), 0)::text";
-        format!("SELECT count(*), {sum} FROM {} AS t WHERE {}", table.name, table.of(ids))
+        format!("SELECT {at} AS at, count(*), {sum} FROM {} AS t WHERE {}", table.name, table.of(ids))
     };
-    let text = TABLES.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
+    // Parallel workers answer in any order.
+    let text = format!("{} ORDER BY at", TABLES.iter().enumerate().map(one).collect::<Vec<_>>().join(" UNION ALL "));
     sqlx::query_as(AssertSqlSafe(text)).fetch_all(connection).await.map_err(sql("hash rows"))
 }
 
