@@ -9,11 +9,12 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Fields, Form};
 use super::error::{RestoreError, failed};
 use super::extracted::{Described, Extracted, FORMAT, Manifest, file};
+use super::named::named;
 use super::pair::{Pair, Scope};
 use super::session;
 use super::source;
 use super::tally::Tally;
-use super::{large_objects, load, sequences, work};
+use super::{large_objects, load, sequences};
 use crate::postgres::catalog::TableKind;
 
 /// Bytes of a table that a tenant's file waits for before it is written to.
@@ -49,7 +50,7 @@ pub(crate) async fn extract(
     session::snapshot(&mut server).await?;
     let catalog = keep(folder, &described)?;
     let pair = Pair::alone(described, scope)?;
-    let named = work::named(&mut server, &pair, tenants).await?;
+    let named = named(&mut server, &pair, tenants).await?;
     let sequences = sequences::stand(&mut server, &pair).await?;
     let known = &named.known;
     for tenant in known {

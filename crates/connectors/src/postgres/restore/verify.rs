@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use super::error::RestoreError;
+use super::named::named;
 use super::origin::Origin;
 use super::pair::{Pair, Scope};
 use super::pairs::Pairs;
@@ -13,7 +14,7 @@ use super::session::{self, Live};
 use super::source::{self, Cutter};
 use super::tally::{TableTally, Tally};
 use super::ties::Ties;
-use super::{load, references, work};
+use super::{load, references};
 
 /// What one side holds of a tenant.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ pub(crate) async fn check(
             let described = Pair::describe(backup, scope);
             let pair = pairs.of((from, described), to, &mut live.connection, scope).await?;
             session::snapshot(backup).await?;
-            let named = work::named(backup, &pair, tenants).await?;
+            let named = named(backup, &pair, tenants).await?;
             if let Some(unknown) = named.unknown.first() {
                 return Err(RestoreError::NoTenant(unknown.clone()));
             }

@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::careful::{self, Looked};
-use super::error::{RestoreError, failed};
-use super::extracted::{Described, Extracted};
+use super::error::RestoreError;
+use super::groups::{Group, grouped};
 use super::guard::{self, Heard};
 use super::ledger;
 use super::load::{self, Came, Restored, Supply, Ticket};
+use super::named::{Named, named};
 use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::{Pair, Scope};
@@ -22,11 +22,6 @@ use super::sequences::{self, Raised};
 use super::session::{self, Live, run};
 use super::source;
 use super::statements::Statements;
-
-/// Rows that are held in memory at once by a connection; a larger tenant is streamed.
-const GROUP_ROWS: u64 = 40_000;
-/// Tenants that are read together at most.
-const GROUP_TENANTS: usize = 256;
 
 /// Statements about one tenant find its rows by index; with one plan for all tenants alike they would not need to.
 const BY_INDEX: &str = "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; \
@@ -245,13 +240,6 @@ impl Lane {
     }
 }
 
-/// Tenants that are read together; or one that is not held in memory.
-#[derive(Clone, Debug)]
-struct Group {
-    tenants: Vec<String>,
-    large: bool,
-}
-
 struct Task<'a> {
     job: &'a Job,
     pair: &'a Pair,
@@ -311,129 +299,4 @@ impl Task<'_> {
 /// Whether a connection is of no more use after this.
 fn breaks(error: &RestoreError) -> bool {
     matches!(error, RestoreError::Database { state: None, .. } | RestoreError::InDoubt(_) | RestoreError::Stream(_))
-}
-
-/// Tenants that were asked for.
-#[derive(Default)]
-pub(crate) struct Named {
-    asked: usize,
-    /// IDs of those that the backup has.
-    pub(crate) known: Vec<String>,
-    /// Those that it has not, as they were asked for.
-    pub(crate) unknown: Vec<String>,
-    /// Tenants with rows in partitions that the live database has not.
-    homeless: Vec<(String, Vec<String>)>,
-    /// Where sequences stood in the backup.
-    sequences: Vec<sequences::Stand>,
-    /// Partitions in which an extract's rows lay, by tenant.
-    lay_in: Vec<(String, Vec<String>)>,
-}
-
-impl Named {
-    /// Finds tenants in an extract; returns what their server was like.
-    ///
-    /// Tenants of one call come from servers of one schema: else the first one's is compared with the live one, and a
-    /// table that differs fails its tenant when its rows are written.
-    fn find(&mut self, extracted: &Extracted, asked: &[String]) -> Result<Option<Described>, RestoreError> {
-        self.asked = asked.len();
-        let mut described = None;
-        for id in asked {
-            let Some(manifest) = extracted.manifest(id)? else {
-                self.unknown.push(id.clone());
-                continue;
-            };
-            if described.is_none() {
-                described = Some(extracted.described(&manifest)?);
-            }
-            for stand in manifest.sequences {
-                match self.sequences.iter_mut().find(|(schema, name, _)| (schema, name) == (&stand.0, &stand.1)) {
-                    // Later points stand further on.
-                    Some(known) if known.2.abs() < stand.2.abs() => known.2 = stand.2,
-                    Some(_) => {}
-                    None => self.sequences.push(stand),
-                }
-            }
-            self.lay_in.push((manifest.tenant.clone(), manifest.partitions));
-            self.known.push(manifest.tenant);
-        }
-        Ok(described)
-    }
-
-    fn leave_homeless(&mut self, pair: &Pair) {
-        let lost: Vec<String> =
-            pair.lost.iter().map(|partition| format!("{}.{}", partition.schema, partition.name)).collect();
-        for (tenant, lay_in) in std::mem::take(&mut self.lay_in) {
-            let gone: Vec<String> = lay_in.into_iter().filter(|name| lost.contains(name)).collect();
-            if !gone.is_empty() {
-                self.known.retain(|other| *other != tenant);
-                self.homeless.push((tenant, gone));
-            }
-        }
-    }
-
-    fn left_out(&self) -> impl Iterator<Item = TenantOutcome> {
-        let unknown = self.unknown.iter().map(|tenant| (tenant, RestoreError::NoTenant(tenant.clone())));
-        let homeless = self.homeless.iter().map(|(tenant, partitions)| {
-            let gone = partitions.iter().map(|name| format!("the partition {name} is not there any more"));
-            (tenant, RestoreError::Drift(gone.collect()))
-        });
-        unknown.chain(homeless).map(|(tenant, error)| TenantOutcome { tenant: tenant.clone(), result: Err(error) })
-    }
-}
-
-/// Writes IDs as the root's key is written, and tells those of the backup from others.
-pub(crate) async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[String]) -> Result<Named, RestoreError> {
-    let root = &pair.backup.tables[pair.closure.root];
-    let sql = format!(
-        "SELECT a.id, r.key::text FROM unnest($1::text[]) AS a(id) LEFT JOIN (SELECT {} AS key FROM {}) AS r ON r.key = a.id::{}",
-        crate::postgres::quote::name(&pair.closure.key),
-        crate::postgres::quote::qualified(&root.schema, &root.name),
-        pair.closure.key_type
-    );
-    let found: Vec<(String, Option<String>)> =
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(asked).fetch_all(backup).await.map_err(|error| {
-            match failed("look for the tenants")(error) {
-                RestoreError::Database { state: Some(state), why, .. } if state.starts_with("22") => {
-                    RestoreError::BadId { id: asked.first().cloned().unwrap_or_default(), why }
-                }
-                other => other,
-            }
-        })?;
-    let mut named = Named::default();
-    for (asked, known) in found {
-        match known {
-            Some(id) if !named.known.contains(&id) => named.known.push(id),
-            Some(_) => {}
-            None => named.unknown.push(asked),
-        }
-    }
-    named.asked = named.known.len() + named.unknown.len();
-    Ok(named)
-}
-
-/// Puts tenants into groups, the largest first.
-fn grouped(sizes: std::collections::HashMap<String, u64>, tenants: &[String]) -> VecDeque<Group> {
-    let size = |tenant: &String| sizes.get(tenant).copied().unwrap_or(0);
-    let mut sorted: Vec<&String> = tenants.iter().collect();
-    sorted.sort_by(|a, b| size(b).cmp(&size(a)).then_with(|| a.cmp(b)));
-    let mut groups: VecDeque<Group> = VecDeque::new();
-    let mut rows = 0;
-    for tenant in sorted {
-        let own = size(tenant);
-        if own > GROUP_ROWS / 2 {
-            groups.push_back(Group { tenants: vec![tenant.clone()], large: true });
-            continue;
-        }
-        match groups.back_mut() {
-            Some(group) if !group.large && rows + own <= GROUP_ROWS && group.tenants.len() < GROUP_TENANTS => {
-                group.tenants.push(tenant.clone());
-                rows += own;
-            }
-            _ => {
-                groups.push_back(Group { tenants: vec![tenant.clone()], large: false });
-                rows = own;
-            }
-        }
-    }
-    groups
 }
