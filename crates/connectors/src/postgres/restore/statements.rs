@@ -68,7 +68,7 @@ impl Statements {
         let rows = selects(&|at| format!("{at}::int4, ROW({})", pair.sheets.all[at].list("t")), &wanted);
         let closing = format!(
             "INSERT INTO reinstate.ledger (key, token, run, root, tenant, rows, inserted, updated, detail) \
-             SELECT $1, $2, $3, {}, $4, $5, $6, $7, $8::text::jsonb FROM ({WRITES}) AS w \
+             VALUES ($1, $2, $3, {}, $4, $5, $6, $7, $8::text::jsonb) \
              RETURNING (SELECT ARRAY[w.inserted, w.updated, w.deleted] FROM ({WRITES}) AS w)",
             literal(&pair.label(pair.closure.root))
         );
