@@ -126,13 +126,16 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Copies a stopped cluster, byte for byte, and waits until the copy is on disk.
-    pub(super) async fn copy(&self, home: &Path) -> Result<Self, Failure> {
+    /// Copies a stopped cluster, byte for byte; `settled` waits until the copy is on disk, so that nothing of it is
+    /// written while something else is measured.
+    pub(super) async fn copy(&self, home: &Path, settled: bool) -> Result<Self, Failure> {
         let copy = Self { home: home.to_owned(), programs: self.programs.clone(), buffers: self.buffers, server: None };
         copy.folder()?;
         // Blocks that two copies share would be written by the first one only.
         self.programs.run("cp", &["-a", "--reflink=never", &self.data(), &copy.data()]).await?;
-        self.programs.run("sync", &["--file-system", &copy.data()]).await?;
+        if settled {
+            self.programs.run("sync", &["--file-system", &copy.data()]).await?;
+        }
         Ok(copy)
     }
 

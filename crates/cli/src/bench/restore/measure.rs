@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use super::cluster::{Cluster, Programs};
 use super::figures::{Flat, Live, RestoreFigures, Timed};
 use super::pump::{Between, ceiling, hand, plain};
-use super::shop::{Shop, Site, open, sql};
+use super::shop::{Shop, Site, TRIED, open, sql};
 use super::traffic::Traffic;
 use crate::bench::process;
 use crate::exit::Exit;
@@ -20,8 +20,6 @@ const SMALL: u64 = 200;
 /// How long tenants in use are listened to before the restore, and for a data set that is only tried out.
 const CALM: Duration = Duration::from_secs(8);
 const CALM_TRIED: Duration = Duration::from_secs(1);
-/// Rows under which a data set says nothing about speed.
-const TRIED: u64 = 100_000;
 
 /// Who, and which other questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

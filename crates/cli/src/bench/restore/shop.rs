@@ -9,6 +9,9 @@ use super::cluster::{Cluster, Mode, Programs};
 use super::tables::{TABLES, array};
 use crate::failure::Failure;
 
+/// Rows under which a data set is only tried out: its figures say nothing about speed.
+pub(super) const TRIED: u64 = 100_000;
+
 const SCHEMA: &str = include_str!("schema.sql");
 const ROWS: &str = include_str!("rows.sql");
 const KEYS: &str = include_str!("keys.sql");
@@ -32,6 +35,8 @@ pub(super) struct Shop {
     pub(super) sites: Vec<Site>,
     /// Size of what was deleted, as values are stored, in bytes.
     pub(super) bytes: u64,
+    /// Whether it is large enough to say something about speed.
+    measured: bool,
     /// Count and sum of hashes of every table before the deletion.
     truth: Vec<(String, String)>,
 }
@@ -50,7 +55,7 @@ impl Shop {
         script(&mut connection, KEYS).await?;
         drop(connection);
         made.stop().await?;
-        let mut backup = made.copy(&home.join("b")).await?;
+        let mut backup = made.copy(&home.join("b"), rows >= TRIED).await?;
         backup.start(Mode::InUse).await?;
         let mut connection = open(&backup.url()).await?;
         warm(&mut connection).await?;
@@ -65,7 +70,7 @@ impl Shop {
         delete(&mut connection, &ids).await?;
         drop(connection);
         made.stop().await?;
-        Ok(Self { home: home.to_owned(), backup, damaged: made, sites: gone, bytes, truth })
+        Ok(Self { home: home.to_owned(), backup, damaged: made, sites: gone, bytes, measured: rows >= TRIED, truth })
     }
 
     /// Rows that were deleted.
@@ -75,7 +80,7 @@ impl Shop {
 
     /// Starts a fresh copy of the live database, with its pages in memory.
     pub(super) async fn live(&self) -> Result<Cluster, Failure> {
-        let mut live = self.damaged.copy(&self.home.join("l")).await?;
+        let mut live = self.damaged.copy(&self.home.join("l"), self.measured).await?;
         live.start(Mode::InUse).await?;
         warm(&mut open(&live.url()).await?).await?;
         Ok(live)
@@ -117,7 +122,7 @@ fn buffers(rows: u64) -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
     let eighth = total.unwrap_or(0_u64) / 1024 / 8;
-    if rows < 200_000 { 128 } else { eighth.clamp(1_024, 4_096) }
+    if rows < TRIED { 128 } else { eighth.clamp(1_024, 4_096) }
 }
 
 /// Connects.
