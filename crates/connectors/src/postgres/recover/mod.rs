@@ -2,7 +2,7 @@
 //!
 //! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data folder,
 //! `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `instance` joins them, and
-//! `removal` ends them.
+//! `removal` ends them. `preflight` asks before a run, by what `reach` sees in the archive.
 
 mod account;
 mod base;
@@ -12,7 +12,9 @@ mod input;
 mod instance;
 mod log;
 mod place;
+pub(crate) mod preflight;
 mod programs;
+mod reach;
 mod removal;
 mod server;
 mod settings;

@@ -36,6 +36,7 @@ pub use guard::Heard;
 pub(crate) use ledger::{entries as ledger_entries, is_there as ledger_is_there};
 pub use load::Restored;
 pub use pair::Scope;
+pub(crate) use pair::{Pair, loud, needs_quiet};
 pub(crate) use pairs::Pairs;
 pub(crate) use remove::{Removal, remove};
 pub use sequences::Raised;
