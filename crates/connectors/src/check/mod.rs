@@ -14,7 +14,7 @@ pub(crate) use subset::difference;
 use crate::answer::{Trouble, outcome};
 use crate::http::{Client, preflight};
 use crate::spec::action;
-use crate::sqlite;
+use crate::{postgres, sqlite};
 
 /// Implements `check/*`.
 pub(crate) struct Check {
@@ -58,6 +58,7 @@ impl Connector for Check {
         let url = intent.with.get("url").and_then(serde_json::Value::as_str);
         let question = match (intent.uses.as_str(), url) {
             ("check/http@1", _) => preflight::question(&self.client, &intent.with),
+            ("check/sql@1", Some(url)) if sql::is_server(url) => Some(postgres::preflight::read_only(url)),
             ("check/sql@1", Some(url)) => Some(sqlite::preflight::file(url, false)),
             _ => None,
         };
@@ -65,6 +66,16 @@ impl Connector for Check {
     }
 
     async fn preflight(&self, question: Call) -> Vec<Finding> {
+        // A URL that is a secret is known only now.
+        let url = question.with.get(sqlite::preflight::LIVE).and_then(serde_json::Value::as_str);
+        let server = url.and_then(|url| question.secrets.reveal(url).ok()).filter(|url| sql::is_server(url));
+        let question = match server {
+            Some(url) => Call { with: postgres::preflight::read_only(&url), ..question },
+            None => question,
+        };
+        if let Some(findings) = postgres::preflight::answer(&question).await {
+            return findings;
+        }
         match sqlite::preflight::answer(&question).await {
             Some(findings) => findings,
             None => preflight::answer(&question).await,

@@ -54,7 +54,7 @@ pub(crate) async fn apply(call: &Call) -> Result<Value, Trouble> {
 }
 
 async fn look(call: &Call, check: CheckSql) -> Result<Value, Trouble> {
-    let (place, rows) = if check.url.starts_with("postgres://") || check.url.starts_with("postgresql://") {
+    let (place, rows) = if is_server(&check.url) {
         (crate::postgres::without_password(&check.url), postgres(&check).await?)
     } else {
         let place = Place::new(&check.url);
@@ -72,6 +72,11 @@ async fn look(call: &Call, check: CheckSql) -> Result<Value, Trouble> {
         None => Ok(json!({ "rows": rows })),
         Some(difference) => Err(Trouble::retry("check.mismatch", format!("{place}: {difference}"))),
     }
+}
+
+/// Whether a URL is that of a server, not of a file.
+pub(crate) fn is_server(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 async fn sqlite(place: &Place, check: &CheckSql) -> Result<Vec<Value>, Trouble> {

@@ -2,7 +2,7 @@
 
 mod group;
 mod input;
-mod preflight;
+pub(crate) mod preflight;
 mod run;
 
 use async_trait::async_trait;

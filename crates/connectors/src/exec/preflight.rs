@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 use serde_json::{Value, json};
 
 /// Kind of the question.
-const PROGRAM: &str = "exec.program";
+pub(crate) const PROGRAM: &str = "exec.program";
 /// Longest first line of a script that is read.
 const LINE: u64 = 256;
 
@@ -26,7 +26,7 @@ pub(super) fn questions(intent: &Intent) -> Vec<Value> {
     ["command", "probe"].into_iter().filter_map(program).collect()
 }
 
-pub(super) async fn answer(call: &Call) -> Vec<Finding> {
+pub(crate) async fn answer(call: &Call) -> Vec<Finding> {
     let text = |name: &str| call.with.get(name).and_then(Value::as_str).map(str::to_owned);
     let written = text(PROGRAM).unwrap_or_default();
     let revealed = |text: String| call.secrets.reveal(&text).unwrap_or(text);

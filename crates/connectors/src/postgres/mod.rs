@@ -11,7 +11,7 @@ mod quote;
 mod recover;
 mod restore;
 
-pub(crate) use actions::Postgres;
+pub(crate) use actions::{Postgres, preflight};
 pub use catalog::{
     Action, Catalog, CatalogError, Column, ForeignKey, Generated, Identity, Index, Partition, Sequence, Table,
     TableKind, Trigger, TriggerState,

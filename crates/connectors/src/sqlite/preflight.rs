@@ -18,7 +18,7 @@ use super::{plan, schema};
 use crate::answer::Trouble;
 
 /// Kinds of questions.
-const LIVE: &str = "sqlite.live";
+pub(crate) const LIVE: &str = "sqlite.live";
 const BACKUP: &str = "sqlite.backup";
 const SCHEMA: &str = "sqlite.schema";
 

@@ -3,6 +3,7 @@
 mod bystanders;
 mod extract;
 mod input;
+pub(crate) mod preflight;
 mod remove;
 mod restore;
 mod trouble;
@@ -11,7 +12,7 @@ mod wal;
 
 use async_trait::async_trait;
 use runtime::engine::{ActionSpec, Holds, Outcome};
-use runtime::{Call, Connector, Probed};
+use runtime::{Call, Connector, Finding, Intent, Probed};
 
 use super::recover;
 use super::restore::Pairs;
@@ -106,5 +107,13 @@ impl Connector for Postgres {
             "postgres/remove@1" => outcome(remove::probe(&call).await, &call.secrets),
             _ => no_probe(&call),
         }
+    }
+
+    fn questions(&self, intent: &Intent) -> Vec<serde_json::Value> {
+        preflight::questions(intent)
+    }
+
+    async fn preflight(&self, question: Call) -> Vec<Finding> {
+        preflight::answer(&question).await.unwrap_or_default()
     }
 }

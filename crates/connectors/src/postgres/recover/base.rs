@@ -67,6 +67,11 @@ impl Base {
         self.end_at.or(self.label.start_at)
     }
 
+    /// When it ended, or began if nobody says when it ended.
+    pub(super) fn ended(&self) -> Option<DateTime<Utc>> {
+        self.usable_from()
+    }
+
     /// What is kept of it for an audit.
     pub(super) fn evidence(&self) -> Evidence {
         Evidence {
@@ -145,6 +150,11 @@ fn best(mut found: Vec<Base>, at: DateTime<Utc>) -> Result<Base, Trouble> {
 }
 
 impl Label {
+    /// Timeline on which the backup began.
+    pub(super) fn timeline(&self) -> u32 {
+        self.timeline
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         // START WAL LOCATION: 0/2000028 (file 000000010000000000000002)

@@ -2,7 +2,8 @@
 //!
 //! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data
 //! folder, `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `own` and
-//! `instance` join them, and `removal` ends them.
+//! `instance` join them, and `removal` ends them. `preflight` asks before a run, by what `reach` sees in
+//! the archive.
 
 mod account;
 mod base;
@@ -13,7 +14,9 @@ mod instance;
 mod log;
 mod own;
 mod place;
+pub(crate) mod preflight;
 mod programs;
+mod reach;
 mod removal;
 mod server;
 mod settings;

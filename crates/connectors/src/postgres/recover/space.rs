@@ -14,13 +14,22 @@ const WAL_MAX: u64 = 1 << 30;
 /// # Errors
 /// `postgres.disk` with the figures.
 pub(super) fn check(into: &Path, base: &Base, wal: Option<&Path>, reserve: u64) -> Result<(), Trouble> {
+    let (size, wal) = needed(base, wal)?;
+    room(into, size, wal, reserve)
+}
+
+/// Bytes that an instance takes at most: those of its base, and of its WAL.
+///
+/// # Errors
+/// `postgres.files`.
+pub(super) fn needed(base: &Base, wal: Option<&Path>) -> Result<(u64, u64), Trouble> {
     let mut size = 0;
     for folder in std::iter::once(base.path.clone()).chain(tablespaces(&base.path)?.into_iter().map(|(_, path)| path)) {
         size += measure(&folder)?;
     }
     // Replay makes the data grow by about what the WAL holds, and keeps some of the WAL itself.
     let wal = wal.map_or(0, |wal| archived(wal, &base.label.segment)).min(size.max(WAL_MAX));
-    room(into, size, wal, reserve)
+    Ok((size, wal))
 }
 
 /// Refuses if less is free in a folder, or the nearest one above it, than is needed.

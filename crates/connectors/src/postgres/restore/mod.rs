@@ -44,8 +44,9 @@ pub use guard::Heard;
 pub(crate) use ledger::{entries as ledger_entries, is_there as ledger_is_there};
 pub use load::Restored;
 pub(crate) use origin::EXTRACT;
-pub(crate) use pair::Pair;
+
 pub use pair::Scope;
+pub(crate) use pair::{Pair, loud, needs_quiet};
 pub(crate) use pairs::Pairs;
 pub(crate) use remove::{Removal, remove};
 pub use residue::Residue;

@@ -78,13 +78,8 @@ impl Pair {
         if !differences.is_empty() {
             return Err(RestoreError::Drift(differences));
         }
-        let loud: Vec<String> = is
-            .triggers
-            .iter()
-            .filter(|trigger| matches!(trigger.state, TriggerState::Always | TriggerState::Replica))
-            .filter(|trigger| tables.iter().any(|at| drift::place(&is, &was.tables[*at]) == Some(trigger.table)))
-            .map(|trigger| format!("{} on {}", trigger.name, is.tables[trigger.table].label()))
-            .collect();
+        let mine = |at| tables.iter().any(|own| drift::place(&is, &was.tables[*own]) == Some(at));
+        let loud = loud(&is, mine);
         if !loud.is_empty() && !scope.allow_triggers {
             return Err(RestoreError::Triggers(loud));
         }
@@ -121,18 +116,7 @@ impl Pair {
     /// Checks that a session that cannot keep triggers quiet needs not to.
     pub(crate) fn may_be_loud(&self) -> Result<(), RestoreError> {
         let mine = |at: usize| self.sheets.all.iter().any(|sheet| sheet.place == at);
-        let trigger = self.backup.triggers.iter().find(|it| mine(it.table) && it.state != TriggerState::Disabled);
-        let circle = self.closure.cycles.iter().find(|group| group.len() > 1 && group.iter().all(|at| mine(*at)));
-        let why = if let Some(trigger) = trigger {
-            format!("the trigger {} would fire", trigger.name)
-        } else if let Some(group) = circle {
-            let names: Vec<String> = group.iter().map(|at| self.backup.tables[*at].label()).collect();
-            format!("foreign keys lead around in a circle: {}", names.join(", "))
-        } else {
-            return Ok(());
-        };
-        let what = "the role may not set session_replication_role (GRANT SET ON PARAMETER, from version 15 on)";
-        Err(RestoreError::Rights { what, why })
+        needs_quiet(&self.backup, &self.closure, mine).map_or(Ok(()), Err)
     }
 
     /// Writes tenants as the SQL of an array of the root's key.
@@ -187,4 +171,25 @@ fn types(catalog: &Catalog, tables: &[usize]) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Triggers of some tables that fire in any role, or in the one in which others are quiet.
+pub(crate) fn loud(catalog: &Catalog, mine: impl Fn(usize) -> bool) -> Vec<String> {
+    let loud = |state| matches!(state, TriggerState::Always | TriggerState::Replica);
+    let triggers = catalog.triggers.iter().filter(|trigger| loud(trigger.state) && mine(trigger.table));
+    triggers.map(|trigger| format!("{} on {}", trigger.name, catalog.tables[trigger.table].label())).collect()
+}
+
+/// Says why tables can only be written by who may set `session_replication_role`; `None` if anybody can.
+pub(crate) fn needs_quiet(catalog: &Catalog, closure: &Closure, mine: impl Fn(usize) -> bool) -> Option<RestoreError> {
+    let trigger = catalog.triggers.iter().find(|it| mine(it.table) && it.state != TriggerState::Disabled);
+    let circle = closure.cycles.iter().find(|group| group.len() > 1 && group.iter().all(|at| mine(*at)));
+    let why = if let Some(trigger) = trigger {
+        format!("the trigger {} would fire", trigger.name)
+    } else {
+        let names: Vec<String> = circle?.iter().map(|at| catalog.tables[*at].label()).collect();
+        format!("foreign keys lead around in a circle: {}", names.join(", "))
+    };
+    let what = "the role may not set session_replication_role (GRANT SET ON PARAMETER, from version 15 on)";
+    Some(RestoreError::Rights { what, why })
 }
