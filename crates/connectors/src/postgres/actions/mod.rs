@@ -4,6 +4,7 @@ mod bystanders;
 mod input;
 mod remove;
 mod restore;
+mod servers;
 mod trouble;
 mod verify;
 mod wal;

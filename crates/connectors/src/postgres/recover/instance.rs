@@ -19,7 +19,7 @@ use super::server::Server;
 use super::settings::{HBA, Settings};
 use super::source::{Kind, Source};
 use super::space;
-use super::state::{Phase, Stand, State};
+use super::state::{Phase, State};
 use super::trouble::{blocking, files};
 use super::watch::{Seen, shorten, still_stands, until_stands};
 use crate::answer::{Trouble, inputs, reveal_in};
@@ -73,7 +73,7 @@ impl Instance {
         }
         let account = Account::of(source.user.as_deref())?;
         std::fs::create_dir_all(place.parent()).map_err(|error| files(place.parent(), &error))?;
-        let hold = Arc::new(Hold::take(&place).await?);
+        let hold = Arc::new(Hold::take(&place.folder).await?);
         let found = State::read(&place.folder)?;
         let useful = found.filter(|state| state.phase != Phase::Filling && !state.is_of_another_boot());
         let is_found = useful.is_some();
@@ -126,7 +126,7 @@ impl Instance {
                 );
             }
         };
-        let _hold = Hold::take(&own.place).await?;
+        let _hold = Hold::take(&own.place.folder).await?;
         own.state = State::read(&own.place.folder)?.ok_or_else(|| {
             Trouble::retry("postgres.gone", format!("{} was dropped meanwhile", own.place.folder.display()))
                 .hint("recover it again")
@@ -173,6 +173,7 @@ impl Own {
         let base = self.chosen(hold).await?;
         self.account.private(folder)?;
         self.state = State::new(stamp(self.place.at), self.place.socket(), self.place.port);
+        (self.state.bin, self.state.user) = (self.source.bin.clone(), self.source.user.clone());
         self.state.write(folder)?;
         self.state.backup = Some(match (base, &self.source.kind) {
             (Some(base), _) => self.copied(base, hold).await?,
@@ -238,6 +239,7 @@ impl Own {
                 server.stop().await?;
                 self.account.private(&self.place.socket())?;
                 server.forget_killed(&self.place.socket())?;
+                server.point_back(&self.place.socket())?;
                 self.configure(&programs)?;
                 self.state.phase = Phase::Filled;
                 self.state.write(&folder)?;
@@ -245,11 +247,7 @@ impl Own {
             }
             match until_stands(&server, &url).await? {
                 Seen::Stands(stand) => {
-                    let before = self.state.stand.take().and_then(|stand| stand.last_commit_at);
-                    // A start replays little again, and may meet no transaction in it.
-                    let last_commit_at = stand.last_commit_at.or(before);
-                    self.state.stand = Some(Stand { last_commit_at, ..stand });
-                    self.state.phase = Phase::Standing;
+                    self.state.stands(stand);
                     self.state.write(&folder)?;
                     return Ok(Settled::Stands);
                 }

@@ -2,7 +2,7 @@
 //!
 //! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data folder,
 //! `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `instance` joins them, and
-//! `removal` ends them.
+//! `removal` ends them; `revive` starts one again whose server died while it was needed.
 
 mod account;
 mod base;
@@ -14,6 +14,7 @@ mod log;
 mod place;
 mod programs;
 mod removal;
+mod revive;
 mod server;
 mod settings;
 mod source;
@@ -25,6 +26,7 @@ mod watch;
 pub(crate) use input::{Dropped, Recover, Recovered};
 pub(crate) use instance::Instance;
 pub(crate) use place::point;
+pub(crate) use revive::revive;
 use runtime::Call;
 use serde_json::Value;
 

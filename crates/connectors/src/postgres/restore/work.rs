@@ -128,16 +128,29 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         async { if guarded { guard::listen(&job.to, job.guard, &pace, &ended).await.map(Some) } else { Ok(None) } };
     let ((own, others), heard) = futures::join!(work, listen);
     let mut outcomes = done.into_inner().unwrap_or_default();
-    outcomes.extend(tenants.left_out());
-    // A connection that broke leaves its tenants undone; what is left over says so.
-    let mut trouble = std::iter::once(own).chain(others).filter_map(Result::err);
-    if let Some(error) = trouble.next()
-        && outcomes.len() < tenants.asked
-    {
-        return Err(error);
+    // A connection that broke and was not to be had again leaves its tenants undone.
+    if let Some(error) = std::iter::once(own).chain(others).find_map(Result::err) {
+        if outcomes.is_empty() {
+            return Err(error);
+        }
+        // Some may be committed all the same: each tenant that was not reached says for itself that it was not.
+        outcomes.extend(unreached(&tenants.known, &outcomes, error));
     }
+    outcomes.extend(tenants.left_out());
     outcomes.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     Ok(Outcome { tenants: outcomes, raised, heard: heard? })
+}
+
+/// What is said of tenants that nobody came to.
+fn unreached(known: &[String], reached: &[TenantOutcome], error: RestoreError) -> Vec<TenantOutcome> {
+    let why = error.to_string();
+    let mut error = Some(error);
+    let left = known.iter().filter(|tenant| !reached.iter().any(|one| one.tenant == **tenant));
+    left.map(|tenant| {
+        let again = || RestoreError::Database { doing: "restore".into(), state: None, why: why.clone() };
+        TenantOutcome { tenant: tenant.clone(), result: Err(error.take().unwrap_or_else(again)) }
+    })
+    .collect()
 }
 
 /// What came of a restore.
@@ -279,12 +292,16 @@ impl Task<'_> {
 
 /// Whether a connection is of no more use after this.
 fn breaks(error: &RestoreError) -> bool {
-    matches!(error, RestoreError::Database { state: None, .. } | RestoreError::InDoubt(_) | RestoreError::Stream(_))
+    match error {
+        // The server ends, or the line did.
+        RestoreError::Database { state: Some(state), .. } => state.starts_with("57P") || state.starts_with("08"),
+        RestoreError::Database { state: None, .. } | RestoreError::InDoubt(_) | RestoreError::Stream(_) => true,
+        _ => false,
+    }
 }
 
 /// Tenants that were asked for.
 pub(crate) struct Named {
-    asked: usize,
     /// IDs of those that the backup has.
     pub(crate) known: Vec<String>,
     /// Those that it has not, as they were asked for.
@@ -322,7 +339,7 @@ pub(crate) async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[Strin
                 other => other,
             }
         })?;
-    let mut named = Named { asked: 0, known: Vec::new(), unknown: Vec::new(), homeless: Vec::new() };
+    let mut named = Named { known: Vec::new(), unknown: Vec::new(), homeless: Vec::new() };
     for (asked, known) in found {
         match known {
             Some(id) if !named.known.contains(&id) => named.known.push(id),
@@ -330,7 +347,6 @@ pub(crate) async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[Strin
             None => named.unknown.push(asked),
         }
     }
-    named.asked = named.known.len() + named.unknown.len();
     Ok(named)
 }
 
