@@ -4,6 +4,8 @@
 //! `REINSTATE_KILLS=100 cargo nextest run --release -p reinstate-tests --test kill` is the long version.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod postgres;
+
 use reinstate_tests::process::{ServedLab, expect, reinstate, shipped, strike};
 use reinstate_tests::random::Random;
 

@@ -1,6 +1,7 @@
 //! The real binary as a process, and a lab served by another.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -57,13 +58,31 @@ impl ServedLab {
         lab
     }
 
+    /// As [`ServedLab::damaged`], with shards on PostgreSQL servers. Margins are seconds there: give `margin=5s`.
+    ///
+    /// # Panics
+    /// If the lab cannot be built.
+    #[must_use]
+    pub fn on_postgres(binary: &str, sites: u32, damaged: u32, shards: u32, seed: u64) -> Self {
+        let mut lab = Self::built_on(binary, sites, shards, seed, "postgres");
+        lab.damage(damaged);
+        lab.serve(true);
+        lab
+    }
+
     fn damage(&self, sites: u32) {
         let mut command = reinstate(&self.binary);
         let _ = expect(command.args(["lab", "damage"]).arg(self.dir()).args(["--sites", &sites.to_string()]), 0);
     }
 
     fn built(binary: &str, sites: u32, shards: u32, seed: u64) -> Self {
+        Self::built_on(binary, sites, shards, seed, "sqlite")
+    }
+
+    fn built_on(binary: &str, sites: u32, shards: u32, seed: u64, backend: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        // Database servers of another user pass it on the way to their data.
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).expect("our own folder");
         let lab = Self { binary: binary.to_owned(), folder, server: None };
         let dir = lab.dir();
         let number = |number: u64| number.to_string();
@@ -75,6 +94,8 @@ impl ServedLab {
                 &number(shards.into()),
                 "--seed",
                 &number(seed),
+                "--backend",
+                backend,
             ]),
             0,
         );
@@ -177,7 +198,18 @@ impl ServedLab {
 impl Drop for ServedLab {
     fn drop(&mut self) {
         self.stop();
+        // Servers that the run made, and what a failed test left behind.
+        let servers = servers_in(self.folder.path()).into_iter().map(|pid| pid.to_string());
+        let _ = Command::new("kill").arg("-QUIT").args(servers).stderr(Stdio::null()).status();
     }
+}
+
+/// Processes that stand in a folder or below, as database servers do in their data.
+#[must_use]
+pub fn servers_in(folder: &Path) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder))).collect()
 }
 
 /// Starts a command, lets it print `lines` lines to standard error, and sends it a signal.

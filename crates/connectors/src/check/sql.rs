@@ -114,7 +114,7 @@ async fn postgres(check: &CheckSql) -> Result<Vec<Value>, Trouble> {
         let hint = "the query is run by PostgreSQL, in a transaction that can only read";
         Trouble::retry("postgres.failed", format!("{shown}: {}", crate::postgres::said(&error))).hint(hint)
     };
-    let mut connection = crate::postgres::connect(&check.url)
+    let mut connection = crate::postgres::connect_patiently(&check.url)
         .await
         .map_err(|error| Trouble::retry(error.code(), error.to_string()).hint(error.hint()))?;
     let mut reading = connection.begin_with("BEGIN READ ONLY").await.map_err(failed)?;

@@ -7,6 +7,10 @@ use sqlx::{ConnectOptions, Connection};
 
 /// How long a server may take to answer the door.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a server that is away may take to be back: a restart after a crash replays up to a checkpoint's WAL.
+const RESTART: Duration = Duration::from_secs(30);
+/// Between two tries to connect to a server that is away.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why there is no connection. Never holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +30,8 @@ pub enum ConnectError {
         url: String,
         /// What the server or the network said.
         why: String,
+        /// Whether that is what a server says, or does not say, while it restarts.
+        restarts: bool,
     },
     /// Nothing answered in time.
     #[error("no answer from {url} within {} s", PATIENCE.as_secs())]
@@ -55,6 +61,11 @@ impl ConnectError {
             Self::Silent { .. } => "look at host, port and firewall; try the same URL with psql",
         }
     }
+
+    /// Whether a server that restarts would look like this.
+    pub(crate) fn may_be_restart(&self) -> bool {
+        matches!(self, Self::Refused { restarts: true, .. })
+    }
 }
 
 /// Connects to a database.
@@ -83,8 +94,39 @@ pub async fn connect(url: &str) -> Result<PgConnection, ConnectError> {
     let options = options.application_name("reinstate").disable_statement_logging();
     match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(ConnectError::Refused { url: shown, why: said(&error) }),
+        Ok(Err(error)) => Err(ConnectError::Refused { url: shown, why: said(&error), restarts: is_of_restart(&error) }),
         Err(_) => Err(ConnectError::Silent { url: shown }),
+    }
+}
+
+/// As [`connect`], but waits for a server that may be restarting, half a minute at most.
+///
+/// # Errors
+/// As [`connect`].
+///
+/// # Cancel safety
+/// Dropping it leaves nothing behind.
+pub(crate) async fn connect_patiently(url: &str) -> Result<PgConnection, ConnectError> {
+    let until = tokio::time::Instant::now() + RESTART;
+    loop {
+        match connect(url).await {
+            Err(error) if error.may_be_restart() && tokio::time::Instant::now() < until => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether nobody listens, the line broke, or the server says that it ends (57P01, 57P02) or begins (57P03).
+fn is_of_restart(error: &sqlx::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof};
+    match error {
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03")),
+        sqlx::Error::Io(error) => {
+            matches!(error.kind(), ConnectionRefused | ConnectionReset | BrokenPipe | NotFound | UnexpectedEof)
+        }
+        _ => false,
     }
 }
 
@@ -117,7 +159,7 @@ pub fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{connect, without_password};
+    use super::{connect, is_of_restart, without_password};
 
     #[test]
     fn a_password_is_never_shown() {
@@ -138,5 +180,14 @@ mod tests {
             let error = connect(url).await.map(|_| ()).expect_err("nothing listens there");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn only_what_a_restart_looks_like_is_waited_for() {
+        use std::io::ErrorKind;
+        let away = |kind: ErrorKind| is_of_restart(&sqlx::Error::Io(kind.into()));
+        assert!([ErrorKind::ConnectionRefused, ErrorKind::NotFound, ErrorKind::UnexpectedEof].into_iter().all(away));
+        assert!(![ErrorKind::PermissionDenied, ErrorKind::TimedOut].into_iter().any(away));
+        assert!(!is_of_restart(&sqlx::Error::PoolClosed));
     }
 }

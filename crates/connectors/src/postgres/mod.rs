@@ -19,8 +19,8 @@ pub use catalog::{
 pub use closure::{
     Class, Closure, ClosureError, Declaration, DeclarationError, Hop, Link, Options, Rows, TableClass, Way,
 };
-pub(crate) use connect::said;
 pub use connect::{ConnectError, connect, without_password};
+pub(crate) use connect::{connect_patiently, said};
 pub(crate) use quote::literal;
 pub use restore::{
     Conflict, ConflictKind, Guard, Heard, Job, Looked, OnConflict, Outcome, Preview, Raised, Residue, RestoreError,

@@ -15,7 +15,7 @@ use super::wal;
 use crate::answer::{Trouble, revealed};
 use crate::postgres::catalog::{Catalog, TableKind};
 use crate::postgres::closure::Closure;
-use crate::postgres::connect::connect;
+use crate::postgres::connect::connect_patiently;
 use crate::postgres::quote::qualified;
 use crate::postgres::restore::{RestoreError, failed, ledger_is_there, listed};
 
@@ -36,7 +36,7 @@ pub(super) struct Ours {
 /// Looks three times.
 pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
     let input: Bystanders = revealed(&call.with, &call.secrets)?;
-    let mut live = connect(&input.live).await.map_err(|error| trouble(&error.into()))?;
+    let mut live = connect_patiently(&input.live).await.map_err(|error| trouble(&error.into()))?;
     let ours = ours(&mut live, input.run.as_deref()).await.map_err(|error| trouble(&error))?;
     let mut stood = Stood {
         transactions: ours.len() as u64,

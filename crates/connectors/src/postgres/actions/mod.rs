@@ -6,6 +6,7 @@ mod input;
 pub(crate) mod preflight;
 mod remove;
 mod restore;
+mod servers;
 mod trouble;
 mod verify;
 mod wal;

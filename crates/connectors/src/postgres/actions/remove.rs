@@ -9,7 +9,7 @@ use super::input::{IfChanged, Remove, Removed};
 use super::restore::run;
 use super::trouble::trouble;
 use crate::answer::{Trouble, revealed};
-use crate::postgres::connect::connect;
+use crate::postgres::connect::connect_patiently;
 use crate::postgres::restore::{self, Live, Pair, Pairs, Removal, RestoreError};
 
 /// Removes the rows.
@@ -28,9 +28,9 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
 
 async fn removed(pairs: &Pairs, call: &Call, input: &Remove, undoes: &str) -> Result<u64, RestoreError> {
     let scope = input.root.scope(&input.tables, true).map_err(|_| RestoreError::Stream("the declarations"))?;
-    let mut live = Live::open(&input.to, Duration::from_secs(5)).await?;
     // Only the live side is asked: the recovered copy may be gone by now.
-    let mut other = connect(&input.to).await?;
+    let mut other = connect_patiently(&input.to).await?;
+    let mut live = Live::open(&input.to, Duration::from_secs(5)).await?;
     let described = Pair::describe(&mut other, &scope);
     let pair = pairs.of((&input.to, described), &input.to, &mut live.connection, &scope).await?;
     if !live.quiet {
@@ -51,8 +51,9 @@ async fn removed(pairs: &Pairs, call: &Call, input: &Remove, undoes: &str) -> Re
 /// Looks for the unit's own ledger row, after any transaction that is still on its way.
 pub(super) async fn probe(call: &Call) -> Result<Value, Trouble> {
     let input: Remove = revealed(&call.with, &call.secrets)?;
-    let mut live = connect(&input.to).await.map_err(|error| trouble(&error.into()))?;
-    let entries = restore::ledger_entries(&mut live, &call.key).await.map_err(|error| trouble(&error))?;
+    // As long as the ledger was not read, nothing is known.
+    let mut live = connect_patiently(&input.to).await.map_err(|error| trouble(&error.into()).in_doubt())?;
+    let entries = restore::ledger_entries(&mut live, &call.key).await.map_err(|error| trouble(&error).in_doubt())?;
     match entries.first() {
         Some(entry) => answer(entry.inserted),
         None => Err(Trouble::retry("postgres.not_done", "the ledger has no row for this unit")),

@@ -6,9 +6,10 @@ use runtime::Call;
 use serde_json::Value;
 
 use super::input::{Restore, Restored, Tenant, Triggers};
+use super::servers;
 use super::trouble::trouble;
 use crate::answer::{Trouble, duration, revealed};
-use crate::postgres::connect::connect;
+use crate::postgres::connect::connect_patiently;
 use crate::postgres::restore::{self, Job, Pairs, RestoreError};
 
 /// Restores the rows.
@@ -31,7 +32,14 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
         from: input.from,
         to: input.to,
     };
-    let done = restore::restore_with(pairs, &job).await.map_err(|error| trouble(&error))?;
+    let done = match restore::restore_with(pairs, &job).await {
+        Err(error) if servers::is_away(&error) => {
+            servers::back(&job.from, &job.to).await?;
+            restore::restore_with(pairs, &job).await
+        }
+        done => done,
+    };
+    let done = done.map_err(|error| trouble(&error))?;
     let mut failed = Vec::new();
     let mut good = Vec::new();
     for outcome in &done.tenants {
@@ -59,9 +67,10 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
 /// Looks into the ledger, after any transaction that is still on its way.
 pub(super) async fn probe(call: &Call) -> Result<Value, Trouble> {
     let input: Restore = revealed(&call.with, &call.secrets)?;
-    let mut live = connect(&input.to).await.map_err(|error| trouble(&error.into()))?;
     let tenants = asked(input.tenant.as_ref(), &input.tenants)?;
-    let entries = restore::ledger_entries(&mut live, &call.key).await.map_err(|error| trouble(&error))?;
+    // As long as the ledger was not read, nothing is known.
+    let mut live = connect_patiently(&input.to).await.map_err(|error| trouble(&error.into()).in_doubt())?;
+    let entries = restore::ledger_entries(&mut live, &call.key).await.map_err(|error| trouble(&error).in_doubt())?;
     if let Some(by) = entries.iter().find_map(|entry| entry.undone_by.clone()) {
         return Err(trouble(&RestoreError::Undone(by)));
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::input::{Verified, Verify};
 use super::restore::asked;
+use super::servers;
 use super::trouble::trouble;
 use crate::answer::{Trouble, revealed};
 use crate::postgres::restore::{Checked, Pairs, check, listed};
@@ -17,9 +18,16 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
     let input: Verify = revealed(&call.with, &call.secrets)?;
     let scope = input.root.scope(&input.tables, true)?;
     let tenants = asked(input.tenant.as_ref(), &input.tenants)?;
-    let checked = check(pairs, (&input.from, &input.to), &scope, &tenants, Duration::from_secs(5))
-        .await
-        .map_err(|error| trouble(&error))?;
+    let sides = (input.from.as_str(), input.to.as_str());
+    let locks = Duration::from_secs(5);
+    let checked = match check(pairs, sides, &scope, &tenants, locks).await {
+        Err(error) if servers::is_away(&error) => {
+            servers::back(&input.from, &input.to).await?;
+            check(pairs, sides, &scope, &tenants, locks).await
+        }
+        checked => checked,
+    };
+    let checked = checked.map_err(|error| trouble(&error))?;
     let Checked { tables, differences, dangling } = checked;
     if !differences.is_empty() {
         return Err(Trouble::never("postgres.differ", listed(&differences))

@@ -47,7 +47,7 @@ impl Instance {
         }
         let account = Account::of(source.user.as_deref())?;
         std::fs::create_dir_all(place.parent()).map_err(|error| files(place.parent(), &error))?;
-        let hold = Arc::new(Hold::take(&place).await?);
+        let hold = Arc::new(Hold::take(&place.folder).await?);
         let found = State::read(&place.folder)?;
         let useful = found.filter(|state| state.phase != Phase::Filling && !state.is_of_another_boot());
         let is_found = useful.is_some();
@@ -101,7 +101,7 @@ impl Instance {
                 );
             }
         };
-        let _hold = Hold::take(&own.place).await?;
+        let _hold = Hold::take(&own.place.folder).await?;
         own.state = State::read(&own.place.folder)?.ok_or_else(|| {
             Trouble::retry("postgres.gone", format!("{} was dropped meanwhile", own.place.folder.display()))
                 .hint("recover it again")

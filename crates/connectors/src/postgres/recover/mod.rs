@@ -2,7 +2,8 @@
 //!
 //! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data
 //! folder, `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `own` and
-//! `instance` join them, and `removal` ends them. `preflight` asks before a run, by what `reach` sees in
+//! `instance` join them, and `removal` ends them. `revive` starts one again whose server died while it was
+//! needed. `preflight` asks before a run, by what `reach` sees in
 //! the archive.
 
 mod account;
@@ -18,6 +19,7 @@ pub(crate) mod preflight;
 mod programs;
 mod reach;
 mod removal;
+mod revive;
 mod server;
 mod settings;
 mod source;
@@ -31,6 +33,7 @@ pub(crate) use instance::Instance;
 pub(crate) use place::point;
 pub(crate) use place::stamp;
 pub(crate) use removal::drop_instance;
+pub(crate) use revive::revive;
 use runtime::Call;
 use serde_json::Value;
 

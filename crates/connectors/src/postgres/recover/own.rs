@@ -51,6 +51,7 @@ impl Own {
         let base = self.chosen(hold).await?;
         self.account.private(folder)?;
         self.state = State::new(stamp(self.place.at), self.place.socket(), self.place.port);
+        (self.state.bin, self.state.user) = (self.source.bin.clone(), self.source.user.clone());
         self.state.write(folder)?;
         self.state.backup = Some(match (base, &self.source.kind) {
             (Some(base), _) => self.copied(base, hold).await?,
@@ -112,6 +113,7 @@ impl Own {
                 server.stop().await?;
                 self.account.private(&self.place.socket())?;
                 server.forget_killed(&self.place.socket())?;
+                server.point_back(&self.place.socket())?;
                 self.configure(&programs)?;
                 self.state.phase = Phase::Filled;
                 self.state.write(&folder)?;
@@ -136,17 +138,13 @@ impl Own {
 
     /// Keeps where the server stands.
     fn stands(&mut self, stand: Stand) -> Result<Settled, Trouble> {
-        let before = self.state.stand.as_ref();
+        let before = self.state.stand.clone();
         let is_known = self.state.phase == Phase::Standing;
-        if is_known && before.is_some_and(|before| before.replay_lsn != stand.replay_lsn) {
+        if is_known && before.as_ref().is_some_and(|before| before.replay_lsn != stand.replay_lsn) {
             return Ok(Settled::Useless);
         }
-        // A start replays little again, and may meet no transaction in it.
-        let last_commit_at = stand.last_commit_at.or_else(|| before?.last_commit_at.clone());
-        let stand = Stand { last_commit_at, ..stand };
-        if !is_known || before != Some(&stand) {
-            self.state.stand = Some(stand);
-            self.state.phase = Phase::Standing;
+        self.state.stands(stand);
+        if !is_known || before != self.state.stand {
             self.state.write(&self.place.folder)?;
         }
         Ok(Settled::Stands)

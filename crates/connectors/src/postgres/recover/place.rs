@@ -72,10 +72,12 @@ impl Place {
         let file = own.join(format!(".s.PGSQL.{}.lock", self.port));
         if file.as_os_str().len() <= SOCKET_MAX { own } else { std::env::temp_dir().join(format!("re-{}", self.name)) }
     }
+}
 
-    fn lock(&self) -> PathBuf {
-        self.parent().join(format!(".{}.lock", self.name))
-    }
+/// The lock's file lies beside an instance's folder, so that it can be held while there is none.
+fn lock_of(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!(".{name}.lock"))
 }
 
 /// Reads a point in time; PostgreSQL counts microseconds.
@@ -109,8 +111,8 @@ impl Hold {
     ///
     /// # Cancel safety
     /// Dropping it waits no more and holds nothing.
-    pub(super) async fn take(place: &Place) -> Result<Self, Trouble> {
-        let path = place.lock();
+    pub(super) async fn take(folder: &Path) -> Result<Self, Trouble> {
+        let path = lock_of(folder);
         loop {
             let file = File::options().create(true).truncate(false).write(true).open(&path);
             let file = file.map_err(|error| files(&path, &error))?;

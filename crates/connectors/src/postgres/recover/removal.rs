@@ -30,7 +30,7 @@ pub(crate) async fn drop_instance(call: &Call, with: &Value) -> Result<(Option<S
     if !place.parent().exists() {
         return Ok((shown, false));
     }
-    let hold = Arc::new(Hold::take(&place).await?);
+    let hold = Arc::new(Hold::take(&place.folder).await?);
     let there = std::fs::symlink_metadata(&place.folder).is_ok();
     clear(&place, &hold).await?;
     if let Some(hold) = Arc::into_inner(hold) {

@@ -16,6 +16,9 @@ use crate::answer::Trouble;
 /// Name of the variable by which commands of an instance are found again; its value is the instance's folder.
 pub(super) const MARK: &str = "REINSTATE_INSTANCE";
 
+/// Name of the link from a socket's folder to the instance; it goes with the marks of a killed server.
+pub(super) const LINK: &str = ".s.PGSQL.instance";
+
 /// How long a server may take to end before it is told so more plainly.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -72,6 +75,22 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// Lets the instance be found from a socket that lies elsewhere.
+    ///
+    /// # Errors
+    /// `postgres.files`.
+    pub(super) fn point_back(&self, socket: &Path) -> Result<(), Trouble> {
+        let folder = self.data.parent().unwrap_or(&self.data);
+        if std::fs::canonicalize(socket).is_ok_and(|socket| socket.starts_with(folder)) {
+            return Ok(());
+        }
+        let link = socket.join(LINK);
+        match std::os::unix::fs::symlink(folder, &link) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(files(&link, &error)),
+            _ => Ok(()),
+        }
     }
 
     /// Whether any process of the server is there.

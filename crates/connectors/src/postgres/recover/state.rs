@@ -11,7 +11,7 @@ use super::trouble::files;
 use crate::answer::Trouble;
 
 /// Name of the file.
-const NAME: &str = "reinstate-recovered.json";
+pub(super) const NAME: &str = "reinstate-recovered.json";
 /// Its format, and the sign that a folder is ours.
 const FORMAT: &str = "postgres-recovered/v1";
 
@@ -28,6 +28,11 @@ pub(super) struct State {
     pub(super) port: u16,
     /// Start of the host in which it was filled: what was never synced outlives a process, not the host.
     pub(super) boot: String,
+    /// What a server is started with that is not in its settings: where its programs are, and as whom it runs.
+    #[serde(default)]
+    pub(super) bin: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) user: Option<String>,
     pub(super) backup: Option<Evidence>,
     pub(super) stand: Option<Stand>,
 }
@@ -67,6 +72,8 @@ impl State {
             socket,
             port,
             boot: boot(),
+            bin: None,
+            user: None,
             backup: None,
             stand: None,
         }
@@ -117,6 +124,15 @@ impl State {
         put().map_err(|error| files(&path, &error))?;
         tracing::info!(folder = %folder.display(), phase = ?self.phase, asked = %self.asked, "recovered instance");
         Ok(())
+    }
+
+    /// Notes that the server was seen at the point.
+    pub(super) fn stands(&mut self, stand: Stand) {
+        let before = self.stand.take().and_then(|stand| stand.last_commit_at);
+        // A start replays little again, and may meet no transaction in it.
+        let last_commit_at = stand.last_commit_at.or(before);
+        self.stand = Some(Stand { last_commit_at, ..stand });
+        self.phase = Phase::Standing;
     }
 
     /// Removes a folder of ours, this file last: what a kill leaves in between is still known as ours.

@@ -17,6 +17,9 @@ pub enum RestoreError {
     /// There is no connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The backup is a standby on its way: what it holds is not what it will hold at its point.
+    #[error("{0} still replays WAL: it does not stand at a point in time yet")]
+    Moving(String),
     /// The catalogue could not be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -180,6 +183,7 @@ impl RestoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Connect(error) => error.code(),
+            Self::Moving(_) => "postgres.moving",
             Self::Catalog(error) => error.code(),
             Self::Closure(error) => error.code(),
             Self::Unclassed(_) => "postgres.unclassed",
@@ -206,6 +210,9 @@ impl RestoreError {
     pub fn hint(&self) -> String {
         match self {
             Self::Connect(error) => error.hint().to_owned(),
+            Self::Moving(_) => {
+                "wait until it has reached its point; pause the replay of a standby (pg_wal_replay_pause)".into()
+            }
             Self::Catalog(error) => error.hint().to_owned(),
             Self::Closure(error) => error.hint(),
             Self::Unclassed(_) => {
@@ -247,13 +254,18 @@ impl RestoreError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Connect(error) => !matches!(error, ConnectError::Url { .. }),
-            Self::Catalog(CatalogError::Refused { .. }) | Self::Stream(_) => true,
+            Self::Catalog(CatalogError::Refused { .. }) | Self::Moving(_) | Self::Stream(_) => true,
             // What the server says of the data (class 22 and 23) or of the statement (42) stays so.
             Self::Database { state, .. } => state
                 .as_deref()
                 .is_none_or(|state| !["22", "23", "42", "0A"].iter().any(|class| state.starts_with(class))),
             _ => false,
         }
+    }
+
+    /// Whether the server has run out of something (class 53: disk, memory, connections).
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        matches!(self, Self::Database { state: Some(state), .. } if state.starts_with("53"))
     }
 
     /// Whether the effect may be there all the same.

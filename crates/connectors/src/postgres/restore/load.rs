@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use sqlx::PgConnection;
-use sqlx::postgres::PgCopyIn;
+use sqlx::postgres::{PgCopyIn, PgDatabaseError, PgSeverity};
 
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form, Splitter};
 use super::error::{RestoreError, failed};
@@ -424,9 +424,10 @@ pub(crate) async fn rollback(live: &mut PgConnection) -> Result<(), RestoreError
 pub(crate) async fn commit(live: &mut PgConnection) -> Result<(), RestoreError> {
     match sqlx::raw_sql("COMMIT").execute(live).await {
         Ok(_) => Ok(()),
-        // The server refused: a deferred constraint, say. Then it has rolled back.
+        // The server refused: a deferred constraint, say. Then it has rolled back. With anything worse than an ERROR it
+        // ended, perhaps with the record of the commit on its disk (a full one is a PANIC).
         Err(sqlx::Error::Database(error))
-            if !matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "08006")) =>
+            if error.try_downcast_ref::<PgDatabaseError>().is_some_and(|it| it.severity() == PgSeverity::Error) =>
         {
             Err(failed("commit")(sqlx::Error::Database(error)))
         }

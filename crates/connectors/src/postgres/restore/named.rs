@@ -12,7 +12,6 @@ use crate::postgres::quote::{name, qualified};
 /// Tenants that were asked for.
 #[derive(Default)]
 pub(crate) struct Named {
-    pub(crate) asked: usize,
     /// IDs of those that the backup has.
     pub(crate) known: Vec<String>,
     /// Those that it has not, as they were asked for.
@@ -31,7 +30,6 @@ impl Named {
     /// Tenants of one call come from servers of one schema: else the first one's is compared with the live one, and a
     /// table that differs fails its tenant when its rows are written.
     pub(crate) fn find(&mut self, extracted: &Extracted, asked: &[String]) -> Result<Option<Described>, RestoreError> {
-        self.asked = asked.len();
         let mut described = None;
         for id in asked {
             let Some(manifest) = extracted.manifest(id)? else {
@@ -103,6 +101,5 @@ pub(crate) async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[Strin
             None => named.unknown.push(asked),
         }
     }
-    named.asked = named.known.len() + named.unknown.len();
     Ok(named)
 }

@@ -138,7 +138,13 @@ impl Pair {
         let select = format!("SELECT ($1::text::{})::text", self.closure.key_type);
         let (id,): (String,) =
             sqlx::query_as(AssertSqlSafe(select)).bind(id).fetch_one(live).await.map_err(|error| {
-                RestoreError::BadId { id: id.to_owned(), why: crate::postgres::connect::said(&error) }
+                match failed("read an ID")(error) {
+                    // Only what the server says of the value is about the value.
+                    RestoreError::Database { state: Some(state), why, .. } if state.starts_with("22") => {
+                        RestoreError::BadId { id: id.to_owned(), why }
+                    }
+                    other => other,
+                }
             })?;
         Ok(id)
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::error::{RestoreError, failed};
-use crate::postgres::connect::connect;
+use crate::postgres::connect::{connect, without_password};
 
 /// Texts of values depend on these; both sides of a comparison must have the same.
 const SAME_TEXTS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; \
@@ -13,11 +13,19 @@ const SAME_TEXTS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET 
     SET xmloption = 'content'; SET row_security = off; SET jit = off; SET statement_timeout = 0; \
     SET idle_in_transaction_session_timeout = 0";
 
-/// A connection to the recovered copy.
+/// Whether a database stands still: it is no standby, or one whose replay is paused.
+const STANDS: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE true END";
+
+/// A connection to the recovered copy, which stands still.
+///
+/// A standby answers long before it has got to its point; one whose backend was killed starts from an earlier one again.
 pub(crate) async fn backup(url: &str) -> Result<PgConnection, RestoreError> {
     let mut connection = connect(url).await?;
-    run(&mut connection, SAME_TEXTS, "set up the session").await?;
-    Ok(connection)
+    let text = format!("{SAME_TEXTS}; {STANDS}");
+    let answers = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut connection).await;
+    let answers = answers.map_err(failed("set up the session"))?;
+    let stands = answers.last().map(|row| row.try_get::<bool, _>(0)).transpose().map_err(failed("read a setting"))?;
+    if stands == Some(true) { Ok(connection) } else { Err(RestoreError::Moving(without_password(url))) }
 }
 
 /// A connection to the live database.

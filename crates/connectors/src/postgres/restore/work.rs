@@ -133,16 +133,29 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         async { if guarded { guard::listen(&job.to, job.guard, &pace, &ended).await.map(Some) } else { Ok(None) } };
     let ((own, others), heard) = futures::join!(work, listen);
     let mut outcomes = done.into_inner().unwrap_or_default();
-    outcomes.extend(tenants.left_out());
-    // A connection that broke leaves its tenants undone; what is left over says so.
-    let mut trouble = std::iter::once(own).chain(others).filter_map(Result::err);
-    if let Some(error) = trouble.next()
-        && outcomes.len() < tenants.asked
-    {
-        return Err(error);
+    // A connection that broke and was not to be had again leaves its tenants undone.
+    if let Some(error) = std::iter::once(own).chain(others).find_map(Result::err) {
+        if outcomes.is_empty() {
+            return Err(error);
+        }
+        // Some may be committed all the same: each tenant that was not reached says for itself that it was not.
+        outcomes.extend(unreached(&tenants.known, &outcomes, error));
     }
+    outcomes.extend(tenants.left_out());
     outcomes.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     Ok(Outcome { tenants: outcomes, raised, heard: heard? })
+}
+
+/// What is said of tenants that nobody came to.
+fn unreached(known: &[String], reached: &[TenantOutcome], error: RestoreError) -> Vec<TenantOutcome> {
+    let why = error.to_string();
+    let mut error = Some(error);
+    let left = known.iter().filter(|tenant| !reached.iter().any(|one| one.tenant == **tenant));
+    left.map(|tenant| {
+        let again = || RestoreError::Database { doing: "restore".into(), state: None, why: why.clone() };
+        TenantOutcome { tenant: tenant.clone(), result: Err(error.take().unwrap_or_else(again)) }
+    })
+    .collect()
 }
 
 /// What came of a restore.
@@ -298,5 +311,10 @@ impl Task<'_> {
 
 /// Whether a connection is of no more use after this.
 fn breaks(error: &RestoreError) -> bool {
-    matches!(error, RestoreError::Database { state: None, .. } | RestoreError::InDoubt(_) | RestoreError::Stream(_))
+    match error {
+        // The server ends, or the line did.
+        RestoreError::Database { state: Some(state), .. } => state.starts_with("57P") || state.starts_with("08"),
+        RestoreError::Database { state: None, .. } | RestoreError::InDoubt(_) | RestoreError::Stream(_) => true,
+        _ => false,
+    }
 }

@@ -1,0 +1,165 @@
+//! Servers that are away while a tenant is restored: the recovered one, which nobody but an attempt starts again, and the
+//! live one.
+
+use std::path::PathBuf;
+
+use reinstate_tests::postgres::{as_server, tool};
+use runtime::Call;
+use runtime::engine::{Advice, Outcome};
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, call, connector, done, drop_it, kill, path, postmaster, recover, rows, servers};
+
+/// A stage whose rows 1 and 3 are gone from the live database, and the server recovered to before that.
+async fn damaged(long: bool) -> (Stage, Value, Value) {
+    let stage = Stage::new();
+    let _ = (stage.mark(1), stage.mark(2));
+    let at = stage.mark(3);
+    let _ = stage.live.sql("shop", "DELETE FROM t WHERE n IN (1, 3)");
+    stage.archive();
+    let mut with = stage.with_at(&at);
+    if long {
+        // Too long for a socket: it lies elsewhere.
+        with["into"] = stage.instances().join("a-folder-with-a-name".repeat(4)).display().to_string().into();
+    }
+    let recovered = recover(&with).await;
+    (stage, with, recovered)
+}
+
+fn on(stage: &Stage, recovered: &Value, action: &str, tenant: u32) -> Call {
+    let with = json!({
+        "from": recovered["url"], "to": stage.live.url("shop"), "root": { "table": "t" }, "tenant": tenant,
+    });
+    Call { key: format!("run1/{action}/{tenant}"), ..call(&format!("postgres/{action}@1"), &with) }
+}
+
+async fn apply(call: Call) -> Outcome {
+    connector().apply(call).await
+}
+
+#[tokio::test]
+async fn a_recovered_server_that_died_is_started_again_by_whoever_needs_it() {
+    for long in [false, true] {
+        let (stage, with, recovered) = damaged(long).await;
+        let (data, before) = (path(&recovered).join("data"), postmaster(&recovered));
+        servers(&data).into_iter().for_each(kill);
+        // One attempt is enough: nothing is left to the retries of a runbook.
+        assert_eq!(done(&apply(on(&stage, &recovered, "restore", 1)).await)["inserted"], 1);
+        assert_eq!(rows(&recovered).await, "0,1,2,3", "it stands where it stood");
+        assert_ne!(postmaster(&recovered), before);
+        kill(postmaster(&recovered));
+        assert_eq!(done(&apply(on(&stage, &recovered, "verify", 1)).await)["rows"], 1);
+        // And what made it still knows it as its own.
+        assert_eq!(recover(&with).await["replay_lsn"], recovered["replay_lsn"]);
+        assert!(drop_it(&with).await);
+        assert_eq!((path(&recovered).exists(), servers(&data).len()), (false, 0));
+    }
+}
+
+#[tokio::test]
+async fn two_who_need_a_dead_server_start_one() {
+    let (stage, with, recovered) = damaged(false).await;
+    let data = path(&recovered).join("data");
+    servers(&data).into_iter().for_each(kill);
+    let both = [on(&stage, &recovered, "restore", 1), on(&stage, &recovered, "restore", 3)].map(apply);
+    for outcome in futures::future::join_all(both).await {
+        assert_eq!(done(&outcome)["inserted"], 1);
+    }
+    assert_eq!(stage.live.sql("shop", "SELECT string_agg(n::text, ',' ORDER BY n) FROM t"), "0,1,2,3");
+    assert!(drop_it(&with).await);
+}
+
+#[tokio::test]
+async fn a_recovered_server_whose_connection_was_killed_is_read_at_its_point_only() {
+    let (stage, with, recovered) = damaged(false).await;
+    for tenant in [1, 3] {
+        // Its other processes end, and it replays from its last restartpoint while it answers queries already.
+        let url = recovered["url"].as_str().unwrap();
+        let mut held = connectors::postgres::connect(url).await.unwrap();
+        let (pid,): (i32,) = sqlx::query_as("SELECT pg_backend_pid()").fetch_one(&mut held).await.unwrap();
+        kill(pid.try_into().unwrap());
+        assert_eq!(done(&apply(on(&stage, &recovered, "restore", tenant)).await)["inserted"], 1);
+    }
+    assert!(drop_it(&with).await);
+}
+
+#[tokio::test]
+async fn a_live_server_that_restarts_is_waited_for() {
+    let (mut stage, with, recovered) = damaged(false).await;
+    stage.live.kill();
+    let restore = tokio::spawn(apply(on(&stage, &recovered, "restore", 1)));
+    // It is away at least until the attempt has begun.
+    tokio::task::yield_now().await;
+    let stage = tokio::task::spawn_blocking(move || {
+        stage.live.start_again();
+        stage
+    });
+    let (outcome, stage) = (restore.await.unwrap(), stage.await.unwrap());
+    assert_eq!(done(&outcome)["inserted"], 1);
+    assert_eq!(stage.live.sql("shop", "SELECT count(*) FROM reinstate.ledger"), "1");
+    assert!(drop_it(&with).await);
+}
+
+#[tokio::test]
+async fn a_standby_on_its_way_is_not_read() {
+    let mut stage = Stage::new();
+    let standby = Standby::of(&mut stage);
+    let with = json!({
+        "from": standby.url, "to": stage.live.url("shop"), "root": { "table": "t" }, "tenant": 0,
+    });
+    for action in ["postgres/restore@1", "postgres/verify@1"] {
+        match apply(call(action, &with)).await {
+            Outcome::Refused { failure, retry: Advice::Retry } => {
+                assert_eq!((&*failure.code, failure.hint.is_empty()), ("postgres.moving", false));
+            }
+            other => panic!("{action}: {other:?}"),
+        }
+    }
+    // The same one is fine once it is told to stand still.
+    let mut connection = connectors::postgres::connect(&standby.url).await.unwrap();
+    sqlx::query("SELECT pg_wal_replay_pause()").execute(&mut connection).await.unwrap();
+    assert_eq!(done(&apply(call("postgres/verify@1", &with)).await)["rows"], 1);
+}
+
+/// A standby that waits for WAL for ever.
+struct Standby {
+    data: PathBuf,
+    url: String,
+    _socket: tempfile::TempDir,
+}
+
+impl Standby {
+    fn of(stage: &mut Stage) -> Self {
+        let (data, socket) = (stage.live.base_backup("standby"), tempfile::tempdir().unwrap());
+        reinstate_tests::postgres::give(socket.path());
+        std::fs::write(data.join("standby.signal"), "").unwrap();
+        let options = format!("-k {} -c listen_addresses=''", socket.path().display());
+        let mut start = as_server(&tool("pg_ctl"));
+        let start = start.args(["start", "--silent", "--wait", "-o", &options, "-l"]).arg(data.join("log"));
+        assert!(start.arg("-D").arg(&data).status().unwrap().success());
+        let host = socket.path().display().to_string().replace('/', "%2F");
+        Self { data, url: format!("postgres://postgres@localhost:5432/shop?host={host}"), _socket: socket }
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        let mut stop = as_server(&tool("pg_ctl"));
+        let _ = stop.args(["stop", "--silent", "--mode=immediate", "-D"]).arg(&self.data).status();
+    }
+}
+
+#[tokio::test]
+async fn a_probe_that_cannot_ask_knows_nothing() {
+    let stage = Stage::new();
+    // The server is there and does not let us in: that it says so at once makes no difference.
+    let url = stage.live.url("nowhere");
+    for (action, undoes) in [("restore", None), ("remove", Some("run1/restore/1".to_owned()))] {
+        let mut with = json!({ "to": url, "root": { "table": "t" }, "tenant": 1 });
+        if action == "restore" {
+            with["from"] = url.clone().into();
+        }
+        let probed = connector().probe(Call { undoes, ..call(&format!("postgres/{action}@1"), &with) }).await;
+        assert!(matches!(probed, Outcome::Unknown { .. }), "{action}: {probed:?}");
+    }
+}
