@@ -14,7 +14,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_reinstate-under-test");
 const SHOP: &str = "CREATE TABLE plans (id int PRIMARY KEY); \
     CREATE TABLE tenants (id int PRIMARY KEY, plan_id int NOT NULL REFERENCES plans); \
     CREATE TABLE items (id bigserial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, name text NOT NULL); \
-    INSERT INTO plans VALUES (1); INSERT INTO tenants VALUES (1, 1); INSERT INTO items (tenant_id, name) VALUES (1, 'a'); \
+    INSERT INTO plans VALUES (1); INSERT INTO tenants VALUES (1, 1); \
+    INSERT INTO items (tenant_id, name) VALUES (1, 'a'); \
     CREATE ROLE app LOGIN; GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public TO app; \
     GRANT UPDATE (id) ON plans TO app; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO app; \
     GRANT CREATE ON DATABASE live TO app";
@@ -260,8 +261,10 @@ fn check_asks_servers_and_names_the_steps() {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write(
         "book.yaml",
-        "schema: runbook/v1\nname: back\ntargets: { id: \"^[0-9]+$\" }\ndefaults: { timeout: 1m, retry: { attempts: 1 } }\nsteps:\n  restore:\n    uses: postgres/restore@1\n    \
-         with: { from: \"postgres://localhost/none\", to: \"${{ estate.live }}\", root: { table: tenants }, tenant: \"${{ site.id }}\" }\n",
+        "schema: runbook/v1\nname: back\ntargets: { id: \"^[0-9]+$\" }\n\
+         defaults: { timeout: 1m, retry: { attempts: 1 } }\n\
+         steps:\n  restore:\n    uses: postgres/restore@1\n    with: { from: \"postgres://localhost/none\", to: \
+         \"${{ estate.live }}\", root: { table: tenants }, tenant: \"${{ site.id }}\" }\n",
     );
     let live = cluster.url_as("app", "live");
     write("estate.yaml", &format!("schema: estate/v1\nname: shop\nsandbox: true\nvariables: {{ live: \"{live}\" }}\n"));
