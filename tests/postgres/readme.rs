@@ -7,7 +7,8 @@ const README: &str = include_str!("../../README.md");
 
 const APP: &str = "CREATE TABLE tenants (id int PRIMARY KEY); \
     CREATE TABLE items (id bigserial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants); \
-    INSERT INTO tenants VALUES (41), (42); INSERT INTO items (tenant_id) SELECT 41 + n % 2 FROM generate_series(1, 20) AS n";
+    INSERT INTO tenants VALUES (41), (42); \
+    INSERT INTO items (tenant_id) SELECT 41 + n % 2 FROM generate_series(1, 20) AS n";
 
 #[test]
 fn one_tenant_comes_back_as_typed() {

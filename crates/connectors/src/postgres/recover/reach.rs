@@ -37,7 +37,7 @@ impl Reach {
 /// Follows the segments from the beginning of a base backup on.
 ///
 /// # Errors
-/// `postgres.wal_too_short` if the WAL surely ends before the point, `postgres.wal_damaged` for a segment of wrong size,
+/// `postgres.wal_too_short` if the WAL ends before the point, `postgres.wal_damaged` for a segment of wrong size,
 /// `postgres.files`.
 pub(super) fn reach(
     base: &Base,

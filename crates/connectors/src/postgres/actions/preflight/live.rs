@@ -31,11 +31,13 @@ type Look = (i32, bool, String, bool, i64, i64, i64, Option<i64>, Option<i64>, i
 /// What of the right to keep our ledger is missing, in words; NULL if nothing is.
 const LEDGER: &str = "SELECT CASE \
       WHEN to_regnamespace('reinstate') IS NULL THEN \
-        CASE WHEN NOT has_database_privilege(current_database(), 'CREATE') THEN 'CREATE on the database, for the schema reinstate' END \
+        CASE WHEN NOT has_database_privilege(current_database(), 'CREATE') \
+          THEN 'CREATE on the database, for the schema reinstate' END \
       WHEN NOT has_schema_privilege('reinstate', 'USAGE') THEN 'USAGE on the schema reinstate' \
       WHEN to_regclass('reinstate.ledger') IS NULL THEN \
         CASE WHEN NOT has_schema_privilege('reinstate', 'CREATE') THEN 'CREATE on the schema reinstate' END \
-      WHEN NOT (has_table_privilege('reinstate.ledger', 'SELECT') AND has_table_privilege('reinstate.ledger', 'INSERT') \
+      WHEN NOT (has_table_privilege('reinstate.ledger', 'SELECT') \
+        AND has_table_privilege('reinstate.ledger', 'INSERT') \
         AND has_table_privilege('reinstate.ledger', 'UPDATE')) THEN 'SELECT, INSERT and UPDATE on reinstate.ledger' END";
 
 /// Answers whether the server can be used.

@@ -18,13 +18,16 @@ const QUIET_BY_GRANT: &str = "SELECT has_parameter_privilege('session_replicatio
 
 /// Names of relations that are among those given and lack something.
 const HIDDEN: &str = "SELECT x.name FROM unnest($1::text[], $2::text[], $3::text[]) AS x(schema, relation, name) \
-      JOIN pg_namespace AS n ON n.nspname = x.schema JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = x.relation \
+      JOIN pg_namespace AS n ON n.nspname = x.schema \
+      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = x.relation \
       WHERE row_security_active(c.oid) ORDER BY 1";
 const LACKING: &str = "SELECT x.name || ' (' || r || ')' \
       FROM unnest($1::text[], $2::text[], $3::text[]) AS x(schema, relation, name) CROSS JOIN unnest($4::text[]) AS r \
-      JOIN pg_namespace AS n ON n.nspname = x.schema JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = x.relation \
+      JOIN pg_namespace AS n ON n.nspname = x.schema \
+      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = x.relation \
       WHERE NOT (has_schema_privilege(n.oid, 'USAGE') \
-        AND CASE r WHEN 'UPDATE' THEN has_any_column_privilege(c.oid, r) ELSE has_table_privilege(c.oid, r) END) ORDER BY 1";
+        AND CASE r WHEN 'UPDATE' THEN has_any_column_privilege(c.oid, r) ELSE has_table_privilege(c.oid, r) END) \
+      ORDER BY 1";
 
 /// Answers whether rows of tenants can be told and handled.
 pub(super) async fn answer(subject: &str, question: &Value) -> Result<Vec<Finding>, Trouble> {
