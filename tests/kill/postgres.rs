@@ -32,7 +32,7 @@ enum Harm {
 /// Does it; says whether there was anything to do it to.
 fn harm(lab: &Path, shard: u64, harm: Harm) -> bool {
     let shard = format!("shard-{shard:02}");
-    let (cluster, recovered) = (lab.join("clusters").join(&shard), lab.join("recovered").join(&shard));
+    let (cluster, recovered) = (lab.join("clusters").join(&shard), lab.join("backups").join(&shard).join("recovered"));
     let kill = |pids: &[u32]| {
         let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
         // One that has ended meanwhile is fine.

@@ -101,6 +101,34 @@ async fn a_live_server_that_restarts_is_waited_for() {
 }
 
 #[tokio::test]
+async fn what_was_committed_before_the_server_died_is_never_told_as_nothing() {
+    let (mut stage, with, recovered) = damaged(false).await;
+    let _ = stage.live.sql("shop", "DELETE FROM t WHERE n = 2");
+    // The second of three tenants waits for somebody who may or may not commit.
+    let mut other = connectors::postgres::connect(&stage.live.url("shop")).await.unwrap();
+    sqlx::raw_sql("BEGIN; INSERT INTO t VALUES (2)").execute(&mut other).await.unwrap();
+    let mut call = on(&stage, &recovered, "restore", 1);
+    call.with["tenants"] = json!([2, 3]);
+    call.with["connections"] = 1.into();
+    call.with["lock_timeout"] = "5m".into();
+    let restore = tokio::spawn(apply(call));
+    while stage.live.sql("shop", "SELECT count(*) FROM pg_locks WHERE NOT granted") != "1" {
+        tokio::task::yield_now().await;
+    }
+    stage.live.kill();
+    match restore.await.unwrap() {
+        Outcome::Unknown { failure } => assert!(failure.message.starts_with("1 of 3 are done"), "{failure:?}"),
+        other => panic!("{other:?}"),
+    }
+    stage.live.start_again();
+    let mut again = on(&stage, &recovered, "restore", 1);
+    again.with["tenants"] = json!([2, 3]);
+    assert_eq!(done(&apply(again).await)["inserted"], 3);
+    assert_eq!(stage.live.sql("shop", "SELECT count(*), max(n) FROM t"), "4|3");
+    assert!(drop_it(&with).await);
+}
+
+#[tokio::test]
 async fn a_standby_on_its_way_is_not_read() {
     let mut stage = Stage::new();
     let standby = Standby::of(&mut stage);

@@ -119,7 +119,7 @@ pub(crate) async fn connect_patiently(url: &str) -> Result<PgConnection, Connect
 }
 
 /// Whether nobody listens, the line broke, or the server says that it ends (57P01, 57P02) or begins (57P03).
-fn is_of_restart(error: &sqlx::Error) -> bool {
+pub(crate) fn is_of_restart(error: &sqlx::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof};
     match error {
         sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03")),

@@ -3,6 +3,7 @@
 
 use super::trouble::trouble;
 use crate::answer::Trouble;
+use crate::postgres::catalog::CatalogError;
 use crate::postgres::connect::connect_patiently;
 use crate::postgres::recover;
 use crate::postgres::restore::{EXTRACT, RestoreError};
@@ -12,6 +13,11 @@ pub(super) fn is_away(error: &RestoreError) -> bool {
     match error {
         RestoreError::Connect(error) => error.may_be_restart(),
         RestoreError::Moving(_) => true,
+        RestoreError::Catalog(CatalogError::Refused { restarts, .. }) => *restarts,
+        // The line broke, or the server said that it ends; what may be committed is in the ledger.
+        RestoreError::Database { state, .. } => {
+            state.as_deref().is_none_or(|state| state.starts_with("57P") || state.starts_with("08"))
+        }
         _ => false,
     }
 }

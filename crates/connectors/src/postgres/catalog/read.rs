@@ -12,7 +12,7 @@ use super::model::{
 };
 use super::queries;
 use super::writes::Writes;
-use crate::postgres::connect::said;
+use crate::postgres::connect::{is_of_restart, said};
 
 /// Why a catalogue could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,8 @@ pub enum CatalogError {
         what: &'static str,
         /// The server's words.
         why: String,
+        /// Whether a server that restarts would look like this.
+        restarts: bool,
     },
     /// The server is older than what is understood.
     #[error("the server's version is {0}; what is read here is there from version 13 on")]
@@ -50,6 +52,10 @@ impl CatalogError {
     }
 }
 
+fn refused(what: &'static str, error: &sqlx::Error) -> CatalogError {
+    CatalogError::Refused { what, why: said(error), restarts: is_of_restart(error) }
+}
+
 type Places = HashMap<Oid, usize>;
 
 impl Catalog {
@@ -61,7 +67,7 @@ impl Catalog {
     /// # Cancel safety
     /// Dropping it leaves a transaction open that only reads: drop the connection as well.
     pub async fn read(connection: &mut PgConnection) -> Result<Self, CatalogError> {
-        let refused = |error: sqlx::Error| CatalogError::Refused { what: "the catalogue", why: said(&error) };
+        let refused = |error| refused("the catalogue", &error);
         let mut snapshot = connection
             .begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .await
@@ -97,7 +103,7 @@ impl Catalog {
         let rows: Vec<Row> = sqlx::query_as(queries::RELATIONS)
             .fetch_all(&mut *snapshot)
             .await
-            .map_err(|error| CatalogError::Refused { what: "the tables", why: said(&error) })?;
+            .map_err(|error| refused("the tables", &error))?;
         let mut places = Places::new();
         for (oid, schema, name, kind, unlogged, root, extension, comment, row_security, force, rows, _) in &rows {
             if root.is_some() {
@@ -292,5 +298,5 @@ where
         .bind(tables)
         .fetch_all(snapshot)
         .await
-        .map_err(|error| CatalogError::Refused { what, why: said(&error) })
+        .map_err(|error| refused(what, &error))
 }
