@@ -14,6 +14,9 @@ pub(crate) struct RestoreFigures {
     /// Time of a site of fewer than 200 rows on one connection, whole run divided by sites.
     pub(crate) small_site_ms: Option<f64>,
     pub(crate) small_site_hand_ms: Option<f64>,
+    /// CPU time of it, of both servers and the client: what stays when others use the machine.
+    pub(crate) small_site_cpu_ms: Option<f64>,
+    pub(crate) small_site_hand_cpu_ms: Option<f64>,
     /// How many such sites there were.
     pub(crate) small_sites: usize,
     /// Share of our connections' time in which rows were read back and compared.
@@ -65,6 +68,11 @@ pub(crate) struct Timed {
 }
 
 impl Timed {
+    /// CPU time of both servers and the client, in seconds.
+    pub(crate) fn cpu_s(&self) -> f64 {
+        self.live_cpu_s + self.backup_cpu_s + self.client_cpu_s
+    }
+
     /// Says what most of the time was spent on.
     pub(crate) fn limit(mut self, cores: usize) -> Self {
         let machine = self.wall_s * cores as f64;

@@ -205,11 +205,13 @@ async fn small(shop: &Shop, tell: &dyn Fn(&str), figures: &mut RestoreFigures) -
     for part in [Part::Ours, Part::Hand] {
         tell(&format!("{} sites of fewer than {SMALL} rows on one connection", sites.len()));
         let live = shop.live().await?;
-        let each = timed(shop, &live, &sites, part, 1).await?.wall_s * 1_000.0 / sites.len() as f64;
+        let it = timed(shop, &live, &sites, part, 1).await?;
         live.remove()?;
+        let each = 1_000.0 / sites.len() as f64;
+        let (wall, cpu) = (Some(it.wall_s * each), Some(it.cpu_s() * each));
         match part {
-            Part::Ours => figures.small_site_ms = Some(each),
-            _ => figures.small_site_hand_ms = Some(each),
+            Part::Ours => (figures.small_site_ms, figures.small_site_cpu_ms) = (wall, cpu),
+            _ => (figures.small_site_hand_ms, figures.small_site_hand_cpu_ms) = (wall, cpu),
         }
     }
     Ok(())
@@ -259,6 +261,5 @@ async fn flat(programs: &Programs, home: &Path, sites: u32, wanted: &Wanted) -> 
     live.remove()?;
     let rows = shop.rows();
     let us = 1e6 / rows as f64;
-    let cpu = it.live_cpu_s + it.backup_cpu_s + it.client_cpu_s;
-    Ok(Flat { sites: shop.sites.len(), rows, us_per_row: it.wall_s * us, cpu_us_per_row: cpu * us })
+    Ok(Flat { sites: shop.sites.len(), rows, us_per_row: it.wall_s * us, cpu_us_per_row: it.cpu_s() * us })
 }
