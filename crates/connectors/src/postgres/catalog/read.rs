@@ -294,9 +294,5 @@ async fn ask<Row>(
 where
     Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
 {
-    sqlx::query_as(query)
-        .bind(tables)
-        .fetch_all(snapshot)
-        .await
-        .map_err(|error| refused(what, &error))
+    sqlx::query_as(query).bind(tables).fetch_all(snapshot).await.map_err(|error| refused(what, &error))
 }
