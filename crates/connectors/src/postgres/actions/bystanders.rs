@@ -4,6 +4,7 @@
 //! writer is one of our transactions, with whose it is; and, where the WAL is at hand, every record that they wrote.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use runtime::Call;
 use serde_json::Value;
@@ -50,18 +51,45 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
         ..Stood::default()
     };
     let mut foreign = seen(&mut live, &input, &ours, &mut stood).await.map_err(|error| trouble(&error))?;
-    if let Some(folder) = &input.wal
-        && !ours.is_empty()
-    {
-        let (audited, found) = wal::audit(&mut live, folder, input.bin.as_deref(), &ours).await?;
-        foreign.extend(found);
-        stood.wal = Some(audited);
+    if !ours.is_empty() {
+        let folder = match &input.wal {
+            Some(folder) => Some(folder.clone()),
+            None => own_wal(&mut live, &input.live).await,
+        };
+        let bin = input.bin.as_deref();
+        match folder {
+            None => {
+                stood.wal_skipped = Some("the server's WAL is not at hand here: give its archive as `wal`".to_owned())
+            }
+            Some(folder) => match wal::audit(&mut live, &folder, bin, &ours).await {
+                Ok((audited, found)) => {
+                    foreign.extend(found);
+                    stood.wal = Some(audited);
+                }
+                // What nobody asked for may be missing: the oldest of it is recycled after a while.
+                Err(error) if input.wal.is_none() => stood.wal_skipped = Some(error.to_string()),
+                Err(error) => return Err(error),
+            },
+        }
     }
     if !foreign.is_empty() {
         return Err(Trouble::never("postgres.bystanders", listed(&foreign))
             .hint("rows of others were written by our transactions: look for triggers that fired"));
     }
     serde_json::to_value(stood).map_err(|error| Trouble::retry("postgres.failed", error.to_string()))
+}
+
+/// The folder of a server's own WAL, if the server is on this host and its files can be read.
+async fn own_wal(live: &mut PgConnection, url: &str) -> Option<PathBuf> {
+    // Only a socket says for sure that it is this host.
+    let socket = url::Url::parse(url).ok()?.query_pairs().any(|(name, host)| name == "host" && host.starts_with('/'));
+    if !socket {
+        return None;
+    }
+    let (data,): (Option<String>,) =
+        sqlx::query_as("SELECT current_setting('data_directory', true)").fetch_one(live).await.ok()?;
+    let folder = PathBuf::from(data?).join("pg_wal");
+    std::fs::read_dir(&folder).is_ok().then_some(folder)
 }
 
 async fn ours(live: &mut PgConnection, run: Option<&str>) -> Result<Vec<Ours>, RestoreError> {

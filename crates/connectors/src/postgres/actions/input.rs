@@ -261,7 +261,8 @@ pub(crate) struct Bystanders {
     pub(crate) run: Option<String>,
     /// What makes a row a tenant's; with it each row that we wrote is held against whose it is.
     pub(crate) root: Option<Root>,
-    /// Folder of the live server's WAL, archived or its own: with it every record of our transactions is read.
+    /// Folder of the live server's WAL, archived or its own: every record of our transactions is read there. Without it
+    /// the server's own folder is tried, if it is on this host.
     pub(crate) wal: Option<std::path::PathBuf>,
     /// Folder of the server's programs; default: where packages put those of the server's version.
     pub(crate) bin: Option<std::path::PathBuf>,
@@ -280,9 +281,12 @@ pub(crate) struct Stood {
     pub(crate) rows_seen: u64,
     /// Rows that they wrote beyond the tenants' own: 0, or the action is refused.
     pub(crate) foreign: u64,
-    /// What the WAL says of our transactions; absent without `wal`.
+    /// What the WAL says of our transactions; absent if it was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) wal: Option<Audited>,
+    /// Why the WAL was not read; absent if it was, or if there was nothing to look for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) wal_skipped: Option<String>,
 }
 
 /// What the WAL says of our transactions.
