@@ -68,7 +68,8 @@ fn servers_and_runs_that_die_leave_the_estate_as_an_undisturbed_run() {
     let lab = ServedLab::on_postgres(BINARY, damaged * 2, damaged, SHARDS, seed);
     let store = format!("sqlite:{}", lab.beside("runs.db").display());
     let most = (u64::from(damaged) * 70 / kills.max(1)).max(20);
-    let (mut struck, mut harmed, mut created) = (0, Vec::new(), false);
+    let (mut struck, mut asked, mut harmed, mut created) = (0, 0, Vec::new(), false);
+    let mut troubles = Vec::new();
     let harms = [Harm::LiveRestarts, Harm::RecoveredDies, Harm::RecoveredCrashes];
     for n in 0.. {
         let mut command = reinstate(BINARY);
@@ -83,10 +84,12 @@ fn servers_and_runs_that_die_leave_the_estate_as_an_undisturbed_run() {
         let until = random.between(1, most);
         let when = random.between(1, until);
         let (what, shard) = (harms[n % harms.len()], random.between(0, u64::from(SHARDS) - 1));
-        let (mut line, mut said, mut done) = (0, String::new(), false);
+        let (mut line, mut done) = (0, false);
         let (status, ended) = strike_when(&mut command, "-KILL", |text| {
             line += 1;
-            said.push_str(text);
+            if !["\"succeeded\"", "\"started\"", "/vendors/"].iter().any(|usual| text.contains(usual)) {
+                troubles.push(text.to_owned());
+            }
             // Nothing can be done to a server that is not there yet.
             if line >= when && !done && harm(&lab.dir(), shard, what) {
                 done = true;
@@ -94,7 +97,17 @@ fn servers_and_runs_that_die_leave_the_estate_as_an_undisturbed_run() {
             }
             line >= until && !last
         });
+        if ended && status.code() == Some(5) {
+            // More kills met one unit than the runbook tries it: it is left to people, who try again.
+            asked += 1;
+            assert!(asked <= kills, "seed {seed}, after {struck} kills and {harmed:?}:\n{}", troubles.concat());
+            let why = ["--reason", "its servers are there", "--store", &store];
+            let _ = expect(reinstate(BINARY).args(["retry", "k", "--quarantined"]).args(why), 0);
+            let _ = expect(reinstate(BINARY).args(["continue", "k"]).args(why), 0);
+            continue;
+        }
         if ended {
+            let said = troubles.concat();
             assert_eq!(status.code(), Some(0), "seed {seed}, after {struck} kills and {harmed:?}:\n{said}");
             break;
         }
@@ -107,5 +120,8 @@ fn servers_and_runs_that_die_leave_the_estate_as_an_undisturbed_run() {
     assert_eq!(diff["sites_equal"], damaged, "seed {seed}");
     assert_eq!((&diff["effects_applied_twice"], &diff["bystanders_changed"]), (&0.into(), &0.into()), "seed {seed}");
     assert!(struck * 2 >= kills, "only {struck} of {kills} strikes met a running process");
-    eprintln!("{struck} kills of the run survived, and of servers: {harmed:?}");
+    eprintln!("{struck} kills of the run survived, {asked} times with a retry by hand, and of servers: {harmed:?}");
+    if asked > 0 {
+        eprintln!("{}", troubles.concat());
+    }
 }
