@@ -11,7 +11,7 @@ pub(crate) struct RestoreFigures {
     pub(crate) vs_hand: Option<f64>,
     pub(crate) vs_plain_copy: Option<f64>,
     pub(crate) vs_ceiling: Option<f64>,
-    /// Time of a site of fewer than 200 rows on one connection, whole run divided by sites.
+    /// What a site of fewer than 200 rows adds to a restore on one connection: two runs of different size are compared.
     pub(crate) small_site_ms: Option<f64>,
     pub(crate) small_site_hand_ms: Option<f64>,
     /// CPU time of it, of both servers and the client: what stays when others use the machine.

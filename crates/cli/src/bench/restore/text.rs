@@ -29,7 +29,7 @@ pub(crate) fn restore_text(it: &RestoreFigures) -> String {
     }
     if let Some(ms) = it.small_site_ms {
         text.push_str(&format!(
-            "\na site of fewer than 200 rows: {ms:.1} ms ({:.1} ms of CPU), by hand {:.1} ms ({:.1} ms of CPU); {} sites, one \
+            "\na site of fewer than 200 rows adds {ms:.1} ms ({:.1} ms of CPU), by hand {:.1} ms ({:.1} ms of CPU); {} sites, one \
              connection",
             it.small_site_cpu_ms.unwrap_or(f64::NAN),
             it.small_site_hand_ms.unwrap_or(f64::NAN),

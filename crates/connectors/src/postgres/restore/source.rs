@@ -8,9 +8,17 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Fields, Form, Splitter};
 use super::error::{RestoreError, failed};
 use super::pair::Pair;
+use super::session::run;
 use super::sheet::Sheet;
 use super::tally::Tally;
 use super::ties::Ties;
+
+/// Share of all tenants below which those asked for are few.
+const FEW: f32 = 0.2;
+const BY_INDEX: &str =
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+const AS_IT_LIKES: &str =
+    "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 
 /// A tenant's rows of all tables, held in memory.
 #[derive(Debug)]
@@ -41,6 +49,9 @@ pub(crate) async fn sizes(
     asked: &[String],
 ) -> Result<HashMap<String, u64>, RestoreError> {
     let mut found = HashMap::new();
+    // Of few tenants among many the rows are found by index, however large the server takes them to be.
+    let few = (asked.len() as f32) < pair.backup.tables[pair.closure.root].estimated_rows * FEW;
+    run(connection, if few { BY_INDEX } else { AS_IT_LIKES }, "set up the session").await?;
     let wanted = pair.wanted(asked.iter().map(String::as_str));
     for sheet in &pair.sheets.all {
         let Some(rows) = pair.closure.rows(&pair.backup, sheet.place, &wanted) else { continue };
@@ -56,6 +67,7 @@ pub(crate) async fn sizes(
             *found.entry(tenant).or_insert(0) += u64::try_from(rows).unwrap_or(0);
         }
     }
+    run(connection, AS_IT_LIKES, "set up the session").await?;
     Ok(found)
 }
 
@@ -65,6 +77,9 @@ pub(crate) async fn group(
     pair: &Pair,
     tenants: &[String],
 ) -> Result<Vec<Extract>, RestoreError> {
+    // A group is small by its count of rows, which the server cannot know: by its own guess, so many tenants of common
+    // size, it would rather read whole tables.
+    run(connection, BY_INDEX, "set up the session").await?;
     let wanted = pair.wanted(tenants.iter().map(String::as_str));
     let places: HashMap<&[u8], usize> = tenants.iter().enumerate().map(|(at, id)| (id.as_bytes(), at)).collect();
     let mut extracts: Vec<Extract> = tenants
@@ -100,6 +115,7 @@ pub(crate) async fn group(
             }
         }
     }
+    run(connection, AS_IT_LIKES, "set up the session").await?;
     Ok(extracts)
 }
 
