@@ -333,13 +333,24 @@ fn data_loss_counts_the_earliest_point_a_site_was_brought_back_to() {
     let earliest = spec.sites.restore_points[0];
     // One store of shard 1 was brought back to 90 minutes earlier: beyond the objective of one hour.
     spec.groups[0].restore_points = vec![earliest + 60_000_000, earliest - 5_400_000];
-    let mut drive = Drive::new(spec, calm());
-    drive.run_to_rest();
-    let report = drive.fold.report(drive.now);
-    assert_eq!(report.verdict, Verdict::Succeeded);
-    assert_eq!((report.rpo.met, report.rpo.beyond), (Some(false), 5));
-    assert_eq!(report.sites[0].data_loss_s, Some(300.0));
-    assert!(report.sites[1].data_loss_s > Some(5_700.0));
+    let report = |asks: &str| {
+        let mut spec = spec.clone();
+        let recover = spec.steps.iter_mut().find(|step| step.name == "recover").unwrap();
+        let engine::Work::Action(action) = &mut recover.work else { panic!("it is an action") };
+        action.with = format!("{{\"at\": \"${{{{ {asks} }}}}\"}}");
+        let mut drive = Drive::new(spec, calm());
+        drive.run_to_rest();
+        drive.fold.report(drive.now)
+    };
+    let shared = report("restore_point");
+    assert_eq!(shared.verdict, Verdict::Succeeded);
+    assert_eq!((shared.rpo.met, shared.rpo.beyond), (Some(false), 5));
+    assert_eq!(shared.sites[0].data_loss_s, Some(300.0));
+    assert!(shared.sites[1].data_loss_s > Some(5_700.0));
+    // A step that takes every site at its own point brings nobody back further.
+    let own = report("restore_points");
+    assert_eq!((own.rpo.met, own.rpo.beyond), (Some(true), 0));
+    assert_eq!(own.sites[1].data_loss_s, Some(300.0));
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl Audit {
 }
 
 /// Reads from the inputs of a step which restore point it is asked for.
-fn asks(plan: &Plan, step: StepIx) -> Asks {
+pub(crate) fn asks(plan: &Plan, step: StepIx) -> Asks {
     let spec = plan.step(step);
     let Work::Action(action) = &spec.work else { return Asks::Nothing };
     let mut asks = Asks::Nothing;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use engine::{Millis, Plan, Run};
 
-pub(crate) use audit::{Asks, Known, Stands, asked};
+pub(crate) use audit::{Asks, Known, Stands, asked, asks};
 pub(crate) use gates::{Decided, GateLog, Word};
 pub use histogram::Histogram;
 pub(crate) use needs::{each_shared, gate_of, gated};

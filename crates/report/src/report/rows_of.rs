@@ -6,7 +6,7 @@ use engine::{
 };
 
 use crate::duration::{seconds, stamp};
-use crate::fold::Fold;
+use crate::fold::{Asks, Fold, asks};
 use crate::report::exceptions::place;
 use crate::report::rows::{BatchReport, PoolReport, SiteReport, SiteTally, StepReport, UndoReport, UnitTally};
 use crate::report::spread::narrow;
@@ -232,8 +232,8 @@ fn slots_over_time(first: u32, sizes: &[(i64, u32)], wall_ms: i64) -> u128 {
 
 /// Milliseconds of data that each site lost: from its restore point to its deletion; `None` where either is unknown.
 ///
-/// The deletion is the timestamp attribute `deleted_at`. Where a group of the site has a restore point too, the
-/// earliest counts: that is the point to which some store of the site was brought back.
+/// The deletion is the timestamp attribute `deleted_at`. Where a step of a group of the site asks for the point that
+/// all of the group share (`restore_point`), the earliest counts: that is where some store of the site was brought back.
 pub(super) fn data_losses(fold: &Fold) -> Vec<Option<i64>> {
     let plan = fold.plan();
     let spec = plan.spec();
@@ -241,12 +241,14 @@ pub(super) fn data_losses(fold: &Fold) -> Vec<Option<i64>> {
     let Some(Column { values: Values::Timestamp(deleted), .. }) = spec.sites.column("deleted_at") else {
         return vec![None; sites];
     };
+    let asked = |scope: Scope| plan.steps().any(|step| plan.step(step).scope == scope && asks(plan, step) == Asks::Key);
+    let groups = (0..spec.groups.len()).map(|group| Scope::Group(GroupIx::from(group)));
+    let common: Vec<Scope> = groups.filter(|scope| asked(*scope)).collect();
     (0..sites)
         .map(|row| {
             let own = spec.sites.restore_points.get(row).copied();
             let site = SiteIx::from(row);
-            let shared = (0..spec.groups.len()).filter_map(|group| {
-                let scope = Scope::Group(GroupIx::from(group));
+            let shared = common.iter().filter_map(|&scope| {
                 plan.covering_key(Scope::Site, KeyIx(site.0), scope).and_then(|key| plan.restore_point(scope, key))
             });
             let point = own.into_iter().chain(shared).min()?;
