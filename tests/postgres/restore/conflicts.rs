@@ -134,3 +134,15 @@ async fn a_large_tenant_that_is_refused_half_way_leaves_the_next_one_unharmed() 
     assert_eq!(code(world.restore("1").await), "done");
     assert_eq!(world.rows("live"), before);
 }
+
+#[tokio::test]
+async fn an_index_of_a_column_and_an_expression_is_not_taken_for_one_of_the_column() {
+    let index = "CREATE UNIQUE INDEX codes_per_tenant ON codes (tenant_id, lower(code)); \
+                 INSERT INTO codes (tenant_id, code) VALUES (1, 'second')";
+    let world = World::new(&format!("{SHOP}; {index}"), "tenants");
+    let before = world.rows("copy");
+    let _ = world.live("DELETE FROM codes WHERE code = 'second'; DELETE FROM items WHERE id = 1");
+    assert_eq!(words(&world.look("1").await.conflicts), Vec::<String>::new());
+    assert_eq!(world.restore("1").await.unwrap().inserted, 2);
+    assert_eq!(world.rows("live"), before);
+}

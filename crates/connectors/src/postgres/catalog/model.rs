@@ -173,6 +173,8 @@ pub struct Index {
     pub exclusion: bool,
     /// Whether it keeps all rows apart, by columns: neither partial nor of expressions.
     pub whole: bool,
+    /// Whether it has expressions beside or instead of columns.
+    pub expressions: bool,
     /// Its columns; expressions are left out.
     pub columns: Vec<String>,
     /// Its condition, if it is partial.

@@ -35,7 +35,7 @@ ORDER BY a.attrelid, a.attnum"#;
 
 pub(super) const INDEXES: &str = r#"
 SELECT i.indrelid, ic.relname::text, i.indisprimary, i.indisunique, i.indisexclusion,
-       i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid,
+       i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid, i.indexprs IS NOT NULL,
        ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
              WHERE k.place <= i.indnkeyatts ORDER BY k.place),

@@ -175,12 +175,12 @@ impl Catalog {
                 large_object,
             });
         }
-        type Index_ = (Oid, String, bool, bool, bool, bool, Vec<String>, Option<String>, String);
-        for (oid, name, primary, unique, exclusion, whole, columns, predicate, definition) in
+        type Index_ = (Oid, String, bool, bool, bool, bool, bool, Vec<String>, Option<String>, String);
+        for (oid, name, primary, unique, exclusion, whole, expressions, columns, predicate, definition) in
             ask::<Index_>(snapshot, "the indexes", queries::INDEXES, own).await?
         {
             let Some(&place) = places.get(&oid) else { continue };
-            let index = Index { name, primary, unique, exclusion, whole, columns, predicate, definition };
+            let index = Index { name, primary, unique, exclusion, whole, expressions, columns, predicate, definition };
             self.tables[place].indexes.push(index);
         }
         Ok(())

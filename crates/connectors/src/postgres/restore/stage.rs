@@ -90,7 +90,7 @@ impl<'a> Stage<'a> {
         }
         for index in &self.table.indexes {
             // Expressions and exclusions are judged by the server when the row is written.
-            if index.unique && !index.primary && !index.columns.is_empty() && !index.definition.contains("((") {
+            if index.unique && !index.primary && !index.expressions {
                 self.unique(live, index, survey).await?;
             }
         }
