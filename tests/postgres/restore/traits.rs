@@ -112,3 +112,26 @@ async fn many_tenants_go_in_each_by_itself() {
     assert!(world.restore("9").await.is_ok());
     assert_eq!(world.rows("live"), before);
 }
+
+#[tokio::test]
+async fn a_guard_that_hears_nothing_for_a_while_slows_down_and_hides_no_commit() {
+    let script = "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1), (2); \
+        CREATE TABLE things (id bigserial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, body text); \
+        INSERT INTO things (tenant_id, body) SELECT t, repeat('x', 100) FROM generate_series(1, 2) AS t, generate_series(1, 20000)";
+    let mut world = World::new(script, "tenants");
+    let before = world.rows("copy");
+    world.delete(&["1", "2"]).await;
+    world.job.guard.latency = Some(std::time::Duration::from_secs(5));
+    let mut other = connectors::postgres::connect(&world.cluster.url("live")).await.unwrap();
+    let deafen = async {
+        const DEAFEN: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                              WHERE query LIKE 'INSERT INTO reinstate.pulse%' AND pid <> pg_backend_pid()";
+        while sqlx::query_as::<_, (i64,)>(DEAFEN).fetch_one(&mut other).await.unwrap().0 == 0 {}
+    };
+    let (done, ()) = tokio::join!(world.try_restore(&["1", "2"]), deafen);
+    let done = done.unwrap();
+    assert!(done.tenants.iter().all(|tenant| tenant.result.is_ok()), "{:?}", done.tenants);
+    let heard = done.heard.unwrap();
+    assert!(heard.breaches >= 1 && heard.beats >= 1, "{heard:?}");
+    assert_eq!(world.rows("live"), before);
+}

@@ -32,15 +32,24 @@ pub struct Heard {
     pub breaches: u64,
 }
 
+/// Makes what is listened to, before anything is restored: a guard that cannot listen guards nothing.
+pub(crate) async fn open(url: &str) -> Result<PgConnection, RestoreError> {
+    let mut connection = connect(url).await?;
+    run(&mut connection, PULSE, "make a table for the pulse").await?;
+    Ok(connection)
+}
+
 /// Listens until cancelled and sets the pace; gives what it heard.
+///
+/// While nothing can be heard the restore is slowed down as by a breach: rows may be committed already, so that to end
+/// with an error would hide them.
 pub(crate) async fn listen(
+    mut connection: PgConnection,
     url: &str,
     guard: Guard,
     pace: &Pace,
     stop: &tokio_util::sync::CancellationToken,
-) -> Result<Heard, RestoreError> {
-    let mut connection = connect(url).await?;
-    run(&mut connection, PULSE, "make a table for the pulse").await?;
+) -> Heard {
     let mut all = Vec::new();
     let mut heard = Heard::default();
     let mut window: Vec<Duration> = Vec::with_capacity(WINDOW);
@@ -52,7 +61,14 @@ pub(crate) async fn listen(
             () = stop.cancelled() => break,
             _ = next.tick() => {}
         }
-        let latency = beat(&mut connection).await?;
+        let Ok(latency) = beat(&mut connection).await else {
+            heard.breaches += 1;
+            pace.heard(Duration::MAX, Duration::ZERO, EVERY);
+            if let Ok(again) = connect(url).await {
+                connection = again;
+            }
+            continue;
+        };
         window.push(latency);
         all.push(latency);
         if window.len() < WINDOW {
@@ -62,7 +78,8 @@ pub(crate) async fn listen(
         window.sort_unstable();
         let slow = window[WINDOW - 2];
         let behind = match guard.lag_bytes {
-            Some(limit) => lag(&mut connection).await? > limit,
+            // What cannot be told is taken for too much.
+            Some(limit) => lag(&mut connection).await.map_or(true, |behind| behind > limit),
             None => false,
         };
         let limit = guard.latency.unwrap_or(Duration::MAX);
@@ -76,7 +93,7 @@ pub(crate) async fn listen(
     heard.beats = all.len() as u64;
     heard.p99_ms =
         all.get(all.len().saturating_sub(1) * 99 / 100).map_or(0.0, |latency| latency.as_secs_f64() * 1_000.0);
-    Ok(heard)
+    heard
 }
 
 async fn beat(connection: &mut PgConnection) -> Result<Duration, RestoreError> {

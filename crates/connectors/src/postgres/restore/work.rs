@@ -102,6 +102,8 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         pair.may_be_loud()?;
     }
     ledger::make(&mut first.live.connection).await?;
+    let guarded = job.guard.latency.is_some() || job.guard.lag_bytes.is_some();
+    let ear = if guarded { Some(guard::open(&job.to).await?) } else { None };
     let raised = sequences::raise(&mut first.live.connection, &pair, &tenants.sequences, true).await?;
     let statements = Statements::new(&pair);
     let groups = match tenants.known.as_slice() {
@@ -114,7 +116,6 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     };
     let lanes = job.connections.clamp(1, 16).min(groups.len().max(1));
     let queue = Mutex::new(groups);
-    let guarded = job.guard.latency.is_some() || job.guard.lag_bytes.is_some();
     let pace = if guarded { Pace::guarded() } else { Pace::unlimited() };
     let done = Mutex::new(Vec::with_capacity(tenants.known.len()));
     let task = Task { job, pair: &pair, statements: &statements, queue: &queue, pace: &pace, done: &done };
@@ -129,8 +130,12 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         ended.cancel();
         ends
     };
-    let listen =
-        async { if guarded { guard::listen(&job.to, job.guard, &pace, &ended).await.map(Some) } else { Ok(None) } };
+    let listen = async {
+        match ear {
+            Some(ear) => Some(guard::listen(ear, &job.to, job.guard, &pace, &ended).await),
+            None => None,
+        }
+    };
     let ((own, others), heard) = futures::join!(work, listen);
     let mut outcomes = done.into_inner().unwrap_or_default();
     // A connection that broke and was not to be had again leaves its tenants undone.
@@ -143,7 +148,7 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     }
     outcomes.extend(tenants.left_out());
     outcomes.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-    Ok(Outcome { tenants: outcomes, raised, heard: heard? })
+    Ok(Outcome { tenants: outcomes, raised, heard })
 }
 
 /// What is said of tenants that nobody came to.
