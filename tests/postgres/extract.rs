@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::stage::{apply, call, connector, done, refused};
 use reinstate_tests::postgres::Cluster;
 
-const SHOP: &str = "CREATE TABLE kinds (id int PRIMARY KEY); INSERT INTO kinds VALUES (1), (2); \
+const SHOP: &str = "CREATE TYPE mood AS ENUM ('up', 'down'); CREATE TABLE kinds (id int PRIMARY KEY); INSERT INTO kinds VALUES (1), (2); \
     CREATE TABLE tenants (id text PRIMARY KEY, kind int NOT NULL REFERENCES kinds); \
-    CREATE TABLE notes (id bigserial PRIMARY KEY, tenant_id text NOT NULL REFERENCES tenants, body text); \
+    CREATE TABLE notes (id bigserial PRIMARY KEY, tenant_id text NOT NULL REFERENCES tenants, body text, moods mood[]); \
     CREATE TABLE days (tenant_id text NOT NULL REFERENCES tenants, day date NOT NULL) PARTITION BY RANGE (day); \
     CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2022-01-01') TO ('2022-07-01'); \
     CREATE TABLE days_2 PARTITION OF days FOR VALUES FROM ('2022-07-01') TO ('2023-01-01'); \
@@ -160,4 +160,26 @@ async fn a_live_row_in_the_way_of_an_extract_is_named() {
         .await;
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
     assert_eq!(shard.live.sql("shop", "SELECT kind FROM tenants WHERE id = 'site 2'"), "2");
+}
+
+#[tokio::test]
+async fn rows_in_a_form_that_the_live_server_does_not_read_are_refused_not_misread() {
+    let shard = Shard::new();
+    done(&apply("postgres/extract@1", &shard.with).await);
+    // The same schema made anew: its enum, and so the array of it, has another number.
+    shard.live.create("again");
+    let _ = shard.live.sql(
+        "again",
+        &format!(
+            "CREATE TYPE before AS ENUM ('shifts'); {SHOP}; DELETE FROM notes; DELETE FROM days; DELETE FROM tenants"
+        ),
+    );
+    for action in ["restore", "verify"] {
+        let mut with = shard.restore("site 2").with;
+        with["to"] = shard.live.url("again").into();
+        let call = Call { key: "run1/again".into(), ..call(&format!("postgres/{action}@1"), &with) };
+        let said = refused(&connector().apply(call).await, "postgres.schema_drift", Advice::Never);
+        assert!(said.contains("rows of notes are in a form"), "{action}: {said}");
+    }
+    assert_eq!(shard.live.sql("again", "SELECT count(*) FROM tenants"), "0");
 }

@@ -46,6 +46,17 @@ pub(crate) struct Manifest {
     pub(crate) catalog: String,
 }
 
+impl Manifest {
+    /// Says why these rows cannot be read as the live database takes them, if they cannot.
+    pub(crate) fn misfit(&self, sheets: &[Sheet]) -> Option<String> {
+        let other = sheets.iter().find(|sheet| {
+            let text = self.text.contains(&sheet.label);
+            self.tables.contains_key(&sheet.label) && text != (sheet.form == Form::Text)
+        })?;
+        Some(format!("rows of {} are in a form that only a server with the same numbers of types reads", other.label))
+    }
+}
+
 /// The catalogue of the server at a point.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Described {

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, failed};
-use super::extracted::{Described, Extracted};
+use super::extracted::{Described, Extracted, Manifest};
 use super::pair::Pair;
 use super::sequences::Stand;
 use super::work::TenantOutcome;
@@ -20,58 +20,79 @@ pub(crate) struct Named {
     pub(crate) homeless: Vec<(String, Vec<String>)>,
     /// Where sequences stood in the backup.
     pub(crate) sequences: Vec<Stand>,
-    /// Partitions in which an extract's rows lay, by tenant.
-    lay_in: Vec<(String, Vec<String>)>,
+    /// What an extract says of each tenant.
+    manifests: Vec<Manifest>,
+    /// Tenants of an extract that cannot be restored together with the others, or not here.
+    refused: Vec<TenantOutcome>,
 }
 
 impl Named {
-    /// Finds tenants in an extract; returns what their server was like.
+    /// Finds tenants in an extract; returns what their server was like, and the name of that description.
     ///
-    /// Tenants of one call come from servers of one schema: else the first one's is compared with the live one, and a
-    /// table that differs fails its tenant when its rows are written.
-    pub(crate) fn find(&mut self, extracted: &Extracted, asked: &[String]) -> Result<Option<Described>, RestoreError> {
-        let mut described = None;
+    /// Tenants of one call come from a server of one schema; others are refused, each with its reason.
+    pub(crate) fn find(
+        &mut self,
+        extracted: &Extracted,
+        asked: &[String],
+    ) -> Result<Option<(String, Described)>, RestoreError> {
+        let mut described: Option<(String, Described)> = None;
         for id in asked {
             let Some(manifest) = extracted.manifest(id)? else {
                 self.unknown.push(id.clone());
                 continue;
             };
-            if described.is_none() {
-                described = Some(extracted.described(&manifest)?);
+            match &described {
+                None => described = Some((manifest.catalog.clone(), extracted.described(&manifest)?)),
+                Some((catalog, _)) if *catalog != manifest.catalog => {
+                    let why = "it was taken out of a server of another schema than the others";
+                    self.refuse(manifest.tenant, RestoreError::Drift(vec![why.to_owned()]));
+                    continue;
+                }
+                Some(_) => {}
             }
-            for stand in manifest.sequences {
+            for stand in &manifest.sequences {
                 match self.sequences.iter_mut().find(|(schema, name, _)| (schema, name) == (&stand.0, &stand.1)) {
                     // Later points stand further on.
                     Some(known) if known.2.abs() < stand.2.abs() => known.2 = stand.2,
                     Some(_) => {}
-                    None => self.sequences.push(stand),
+                    None => self.sequences.push(stand.clone()),
                 }
             }
-            self.lay_in.push((manifest.tenant.clone(), manifest.partitions));
-            self.known.push(manifest.tenant);
+            self.known.push(manifest.tenant.clone());
+            self.manifests.push(manifest);
         }
         Ok(described)
     }
 
-    pub(crate) fn leave_homeless(&mut self, pair: &Pair) {
+    /// Refuses tenants of an extract that have no place in the live database, or are in a form that it does not take.
+    pub(crate) fn fit(&mut self, pair: &Pair) {
         let lost: Vec<String> =
             pair.lost.iter().map(|partition| format!("{}.{}", partition.schema, partition.name)).collect();
-        for (tenant, lay_in) in std::mem::take(&mut self.lay_in) {
-            let gone: Vec<String> = lay_in.into_iter().filter(|name| lost.contains(name)).collect();
+        for manifest in std::mem::take(&mut self.manifests) {
+            let gone: Vec<String> = manifest.partitions.iter().filter(|name| lost.contains(name)).cloned().collect();
             if !gone.is_empty() {
-                self.known.retain(|other| *other != tenant);
-                self.homeless.push((tenant, gone));
+                self.known.retain(|other| *other != manifest.tenant);
+                self.homeless.push((manifest.tenant, gone));
+            } else if let Some(why) = manifest.misfit(&pair.sheets.all) {
+                self.refuse(manifest.tenant, RestoreError::Drift(vec![why]));
             }
         }
     }
 
-    pub(crate) fn left_out(&self) -> impl Iterator<Item = TenantOutcome> {
-        let unknown = self.unknown.iter().map(|tenant| (tenant, RestoreError::NoTenant(tenant.clone())));
-        let homeless = self.homeless.iter().map(|(tenant, partitions)| {
+    fn refuse(&mut self, tenant: String, error: RestoreError) {
+        self.known.retain(|other| *other != tenant);
+        self.refused.push(TenantOutcome { tenant, result: Err(error) });
+    }
+
+    /// Says of every tenant that is not restored why.
+    pub(crate) fn left_out(self) -> impl Iterator<Item = TenantOutcome> {
+        let unknown = self.unknown.into_iter().map(|tenant| (tenant.clone(), RestoreError::NoTenant(tenant)));
+        let homeless = self.homeless.into_iter().map(|(tenant, partitions)| {
             let gone = partitions.iter().map(|name| format!("the partition {name} is not there any more"));
             (tenant, RestoreError::Drift(gone.collect()))
         });
-        unknown.chain(homeless).map(|(tenant, error)| TenantOutcome { tenant: tenant.clone(), result: Err(error) })
+        let both = unknown.chain(homeless).map(|(tenant, error)| TenantOutcome { tenant, result: Err(error) });
+        both.chain(self.refused)
     }
 }
 

@@ -87,7 +87,16 @@ pub(crate) async fn check(
                 .collect::<Result<Vec<_>, _>>()?;
             let first = manifests.first().ok_or(RestoreError::Stream("no tenant is named"))?;
             let described = extracted.described(first)?;
-            let pair = pairs.of((from, async { Ok(described) }), to, &mut live.connection, scope).await?;
+            let catalog = &first.catalog;
+            if let Some(other) = manifests.iter().find(|other| other.catalog != *catalog) {
+                let why = format!("{} was taken out of a server of another schema than {}", other.tenant, first.tenant);
+                return Err(RestoreError::Drift(vec![why]));
+            }
+            let known_as = format!("{from}#{catalog}");
+            let pair = pairs.of((&known_as, async { Ok(described) }), to, &mut live.connection, scope).await?;
+            if let Some(why) = manifests.iter().find_map(|manifest| manifest.misfit(&pair.sheets.all)) {
+                return Err(RestoreError::Drift(vec![why]));
+            }
             let known = manifests.iter().map(|manifest| manifest.tenant.clone()).collect();
             // Only tables of the scope: the extract may hold more.
             let of_scope = |label: &String| pair.sheets.all.iter().any(|sheet| sheet.label == *label);

@@ -208,12 +208,12 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
         let found = careful::look(&mut lane.live, &mut lane.origin, &pair, tenant).await;
         looked.push((tenant.clone(), found));
     }
-    looked.extend(tenants.left_out().map(|outcome| (outcome.tenant, outcome.result.map(|_| Looked::default()))));
-    looked.sort_by(|a, b| a.0.cmp(&b.0));
     let residue = match lane.origin.server() {
         Some(server) => residue::find(server, &mut lane.live.connection, &pair, &tenants.known).await?,
         None => Vec::new(),
     };
+    looked.extend(tenants.left_out().map(|outcome| (outcome.tenant, outcome.result.map(|_| Looked::default()))));
+    looked.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(Preview { tenants: looked, raised, residue })
 }
 
@@ -235,10 +235,13 @@ async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), Res
             pair
         }
         Origin::Files(extracted) => {
-            let described = tenants.find(extracted, &job.tenants)?;
-            let described = async move { described.ok_or_else(|| RestoreError::NoTenant(job.tenants.join(", "))) };
-            let pair = pairs.of((&job.from, described), &job.to, &mut lane.live.connection, &job.scope).await?;
-            tenants.leave_homeless(&pair);
+            let Some((catalog, described)) = tenants.find(extracted, &job.tenants)? else {
+                return Err(RestoreError::NoTenant(job.tenants.join(", ")));
+            };
+            let from = format!("{}#{catalog}", job.from);
+            let described = async move { Ok(described) };
+            let pair = pairs.of((&from, described), &job.to, &mut lane.live.connection, &job.scope).await?;
+            tenants.fit(&pair);
             pair
         }
     };
