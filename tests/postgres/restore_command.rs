@@ -85,8 +85,8 @@ fn what_is_in_the_way_is_told_with_its_own_exit_code() {
 #[test]
 fn what_is_wrong_as_a_whole_is_told_before_anything_is_written() {
     let cluster = shop();
-    let text = said(&mut restore(&cluster, &["--id", "app-1"]), 2);
-    assert!(text.contains("postgres.bad_id") && text.contains("app-1"), "{text}");
+    let text = said(&mut restore(&cluster, &["--id", "1", "app-1", "2"]), 2);
+    assert!(text.contains("postgres.bad_id") && text.contains("app-1 is no value of the tenants' key"), "{text}");
     let _ = cluster.sql("live", "ALTER TABLE items ADD must int NOT NULL DEFAULT 1");
     let text = said(&mut restore(&cluster, &["--id", "1"]), 2);
     assert!(text.contains("items.must (integer NOT NULL) is new"), "{text}");

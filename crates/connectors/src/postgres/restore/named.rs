@@ -109,7 +109,10 @@ pub(crate) async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[Strin
         sqlx::query_as(AssertSqlSafe(sql)).bind(asked).fetch_all(backup).await.map_err(|error| {
             match failed("look for the tenants")(error) {
                 RestoreError::Database { state: Some(state), why, .. } if state.starts_with("22") => {
-                    RestoreError::BadId { id: asked.first().cloned().unwrap_or_default(), why }
+                    // The server quotes the value that it cannot read.
+                    let bad = asked.iter().find(|id| why.contains(&format!("\"{id}\"")));
+                    let one_of = || asked.join(" or ");
+                    RestoreError::BadId { id: bad.cloned().unwrap_or_else(one_of), why }
                 }
                 other => other,
             }
