@@ -234,6 +234,10 @@ impl Audit {
 pub(crate) fn asks(plan: &Plan, step: StepIx) -> Asks {
     let spec = plan.step(step);
     let Work::Action(action) = &spec.work else { return Asks::Nothing };
+    if spec.finally {
+        // It cleans up after all others, also what is named by a point; no store of a site is brought anywhere by it.
+        return Asks::Nothing;
+    }
     let mut asks = Asks::Nothing;
     for hole in action.with.split("${{").skip(1).filter_map(|rest| rest.split("}}").next()) {
         let word = |char: char| char.is_ascii_alphanumeric() || char == '_';
