@@ -77,7 +77,7 @@ fn servers_and_runs_that_die_leave_the_estate_as_an_undisturbed_run() {
             command.args(["resume", "k"]);
         } else {
             let planned = lab.planned(&shipped("restoration-2.yaml"));
-            command.arg("run").args(planned).args(["--input", "margin=5s", "--no-preflight", "--run", "k", "--yes"]);
+            command.arg("run").args(planned).args(["--input", "margin=5s", "--run", "k", "--yes"]);
         }
         command.args(["--json", "--store", &store]);
         let last = struck >= kills;
@@ -115,6 +115,10 @@ fn servers_and_runs_that_die_leave_the_estate_as_an_undisturbed_run() {
         created = created || lab_has_run(&store);
     }
     let _ = expect(reinstate(BINARY).args(["resume", "k", "--json", "--store", &store]), 0);
+    for shard in 0..SHARDS {
+        let recovered = lab.dir().join("backups").join(format!("shard-{shard:02}")).join("recovered");
+        assert_eq!(servers_in(&recovered), Vec::<u32>::new(), "seed {seed}: a recovered server outlives its run");
+    }
     let diff = lab.diff();
     assert_eq!(diff["clean"], true, "seed {seed}: {diff:#}");
     assert_eq!(diff["sites_equal"], damaged, "seed {seed}");
