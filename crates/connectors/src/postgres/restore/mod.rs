@@ -4,6 +4,7 @@
 //! (`copy_stream`, `tally`, `ties`); `load` writes one in one transaction with its `ledger` row (`statements`,
 //! `references`), `careful` where live rows are in the way (`stage`); `pace` keeps it from being felt; `work` does it for many.
 
+mod ahead;
 mod careful;
 mod copy_stream;
 mod drift;
