@@ -341,6 +341,8 @@ pub(crate) struct Extracted {
     pub(crate) sites: u64,
     /// Different points at which the server stood.
     pub(crate) points: u64,
+    /// How often the server was started for them; twice, however many points there are, if WAL lies in a folder.
+    pub(crate) starts: u64,
     /// Rows.
     pub(crate) rows: u64,
     /// Tenants that the backup does not hold at their points.
