@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::input::{DroppedExtract, Extract, Extracted as Outputs, SiteStands};
 use super::trouble::trouble;
 use crate::answer::{Trouble, duration, revealed};
-use crate::postgres::recover::{self, Instance};
-use crate::postgres::restore::{EXTRACT, Extracted, extract};
+use crate::postgres::recover::{self, Instance, Moved};
+use crate::postgres::restore::{EXTRACT, Extracted, Taking};
 
 /// Tenants whose rows are taken out together.
 struct Group {
@@ -41,7 +41,7 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
         missing: Vec::new(),
         restore_point: Vec::new(),
     };
-    let mut server = None;
+    let (mut server, mut taking) = (None, None);
     for group in &groups {
         let point = recover::stamp(group.at);
         let mut open = Vec::new();
@@ -61,12 +61,17 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
             None => server.insert(begin(call, &input, group.at).await?),
         };
         // When it moves on, everything of the points behind it is on disk.
-        instance.walk_to(group.at).await?;
+        let moved = instance.walk_to(group.at).await?;
         let recovered = instance.recovered();
         let stands = serde_json::to_value(&recovered.restore_point).unwrap_or_default();
-        let taken = extract(&recovered.url, &scope, &open, &input.into, (&point, &stands))
-            .await
-            .map_err(|error| trouble(&error))?;
+        let taking = match taking.take().filter(|_| moved == Moved::Alike) {
+            Some(known) => taking.insert(known),
+            None => {
+                let anew = Taking::begin(&recovered.url, &scope, &input.into).await;
+                taking.insert(anew.map_err(|error| trouble(&error))?)
+            }
+        };
+        let taken = taking.extract(&open, &input.into, (&point, &stands)).await.map_err(|error| trouble(&error))?;
         outputs.missing.extend(taken.unknown);
         for (tenant, rows) in taken.tenants {
             told(&mut outputs, &tenant, &rows, &stands);

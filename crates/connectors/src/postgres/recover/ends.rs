@@ -20,6 +20,8 @@ pub(super) struct End {
     pub(super) prev: u64,
     /// As a server says it that stops there: `commit of transaction 745`.
     pub(super) what: String,
+    /// Whether what servers keep of the catalogue is out of date by it.
+    pub(super) is_of_catalog: bool,
 }
 
 impl End {
@@ -47,6 +49,7 @@ impl End {
             lsn: position(&after("lsn: ")?)?,
             prev: position(&after("prev ")?)?,
             what: format!("{word} of transaction {}", after("tx: ")?),
+            is_of_catalog: desc.contains("inval msgs"),
         })
     }
 
@@ -60,6 +63,8 @@ impl End {
 pub(super) struct Ends {
     lines: Lines<BufReader<ChildStdout>>,
     next: Option<End>,
+    /// Whether an end that was passed changed the catalogue.
+    is_catalog_passed: bool,
     _reader: Child,
 }
 
@@ -72,7 +77,7 @@ impl Ends {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut reader = command.spawn().ok()?;
         let lines = BufReader::new(reader.stdout.take()?).lines();
-        Some(Self { lines, next: None, _reader: reader })
+        Some(Self { lines, next: None, is_catalog_passed: false, _reader: reader })
     }
 
     /// Returns the first end that is later than a point; `None` if the WAL that is there has none. Points are asked in
@@ -80,9 +85,16 @@ impl Ends {
     pub(super) async fn first_after(&mut self, at: DateTime<Utc>) -> Option<End> {
         while self.next.as_ref().is_none_or(|end| end.at <= at) {
             let line = self.lines.next_line().await.ok()??;
-            self.next = End::read(&line).or(self.next.take());
+            if let Some(end) = End::read(&line) {
+                self.is_catalog_passed |= self.next.replace(end).is_some_and(|passed| passed.is_of_catalog);
+            }
         }
         self.next.clone()
+    }
+
+    /// Returns whether the catalogue may have changed in what was passed since the last question.
+    pub(super) fn is_catalog_passed(&mut self) -> bool {
+        std::mem::take(&mut self.is_catalog_passed)
     }
 }
 
@@ -99,6 +111,9 @@ mod tests {
         let end = read("COMMIT 2022-04-05 07:33:00.123456 UTC").expect("an end");
         assert_eq!(end.at.to_rfc3339(), "2022-04-05T07:33:00.123456+00:00");
         assert_eq!((end.lsn, end.prev), (0x1_0A00_0028, 0xFFFF_FF08));
+        assert!(!end.is_of_catalog);
+        let inval = read("COMMIT 2022-04-05 07:33:00.123456 UTC; inval msgs: catcache 50 relcache 16385");
+        assert!(inval.is_some_and(|end| end.is_of_catalog));
         assert_eq!(end.stopped_by(), "before commit of transaction 745, time 2022-04-05 07:33:00.123456+00");
         for (what, said) in [
             ("ABORT 2022-04-05 07:33:00.123456 UTC; rels: base/5/1", "abort of transaction 745"),

@@ -14,6 +14,7 @@ use super::place::{Hold, Place, point, stamp};
 use super::source::{Kind, Source};
 use super::state::{Phase, State};
 use super::trouble::files;
+use super::walk::Moved;
 use crate::answer::{Trouble, inputs, reveal_in};
 
 /// A throw-away server that stands at a point in time, or a managed one.
@@ -96,15 +97,15 @@ impl Instance {
     ///
     /// # Cancel safety
     /// As [`Instance::advance`].
-    pub(crate) async fn walk_to(&mut self, at: DateTime<Utc>) -> Result<(), Trouble> {
+    pub(crate) async fn walk_to(&mut self, at: DateTime<Utc>) -> Result<Moved, Trouble> {
         if let What::Own(own) = &mut self.what {
             let _hold = Hold::take(&own.place.folder).await?;
-            if own.walk_to(at).await? {
-                return Ok(());
+            if let Some(moved) = own.walk_to(at).await? {
+                return Ok(moved);
             }
             own.walk = None;
         }
-        self.advance(at).await
+        self.advance(at).await.map(|()| Moved::Anew)
     }
 
     /// Moves the instance on to a later point, and waits until it stands there. Open connections end. The point where

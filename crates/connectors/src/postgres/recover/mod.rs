@@ -40,6 +40,7 @@ pub(crate) use removal::drop_instance;
 pub(crate) use revive::revive;
 use runtime::Call;
 use serde_json::Value;
+pub(crate) use walk::Moved;
 
 use crate::answer::{Trouble, inputs};
 

@@ -54,11 +54,14 @@ impl Settings<'_> {
                 set("recovery_target_time", &at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
                 set("recovery_target_inclusive", "true");
                 set("recovery_target_action", "pause");
+                set("recovery_target_timeline", self.timeline);
             }
-            // How soon it looks again for what was let through.
-            None => set("wal_retrieve_retry_interval", "10ms"),
+            None => {
+                // How soon it looks again for what was let through.
+                set("wal_retrieve_retry_interval", "50ms");
+                set("recovery_target_timeline", "current");
+            }
         }
-        set("recovery_target_timeline", self.timeline);
         // A server that dies loses nothing by this; a host that dies does, and then the copy is made anew.
         set("fsync", "off");
         set("full_page_writes", "off");

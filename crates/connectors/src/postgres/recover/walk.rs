@@ -28,43 +28,54 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(5
 /// Refusals of a server that says it is open, until the walk is given up.
 const REFUSALS: u32 = 50;
 
+/// What came of the wish to be elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// The same server stands there, with the same catalogue.
+    Alike,
+    /// What was known of it, connections too, may not hold any more.
+    Anew,
+}
+
 /// A walk on its way.
 pub(super) struct Walk {
     server: Server,
     gate: Gate,
     ends: Ends,
+    programs: Programs,
     /// Where the server stands, if it was started for the walk.
     stands: Option<u64>,
     connection: Option<PgConnection>,
 }
 
 impl Own {
-    /// Leads the server on to a later point; `false` if it does not walk, whatever state it is in then.
+    /// Leads the server on to a later point; `None` if it does not walk, whatever state it is in then.
     ///
     /// On disk it is on its way all the time: whoever finds it after a crash starts it with a target.
-    pub(super) async fn walk_to(&mut self, at: DateTime<Utc>) -> Result<bool, Trouble> {
+    pub(super) async fn walk_to(&mut self, at: DateTime<Utc>) -> Result<Option<Moved>, Trouble> {
         if at <= point(&self.state.asked)? {
-            // Here it stands: what there is to be looked at is looked at without moving it.
-            return Ok(self.walk.is_some() && stamp(at) == self.state.asked);
+            // Where it stands there is nowhere to go.
+            return Ok((self.walk.is_some() && stamp(at) == self.state.asked).then_some(Moved::Alike));
         }
-        let programs = Programs::for_data(&self.place.data(), self.source.bin.as_deref())?;
         if self.walk.is_none() {
-            self.walk = self.begin(&programs)?;
+            self.walk = self.begin()?;
         }
-        let Some(mut walk) = self.walk.take() else { return Ok(false) };
-        let Some(end) = walk.ends.first_after(at).await else { return Ok(false) };
+        let Some(mut walk) = self.walk.take() else { return Ok(None) };
+        let Some(end) = walk.ends.first_after(at).await else { return Ok(None) };
         self.state.asked = stamp(at);
         self.state.phase = Phase::Moving;
         self.state.write(&self.place.folder)?;
+        let is_new = walk.stands.is_none();
         if walk.stands != Some(end.lsn) {
             walk.gate.open_to(end.lsn)?;
-            if walk.stands.is_none() {
-                self.stop_and_configure(&walk.server, &programs, Some(&walk.gate)).await?;
-                self.start(&walk.server, &programs)?;
+            if is_new {
+                self.stop_and_configure(&walk.server, &walk.programs, Some(&walk.gate)).await?;
+                self.start(&walk.server, &walk.programs)?;
             }
         }
-        let Some((pid, seen)) = walk.arrive(&end, &self.url()).await else { return Ok(false) };
+        let Some((pid, seen)) = walk.arrive(&end, &self.url()).await else { return Ok(None) };
         walk.stands = Some(end.lsn);
+        let is_changed = walk.ends.is_catalog_passed() || is_new;
         let before = self.state.stand.take().and_then(|stand| stand.last_commit_at);
         self.state.stand = Some(Stand {
             pid,
@@ -73,17 +84,18 @@ impl Own {
             stopped_by: end.stopped_by(),
         });
         self.walk = Some(walk);
-        Ok(true)
+        Ok(Some(if is_changed { Moved::Anew } else { Moved::Alike }))
     }
 
-    fn begin(&self, programs: &Programs) -> Result<Option<Walk>, Trouble> {
+    fn begin(&self) -> Result<Option<Walk>, Trouble> {
+        let programs = Programs::for_data(&self.place.data(), self.source.bin.as_deref())?;
         let (Kind::Files { .. }, Some(archive)) = (&self.source.kind, self.wal_folder()) else { return Ok(None) };
         let (Some(stand), Some(backup)) = (&self.state.stand, &self.state.backup) else { return Ok(None) };
         let folder = &self.place.folder;
         let size = programs.control(&self.place.data())?.segment;
         let Some(gate) = Gate::before(archive, folder, &self.account, backup.timeline, size)? else { return Ok(None) };
-        let Some(ends) = Ends::begin(programs, archive, backup.timeline, &stand.replay_lsn) else { return Ok(None) };
-        Ok(Some(Walk { server: Server::of(folder), gate, ends, stands: None, connection: None }))
+        let Some(ends) = Ends::begin(&programs, archive, backup.timeline, &stand.replay_lsn) else { return Ok(None) };
+        Ok(Some(Walk { server: Server::of(folder), gate, ends, programs, stands: None, connection: None }))
     }
 }
 

@@ -19,6 +19,8 @@ use crate::postgres::catalog::TableKind;
 
 /// Bytes of a table that a tenant's file waits for before it is written to.
 const PART: usize = 64 * 1024;
+/// Files that are synced at the same time.
+const SYNCS: usize = 16;
 
 /// What was taken out at a point.
 #[derive(Debug)]
@@ -29,71 +31,92 @@ pub(crate) struct Taken {
     pub(crate) unknown: Vec<String>,
 }
 
-/// Takes tenants out of a server that stands still; what is there already and complete stays.
-///
-/// When it returns, everything is on disk.
-///
-/// # Errors
-/// If the server cannot be read, the tables cannot be classed, or the files cannot be written.
-///
-/// # Cancel safety
-/// A tenant is complete or not there.
-pub(crate) async fn extract(
-    url: &str,
-    scope: &Scope,
-    tenants: &[String],
-    folder: &Path,
-    (point, stands): (&str, &serde_json::Value),
-) -> Result<Taken, RestoreError> {
-    let mut server = session::backup(url).await?;
-    let described = Pair::describe(&mut server, scope).await?;
-    session::snapshot(&mut server).await?;
-    let catalog = keep(folder, &described)?;
-    let pair = Pair::alone(described, scope)?;
-    let named = named(&mut server, &pair, tenants).await?;
-    let sequences = sequences::stand(&mut server, &pair).await?;
-    let known = &named.known;
-    for tenant in known {
-        if pair.has_large_objects() && large_objects::has_any(&mut server, &pair, tenant).await? {
-            return Err(RestoreError::Extract {
-                path: folder.to_owned(),
-                why: format!("{tenant} has large objects, which an extract cannot hold: restore it from the server"),
-            });
+/// A server from which tenants are taken out, and what its catalogue says.
+pub(crate) struct Taking {
+    server: PgConnection,
+    pair: Pair,
+    /// Name of the file that holds the catalogue.
+    catalog: String,
+}
+
+impl Taking {
+    /// Connects to a server that stands still, and keeps its catalogue in the folder.
+    ///
+    /// # Errors
+    /// If the server cannot be read, the tables cannot be classed, or the file cannot be written.
+    pub(crate) async fn begin(url: &str, scope: &Scope, folder: &Path) -> Result<Self, RestoreError> {
+        let mut server = session::backup(url).await?;
+        let described = Pair::describe(&mut server, scope).await?;
+        let catalog = keep(folder, &described)?;
+        let pair = Pair::alone(described, scope)?;
+        Ok(Self { server, pair, catalog })
+    }
+
+    /// Takes tenants out where the server stands; what is there of them already is made anew.
+    ///
+    /// When it returns, everything is on disk, and nothing keeps the server from moving on.
+    ///
+    /// # Errors
+    /// If the server cannot be read, or the files cannot be written.
+    ///
+    /// # Cancel safety
+    /// A tenant is complete or not there.
+    pub(crate) async fn extract(
+        &mut self,
+        tenants: &[String],
+        folder: &Path,
+        (point, stands): (&str, &serde_json::Value),
+    ) -> Result<Taken, RestoreError> {
+        let Self { server, pair, catalog } = self;
+        session::snapshot(server).await?;
+        let named = named(server, pair, tenants).await?;
+        let sequences = sequences::stand(server, pair).await?;
+        let known = &named.known;
+        for tenant in known {
+            if pair.has_large_objects() && large_objects::has_any(server, pair, tenant).await? {
+                return Err(RestoreError::Extract {
+                    path: folder.to_owned(),
+                    why: format!(
+                        "{tenant} has large objects, which an extract cannot hold: restore it from the server"
+                    ),
+                });
+            }
         }
+        let scratch: Vec<PathBuf> =
+            known.iter().map(|tenant| Extracted::of(folder, tenant).with_extension("part")).collect();
+        for path in &scratch {
+            let _ = std::fs::remove_dir_all(path);
+            std::fs::create_dir_all(path).map_err(trouble(path))?;
+        }
+        let tallies = rows(server, pair, known, &scratch).await?;
+        let partitions = partitions(server, pair, known).await?;
+        session::run(server, "ROLLBACK", "end the snapshot").await?;
+        let mut taken = Taken { tenants: Vec::with_capacity(known.len()), unknown: named.unknown };
+        for ((tenant, scratch), tallies) in known.iter().zip(&scratch).zip(&tallies) {
+            let text = pair.sheets.all.iter().filter(|sheet| sheet.form == Form::Text).map(|sheet| sheet.label.clone());
+            let manifest = Manifest {
+                format: FORMAT.to_owned(),
+                tenant: tenant.clone(),
+                point: point.to_owned(),
+                stands: stands.clone(),
+                tables: load::named(pair, tallies),
+                text: text.collect(),
+                partitions: partitions.get(tenant).cloned().unwrap_or_default(),
+                sequences: sequences.clone(),
+                catalog: catalog.clone(),
+            };
+            let path = scratch.join("manifest.json");
+            let json = serde_json::to_vec(&manifest).map_err(|error| wrong(&path, error.to_string()))?;
+            std::fs::write(&path, json).map_err(trouble(&path))?;
+            sync_all(scratch)?;
+            let place = Extracted::of(folder, tenant);
+            let _ = std::fs::remove_dir_all(&place);
+            std::fs::rename(scratch, &place).map_err(trouble(&place))?;
+            taken.tenants.push((tenant.clone(), tallies.iter().map(|tally| tally.rows).sum()));
+        }
+        sync(folder)?;
+        Ok(taken)
     }
-    let scratch: Vec<PathBuf> =
-        known.iter().map(|tenant| Extracted::of(folder, tenant).with_extension("part")).collect();
-    for path in &scratch {
-        let _ = std::fs::remove_dir_all(path);
-        std::fs::create_dir_all(path).map_err(trouble(path))?;
-    }
-    let tallies = rows(&mut server, &pair, known, &scratch).await?;
-    let partitions = partitions(&mut server, &pair, known).await?;
-    let mut taken = Taken { tenants: Vec::with_capacity(known.len()), unknown: named.unknown };
-    for ((tenant, scratch), tallies) in known.iter().zip(&scratch).zip(&tallies) {
-        let text = pair.sheets.all.iter().filter(|sheet| sheet.form == Form::Text).map(|sheet| sheet.label.clone());
-        let manifest = Manifest {
-            format: FORMAT.to_owned(),
-            tenant: tenant.clone(),
-            point: point.to_owned(),
-            stands: stands.clone(),
-            tables: load::named(&pair, tallies),
-            text: text.collect(),
-            partitions: partitions.get(tenant).cloned().unwrap_or_default(),
-            sequences: sequences.clone(),
-            catalog: catalog.clone(),
-        };
-        let path = scratch.join("manifest.json");
-        let json = serde_json::to_vec(&manifest).map_err(|error| wrong(&path, error.to_string()))?;
-        synced(&path, &json)?;
-        sync_folder(scratch)?;
-        let place = Extracted::of(folder, tenant);
-        let _ = std::fs::remove_dir_all(&place);
-        std::fs::rename(scratch, &place).map_err(trouble(&place))?;
-        taken.tenants.push((tenant.clone(), tallies.iter().map(|tally| tally.rows).sum()));
-    }
-    sync_folder(folder)?;
-    Ok(taken)
 }
 
 /// Reads each table once for all tenants and writes each row into its tenant's file.
@@ -143,22 +166,22 @@ impl Out {
         if self.form == Form::Text {
             self.waiting.push(b'\n');
         }
-        if self.waiting.len() >= PART { self.write(false) } else { Ok(()) }
+        if self.waiting.len() >= PART { self.write() } else { Ok(()) }
     }
 
     fn finish(mut self) -> Result<(), RestoreError> {
         if self.form == Form::Binary {
             self.waiting.extend_from_slice(BINARY_TAIL);
         }
-        self.write(true)
+        self.write()
     }
 
-    fn write(&mut self, sync: bool) -> Result<(), RestoreError> {
+    fn write(&mut self) -> Result<(), RestoreError> {
         let open = std::fs::OpenOptions::new().create(true).append(true).open(&self.path);
         let mut open = open.map_err(trouble(&self.path))?;
         open.write_all(&self.waiting).map_err(trouble(&self.path))?;
         self.waiting.clear();
-        if sync { open.sync_all().map_err(trouble(&self.path)) } else { Ok(()) }
+        Ok(())
     }
 }
 
@@ -211,7 +234,22 @@ fn synced(path: &Path, bytes: &[u8]) -> Result<(), RestoreError> {
     open.write_all(bytes).and_then(|()| open.sync_all()).map_err(trouble(path))
 }
 
-fn sync_folder(path: &Path) -> Result<(), RestoreError> {
+/// Brings a folder's files and the folder itself to disk; files at the same time, so that the disk waits once for many.
+fn sync_all(folder: &Path) -> Result<(), RestoreError> {
+    let paths = std::fs::read_dir(folder).map_err(trouble(folder))?.map(|entry| entry.map(|entry| entry.path()));
+    let paths = paths.collect::<Result<Vec<_>, _>>().map_err(trouble(folder))?;
+    let each = paths.len().div_ceil(SYNCS).max(1);
+    std::thread::scope(|scope| {
+        let sync = |paths: &[PathBuf]| paths.iter().try_for_each(|path| self::sync(path));
+        let tasks: Vec<_> = paths.chunks(each).map(|paths| scope.spawn(move || sync(paths))).collect();
+        let ends = tasks.into_iter().map(|task| task.join());
+        ends.map(|end| end.unwrap_or_else(|_| Err(wrong(folder, "it was not synced".to_owned()))))
+            .collect::<Result<(), _>>()
+    })?;
+    sync(folder)
+}
+
+fn sync(path: &Path) -> Result<(), RestoreError> {
     std::fs::File::open(path).and_then(|open| open.sync_all()).map_err(trouble(path))
 }
 

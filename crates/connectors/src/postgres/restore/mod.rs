@@ -39,7 +39,7 @@ mod work;
 pub use careful::Looked;
 pub use error::{Conflict, ConflictKind, RestoreError};
 pub(crate) use error::{failed, listed};
-pub(crate) use extract::extract;
+pub(crate) use extract::Taking;
 pub(crate) use extracted::Extracted;
 pub use guard::Heard;
 pub(crate) use ledger::{entries as ledger_entries, is_there as ledger_is_there};
