@@ -167,6 +167,28 @@ async fn people_that_went_with_a_tenant_come_back_with_what_was_only_theirs() {
 }
 
 #[tokio::test]
+async fn nobodys_row_in_a_table_of_tenants_is_a_shared_row() {
+    let world = world(
+        "CREATE TABLE people (id int PRIMARY KEY); \
+         CREATE TABLE keys (id int PRIMARY KEY, tenant_id int REFERENCES tenants, person_id int REFERENCES people ON DELETE CASCADE); \
+         CREATE TABLE rooms (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, key_id int REFERENCES keys); \
+         INSERT INTO people VALUES (1), (2); \
+         INSERT INTO keys VALUES (1, 1, NULL), (2, NULL, 1), (3, NULL, 2), (4, NULL, 1), (5, 2, 1); \
+         INSERT INTO rooms VALUES (1, 1, 1), (2, 1, 2), (3, 2, 3)",
+    );
+    without_keys(
+        &world,
+        "DELETE FROM rooms WHERE tenant_id = 1; DELETE FROM keys WHERE id IN (1, 2, 4); DELETE FROM people WHERE id = 1; \
+         UPDATE keys SET person_id = NULL WHERE id = 5; DELETE FROM tenants WHERE id = 1",
+    );
+    assert!(world.look("1").await.missing.is_empty());
+    let restored = world.restore("1").await.unwrap();
+    let shared: Vec<(&str, u64)> = restored.shared.iter().map(|(table, rows)| (table.as_str(), *rows)).collect();
+    assert_eq!((restored.inserted, shared), (4, vec![("keys", 2), ("people", 1)]));
+    equal(&world, &["tenants", "people", "(SELECT * FROM keys WHERE id <> 5)", "rooms"]);
+}
+
+#[tokio::test]
 async fn a_shared_row_is_not_made_with_a_reference_that_leads_nowhere() {
     let world = world(PEOPLE);
     let _ = world.copy("UPDATE people SET home_id = 3 WHERE id = 3");

@@ -1,6 +1,6 @@
 //! What rows refer to outside of themselves: locked in the live database, made again by `shared` if it is shared and gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -40,10 +40,11 @@ pub(crate) async fn settle(
         let mut gone = key.gone(live, &values).await?;
         if let Some(backup) = origin.server()
             && !is_empty(&gone)
-            && pair.closure.tables[reference.parent].class == Class::Shared
+            && let shared = key.nobodys(backup, pair, &gone).await?
+            && !is_empty(&shared)
         {
             let mut makes = Makes::new(pair);
-            makes.make(live, backup, &key, gone).await?;
+            makes.make(live, backup, &key, shared).await?;
             missing.append(&mut makes.missing);
             for (table, rows) in makes.made {
                 *made.entry(table).or_insert(0) += rows;
@@ -89,11 +90,13 @@ pub(crate) async fn missing(
         if let Some(twin) = twin(reference.parent) {
             // Its own rows would be there.
             gone = Key { qualified: twin, ..Key::of(pair, reference) }.gone(live, &gone).await?;
-        } else if let Some(backup) = origin.server()
-            && pair.closure.tables[reference.parent].class == Class::Shared
+        }
+        if let Some(backup) = origin.server()
+            && !is_empty(&gone)
         {
-            // It would be made again.
-            gone = key.gone(backup, &gone).await?;
+            // Those would be made again.
+            let shared = key.nobodys(backup, pair, &gone).await?;
+            gone = without(gone, &shared);
         }
         if !reference.kept {
             gone = key.held(origin, gone).await?;
@@ -209,18 +212,50 @@ impl Key {
     /// Returns those values that a row of the backup has: where nothing keeps a reference, one that led nowhere there
     /// comes back as it was. Files cannot be asked.
     async fn held(&self, origin: &mut Origin, values: Columns) -> Result<Columns, RestoreError> {
-        let width = self.columns.len();
-        let Some(backup) = origin.server().filter(|_| !is_empty(&values)) else { return Ok(vec![Vec::new(); width]) };
-        let given: Vec<String> = (0..width).map(|at| format!("v.c{at}")).collect();
+        match origin.server() {
+            Some(backup) if !is_empty(&values) => self.there(backup, &values, &self.qualified).await,
+            _ => Ok(vec![Vec::new(); self.columns.len()]),
+        }
+    }
+
+    /// Returns those values whose rows in the backup are shared: all of a shared table, and in a table of tenants' those
+    /// that are nobody's.
+    pub(super) async fn nobodys(
+        &self,
+        backup: &mut PgConnection,
+        pair: &Pair,
+        values: &Columns,
+    ) -> Result<Columns, RestoreError> {
+        match pair.closure.tables[self.table].class {
+            Class::Shared => self.there(backup, values, &self.qualified).await,
+            Class::Tenant if self.table != pair.closure.root => {
+                let Some(rows) = pair.closure.rows(&pair.backup, self.table, "NULL") else { return Ok(Vec::new()) };
+                let nobodys = format!("(SELECT t.* FROM {} WHERE {} IS NULL)", rows.from, rows.tenant);
+                self.there(backup, values, &nobodys).await
+            }
+            _ => Ok(vec![Vec::new(); self.columns.len()]),
+        }
+    }
+
+    /// Returns those values that a row of a table, or of a query in its place, has.
+    async fn there(
+        &self,
+        connection: &mut PgConnection,
+        values: &Columns,
+        rows: &str,
+    ) -> Result<Columns, RestoreError> {
+        if is_empty(values) {
+            return Ok(vec![Vec::new(); self.columns.len()]);
+        }
+        let given: Vec<String> = (0..self.columns.len()).map(|at| format!("v.c{at}")).collect();
         let select = format!(
-            "SELECT ARRAY[{}] FROM {} WHERE EXISTS (SELECT FROM {} AS t WHERE {})",
+            "SELECT ARRAY[{}] FROM {} WHERE EXISTS (SELECT FROM {rows} AS t WHERE {})",
             given.join(", "),
             self.given,
-            self.qualified,
             self.matches
         );
-        let found = self.ask(backup, select, &values, "look for rows referred to").await?;
-        Ok(turned(found, width))
+        let found = self.ask(connection, select, values, "look for rows referred to").await?;
+        Ok(turned(found, self.columns.len()))
     }
 
     async fn lock(&self, live: &mut PgConnection, values: &Columns) -> Result<(), RestoreError> {
@@ -272,6 +307,14 @@ async fn of_rows(
         .await
         .map_err(failed(format!("look what {} refer to", sheet.label)))?;
     Ok(turned(found.into_iter().map(|(value,)| value).collect(), reference.columns.len()))
+}
+
+/// Returns the values that are not among others.
+pub(super) fn without(values: Columns, others: &Columns) -> Columns {
+    let row = |of: &Columns, at: usize| of.iter().map(|column| column[at].clone()).collect::<Vec<_>>();
+    let others: BTreeSet<Vec<String>> = (0..others.first().map_or(0, Vec::len)).map(|at| row(others, at)).collect();
+    let rows = (0..values.first().map_or(0, Vec::len)).map(|at| row(&values, at));
+    turned(rows.filter(|row| !others.contains(row)).collect(), values.len())
 }
 
 pub(super) fn is_empty(columns: &Columns) -> bool {

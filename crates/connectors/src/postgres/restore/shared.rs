@@ -1,4 +1,4 @@
-//! Rows of shared tables that a tenant's rows need and that are gone: made again, with what went with them.
+//! Shared rows that a tenant's rows need and that are gone: made again, with what went with them.
 //!
 //! Who deletes a tenant may delete people that only it had, and with them their keys and settings: rows of other shared
 //! tables that cannot be without them. As long as foreign keys are kept none of these can have stayed behind, so that
@@ -10,9 +10,8 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, SHOWN, failed};
 use super::pair::Pair;
-use super::references::{Columns, Key, is_empty, turned};
+use super::references::{Columns, Key, is_empty, turned, without};
 use crate::postgres::catalog::{Action, ForeignKey};
-use crate::postgres::closure::Class;
 use crate::postgres::quote::{columns, name};
 
 /// What is made for one reference.
@@ -52,15 +51,14 @@ impl<'a> Makes<'a> {
                 if is_empty(&lost) {
                     continue;
                 }
-                if pair.closure.tables[fk.parent].class == Class::Shared {
-                    self.make(live, backup, &above, lost).await?;
-                } else {
-                    // A tenant's row that is gone has its own restore.
-                    let row = |at: usize| lost.iter().map(|column| column[at].as_str()).collect::<Vec<_>>().join(", ");
-                    let rows = lost.first().map_or(0, Vec::len).min(SHOWN + 1);
-                    let words = |at| format!("{} ({}) -> {} ({})", key.label, fk.name, above.label, row(at));
-                    self.missing.extend((0..rows).map(words));
-                }
+                let shared = above.nobodys(backup, pair, &lost).await?;
+                // A tenant's row that is gone has its own restore.
+                let lost = without(lost, &shared);
+                let row = |at: usize| lost.iter().map(|column| column[at].as_str()).collect::<Vec<_>>().join(", ");
+                let rows = lost.first().map_or(0, Vec::len).min(SHOWN + 1);
+                let words = |at| format!("{} ({}) -> {} ({})", key.label, fk.name, above.label, row(at));
+                self.missing.extend((0..rows).map(words));
+                self.make(live, backup, &above, shared).await?;
             }
             let done = insert(live, backup, pair, key, &gone).await?;
             *self.made.entry(key.label.clone()).or_insert(0) += done;
@@ -84,7 +82,7 @@ impl<'a> Makes<'a> {
         let always = fk.columns.iter().all(|name| child.column(name).is_some_and(|column| column.not_null));
         let own = child.primary_key();
         let bound = always || fk.on_delete == Action::Cascade;
-        if !bound || own.is_empty() || self.pair.closure.tables[fk.child].class != Class::Shared {
+        if !bound || own.is_empty() {
             return Ok(());
         }
         let values = read(backup, key, gone, &fk.parent_columns).await?;
@@ -93,7 +91,8 @@ impl<'a> Makes<'a> {
         let itself = Key::new(self.pair, fk.child, own);
         // One that is there was given to somebody else meanwhile.
         let lost = itself.gone(live, &rows).await?;
-        self.make(live, backup, &itself, lost).await
+        let shared = itself.nobodys(backup, self.pair, &lost).await?;
+        self.make(live, backup, &itself, shared).await
     }
 
     /// Returns those values that nobody has begun to make.
