@@ -140,12 +140,15 @@ const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text, home_i
     guide_id int REFERENCES people); \
     CREATE TABLE secrets (id int PRIMARY KEY, person_id int NOT NULL REFERENCES people, word text); \
     CREATE TABLE uses (secret_id int REFERENCES secrets ON DELETE CASCADE, at int, PRIMARY KEY (secret_id, at)); \
+    CREATE TABLE seals (person_id int NOT NULL UNIQUE REFERENCES people, word text); \
+    CREATE TABLE hints (person_id int NOT NULL REFERENCES people, word text); \
     CREATE TABLE likes (id int PRIMARY KEY, person_id int REFERENCES people); \
     CREATE TABLE sessions (id int PRIMARY KEY, person_id int NOT NULL REFERENCES people); \
     CREATE TABLE members (tenant_id int NOT NULL REFERENCES tenants, person_id int NOT NULL REFERENCES people, \
         PRIMARY KEY (tenant_id, person_id)); \
     INSERT INTO people VALUES (1, 'a', NULL, NULL), (2, 'b', NULL, NULL), (3, 'c', 1, 1); \
     INSERT INTO secrets VALUES (1, 1, 'x'), (2, 2, 'y'), (3, 3, 'z'); INSERT INTO uses VALUES (1, 5), (2, 6), (3, 7); \
+    INSERT INTO seals VALUES (1, 'x'), (2, 'y'), (3, 'z'); INSERT INTO hints SELECT * FROM seals UNION ALL TABLE seals; \
     INSERT INTO likes VALUES (1, 1), (2, 2); INSERT INTO sessions VALUES (1, 1), (2, 2); \
     INSERT INTO members VALUES (1, 3), (1, 2), (2, 2);";
 
@@ -155,13 +158,14 @@ async fn people_that_went_with_a_tenant_come_back_with_what_was_only_theirs() {
     without_keys(
         &world,
         "DELETE FROM members WHERE tenant_id = 1; DELETE FROM uses WHERE at IN (5, 7); DELETE FROM sessions WHERE id = 1; \
-         DELETE FROM secrets WHERE person_id IN (1, 3); UPDATE likes SET person_id = NULL WHERE id = 1; \
+         DELETE FROM secrets WHERE person_id IN (1, 3); DELETE FROM seals WHERE person_id <> 2; \
+         DELETE FROM hints WHERE person_id <> 2; UPDATE likes SET person_id = NULL WHERE id = 1; \
          DELETE FROM people WHERE id IN (1, 3); DELETE FROM tenants WHERE id = 1",
     );
     let restored = world.restore("1").await.unwrap();
     let shared: Vec<(&str, u64)> = restored.shared.iter().map(|(table, rows)| (table.as_str(), *rows)).collect();
-    assert_eq!(shared, [("people", 2), ("secrets", 2), ("uses", 2)]);
-    equal(&world, &["tenants", "people", "secrets", "uses", "members"]);
+    assert_eq!(shared, [("hints", 4), ("people", 2), ("seals", 2), ("secrets", 2), ("uses", 2)]);
+    equal(&world, &["tenants", "people", "secrets", "uses", "seals", "hints", "members"]);
     assert_eq!(world.live("SELECT count(*) FROM sessions"), "1", "its time is over");
     assert_eq!(world.live("SELECT person_id IS NULL FROM likes WHERE id = 1"), "t", "it stayed, and is not ours");
 }

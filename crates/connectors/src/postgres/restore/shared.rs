@@ -11,7 +11,8 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::error::{RestoreError, SHOWN, failed};
 use super::pair::Pair;
 use super::references::{Columns, Key, is_empty, turned, without};
-use crate::postgres::catalog::{Action, ForeignKey};
+use crate::postgres::catalog::{Action, ForeignKey, Index, Table};
+use crate::postgres::closure::Class;
 use crate::postgres::quote::{columns, name};
 
 /// What is made for one reference.
@@ -80,17 +81,27 @@ impl<'a> Makes<'a> {
     ) -> Result<(), RestoreError> {
         let child = &self.pair.backup.tables[fk.child];
         let always = fk.columns.iter().all(|name| child.column(name).is_some_and(|column| column.not_null));
-        let own = child.primary_key();
-        let bound = always || fk.on_delete == Action::Cascade;
-        if !bound || own.is_empty() {
+        if !(always || fk.on_delete == Action::Cascade) {
             return Ok(());
         }
         let values = read(backup, key, gone, &fk.parent_columns).await?;
         let children = Key::new(self.pair, fk.child, &fk.columns);
-        let rows = read(backup, &children, &values, own).await?;
-        let itself = Key::new(self.pair, fk.child, own);
-        // One that is there was given to somebody else meanwhile.
-        let lost = itself.gone(live, &rows).await?;
+        let lost = match own_key(child) {
+            Some(own) => {
+                let rows = read(backup, &children, &values, own).await?;
+                let itself = Key::new(self.pair, fk.child, own);
+                // One that is there was given to somebody else meanwhile.
+                let lost = itself.gone(live, &rows).await?;
+                Some((itself, lost))
+            }
+            // Without a key rows are told by what they hang on, where none of them can be a tenant's.
+            None if self.pair.closure.tables[fk.child].class == Class::Shared => {
+                let lost = children.gone(live, &values).await?;
+                Some((children, lost))
+            }
+            None => None,
+        };
+        let Some((itself, lost)) = lost else { return Ok(()) };
         let shared = itself.nobodys(backup, self.pair, &lost).await?;
         self.make(live, backup, &itself, shared).await
     }
@@ -104,6 +115,16 @@ impl<'a> Makes<'a> {
             rows.filter(|row: &Vec<String>| self.under_way.insert((key.table, key.columns().to_vec(), row.clone())));
         turned(new.collect(), width)
     }
+}
+
+/// Returns columns by which each row of a table is told from the others.
+fn own_key(table: &Table) -> Option<&[String]> {
+    let whole = |index: &&Index| {
+        let never_null = |name: &String| table.column(name).is_some_and(|column| column.not_null);
+        index.unique && index.whole && !index.columns.is_empty() && index.columns.iter().all(never_null)
+    };
+    // The primary key is the first of them.
+    table.indexes.iter().find(whole).map(|index| index.columns.as_slice())
 }
 
 /// Reads columns of rows that have these values of a key; rows where one is NULL are left out.
