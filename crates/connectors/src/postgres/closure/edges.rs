@@ -182,7 +182,11 @@ fn elsewhere<'c>(catalog: &'c Catalog, known: &'c [Edge]) -> BTreeMap<&'c str, O
         }
     }
     uses.into_iter()
-        .filter(|(name, (count, _))| *count >= 2 || names::stem(name).is_some())
+        // A parent is of a kind of its own in each table.
+        .filter(|(name, (count, _))| match names::stem(name) {
+            Some(stem) => stem != ["parent"],
+            None => *count >= 2,
+        })
         .map(|(name, (_, aim))| (name, aim))
         .collect()
 }

@@ -126,7 +126,8 @@ fn without_way(growth: &Growth<'_>, at: usize) -> (Class, String) {
         if let Some((kind, id)) = kinds.first() {
             let why = format!(
                 "rows of tenants point at it ({child}.{by}), but {kind} and {id} say that a row is about another row, of \
-                 a table that the catalogue does not name"
+                 a table that the catalogue does not name; if each is of one tenant, declare {}=tenant",
+                table.label()
             );
             return (Class::Unknown, why);
         }

@@ -106,7 +106,8 @@ fn may_be_a_key(growth: &Growth<'_>, table: &Table, column: &Column) -> bool {
         let stem = names::stem(&column.name).unwrap_or_default();
         tenants().any(|other| names::share_a_word(&stem, &catalog.tables[other].name))
     };
-    !is_text(&column.base_type) || (like * 2 > keys.len() && !table.is_unique(&[column.name.clone()]) && alike())
+    !is_text(&column.base_type)
+        || (like * 2 > keys.len() && !table.is_unique(std::slice::from_ref(&column.name)) && alike())
 }
 
 /// Whether a type is a text.
