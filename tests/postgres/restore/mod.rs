@@ -3,5 +3,6 @@
 mod conflicts;
 mod edges;
 mod rights;
+mod strangers;
 mod traits;
 mod world;

@@ -87,7 +87,7 @@ fit rolls that tenant back, and the others go on. Run twice, the second run find
 
 Triggers are kept quiet and keys are checked by set, which needs a superuser or, from PostgreSQL 15 on,
 GRANT SET ON PARAMETER session_replication_role. Sequences that stand behind the copy's are raised. Shared rows that are
-gone and needed are made again and told. Rows of others are never written.
+gone and needed are made again, with what went with them, and told. Rows of others are never written.
 
 Exit code 0: all restored. 3: some were not, and why. 2: something is wrong with the arguments or schemas. With --dry-run
 3 means that something is in the way.

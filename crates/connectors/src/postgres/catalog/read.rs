@@ -215,13 +215,28 @@ impl Catalog {
                 partial: !own.contains_key(&child),
             });
         }
-        // Each partition may have the same key for itself.
+        // Each partition may have the same key for itself: one that all have holds for the table.
         self.foreign_keys.sort_by(|a, b| (a.child, a.partial, &a.name).cmp(&(b.child, b.partial, &b.name)));
-        self.foreign_keys.dedup_by(|a, b| {
-            a.partial
-                && (a.child, &a.columns, a.parent, &a.parent_columns)
-                    == (b.child, &b.columns, b.parent, &b.parent_columns)
-        });
+        let mut keys: Vec<(ForeignKey, usize)> = Vec::with_capacity(self.foreign_keys.len());
+        for key in self.foreign_keys.drain(..) {
+            let same = |other: &ForeignKey| {
+                (other.child, &other.columns, other.parent, &other.parent_columns)
+                    == (key.child, &key.columns, key.parent, &key.parent_columns)
+            };
+            match keys
+                .iter_mut()
+                .rev()
+                .take_while(|(other, _)| other.child == key.child)
+                .find(|(other, _)| other.partial && key.partial && same(other))
+            {
+                Some((_, count)) => *count += 1,
+                None => keys.push((key, 1)),
+            }
+        }
+        for (mut key, count) in keys {
+            key.partial &= count < self.tables[key.child].partitions.len();
+            self.foreign_keys.push(key);
+        }
         Ok(())
     }
 

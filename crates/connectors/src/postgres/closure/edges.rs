@@ -1,8 +1,11 @@
 //! What points at what: foreign keys, what was declared or inherited, and what names suggest.
 
+use std::collections::BTreeMap;
+
 use super::declaration::{Declaration, Options};
 use super::model::{ClosureError, Hop, Link};
 use super::names;
+use super::words;
 use crate::postgres::catalog::{Action, Catalog};
 
 /// A reference of one table to another.
@@ -24,7 +27,7 @@ impl Edge {
         let identifying = !self.hop.columns.is_empty() && self.hop.columns.iter().all(|column| key.contains(column));
         if self.hop.by == Link::Declared {
             0
-        } else if self.hop.columns.iter().any(|column| names::is_actor(column)) {
+        } else if self.hop.columns.iter().any(|column| words::is_actor(column)) {
             3
         } else if self.cascades || identifying {
             1
@@ -102,6 +105,16 @@ fn declared(catalog: &Catalog, declaration: &Declaration) -> Result<Option<Edge>
     }))
 }
 
+/// Returns whether nearly all keys that may be NULL, and do not cascade, are emptied when their aim goes.
+///
+/// Some tools write every schema so: then it is a habit, and says nothing of one key. Where few are, it was meant.
+pub(super) fn forget_by_habit(known: &[Edge]) -> bool {
+    let keys = known.iter().filter(|edge| matches!(edge.hop.by, Link::ForeignKey(_)));
+    let loose: Vec<&Edge> = keys.filter(|edge| !edge.always && !edge.cascades).collect();
+    let forgotten = loose.iter().filter(|edge| edge.forgets).count();
+    loose.len() >= 5 && forgotten * 4 >= loose.len() * 3
+}
+
 /// Finds a table that a declaration names.
 pub(super) fn find(catalog: &Catalog, name: &str) -> Result<usize, ClosureError> {
     catalog.find(name).ok_or_else(|| ClosureError::Declared { table: name.to_owned() })
@@ -111,6 +124,7 @@ pub(super) fn find(catalog: &Catalog, name: &str) -> Result<usize, ClosureError>
 pub(super) fn by_name(catalog: &Catalog, known: &[Edge]) -> Vec<Edge> {
     let mut edges = Vec::new();
     let named = names::tables(catalog);
+    let used = elsewhere(catalog, known);
     for (from, table) in catalog.tables.iter().enumerate() {
         let pairs = names::polymorphic(table);
         for column in &table.columns {
@@ -119,11 +133,14 @@ pub(super) fn by_name(catalog: &Catalog, known: &[Edge]) -> Vec<Edge> {
             if taken || pair || table.primary_key() == [column.name.clone()] {
                 continue;
             }
-            let Some(to) = names::target(catalog, &named, from, &column.name) else { continue };
-            let [key] = catalog.tables[to].primary_key() else { continue };
+            let by_table = names::target(catalog, &named, from, &column.name).and_then(|to| {
+                let [key] = catalog.tables[to].primary_key() else { return None };
+                Some((to, key.as_str()))
+            });
+            let Some((to, key)) = used.get(column.name.as_str()).copied().flatten().or(by_table) else { continue };
             let comparable =
                 catalog.tables[to].column(key).is_some_and(|key| names::comparable(&key.base_type, &column.base_type));
-            if comparable {
+            if comparable && (to, key) != (from, column.name.as_str()) {
                 edges.push(Edge {
                     always: column.not_null,
                     cascades: false,
@@ -132,7 +149,7 @@ pub(super) fn by_name(catalog: &Catalog, known: &[Edge]) -> Vec<Edge> {
                         table: from,
                         columns: vec![column.name.clone()],
                         to,
-                        to_columns: vec![key.clone()],
+                        to_columns: vec![key.to_owned()],
                         up: false,
                         one: true,
                         when: None,
@@ -143,4 +160,33 @@ pub(super) fn by_name(catalog: &Catalog, known: &[Edge]) -> Vec<Edge> {
         }
     }
     edges
+}
+
+/// Returns what columns of a name point at, where foreign keys of other tables agree on it; `None` where they do not.
+///
+/// A name that does not say "reference" must be used so twice.
+fn elsewhere<'c>(catalog: &'c Catalog, known: &'c [Edge]) -> BTreeMap<&'c str, Option<(usize, &'c str)>> {
+    let mut uses = BTreeMap::<&str, (usize, Option<(usize, &str)>)>::new();
+    for edge in known.iter().filter(|edge| edge.hop.when.is_none()) {
+        let ([column], [key]) = (edge.hop.columns.as_slice(), edge.hop.to_columns.as_slice()) else { continue };
+        // A table's own `id`, or a reference to the table itself, says nothing of other tables.
+        let own = catalog.tables[edge.hop.table].primary_key() == [column.clone()] && names::stem(column).is_none();
+        if own || edge.hop.table == edge.hop.to {
+            continue;
+        }
+        let aim = Some((edge.hop.to, key.as_str()));
+        let (count, agreed) = uses.entry(column).or_insert((0, aim));
+        *count += 1;
+        if *agreed != aim {
+            *agreed = None;
+        }
+    }
+    uses.into_iter()
+        // A parent is of a kind of its own in each table.
+        .filter(|(name, (count, _))| match names::stem(name) {
+            Some(stem) => stem != ["parent"],
+            None => *count >= 2,
+        })
+        .map(|(name, (_, aim))| (name, aim))
+        .collect()
 }

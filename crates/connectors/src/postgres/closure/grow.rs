@@ -4,10 +4,8 @@ use super::declaration::{Declaration, Options};
 use super::edges::{self, Edge};
 use super::model::{Class, ClosureError, Hop, Link, Way};
 use super::names;
+use super::several::WAYS_MAX;
 use crate::postgres::catalog::{Catalog, TableKind};
-
-/// More ways than these are no answer.
-const WAYS_MAX: usize = 24;
 
 /// How sure a way is; less is surer. Then how far it is.
 type Rank = (Reason, u8, usize);
@@ -50,6 +48,8 @@ pub(super) struct Growth<'c> {
     listed: Vec<String>,
     /// Whether tables wait for what their declared references lead to.
     patient: bool,
+    /// Whether keys of this schema are emptied by habit when their aim goes, so that it says nothing of one of them.
+    pub(super) forgetful: bool,
 }
 
 impl<'c> Growth<'c> {
@@ -68,13 +68,14 @@ impl<'c> Growth<'c> {
             catalog,
             root,
             key: key.to_owned(),
-            known,
             by_name,
             ways,
             declared,
             tenant_columns: Vec::new(),
             listed: options.tenant_columns.clone(),
             patient: true,
+            forgetful: edges::forget_by_habit(&known),
+            known,
         };
         growth.tenant_columns = growth.names_of_the_tenant(options);
         Ok(growth)
@@ -143,17 +144,12 @@ impl<'c> Growth<'c> {
         self.tenant_columns.iter().any(|name| name == column)
     }
 
-    /// Whether a reference is one that is forgotten when its aim goes, and so no belonging.
-    pub(super) fn is_mention(&self, edge: &Edge) -> bool {
-        edge.forgets && !edge.always && !edge.hop.columns.iter().any(|column| self.names_the_tenant(column))
-    }
-
     fn is_strict(&self, table: usize) -> bool {
         matches!(self.ways[table].as_slice(), [one] if one.strict)
     }
 
     /// Returns the ways over one reference: one for each of the aim's.
-    fn over(&self, edge: &Edge) -> Vec<Way> {
+    pub(super) fn over(&self, edge: &Edge) -> Vec<Way> {
         self.ways[edge.hop.to].iter().filter_map(|way| self.longer(&edge.hop, edge.always, way)).collect()
     }
 
@@ -189,6 +185,10 @@ impl<'c> Growth<'c> {
                 let doubt = edge.doubt(self.catalog);
                 let named = usize::from(!self.names_the_tenant(&way.column));
                 if way.joins == 0 {
+                    if named > 0 && !way.strict {
+                        // Whoever this tenant is: what the row is part of says more.
+                        continue;
+                    }
                     // Of several columns that hold a tenant: one that is never NULL, named as usual, that cascades.
                     let rank = (Reason::OwnColumn, 0, way.path.len());
                     let order = usize::from(!way.strict) * 100 + named * 10 + usize::from(doubt);
@@ -206,21 +206,18 @@ impl<'c> Growth<'c> {
         singles.sort_by_key(|(rank, order, way)| (rank.0, rank.1, *order, rank.2, way.path.len()));
         if let Some((rank, _, way)) = singles.into_iter().next() {
             let mut ways = vec![way];
-            if rank.0 == Reason::OwnColumn && !ways[0].strict {
+            if !ways[0].strict {
                 // Where its column is NULL a row may still be part of a tenant's row, and go with it.
-                let arms = edges().filter(|edge| edge.cascades && edge.hop.columns != [ways[0].column.clone()]);
-                let arms: Vec<Way> = arms.flat_map(|edge| self.over(edge)).collect();
-                ways.extend(arms.into_iter().filter(|way| way.joins > 0));
+                self.add_arms(table, &mut ways);
             }
-            ways.truncate(WAYS_MAX);
             return Some((rank, ways));
         }
         if self.patient && self.waits(table) {
             return None;
         }
         let mut some: Vec<Way> = own;
-        some.extend(edges().filter(|edge| !self.is_mention(edge)).flat_map(|edge| self.over(edge)));
-        if !some.is_empty() && some.len() <= WAYS_MAX {
+        self.add_arms(table, &mut some);
+        if !some.is_empty() {
             return Some(((Reason::SomeKey, 0, some.iter().map(|way| way.joins).min().unwrap_or(0)), some));
         }
         self.suggested(table).or_else(|| self.owned(table))
@@ -326,26 +323,5 @@ impl<'c> Growth<'c> {
         }
         let reason = if declared { Reason::DeclaredParent } else { Reason::OwnedParent };
         Some(((reason, 0, ways[0].joins), ways))
-    }
-
-    /// Tables with several keys of which one is set may have got their ways before the last aim had its own.
-    fn add_late_ways(&mut self) {
-        for table in 0..self.ways.len() {
-            let own = &self.ways[table];
-            let several = !own.is_empty() && table != self.root && own.iter().all(|way| !way.strict && !way.by_name());
-            if !several || own.iter().any(|way| way.joins == 0 || way.path.iter().any(|hop| hop.up)) {
-                continue;
-            }
-            let missing: Vec<Way> = self
-                .known
-                .iter()
-                .filter(|edge| edge.hop.table == table && edge.hop.to != table && !self.is_mention(edge))
-                .filter(|edge| !own.iter().any(|way| way.path.first().is_some_and(|hop| *hop == edge.hop)))
-                .flat_map(|edge| self.over(edge))
-                .collect();
-            if own.len() + missing.len() <= WAYS_MAX {
-                self.ways[table].extend(missing);
-            }
-        }
     }
 }

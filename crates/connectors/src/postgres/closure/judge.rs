@@ -1,9 +1,12 @@
 //! Judging every table: those with ways are tenants', the others are told apart by what points where.
 
 use super::grow::Growth;
-use super::model::{Class, Hop, Link, TableClass, Way};
+use super::model::{Class, Link, TableClass, Way};
 use super::names;
-use crate::postgres::catalog::{Catalog, Table, TableKind, TriggerState};
+use super::notes::notes;
+use super::suspects::{is_text, mentions, suspects};
+use super::words;
+use crate::postgres::catalog::{Catalog, TableKind};
 
 /// Classes all tables.
 pub(super) fn classes(growth: &Growth<'_>) -> Vec<TableClass> {
@@ -29,7 +32,7 @@ fn doubt_what_hangs_on_unknown(growth: &Growth<'_>, verdicts: &mut [(Class, Stri
             let unknown = |at: usize| verdicts[at].0 == Class::Unknown && growth.declared[at].is_none();
             let open = |at: usize| {
                 let table = &catalog.tables[at];
-                let plain = table.extension.is_none() && !names::is_bookkeeping(&table.name);
+                let plain = table.extension.is_none() && !words::is_bookkeeping(&table.name);
                 plain && verdicts[at].0 == Class::Shared && growth.declared[at].is_none()
             };
             if unknown(parent) && open(child) && !is_pointed_at(growth, child) {
@@ -112,13 +115,19 @@ fn without_way(growth: &Growth<'_>, at: usize) -> (Class, String) {
     }
     let pointed = catalog.foreign_keys.iter().find(|key| key.parent == at && !growth.ways[key.child].is_empty());
     let kinds = names::polymorphic(table);
+    // People are mentioned everywhere. Anything else that forgets a tenant's row may have been part of it.
+    let forgetting = mentions(growth, at, |edge| edge.forgets);
+    if let (Some(why), false) = (forgetting.first(), words::are_people(&table.name)) {
+        return (Class::Unknown, format!("{why}; declare the reference, or the class"));
+    }
     if let Some(key) = pointed {
         let child = catalog.tables[key.child].label();
         let by = key.columns.join(", ");
         if let Some((kind, id)) = kinds.first() {
             let why = format!(
                 "rows of tenants point at it ({child}.{by}), but {kind} and {id} say that a row is about another row, of \
-                 a table that the catalogue does not name"
+                 a table that the catalogue does not name; if each is of one tenant, declare {}=tenant",
+                table.label()
             );
             return (Class::Unknown, why);
         }
@@ -133,16 +142,16 @@ fn without_way(growth: &Growth<'_>, at: usize) -> (Class, String) {
         let why = format!("rows of tenants point at it, by name only ({child}.{})", edge.hop.columns.join(", "));
         return (Class::Shared, why);
     }
-    if names::is_known_queue(&table.name) {
+    if words::is_known_queue(&table.name) {
         return (Class::Ephemeral, "its name is that of a queue or a store of sessions".to_owned());
     }
     if let Some(why) = suspects.first() {
         return (Class::Unknown, format!("{why}; declare the reference, or the class"));
     }
-    if names::is_bookkeeping(&table.name) {
+    if words::is_bookkeeping(&table.name) {
         return (Class::Shared, "by its name, it says which migrations have run".to_owned());
     }
-    if names::sounds_ephemeral(&table.name) {
+    if words::sounds_ephemeral(&table.name) {
         return (
             Class::Ephemeral,
             "by its name it is of use for a short time, and nothing leads to a tenant".to_owned(),
@@ -210,110 +219,6 @@ fn belonging(catalog: &Catalog, root: usize, way: &Way, ways: usize) -> String {
     text
 }
 
-/// Columns of a table that may point at rows of tenants though nothing says so.
-fn suspects(growth: &Growth<'_>, at: usize) -> Vec<String> {
-    let catalog = growth.catalog;
-    let table = &catalog.tables[at];
-    let mut found = Vec::new();
-    for edge in growth.known.iter().filter(|edge| edge.hop.table == at && edge.hop.to != at) {
-        if growth.is_mention(edge) && !growth.ways[edge.hop.to].is_empty() {
-            let (column, to) = (edge.hop.columns.join(", "), catalog.tables[edge.hop.to].label());
-            found.push(format!("{column} points at {to} and is emptied when the row there goes: a mention, or more"));
-        }
-    }
-    let pairs = names::polymorphic(table);
-    for (kind, id) in &pairs {
-        found.push(format!("{kind} and {id} together point at rows of a table that the catalogue does not name"));
-    }
-    for column in &table.columns {
-        let name = &column.name;
-        let known = growth.known.iter().any(|edge| edge.hop.table == at && edge.hop.columns.contains(name));
-        let meant = growth.by_name.iter().any(|edge| edge.hop.table == at && edge.hop.columns.contains(name));
-        let own = table.primary_key() == [name.clone()];
-        if known || meant || own || names::stem(name).is_none() || pairs.iter().any(|(_, id)| id == name) {
-            continue;
-        }
-        let like_a_key = (0..catalog.tables.len()).filter(|other| !growth.ways[*other].is_empty()).any(|other| {
-            let other = &catalog.tables[other];
-            matches!(other.primary_key(), [key] if other.column(key).is_some_and(|key| {
-                names::comparable(&key.base_type, &column.base_type)
-            }))
-        });
-        if like_a_key {
-            found.push(format!("{name} is named as a reference, and no foreign key says to what"));
-        }
-    }
-    found
-}
-
-fn is_text(base: &str) -> bool {
-    names::comparable(base, "text")
-}
-
 fn may_hold_anything(base: &str) -> bool {
     matches!(base, "json" | "jsonb" | "bytea" | "xml") || base.ends_with("hstore") || base.ends_with("[]")
-}
-
-fn notes(growth: &Growth<'_>, at: usize, class: Class) -> Vec<String> {
-    let catalog = growth.catalog;
-    let table = &catalog.tables[at];
-    let mut notes = Vec::new();
-    if class == Class::Tenant {
-        of_tenants(growth, at, table, &mut notes);
-    }
-    if class == Class::Shared {
-        notes.extend(suspects(growth, at));
-    }
-    for trigger in catalog.triggers.iter().filter(|trigger| trigger.table == at && class == Class::Tenant) {
-        if matches!(trigger.state, TriggerState::Always | TriggerState::Replica) {
-            notes.push(format!("the trigger {} fires though others are kept quiet", trigger.name));
-        }
-        for written in trigger.writes.iter().filter(|written| **written != at) {
-            notes.push(format!("the trigger {} writes {}", trigger.name, catalog.tables[*written].label()));
-        }
-        if trigger.dynamic {
-            notes.push(format!("what the trigger {} writes cannot be read from its text", trigger.name));
-        }
-    }
-    notes
-}
-
-fn of_tenants(growth: &Growth<'_>, at: usize, table: &Table, notes: &mut Vec<String>) {
-    let catalog = growth.catalog;
-    if table.unlogged {
-        notes.push("it is unlogged: a recovered copy has none of its rows".to_owned());
-    }
-    if table.primary_key().is_empty() {
-        notes.push("it has no primary key: equal rows can only be counted".to_owned());
-    }
-    if table.row_security {
-        let owner = if table.force_row_security { ", of its owner too" } else { "" };
-        notes.push(format!("policies hide rows{owner}: read it as a role with BYPASSRLS"));
-    }
-    if let Some(column) = table.columns.iter().find(|column| column.large_object) {
-        notes.push(format!("{} may hold numbers of large objects, which lie outside of tables", column.name));
-    }
-    if names::sounds_ephemeral(&table.name) {
-        notes.push(format!("it sounds as if of use for a short time; if so, declare {}=ephemeral", table.label()));
-    }
-    if at == growth.root {
-        return;
-    }
-    let first = growth.ways[at].first().and_then(|way| way.path.first());
-    let to_the_root = |hop: &Hop| hop.to == growth.root && hop.table == at && !hop.up;
-    for edge in growth.known.iter().filter(|edge| to_the_root(&edge.hop) && Some(&edge.hop) != first) {
-        notes.push(format!("{} points at a tenant too, who may be another", edge.hop.columns.join(", ")));
-    }
-    for index in table.indexes.iter().filter(|index| (index.unique || index.exclusion) && !index.primary) {
-        let columns = growth.ways[at].iter().filter(|way| way.joins == 0).map(|way| &way.column);
-        let within = columns.into_iter().any(|column| index.columns.contains(column))
-            || catalog.foreign_keys.iter().any(|key| {
-                key.child == at
-                    && !growth.ways[key.parent].is_empty()
-                    && key.columns.iter().any(|c| index.columns.contains(c))
-            });
-        if !within {
-            notes.push(format!("{} keeps rows of different tenants apart: a newcomer may hold the value", index.name));
-        }
-    }
 }

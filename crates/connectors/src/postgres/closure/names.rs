@@ -62,12 +62,30 @@ fn means(stem: &[String], table: &[String], end: bool) -> bool {
 
 /// Returns whether a column is named as a reference to a table: by its name, or its name's end.
 pub(super) fn refers_to(column: &str, table: &str) -> bool {
-    stem(column).is_some_and(|stem| means(&stem, &words(table), true))
+    stem(column).is_some_and(|stem| means(&stem, &thing(table), true))
+}
+
+/// Returns whether a table is named with the last of these words.
+pub(super) fn share_a_word(stem: &[String], table: &str) -> bool {
+    stem.last().is_some_and(|last| thing(table).iter().any(|word| same_word(word, last)))
 }
 
 /// Returns the names of all tables in words.
 pub(super) fn tables(catalog: &Catalog) -> Vec<Vec<String>> {
-    catalog.tables.iter().map(|table| words(&table.name)).collect()
+    catalog.tables.iter().map(|table| thing(&table.name)).collect()
+}
+
+/// Returns the words of a table's name without one that only says that it is a table.
+pub(super) fn thing(table: &str) -> Vec<String> {
+    let mut words = words(table);
+    let says_table = |word: &String| matches!(word.as_str(), "table" | "tbl" | "tb" | "entity" | "entities");
+    if words.len() > 1 && words.last().is_some_and(says_table) {
+        words.pop();
+    }
+    if words.len() > 1 && words.first().is_some_and(says_table) {
+        words.remove(0);
+    }
+    words
 }
 
 /// Finds the table that a column is named for; `None` if there is none, or more than one.
@@ -81,6 +99,7 @@ pub(super) fn target(catalog: &Catalog, named: &[Vec<String>], from: usize, colu
         return Some(from);
     }
     let own = &named[from];
+    let mut itself = None;
     for skip in 0..stem.len() {
         for end in [false, true] {
             let mut found: Vec<usize> = (0..named.len()).filter(|at| means(&stem[skip..], &named[*at], end)).collect();
@@ -97,13 +116,15 @@ pub(super) fn target(catalog: &Catalog, named: &[Vec<String>], from: usize, colu
                 found.retain(|at| Some(named[*at].len()) == fewest);
             }
             match found.as_slice() {
+                // A pair of alike things is named for one of them: `linked_page_id` in `linked_pages` is of `pages`.
+                [one] if *one == from && skip + 1 < stem.len() => itself = Some(from),
                 [one] => return Some(*one),
                 [] => {}
                 _ => return None,
             }
         }
     }
-    None
+    itself
 }
 
 /// Returns whether values of two types can be the same thing.
@@ -128,6 +149,11 @@ pub(super) fn polymorphic(table: &Table) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for id in &table.columns {
         let Some(stem) = stem(&id.name) else { continue };
+        // What keeps rows apart by itself is a row's own name.
+        let only = [id.name.clone()];
+        if table.primary_key() == only || (family(&id.base_type) == "text" && table.is_unique(&only)) {
+            continue;
+        }
         let same = table.columns.iter().find(|column| {
             let words = words(&column.name);
             kind(&words).is_some_and(|start| start == stem && words.last().is_some_and(|last| last != "name"))
@@ -139,89 +165,6 @@ pub(super) fn polymorphic(table: &Table) -> Vec<(String, String)> {
         }
     }
     pairs
-}
-
-/// Returns whether a column is named for who did something rather than for what the row is part of.
-pub(super) fn is_actor(column: &str) -> bool {
-    let actors = [
-        "user",
-        "author",
-        "creator",
-        "created",
-        "updated",
-        "updater",
-        "deleted",
-        "editor",
-        "edited",
-        "actor",
-        "owner",
-        "sender",
-        "assignee",
-        "assigned",
-        "reviewer",
-        "approver",
-        "requester",
-        "inviter",
-        "invited",
-        "uploader",
-        "member",
-        "person",
-        "by",
-    ];
-    words(column).iter().any(|word| actors.contains(&word.as_str()))
-}
-
-/// Returns whether a table is one in which tools keep which migrations have run.
-pub(super) fn is_bookkeeping(table: &str) -> bool {
-    let lower = table.to_lowercase();
-    ["migration", "schema_version", "schema_history", "schema_info", "alembic_version", "databasechangelog"]
-        .iter()
-        .any(|part| lower.contains(part))
-        || ["ar_internal_metadata", "goose_db_version", "sequelizemeta", "spatial_ref_sys"].contains(&lower.as_str())
-}
-
-/// Returns whether a table belongs to a known queue or session store, whose rows are of use for a short time.
-pub(super) fn is_known_queue(table: &str) -> bool {
-    let lower = table.to_lowercase();
-    let starts = ["good_job", "solid_queue_", "solid_cache_", "solid_cable_", "oban_", "que_", "graphile_worker"];
-    starts.iter().any(|start| lower.starts_with(start))
-        || [
-            "delayed_jobs",
-            "django_session",
-            "sessions",
-            "active_sessions",
-            "django_cache",
-            "failed_jobs",
-            "job_batches",
-        ]
-        .contains(&lower.as_str())
-}
-
-/// Returns whether a table's name says that its rows are of use for a short time.
-pub(super) fn sounds_ephemeral(table: &str) -> bool {
-    let short = [
-        "session",
-        "sessions",
-        "job",
-        "jobs",
-        "queue",
-        "queues",
-        "outbox",
-        "cache",
-        "caches",
-        "lock",
-        "locks",
-        "throttle",
-        "throttles",
-        "nonce",
-        "nonces",
-        "heartbeat",
-        "heartbeats",
-        "tmp",
-        "temp",
-        "scratch",
-    ];
-    is_known_queue(table) || words(table).iter().any(|word| short.contains(&word.as_str()))
 }
 
 #[cfg(test)]
@@ -244,6 +187,9 @@ mod tests {
             "canned_responses",
             "app_task",
             "app_project_tasks",
+            "pages",
+            "linked_pages",
+            "tbl_invoice",
         ]);
         for (from, column, found) in [
             (0, "teamId", Some(0)),
@@ -256,6 +202,9 @@ mod tests {
             (0, "canned_response_id", Some(5)),
             (3, "parent_id", Some(3)),
             (0, "task_id", Some(6)),
+            (9, "page_id", Some(8)),
+            (9, "linked_page_id", Some(8)),
+            (0, "invoice_id", Some(10)),
             (0, "stripe_id", None),
             (0, "id", None),
             (0, "team", None),

@@ -3,8 +3,9 @@
 use super::*;
 use crate::postgres::catalog::{Action, Catalog, Column, ForeignKey, Index, Table};
 
-/// Builds a catalogue: `name: column? column! ...` with `?` for NULL, then keys `a.x>b.y`, `~` for SET NULL before it.
-fn catalog(tables: &[&str], keys: &[&str]) -> Catalog {
+/// Builds a catalogue: `name: column? column/text! ...` with `?` for NULL, `*` for unique, then keys `a.x>b.y`, `~` for
+/// SET NULL before it.
+pub(super) fn catalog(tables: &[&str], keys: &[&str]) -> Catalog {
     let mut catalog = Catalog::default();
     for table in tables {
         let (name, columns) = table.split_once(':').unwrap_or((table, ""));
@@ -14,8 +15,12 @@ fn catalog(tables: &[&str], keys: &[&str]) -> Catalog {
             let word = word.trim_end_matches('*');
             let name = word.trim_end_matches(['?', '!']).to_owned();
             let not_null = !word.ends_with('?');
-            let base = if name.ends_with("type") { "text" } else { "bigint" };
-            let (data_type, base_type) = (base.to_owned(), base.to_owned());
+            let (name, base) = match name.split_once('/') {
+                Some((name, base)) => (name.to_owned(), base.to_owned()),
+                None if name.ends_with("type") => (name, "text".to_owned()),
+                None => (name, "bigint".to_owned()),
+            };
+            let (data_type, base_type) = (base.clone(), base);
             it.columns.push(Column { name: name.clone(), not_null, data_type, base_type, ..Column::default() });
             if unique || name == "id" {
                 let columns = vec![name.clone()];
@@ -56,16 +61,16 @@ fn catalog(tables: &[&str], keys: &[&str]) -> Catalog {
     catalog
 }
 
-fn closure(catalog: &Catalog, declare: &[&str]) -> Closure {
+pub(super) fn closure(catalog: &Catalog, declare: &[&str]) -> Closure {
     let declarations = declare.iter().map(|text| text.parse().expect("it is a declaration")).collect();
     Closure::of(catalog, "tenants", &Options { declarations, ..Options::default() }).expect("the root is there")
 }
 
-fn class(closure: &Closure, name: &str) -> Class {
+pub(super) fn class(closure: &Closure, name: &str) -> Class {
     closure.tables.iter().find(|table| table.name == name).expect("the table was given").class
 }
 
-fn way(closure: &Closure, name: &str) -> Vec<Way> {
+pub(super) fn way(closure: &Closure, name: &str) -> Vec<Way> {
     closure.tables.iter().find(|table| table.name == name).expect("the table was given").ways.clone()
 }
 

@@ -68,12 +68,12 @@ pub(crate) async fn restore(
     }
 }
 
-/// Looks what a restore would do; everything that it writes is temporary and rolled back.
+/// Looks what a restore of a tenant, and of others with it, would do; everything that it writes is temporary and rolled back.
 pub(crate) async fn look(
     live: &mut Live,
     origin: &mut Origin,
     pair: &Pair,
-    tenant: &str,
+    tenant: (&str, &[String]),
 ) -> Result<Looked, RestoreError> {
     load::begin(&mut live.connection).await?;
     let found = looked(&mut live.connection, origin, pair, tenant).await;
@@ -85,7 +85,7 @@ async fn looked(
     live: &mut PgConnection,
     origin: &mut Origin,
     pair: &Pair,
-    tenant: &str,
+    (tenant, run): (&str, &[String]),
 ) -> Result<Looked, RestoreError> {
     let mut staged = stage(live, origin, pair, tenant).await?;
     let mut survey = staged.survey(live).await?;
@@ -96,7 +96,7 @@ async fn looked(
     }
     let left = staged.ties.left(&pair.sheets);
     let twin = |place| staged.stages.iter().find(|stage| stage.sheet.place == place).map(|stage| stage.twin.clone());
-    let missing = references::missing(live, origin, pair, tenant, left, twin).await?;
+    let missing = references::missing(live, origin, pair, (tenant, run), left, twin).await?;
     Ok(Looked {
         tables: load::named(pair, &staged.tallies),
         rows: staged.tallies.iter().map(|tally| tally.rows).sum(),

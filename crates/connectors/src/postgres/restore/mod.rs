@@ -26,6 +26,7 @@ mod remove;
 mod residue;
 mod sequences;
 mod session;
+mod shared;
 mod sheet;
 mod source;
 mod stage;

@@ -1,20 +1,20 @@
-//! What rows refer to outside of themselves: locked in the live database, made again if it is shared and gone.
+//! What rows refer to outside of themselves: locked in the live database, made again by `shared` if it is shared and gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, SHOWN, failed};
 use super::origin::Origin;
 use super::pair::Pair;
+use super::shared::Makes;
 use super::sheet::{Reference, Sheet};
 use super::ties::Open;
-use crate::postgres::catalog::ForeignKey;
 use crate::postgres::closure::Class;
 use crate::postgres::quote::{columns, name, qualified};
 
 /// Values of a key, each as texts of its columns, as one text array for each column.
-type Columns = Vec<Vec<String>>;
+pub(super) type Columns = Vec<Vec<String>>;
 
 /// Sees to it that what a tenant's rows refer to is there until COMMIT; returns how many rows of shared tables were made.
 ///
@@ -40,10 +40,19 @@ pub(crate) async fn settle(
         let mut gone = key.gone(live, &values).await?;
         if let Some(backup) = origin.server()
             && !is_empty(&gone)
-            && pair.closure.tables[reference.parent].class == Class::Shared
+            && let shared = key.nobodys(backup, pair, &gone).await?
+            && !is_empty(&shared)
         {
-            make(live, backup, pair, &key, gone, &mut made).await?;
+            let mut makes = Makes::new(pair);
+            makes.make(live, backup, &key, shared).await?;
+            missing.append(&mut makes.missing);
+            for (table, rows) in makes.made {
+                *made.entry(table).or_insert(0) += rows;
+            }
             gone = key.gone(live, &values).await?;
+        }
+        if !reference.kept {
+            gone = key.held(origin, gone).await?;
         }
         if is_empty(&gone) {
             key.lock(live, &values).await?;
@@ -56,12 +65,13 @@ pub(crate) async fn settle(
 
 /// Returns what a tenant's rows refer to and would not find; changes nothing.
 ///
-/// `twin` names the temporary table in which the tenant's own rows of a table are staged.
+/// `twin` names the temporary table in which the tenant's own rows of a table are staged; `run` are all tenants that come
+/// back together.
 pub(crate) async fn missing(
     live: &mut PgConnection,
     origin: &mut Origin,
     pair: &Pair,
-    tenant: &str,
+    (tenant, run): (&str, &[String]),
     left: Vec<(usize, usize, Open)>,
     twin: impl Fn(usize) -> Option<String>,
 ) -> Result<Vec<String>, RestoreError> {
@@ -80,11 +90,26 @@ pub(crate) async fn missing(
         if let Some(twin) = twin(reference.parent) {
             // Its own rows would be there.
             gone = Key { qualified: twin, ..Key::of(pair, reference) }.gone(live, &gone).await?;
-        } else if let Some(backup) = origin.server()
-            && pair.closure.tables[reference.parent].class == Class::Shared
+        }
+        if let Some(backup) = origin.server()
+            && !is_empty(&gone)
         {
-            // It would be made again.
-            gone = key.gone(backup, &gone).await?;
+            // Those would be made again.
+            let shared = key.nobodys(backup, pair, &gone).await?;
+            gone = without(gone, &shared);
+        }
+        if !reference.kept {
+            gone = key.held(origin, gone).await?;
+        }
+        let others = pair.wanted(run.iter().filter(|other| *other != tenant).map(String::as_str));
+        if let Some(backup) = origin.server()
+            && !is_empty(&gone)
+            && let Some(rows) = pair.closure.rows(&pair.backup, reference.parent, &others)
+        {
+            // It comes back with another one.
+            gone = Key { qualified: format!("({})", rows.select("t.*")), ..Key::of(pair, reference) }
+                .gone(backup, &gone)
+                .await?;
         }
         if !is_empty(&gone) {
             missing.extend(key.words(sheet, reference, gone));
@@ -103,6 +128,10 @@ pub(crate) async fn dangling(
     let mut missing = Vec::new();
     for (table, at, open) in left {
         let (sheet, reference) = (&pair.sheets.all[table], &pair.sheets.all[table].references[at]);
+        if !reference.kept {
+            // Nothing keeps it, so that it may have led nowhere since long before.
+            continue;
+        }
         let key = Key::of(pair, reference);
         let values = if open.all_rows {
             of_rows(live, pair, sheet, reference, tenant).await?
@@ -118,15 +147,15 @@ pub(crate) async fn dangling(
 }
 
 /// The key of a table that is referred to, and how to ask for it.
-struct Key {
-    table: usize,
-    label: String,
-    qualified: String,
+pub(super) struct Key {
+    pub(super) table: usize,
+    pub(super) label: String,
+    pub(super) qualified: String,
     columns: Vec<String>,
     /// `v."c1"::type = t."a" AND ...`
-    matches: String,
+    pub(super) matches: String,
     /// `unnest($1::text[], ...) AS v(...)`
-    given: String,
+    pub(super) given: String,
 }
 
 impl Key {
@@ -134,7 +163,7 @@ impl Key {
         Self::new(pair, reference.parent, &reference.parent_columns)
     }
 
-    fn new(pair: &Pair, table: usize, columns: &[String]) -> Self {
+    pub(super) fn new(pair: &Pair, table: usize, columns: &[String]) -> Self {
         let it = &pair.backup.tables[table];
         let matches: Vec<String> = columns
             .iter()
@@ -156,6 +185,10 @@ impl Key {
         }
     }
 
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
     fn words(&self, sheet: &Sheet, reference: &Reference, gone: Columns) -> Vec<String> {
         let rows = gone.first().map_or(0, Vec::len).min(SHOWN + 1);
         let value = |at: usize| gone.iter().map(|column| column[at].as_str()).collect::<Vec<_>>().join(", ");
@@ -163,7 +196,7 @@ impl Key {
     }
 
     /// Returns those values that no row has.
-    async fn gone(&self, live: &mut PgConnection, values: &Columns) -> Result<Columns, RestoreError> {
+    pub(super) async fn gone(&self, live: &mut PgConnection, values: &Columns) -> Result<Columns, RestoreError> {
         let given: Vec<String> = (0..self.columns.len()).map(|at| format!("v.c{at}")).collect();
         let select = format!(
             "SELECT ARRAY[{}] FROM {} WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {})",
@@ -173,6 +206,55 @@ impl Key {
             self.matches
         );
         let found = self.ask(live, select, values, "look for rows referred to").await?;
+        Ok(turned(found, self.columns.len()))
+    }
+
+    /// Returns those values that a row of the backup has: where nothing keeps a reference, one that led nowhere there
+    /// comes back as it was. Files cannot be asked.
+    async fn held(&self, origin: &mut Origin, values: Columns) -> Result<Columns, RestoreError> {
+        match origin.server() {
+            Some(backup) if !is_empty(&values) => self.there(backup, &values, &self.qualified).await,
+            _ => Ok(vec![Vec::new(); self.columns.len()]),
+        }
+    }
+
+    /// Returns those values whose rows in the backup are shared: all of a shared table, and in a table of tenants' those
+    /// that are nobody's.
+    pub(super) async fn nobodys(
+        &self,
+        backup: &mut PgConnection,
+        pair: &Pair,
+        values: &Columns,
+    ) -> Result<Columns, RestoreError> {
+        match pair.closure.tables[self.table].class {
+            Class::Shared => self.there(backup, values, &self.qualified).await,
+            Class::Tenant if self.table != pair.closure.root => {
+                let Some(rows) = pair.closure.rows(&pair.backup, self.table, "NULL") else { return Ok(Vec::new()) };
+                let nobodys = format!("(SELECT t.* FROM {} WHERE {} IS NULL)", rows.from, rows.tenant);
+                self.there(backup, values, &nobodys).await
+            }
+            _ => Ok(vec![Vec::new(); self.columns.len()]),
+        }
+    }
+
+    /// Returns those values that a row of a table, or of a query in its place, has.
+    async fn there(
+        &self,
+        connection: &mut PgConnection,
+        values: &Columns,
+        rows: &str,
+    ) -> Result<Columns, RestoreError> {
+        if is_empty(values) {
+            return Ok(vec![Vec::new(); self.columns.len()]);
+        }
+        let given: Vec<String> = (0..self.columns.len()).map(|at| format!("v.c{at}")).collect();
+        let select = format!(
+            "SELECT ARRAY[{}] FROM {} WHERE EXISTS (SELECT FROM {rows} AS t WHERE {})",
+            given.join(", "),
+            self.given,
+            self.matches
+        );
+        let found = self.ask(connection, select, values, "look for rows referred to").await?;
         Ok(turned(found, self.columns.len()))
     }
 
@@ -187,7 +269,7 @@ impl Key {
         self.ask(live, select, values, "lock rows referred to").await.map(drop)
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         connection: &mut PgConnection,
         select: String,
@@ -227,83 +309,20 @@ async fn of_rows(
     Ok(turned(found.into_iter().map(|(value,)| value).collect(), reference.columns.len()))
 }
 
-/// Makes rows of a shared table again that are gone, after those that they refer to themselves.
-fn make<'a>(
-    live: &'a mut PgConnection,
-    backup: &'a mut PgConnection,
-    pair: &'a Pair,
-    key: &'a Key,
-    gone: Columns,
-    made: &'a mut BTreeMap<String, u64>,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<(), RestoreError>> + Send + 'a>> {
-    Box::pin(async move {
-        let own: Vec<&ForeignKey> = pair.backup.foreign_keys.iter().filter(|fk| fk.child == key.table).collect();
-        for fk in own.into_iter().filter(|fk| fk.parent != key.table) {
-            let texts: Vec<String> = fk.columns.iter().map(|column| format!("t.{}::text", name(column))).collect();
-            let set: Vec<String> = fk.columns.iter().map(|column| format!("t.{} IS NOT NULL", name(column))).collect();
-            let select = format!(
-                "SELECT DISTINCT ARRAY[{}] FROM {} AS t WHERE EXISTS (SELECT FROM {} WHERE {}) AND {}",
-                texts.join(", "),
-                key.qualified,
-                key.given,
-                key.matches,
-                set.join(" AND ")
-            );
-            let values = key.ask(backup, select, &gone, "read shared rows").await?;
-            let above = Key::new(pair, fk.parent, &fk.parent_columns);
-            let values = turned(values, fk.columns.len());
-            let gone = above.gone(live, &values).await?;
-            // Only shared rows are made here; a tenant's row that is gone has its own restore.
-            if !is_empty(&gone) && pair.closure.tables[fk.parent].class == Class::Shared {
-                make(live, backup, pair, &above, gone, made).await?;
-            }
-        }
-        let table = &pair.backup.tables[key.table];
-        let stored: Vec<String> = table
-            .columns
-            .iter()
-            .filter(|column| column.generated.is_none())
-            .map(|column| column.name.clone())
-            .collect();
-        let rows = key
-            .ask(
-                backup,
-                format!(
-                    "SELECT ARRAY[row_to_json(t)::text] FROM (SELECT {} FROM {} AS t WHERE EXISTS (SELECT FROM {} WHERE {})) AS t",
-                    columns("t", &stored),
-                    key.qualified,
-                    key.given,
-                    key.matches
-                ),
-                &gone,
-                "read shared rows",
-            )
-            .await?;
-        let rows: Vec<String> = rows.into_iter().flatten().collect();
-        let list: Vec<String> = stored.iter().map(|column| name(column)).collect();
-        let insert = format!(
-            "INSERT INTO {0} ({1}) OVERRIDING SYSTEM VALUE SELECT {2} FROM unnest($1::text[]) AS r, \
-             json_populate_record(NULL::{0}, r::json) AS t",
-            key.qualified,
-            list.join(", "),
-            columns("t", &stored)
-        );
-        let done = sqlx::query(AssertSqlSafe(insert))
-            .bind(rows)
-            .execute(live)
-            .await
-            .map_err(failed(format!("make shared rows of {} again", key.label)))?;
-        *made.entry(key.label.clone()).or_insert(0) += done.rows_affected();
-        Ok(())
-    })
+/// Returns the values that are not among others.
+pub(super) fn without(values: Columns, others: &Columns) -> Columns {
+    let row = |of: &Columns, at: usize| of.iter().map(|column| column[at].clone()).collect::<Vec<_>>();
+    let others: BTreeSet<Vec<String>> = (0..others.first().map_or(0, Vec::len)).map(|at| row(others, at)).collect();
+    let rows = (0..values.first().map_or(0, Vec::len)).map(|at| row(&values, at));
+    turned(rows.filter(|row| !others.contains(row)).collect(), values.len())
 }
 
-fn is_empty(columns: &Columns) -> bool {
+pub(super) fn is_empty(columns: &Columns) -> bool {
     columns.first().is_none_or(Vec::is_empty)
 }
 
 /// Turns rows into columns.
-fn turned(rows: Vec<Vec<String>>, width: usize) -> Columns {
+pub(super) fn turned(rows: Vec<Vec<String>>, width: usize) -> Columns {
     let mut turned = vec![Vec::with_capacity(rows.len()); width];
     for row in rows {
         for (column, value) in turned.iter_mut().zip(row) {

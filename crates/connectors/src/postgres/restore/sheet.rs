@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::copy_stream::Form;
 use super::types::Facts;
 use crate::postgres::catalog::{Catalog, Generated};
-use crate::postgres::closure::{Class, Closure};
+use crate::postgres::closure::{Class, Closure, Link};
 use crate::postgres::quote::{columns, name, qualified};
 
 /// A table whose rows are restored.
@@ -56,6 +56,8 @@ pub(crate) struct Reference {
     /// The table referred to, by place in the backup's catalogue.
     pub(crate) parent: usize,
     pub(crate) parent_columns: Vec<String>,
+    /// Whether a foreign key or a declaration says so, rather than a name alone: then no value may lead nowhere.
+    pub(crate) kept: bool,
     pub(crate) to: To,
 }
 
@@ -89,7 +91,7 @@ impl Sheets {
         let mut sets = BTreeMap::<(usize, Vec<usize>), usize>::new();
         for (at, &child) in chosen.iter().enumerate() {
             let circle = closure.cycles.iter().find(|group| group.contains(&child));
-            for (name, columns, parent, parent_columns) in references(catalog, closure, child) {
+            for Edge { name, columns, parent, parent_columns, kept } in references(catalog, closure, child) {
                 let own: Option<Vec<usize>> = columns.iter().map(|column| position(&all[at].stored, column)).collect();
                 let Some(own) = own else { continue };
                 let inside = chosen.iter().position(|other| *other == parent).and_then(|to| {
@@ -117,7 +119,7 @@ impl Sheets {
                 let base =
                     |column: &String| catalog.tables[child].column(column).map(|column| column.base_type.clone());
                 let types = columns.iter().filter_map(base).collect();
-                all[at].references.push(Reference { name, at: own, columns, types, parent, parent_columns, to });
+                all[at].references.push(Reference { name, at: own, columns, types, parent, parent_columns, kept, to });
             }
         }
         let count = sets.len();
@@ -179,18 +181,38 @@ fn sheet(catalog: &Catalog, place: usize, (backup, live): (&Facts, &Facts)) -> S
     }
 }
 
-type Edge = (String, Vec<String>, usize, Vec<String>);
+/// A reference as the catalogue has it.
+struct Edge {
+    name: String,
+    columns: Vec<String>,
+    parent: usize,
+    parent_columns: Vec<String>,
+    kept: bool,
+}
 
 /// Foreign keys of a table, and the references that somebody declared of it or that its way walks by name.
 fn references(catalog: &Catalog, closure: &Closure, table: usize) -> Vec<Edge> {
     let keys = catalog.foreign_keys.iter().filter(|key| key.child == table);
-    let mut found: Vec<Edge> =
-        keys.map(|key| (key.name.clone(), key.columns.clone(), key.parent, key.parent_columns.clone())).collect();
+    let mut found: Vec<Edge> = keys
+        .map(|key| Edge {
+            name: key.name.clone(),
+            columns: key.columns.clone(),
+            parent: key.parent,
+            parent_columns: key.parent_columns.clone(),
+            kept: true,
+        })
+        .collect();
     for way in &closure.tables[table].ways {
         let Some(hop) = way.path.first().filter(|hop| !hop.up && hop.when.is_none()) else { continue };
-        let known = found.iter().any(|(_, columns, parent, _)| *columns == hop.columns && *parent == hop.to);
+        let known = found.iter().any(|edge| edge.columns == hop.columns && edge.parent == hop.to);
         if !known && closure.tables[hop.to].class == Class::Tenant {
-            found.push((hop.columns.join("+"), hop.columns.clone(), hop.to, hop.to_columns.clone()));
+            found.push(Edge {
+                name: hop.columns.join("+"),
+                columns: hop.columns.clone(),
+                parent: hop.to,
+                parent_columns: hop.to_columns.clone(),
+                kept: hop.by != Link::ByName,
+            });
         }
     }
     found

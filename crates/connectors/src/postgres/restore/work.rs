@@ -129,9 +129,13 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     });
     let ended = CancellationToken::new();
     let work = async {
-        let ends = futures::join!(task.work(&mut first), futures::future::join_all(others));
+        let (own, others) = futures::join!(task.work(&mut first), futures::future::join_all(others));
+        let own = match own {
+            Ok(()) => task.come_again(&mut first).await,
+            Err(error) => Err(error),
+        };
         ended.cancel();
-        ends
+        (own, others)
     };
     // Nobody waits for what is read once all who write have given up.
     let read = async { ended.run_until_cancelled(reader.read(&job.from, &pair)).await.unwrap_or(Ok(())) };
@@ -210,7 +214,7 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
     let raised = sequences::raise(&mut lane.live.connection, &pair, &tenants.sequences, false).await?;
     let mut looked = Vec::with_capacity(tenants.known.len());
     for tenant in &tenants.known {
-        let found = careful::look(&mut lane.live, &mut lane.origin, &pair, tenant).await;
+        let found = careful::look(&mut lane.live, &mut lane.origin, &pair, (tenant, &tenants.known)).await;
         looked.push((tenant.clone(), found));
     }
     let residue = match lane.origin.server() {
@@ -304,6 +308,30 @@ impl Task<'_> {
         }
         let Waiting { tenant, extract, room } = self.shelf.next().await?;
         Some((tenant, Supply::Held(Box::new(extract)), Some(room)))
+    }
+
+    /// Tenants whose rows refer to rows that were not there come again, as long as that brings one of them back: they may
+    /// be rows of another tenant of this run.
+    async fn come_again(&self, lane: &mut Lane) -> Result<(), RestoreError> {
+        let mut before = 0;
+        loop {
+            let Ok(mut done) = self.done.lock().map(|mut done| std::mem::take(&mut *done)) else { return Ok(()) };
+            let back = done.iter().filter(|one| one.result.is_ok()).count();
+            let waits = |one: &mut TenantOutcome| matches!(one.result, Err(RestoreError::References { .. }));
+            let again: Vec<TenantOutcome> =
+                if back > before { done.extract_if(.., waits).collect() } else { Vec::new() };
+            if let Ok(mut all) = self.done.lock() {
+                *all = done;
+            }
+            if again.is_empty() {
+                return Ok(());
+            }
+            before = back;
+            if let Ok(mut queue) = self.queue.lock() {
+                queue.extend(again.into_iter().map(|one| Group { tenants: vec![one.tenant], large: true }));
+            }
+            self.work(lane).await?;
+        }
     }
 
     async fn one(&self, lane: &mut Lane, tenant: &str, supply: Supply) -> Result<Restored, RestoreError> {
