@@ -327,8 +327,8 @@ impl Task<'_> {
                 return Ok(());
             }
             before = back;
-            if let Ok(mut queue) = self.queue.lock() {
-                queue.extend(again.into_iter().map(|one| Group { tenants: vec![one.tenant], large: true }));
+            if let Ok(mut alone) = self.alone.lock() {
+                alone.extend(again.into_iter().map(|one| one.tenant));
             }
             self.work(lane).await?;
         }
