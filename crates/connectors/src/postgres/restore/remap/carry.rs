@@ -136,7 +136,8 @@ impl Carry<'_> {
         let tables = if put.is_whole() {
             let back = proof::back(connection, plan, pair, tenant).await?;
             load::compare(pair, tenant, &rewritten.tallies, &back)?;
-            load::read_back(connection, pair, &statements, tenant, u64::MAX).await?
+            let rows = rewritten.tallies.iter().map(|tally| tally.rows).sum();
+            load::read_back(connection, pair, &statements, tenant, rows).await?
         } else {
             careful::verify(&rewritten.stages, &rewritten.tallies, connection, tenant, put.kept).await?;
             rewritten.tallies.clone()
@@ -203,21 +204,22 @@ impl Carry<'_> {
         })
         .await?;
         let wanted = pair.wanted([self.ids.tenant.as_str()]);
-        let stages: Vec<Stage<'_>> =
+        let mut stages: Vec<Stage<'_>> =
             (0..plan.sheets.len()).filter_map(|at| Stage::new(pair, &plan.sheets, at, &wanted)).collect();
         map::draw(connection, plan, pair, &stages, &self.ids, draw).await?;
-        for (at, stage) in stages.iter().enumerate() {
-            let twin = stage.twin.trim_start_matches("pg_temp.");
-            let select =
-                rewrite::select(plan, &pair.backup, at, &format!("{} AS t", stage.twin), rewrite::Direction::ToNew);
+        let filled = |at: usize| seen.tallies[at].rows > 0;
+        for (at, stage) in stages.iter_mut().enumerate().filter(|(at, _)| filled(*at)) {
+            let from = format!("{} AS t", stage.twin);
+            let select = rewrite::select(plan, &pair.backup, at, &from, rewrite::Direction::ToNew);
+            let twin = format!("reinstate_new_{at}");
             let script = format!(
-                "CREATE TEMP TABLE reinstate_next ON COMMIT DROP AS {select}; DROP TABLE {}; \
-                 ALTER TABLE reinstate_next RENAME TO {twin}; ANALYZE {}",
-                stage.twin, stage.twin
+                "CREATE TEMP TABLE {twin} ON COMMIT DROP AS {select}; DROP TABLE {}; ANALYZE {twin}",
+                stage.twin
             );
             run(connection, &script, &format!("give new IDs to rows of {}", stage.sheet.label)).await?;
+            stage.twin = format!("pg_temp.{twin}");
         }
-        let twin = |at: usize| stages.get(at).map(|stage| format!("{} AS t", stage.twin));
+        let twin = |at: usize| filled(at).then(|| format!("{} AS t", stages[at].twin));
         let sought = Sought::gather(connection, plan, &self.ids).await?;
         let found = dangling::find(connection, plan, pair, &sought, twin).await?;
         let dangling = dangling::judge(self.remap, &self.ids, found)?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::map;
-use super::plan::{Domain, Plan, Source};
+use super::plan::{Change, Domain, Plan, Source};
 use super::rewrite::{self, Direction};
 use super::{Ids, Remap};
 use crate::postgres::catalog::{Catalog, Column};
@@ -52,19 +52,20 @@ pub(super) async fn find(
         let Some(from) = from(at) else { continue };
         let mut selects = referring(plan, &pair.backup, at, &from);
         selects.extend(sought.select(plan, &pair.backup, at, &from));
-        for select in selects {
-            let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(AssertSqlSafe(select))
-                .fetch_all(&mut *live)
-                .await
-                .map_err(failed(format!("look for old IDs in {}", sheet.label)))?;
-            found.extend(rows.into_iter().filter(|(_, rows, _)| *rows > 0).map(|(column, rows, example)| Dangling {
-                table: sheet.label.clone(),
-                rows: u64::try_from(rows).unwrap_or(0),
-                example: example.unwrap_or_else(|| "a row without a key".to_owned()),
-                declared: plan.tables[at].touches(&column),
-                column,
-            }));
+        if selects.is_empty() {
+            continue;
         }
+        let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(AssertSqlSafe(selects.join(" UNION ALL ")))
+            .fetch_all(&mut *live)
+            .await
+            .map_err(failed(format!("look for old IDs in {}", sheet.label)))?;
+        found.extend(rows.into_iter().filter(|(_, rows, _)| *rows > 0).map(|(column, rows, example)| Dangling {
+            table: sheet.label.clone(),
+            rows: u64::try_from(rows).unwrap_or(0),
+            example: example.unwrap_or_else(|| "a row without a key".to_owned()),
+            declared: plan.tables[at].touches(&column),
+            column,
+        }));
     }
     Ok(found)
 }
@@ -80,17 +81,19 @@ pub(super) fn judge(remap: &Remap, ids: &Ids, found: Vec<Dangling>) -> Result<Ve
 
 /// Queries of columns that refer and still hold an old ID which is no new one as well.
 fn referring(plan: &Plan, catalog: &Catalog, at: usize, from: &str) -> Vec<String> {
-    let one = |change: &super::plan::Change| {
-        let (own, table) = (format!("t.{}::text", name(&change.column)), map::table(change.domain));
-        let when =
-            change.when.as_ref().map(|(column, value)| format!(" AND t.{}::text = {}", name(column), literal(value)));
+    let one = |change: &Change| {
+        let (own, domain) = (format!("t.{}::text", name(&change.column)), change.domain);
+        let held = |column: &str| {
+            format!("EXISTS (SELECT FROM {} AS o WHERE o.domain = {domain} AND o.{column} = {own})", map::TABLE)
+        };
+        let when = rewrite::condition(change.when.as_ref()).map(|when| format!(" AND {when}")).unwrap_or_default();
         format!(
-            "SELECT {}, count(*), min({}) FROM {from}{} WHERE EXISTS (SELECT FROM {table} AS o WHERE o.old_text = {own}) \
-             AND NOT EXISTS (SELECT FROM {table} AS n WHERE n.new_text = {own}){}",
+            "SELECT {}, count(*), min({}) FROM {from}{} WHERE {} AND NOT {}{when}",
             literal(&change.column),
             example(plan, catalog, at),
-            rewrite::joins(plan, catalog, at, Direction::ToOld),
-            when.unwrap_or_default()
+            rewrite::joins(plan, at, Direction::ToOld),
+            held("old"),
+            held("new")
         )
     };
     plan.tables[at].columns.iter().map(one).collect()
@@ -117,7 +120,7 @@ impl Sought {
         let those: Vec<String> = all
             .iter()
             .filter(is_uuid)
-            .map(|(at, _)| format!("SELECT lower(m.old_text) FROM {} AS m", map::table(*at)))
+            .map(|(at, _)| format!("SELECT lower(m.old) FROM {} AS m WHERE m.domain = {at}", map::TABLE))
             .collect();
         if !those.is_empty() {
             let script = format!(
@@ -159,9 +162,9 @@ impl Sought {
         }
         (!open.is_empty() && !hits.is_empty()).then(|| {
             format!(
-                "SELECT c.name, count(*), min({}) FROM {from}{}, LATERAL (VALUES {}) AS c(name, value) WHERE {} GROUP BY 1 ORDER BY 1",
+                "SELECT c.name, count(*), min({}) FROM {from}{}, LATERAL (VALUES {}) AS c(name, value) WHERE {} GROUP BY 1",
                 example(plan, catalog, at),
-                rewrite::joins(plan, catalog, at, Direction::ToOld),
+                rewrite::joins(plan, at, Direction::ToOld),
                 open.join(", "),
                 hits.join(" OR ")
             )

@@ -21,19 +21,17 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS reinstate.id_map ( \
       PRIMARY KEY (key, \"table\", \"column\", old)); \
     CREATE INDEX IF NOT EXISTS id_map_tenant ON reinstate.id_map (root, tenant, \"table\", \"column\")";
 
-/// Name of the temporary table of a domain.
-pub(crate) fn table(domain: usize) -> String {
-    format!("pg_temp.reinstate_map_{domain}")
-}
+/// Name of the temporary table of all domains: `domain`, `old`, `new`. IDs are texts there, whatever their types.
+pub(super) const TABLE: &str = "pg_temp.reinstate_map";
 
 /// Makes the kept map where there is none.
-pub(crate) async fn make(connection: &mut PgConnection) -> Result<(), RestoreError> {
+pub(in super::super) async fn make(connection: &mut PgConnection) -> Result<(), RestoreError> {
     ledger::make_table(connection, "reinstate.id_map", CREATE).await
 }
 
 /// Whether new IDs are taken for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Draw {
+pub(super) enum Draw {
     /// Sequences give numbers out.
     Real,
     /// They are only looked at: nothing will be written.
@@ -41,7 +39,7 @@ pub(crate) enum Draw {
 }
 
 /// Makes the maps of all domains from staged rows: all of them before any row is rewritten, since references lead around.
-pub(crate) async fn draw(
+pub(super) async fn draw(
     live: &mut PgConnection,
     plan: &Plan,
     pair: &Pair,
@@ -49,39 +47,36 @@ pub(crate) async fn draw(
     ids: &Ids,
     draw: Draw,
 ) -> Result<(), RestoreError> {
-    for (at, domain) in plan.domains.iter().enumerate() {
-        let data_type = &domain.data_type;
+    let drawn = |domain: &Domain| {
         let twin = stages.iter().find(|stage| stage.sheet.place == domain.place).map(|stage| stage.twin.as_str());
         let staged = twin.map(|twin| {
-            format!("SELECT DISTINCT s.{0} AS old FROM {twin} AS s WHERE s.{0} IS NOT NULL", name(&domain.column))
+            let column = name(&domain.column);
+            format!("SELECT DISTINCT s.{column} AS old FROM {twin} AS s WHERE s.{column} IS NOT NULL")
         });
-        let rows = match (&domain.source, staged) {
+        match (&domain.source, staged) {
             (Source::Sequence { schema, name, increment }, Some(staged)) => {
                 let sequence = qualified(schema, name);
                 // In their order, so that what was newer still looks newer.
                 match draw {
-                    Draw::Real => format!(
-                        "SELECT k.old, nextval({})::{data_type} FROM ({staged} ORDER BY 1) AS k",
-                        literal(&sequence)
-                    ),
+                    Draw::Real => {
+                        let next = literal(&sequence);
+                        format!("SELECT k.old::text, nextval({next})::text FROM ({staged} ORDER BY 1) AS k")
+                    }
                     Draw::Pretended => format!(
-                        "SELECT k.old, (q.last_value + {increment} * row_number() OVER (ORDER BY k.old))::{data_type} \
+                        "SELECT k.old::text, (q.last_value + {increment} * row_number() OVER (ORDER BY k.old))::text \
                          FROM ({staged}) AS k, {sequence} AS q"
                     ),
                 }
             }
-            (Source::Uuid, Some(staged)) => {
-                format!("SELECT k.old, gen_random_uuid()::{data_type} FROM ({staged}) AS k")
-            }
+            (Source::Uuid, Some(staged)) => format!("SELECT k.old::text, gen_random_uuid()::text FROM ({staged}) AS k"),
             _ => known(pair, domain, ids),
-        };
-        create(live, at, domain, &rows, "ON COMMIT DROP").await?;
-    }
-    Ok(())
+        }
+    };
+    create(live, plan, drawn, "ON COMMIT DROP").await
 }
 
 /// Reads the maps of all domains back from the live database, for as long as the session lasts.
-pub(crate) async fn recall(live: &mut PgConnection, plan: &Plan, pair: &Pair, ids: &Ids) -> Result<(), RestoreError> {
+pub(super) async fn recall(live: &mut PgConnection, plan: &Plan, pair: &Pair, ids: &Ids) -> Result<(), RestoreError> {
     let none = || RemapError::NoMap { was: ids.was.clone(), tenant: ids.tenant.clone() };
     if !ledger::has_table(live, "reinstate.id_map").await? {
         return Err(none().into());
@@ -97,21 +92,17 @@ pub(crate) async fn recall(live: &mut PgConnection, plan: &Plan, pair: &Pair, id
     if !any {
         return Err(none().into());
     }
-    for (at, domain) in plan.domains.iter().enumerate() {
-        create(live, at, domain, &known(pair, domain, ids), "").await?;
-    }
-    Ok(())
+    create(live, plan, |domain| known(pair, domain, ids), "").await
 }
 
 /// What is known of a domain without rows: the tenant's own IDs, and what an earlier restore has kept.
 fn known(pair: &Pair, domain: &Domain, ids: &Ids) -> String {
-    let data_type = &domain.data_type;
     if domain.source == Source::Tenant {
-        return format!("SELECT {}::{data_type}, {}::{data_type}", literal(&ids.was), literal(&ids.tenant));
+        return format!("SELECT {}, {}", literal(&ids.was), literal(&ids.tenant));
     }
     format!(
-        "SELECT DISTINCT k.old::{data_type}, k.new::{data_type} FROM reinstate.id_map AS k WHERE k.root = {} AND k.tenant = {} \
-         AND k.was = {} AND k.\"table\" = {} AND k.\"column\" = {}",
+        "SELECT DISTINCT k.old, k.new FROM reinstate.id_map AS k WHERE k.root = {} AND k.tenant = {} AND k.was = {} \
+         AND k.\"table\" = {} AND k.\"column\" = {}",
         literal(&pair.label(pair.closure.root)),
         literal(&ids.tenant),
         literal(&ids.was),
@@ -120,59 +111,65 @@ fn known(pair: &Pair, domain: &Domain, ids: &Ids) -> String {
     )
 }
 
-/// Makes the temporary table of a domain. No old ID is there twice, and no new one: else rows could not be told apart.
+/// Makes the temporary table. No old ID of a domain is there twice, and no new one: else rows could not be told apart.
 async fn create(
     live: &mut PgConnection,
-    at: usize,
-    domain: &Domain,
-    rows: &str,
+    plan: &Plan,
+    rows: impl Fn(&Domain) -> String,
     until: &str,
 ) -> Result<(), RestoreError> {
-    let (table, data_type) = (format!("reinstate_map_{at}"), &domain.data_type);
-    let script = format!(
-        "CREATE TEMP TABLE {table} (old {data_type}, new {data_type}, old_text text, new_text text) {until}; \
-         INSERT INTO {table} SELECT r.old, r.new, r.old::text, r.new::text FROM ({rows}) AS r(old, new); \
-         CREATE UNIQUE INDEX ON {table} (old); CREATE UNIQUE INDEX ON {table} (new); \
-         CREATE UNIQUE INDEX ON {table} (old_text); CREATE UNIQUE INDEX ON {table} (new_text); ANALYZE {table}"
+    let mut script = format!("CREATE TEMP TABLE reinstate_map (domain int, old text, new text) {until};");
+    for (at, domain) in plan.domains.iter().enumerate() {
+        let insert =
+            format!("INSERT INTO reinstate_map SELECT {at}, r.old, r.new FROM ({}) AS r(old, new);", rows(domain));
+        script.push_str(&insert);
+    }
+    script.push_str(
+        "CREATE UNIQUE INDEX ON reinstate_map (domain, old); CREATE UNIQUE INDEX ON reinstate_map (domain, new); \
+         ANALYZE reinstate_map",
     );
-    run(live, &script, &format!("give new IDs to {}.{}", domain.table, domain.column)).await
+    run(live, &script, "give new IDs").await
 }
 
 /// Writes the new IDs into the live database; returns how many each table got.
-pub(crate) async fn keep(
+pub(super) async fn keep(
     live: &mut PgConnection,
     plan: &Plan,
     pair: &Pair,
     ids: &Ids,
     ticket: Ticket<'_>,
 ) -> Result<BTreeMap<String, u64>, RestoreError> {
-    let mut kept = BTreeMap::new();
-    for (at, domain) in plan.domains.iter().enumerate().filter(|(_, domain)| domain.source != Source::Earlier) {
-        let insert = format!(
-            "INSERT INTO reinstate.id_map (key, run, root, tenant, was, \"table\", \"column\", old, new) \
-             SELECT $1, $2, $3, $4, $5, $6, $7, m.old_text, m.new_text FROM {} AS m",
-            table(at)
-        );
-        let done = sqlx::query(AssertSqlSafe(insert))
-            .bind(ticket.key)
-            .bind(ticket.run)
-            .bind(pair.label(pair.closure.root))
-            .bind(&ids.tenant)
-            .bind(&ids.was)
-            .bind(&domain.table)
-            .bind(&domain.column)
-            .execute(&mut *live)
-            .await
-            .map_err(failed("keep the map of IDs"))?;
-        if done.rows_affected() > 0 {
-            *kept.entry(domain.table.clone()).or_insert(0) += done.rows_affected();
-        }
+    // What an earlier restore has kept is its own.
+    let own = plan.domains.iter().enumerate().filter(|(_, domain)| domain.source != Source::Earlier);
+    let (mut places, mut tables, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, domain) in own {
+        places.push(i32::try_from(at).unwrap_or(i32::MAX));
+        tables.push(domain.table.clone());
+        names.push(domain.column.clone());
     }
-    Ok(kept)
+    let insert = format!(
+        "WITH kept AS (INSERT INTO reinstate.id_map (key, run, root, tenant, was, \"table\", \"column\", old, new) \
+           SELECT $1, $2, $3, $4, $5, d.t, d.c, m.old, m.new FROM {TABLE} AS m \
+           JOIN unnest($6::int4[], $7::text[], $8::text[]) AS d(place, t, c) ON d.place = m.domain RETURNING \"table\") \
+         SELECT \"table\", count(*) FROM kept GROUP BY 1"
+    );
+    let counted: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(insert))
+        .bind(ticket.key)
+        .bind(ticket.run)
+        .bind(pair.label(pair.closure.root))
+        .bind(&ids.tenant)
+        .bind(&ids.was)
+        .bind(places)
+        .bind(tables)
+        .bind(names)
+        .fetch_all(live)
+        .await
+        .map_err(failed("keep the map of IDs"))?;
+    Ok(counted.into_iter().map(|(table, ids)| (table, u64::try_from(ids).unwrap_or(0))).collect())
 }
 
 /// Takes out what a restore has kept.
-pub(crate) async fn forget(live: &mut PgConnection, key: &str) -> Result<(), RestoreError> {
+pub(in super::super) async fn forget(live: &mut PgConnection, key: &str) -> Result<(), RestoreError> {
     sqlx::query("DELETE FROM reinstate.id_map WHERE key = $1")
         .bind(key)
         .execute(live)

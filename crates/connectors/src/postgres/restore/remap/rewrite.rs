@@ -2,14 +2,14 @@
 
 use super::declared::Step;
 use super::map;
-use super::plan::{Domain, Plan, Spot};
+use super::plan::{Plan, Spot};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::quote::{literal, name};
 use crate::postgres::restore::sheet::Sheet;
 
 /// Which way IDs are replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub(super) enum Direction {
     ToNew,
     ToOld,
 }
@@ -25,7 +25,7 @@ impl Direction {
 }
 
 /// Writes a query of rows `t` of `from` with other IDs: the columns of the sheet, under their names.
-pub(crate) fn select(plan: &Plan, catalog: &Catalog, at: usize, from: &str, direction: Direction) -> String {
+pub(super) fn select(plan: &Plan, catalog: &Catalog, at: usize, from: &str, direction: Direction) -> String {
     let sheet = &plan.sheets[at];
     let list: Vec<String> = sheet
         .stored
@@ -33,29 +33,27 @@ pub(crate) fn select(plan: &Plan, catalog: &Catalog, at: usize, from: &str, dire
         .chain(&sheet.computed)
         .map(|column| format!("{} AS {}", value(plan, catalog, at, column, direction), name(column)))
         .collect();
-    format!("SELECT {} FROM {from}{}", list.join(", "), joins(plan, catalog, at, direction))
+    format!("SELECT {} FROM {from}{}", list.join(", "), joins(plan, at, direction))
 }
 
-/// Joins what maps hold of the columns of `t` that change.
-pub(crate) fn joins(plan: &Plan, catalog: &Catalog, at: usize, direction: Direction) -> String {
+/// Joins what the map holds of the columns of `t` that change.
+pub(super) fn joins(plan: &Plan, at: usize, direction: Direction) -> String {
     let (key, _) = direction.columns();
     let mut joins = String::new();
     for (place, change) in plan.tables[at].columns.iter().enumerate() {
-        let domain = &plan.domains[change.domain];
-        let own = format!("t.{}", name(&change.column));
-        let equal = if comparable(catalog, &plan.sheets[at], &change.column, domain) {
-            format!("m{place}.{key} = {own}")
-        } else {
-            format!("m{place}.{key}_text = {own}::text")
-        };
         let when = condition(change.when.as_ref()).map(|when| format!(" AND {when}")).unwrap_or_default();
-        joins.push_str(&format!(" LEFT JOIN {} AS m{place} ON {equal}{when}", map::table(change.domain)));
+        joins.push_str(&format!(
+            " LEFT JOIN {} AS m{place} ON m{place}.domain = {} AND m{place}.{key} = t.{}::text{when}",
+            map::TABLE,
+            change.domain,
+            name(&change.column)
+        ));
     }
     joins
 }
 
 /// The value of a column of `t`, with [`joins`] in place.
-pub(crate) fn value(plan: &Plan, catalog: &Catalog, at: usize, column: &str, direction: Direction) -> String {
+pub(super) fn value(plan: &Plan, catalog: &Catalog, at: usize, column: &str, direction: Direction) -> String {
     let own = format!("t.{}", name(column));
     let changes = &plan.tables[at];
     let Some(data_type) = data_type(catalog, &plan.sheets[at], column) else { return own };
@@ -82,20 +80,15 @@ pub(crate) fn value(plan: &Plan, catalog: &Catalog, at: usize, column: &str, dir
             Some(when) => format!("CASE WHEN {when} THEN {replaced} ELSE {given} END"),
             None => replaced,
         };
-        value = format!("(SELECT {replaced} FROM (SELECT {value} AS v) AS p{place})");
+        // OFFSET keeps the planner from writing what is inside wherever it is named, which would multiply with each place.
+        value = format!("(SELECT {replaced} FROM (SELECT {value} AS v OFFSET 0) AS p{place})");
     }
     value
 }
 
-fn condition(when: Option<&(String, String)>) -> Option<String> {
+/// What must hold for a column to hold such IDs.
+pub(super) fn condition(when: Option<&(String, String)>) -> Option<String> {
     when.map(|(column, value)| format!("t.{}::text = {}", name(column), literal(value)))
-}
-
-/// Whether values of a column are compared with those of a domain as they are; else as texts.
-fn comparable(catalog: &Catalog, sheet: &Sheet, column: &str, domain: &Domain) -> bool {
-    let number = |base: &str| matches!(base, "smallint" | "integer" | "bigint");
-    let base = catalog.tables[sheet.place].column(column).map(|column| column.base_type.as_str());
-    base.is_some_and(|base| base == domain.base_type || (number(base) && number(&domain.base_type)))
 }
 
 fn data_type<'c>(catalog: &'c Catalog, sheet: &Sheet, column: &str) -> Option<&'c str> {
@@ -106,22 +99,22 @@ fn data_type<'c>(catalog: &'c Catalog, sheet: &Sheet, column: &str) -> Option<&'
 /// of another form, stays.
 fn in_json(given: &str, path: &[Step], domain: usize, direction: Direction, depth: usize) -> String {
     let inner = |given: &str| in_json(given, path.get(1..).unwrap_or_default(), domain, direction, depth + 1);
-    let map = map::table(domain);
     match path.first() {
         None => {
             let (key, found) = direction.columns();
             // A number stays a number, a text a text.
             format!(
-                "coalesce((SELECT CASE WHEN jsonb_typeof({given}) = 'number' AND m.{found}_text ~ '^-?[0-9]+$' \
-                 THEN m.{found}_text::jsonb ELSE to_jsonb(m.{found}_text) END FROM {map} AS m \
-                 WHERE m.{key}_text = {given} #>> '{{}}' AND jsonb_typeof({given}) IN ('number', 'string')), {given})"
+                "coalesce((SELECT CASE WHEN jsonb_typeof({given}) = 'number' AND m.{found} ~ '^-?[0-9]+$' \
+                 THEN m.{found}::jsonb ELSE to_jsonb(m.{found}) END FROM {} AS m WHERE m.domain = {domain} \
+                 AND m.{key} = {given} #>> '{{}}' AND jsonb_typeof({given}) IN ('number', 'string')), {given})",
+                map::TABLE
             )
         }
         Some(Step::Key(key)) => {
             let (key, below) = (literal(key), format!("d{depth}.v"));
             format!(
                 "(SELECT CASE WHEN jsonb_typeof({given}) = 'object' AND {below} IS NOT NULL \
-                 THEN jsonb_set({given}, ARRAY[{key}], {}) ELSE {given} END FROM (SELECT {given} -> {key} AS v) AS d{depth})",
+                 THEN jsonb_set({given}, ARRAY[{key}], {}) ELSE {given} END FROM (SELECT {given} -> {key} AS v OFFSET 0) AS d{depth})",
                 inner(&below)
             )
         }
@@ -142,8 +135,8 @@ fn in_json(given: &str, path: &[Step], domain: usize, direction: Direction, dept
 fn in_text(given: &str, domain: usize, direction: Direction) -> String {
     let (key, found) = direction.columns();
     format!(
-        "coalesce((SELECT string_agg(coalesce((SELECT m.{found}_text FROM {} AS m WHERE m.{key}_text = w.part[1]), w.part[1]), '' \
+        "coalesce((SELECT string_agg(coalesce((SELECT m.{found} FROM {} AS m WHERE m.domain = {domain} AND m.{key} = w.part[1]), w.part[1]), '' \
          ORDER BY w.i) FROM regexp_matches({given}::text, '[[:alnum:]_-]+|[^[:alnum:]_-]+', 'g') WITH ORDINALITY AS w(part, i)), {given}::text)",
-        map::table(domain)
+        map::TABLE
     )
 }
