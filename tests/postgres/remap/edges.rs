@@ -1,6 +1,6 @@
 //! Schemas that are hard in other ways: every trait of real ones, keys of several columns, restores in several parts.
 
-use connectors::postgres::{Remap, preview};
+use connectors::postgres::{Mention, Remap, preview};
 
 use super::world::{NEW, OLD, world};
 use crate::restore::world::World;
@@ -89,13 +89,49 @@ async fn what_an_earlier_restore_has_renamed_is_followed_by_a_later_one() {
 }
 
 #[tokio::test]
+async fn ids_are_found_in_whatever_form_they_are_written() {
+    let script = "CREATE TABLE tenants (id int PRIMARY KEY, at jsonb); INSERT INTO tenants VALUES (1), (2); \
+         CREATE TABLE items (id smallserial PRIMARY KEY, tenant_id bigint NOT NULL REFERENCES tenants, whole jsonb, plain json, ids int[], short varchar(9), \
+           kind text, odd jsonb); \
+         INSERT INTO items (tenant_id) VALUES (2), (1), (1); UPDATE items SET whole = to_jsonb(id), plain = ('{ \"a\":  ' || id || ', \"a\": 0}')::json, \
+           ids = ARRAY[id, NULL, 77], short = '#' || id || ';1', kind = CASE id WHEN 2 THEN 'item' ELSE 'none' END, \
+           odd = jsonb_build_array(jsonb_build_object('id', id::text), jsonb_build_object('id', jsonb_build_array(id)), id, NULL); \
+         UPDATE tenants SET at = '{\"items\": {\"x\": 2, \"y\": 3, \"z\": 99}}' WHERE id = 1";
+    let mut world = World::new(script, "tenants");
+    let read =
+        |all: &[&str], read: fn(&str) -> Result<Mention, _>| all.iter().map(|text| read(text).unwrap()).collect();
+    world.job.remap = Some(Remap {
+        tenant: "9".into(),
+        json: read(
+            &[
+                "items(whole $)->items(id)",
+                "items(odd $[*].id)->items when kind=item",
+                "tenants(at $.items.*)->items(id)",
+            ],
+            Mention::json,
+        ),
+        text: read(&["items(plain)->items(id)", "items(ids)->items", "items(short)->items(id)"], Mention::text),
+        ..Remap::default()
+    });
+    world.delete(&["1"]).await;
+    let restored = world.restore("1").await.unwrap();
+    assert_eq!(restored.rows, 3);
+    assert_eq!(
+        world.live("SELECT id, whole, plain, ids, short, odd FROM items WHERE tenant_id = 9 ORDER BY id"),
+        "4|4|{ \"a\":  4, \"a\": 0}|{4,NULL,77}|#4;1|[{\"id\": \"4\"}, {\"id\": [2]}, 2, null]\n\
+         5|5|{ \"a\":  5, \"a\": 0}|{5,NULL,77}|#5;1|[{\"id\": \"3\"}, {\"id\": [3]}, 3, null]"
+    );
+    assert_eq!(world.live("SELECT at FROM tenants WHERE id = 9"), "{\"items\": {\"x\": 4, \"y\": 5, \"z\": 99}}");
+}
+
+#[tokio::test]
 async fn many_rows_are_renamed_as_sets() {
     let script = "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1), (2); \
          CREATE TABLE things (id bigserial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, parent_id bigint REFERENCES things, of jsonb); \
          CREATE INDEX ON things (tenant_id); CREATE INDEX ON things (parent_id); \
          INSERT INTO things (tenant_id, parent_id, of) SELECT 1 + n % 2, nullif(greatest(n - 100, 0), 0), jsonb_build_object('see', n) FROM generate_series(1, 40000) AS n";
     let mut world = World::new(script, "tenants");
-    let json = vec![connectors::postgres::Mention::json("things(of $.see)->things(id)").unwrap()];
+    let json = vec![Mention::json("things(of $.see)->things(id)").unwrap()];
     world.job.remap = Some(Remap { tenant: "3".into(), json, ..Remap::default() });
     world.delete(&["1"]).await;
     let restored = world.restore("1").await.unwrap();

@@ -58,17 +58,7 @@ pub(crate) async fn restore(
 ) -> Result<Restored, RestoreError> {
     load::begin(&mut live.connection).await?;
     let done = attempt(live, origin, pair, statements, ticket, policy).await;
-    match done {
-        Ok(restored) if restored.before => {
-            load::rollback(&mut live.connection).await?;
-            Ok(restored)
-        }
-        Ok(restored) => load::commit(&mut live.connection).await.map(|()| restored),
-        Err(error) => {
-            load::rollback(&mut live.connection).await?;
-            Err(error)
-        }
-    }
+    load::end(&mut live.connection, done).await
 }
 
 /// Looks what a restore would do; everything that it writes is temporary and rolled back.

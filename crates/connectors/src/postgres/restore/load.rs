@@ -425,6 +425,17 @@ pub(crate) async fn rollback(live: &mut PgConnection) -> Result<(), RestoreError
     run(live, "ROLLBACK", "roll back").await
 }
 
+/// Ends the transaction of a restore: what was done in it is committed; what was done before, or failed, leaves nothing.
+pub(crate) async fn end(
+    live: &mut PgConnection,
+    done: Result<Restored, RestoreError>,
+) -> Result<Restored, RestoreError> {
+    match done {
+        Ok(restored) if !restored.before => commit(live).await.map(|()| restored),
+        settled => rollback(live).await.and(settled),
+    }
+}
+
 /// Commits; whatever goes wrong now leaves it open whether the rows are there.
 pub(crate) async fn commit(live: &mut PgConnection) -> Result<(), RestoreError> {
     match sqlx::raw_sql("COMMIT").execute(live).await {

@@ -69,17 +69,8 @@ pub(crate) async fn restore(
     let carry = Carry::of(live, pair, options, remap, ticket.tenant).await?;
     let ticket = Ticket { tenant: &carry.ids.tenant, ..ticket };
     load::begin(&mut live.connection).await?;
-    match carry.attempt(live, origin, ticket, policy).await {
-        Ok(restored) if restored.before => {
-            load::rollback(&mut live.connection).await?;
-            Ok(restored)
-        }
-        Ok(restored) => load::commit(&mut live.connection).await.map(|()| restored),
-        Err(error) => {
-            load::rollback(&mut live.connection).await?;
-            Err(error)
-        }
-    }
+    let done = carry.attempt(live, origin, ticket, policy).await;
+    load::end(&mut live.connection, done).await
 }
 
 /// Looks what a restore under new IDs would do; no number of a sequence is used up.
