@@ -125,6 +125,22 @@ async fn ids_are_found_in_whatever_form_they_are_written() {
 }
 
 #[tokio::test]
+async fn a_number_that_is_taken_for_a_new_id_lets_another_attempt_draw_others() {
+    let script = "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1), (2); \
+         CREATE TABLE items (id serial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, body text); \
+         INSERT INTO items (tenant_id, body) VALUES (1, 'see 2'), (1, 'of 1, or 4?'), (2, '4')";
+    let mut world = World::new(script, "tenants");
+    let text = vec![Mention::text("items(body)->items(id)").unwrap()];
+    world.job.remap = Some(Remap { tenant: "9".into(), text, ..Remap::default() });
+    world.delete(&["1"]).await;
+    let error = world.restore("1").await.unwrap_err();
+    assert_eq!((error.code(), error.to_string().contains("1 rows of items.body")), ("remap.clash", true), "{error}");
+    assert_eq!(world.live("SELECT count(*) FROM items"), "1");
+    assert!(world.restore("1").await.is_ok());
+    assert_eq!(world.live("SELECT id, body FROM items WHERE tenant_id = 9 ORDER BY 1"), "6|see 7\n7|of 6, or 4?");
+}
+
+#[tokio::test]
 async fn many_rows_are_renamed_as_sets() {
     let script = "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1), (2); \
          CREATE TABLE things (id bigserial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, parent_id bigint REFERENCES things, of jsonb); \

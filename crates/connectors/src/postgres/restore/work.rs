@@ -172,27 +172,14 @@ async fn remapped(
 ) -> Result<Outcome, RestoreError> {
     remap::make(&mut lane.live.connection).await?;
     let raised = sequences::raise(&mut lane.live.connection, pair, &tenants.sequences, true).await?;
-    let tenant = match only(job, &tenants) {
-        Ok(tenant) => tenant,
-        Err(RestoreError::NoTenant(_)) => {
-            return Ok(Outcome { tenants: tenants.left_out().collect(), raised, heard: None });
-        }
-        Err(error) => return Err(error),
+    let Some(tenant) = tenants.known.first().cloned() else {
+        return Ok(Outcome { tenants: tenants.left_out().collect(), raised, heard: None });
     };
     let key = format!("{}/{tenant}", job.key);
     let ticket = Ticket { unit: &job.key, key: &key, token: job.token, run: &job.run, tenant: &tenant };
     let with = (pair, &job.scope.closure);
     let result = remap::restore(&mut lane.live, &mut lane.origin, with, remap, ticket, job.on_conflict).await;
     Ok(Outcome { tenants: vec![TenantOutcome { tenant, result }], raised, heard: None })
-}
-
-/// Returns the one tenant that was asked for and is in the backup.
-pub(crate) fn only(job: &Job, tenants: &Named) -> Result<String, RestoreError> {
-    match (job.tenants.as_slice(), tenants.known.as_slice()) {
-        ([_], [known]) => Ok(known.clone()),
-        ([asked], _) => Err(RestoreError::NoTenant(asked.clone())),
-        (several, _) => Err(RemapError::Several(several.len()).into()),
-    }
 }
 
 /// What is said of tenants that nobody came to.
@@ -246,9 +233,6 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
     if !lane.live.quiet {
         pair.may_be_loud()?;
     }
-    if job.remap.is_some() && job.tenants.len() > 1 {
-        return Err(RemapError::Several(job.tenants.len()).into());
-    }
     let raised = sequences::raise(&mut lane.live.connection, &pair, &tenants.sequences, false).await?;
     let mut looked = Vec::with_capacity(tenants.known.len());
     for tenant in &tenants.known {
@@ -272,6 +256,9 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
 
 /// Opens a connection to either side, compares the databases and finds the tenants.
 pub(crate) async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), RestoreError> {
+    if job.remap.is_some() && job.tenants.len() > 1 {
+        return Err(RemapError::Several(job.tenants.len()).into());
+    }
     let mut lane = Lane::open(job).await?;
     let mut tenants = Named::default();
     let pair = match &mut lane.origin {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::dangling::{self, Sought};
 use super::map::{self, Draw};
 use super::plan::Plan;
-use super::{Ids, Remap, RemapError, Remapped, proof, rewrite};
+use super::{Ids, Remap, RemapError, Remapped, clash, proof, rewrite};
 use crate::postgres::closure::Options;
 use crate::postgres::quote::columns;
 use crate::postgres::restore::careful::{self, BY_SIZE, Looked};
@@ -198,6 +198,7 @@ impl Carry<'_> {
         let mut stages: Vec<Stage<'_>> =
             (0..plan.sheets.len()).filter_map(|at| Stage::new(pair, &plan.sheets, at, &wanted)).collect();
         map::draw(connection, plan, pair, &stages, &self.ids, draw).await?;
+        clash::find(connection, plan, &stages).await?;
         let filled = |at: usize| seen.tallies[at].rows > 0;
         for (at, stage) in stages.iter_mut().enumerate().filter(|(at, _)| filled(*at)) {
             let from = format!("{} AS t", stage.twin);

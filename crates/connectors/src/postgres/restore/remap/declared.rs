@@ -39,7 +39,9 @@ pub struct Mention {
     pub table: String,
     /// Its column.
     pub column: String,
-    /// The way from the top of a JSON document to the ID; none in text.
+    /// Whether its values are JSON.
+    pub json: bool,
+    /// The way from the top of a JSON document to the ID; no step if the document is the ID, or in text.
     pub path: Vec<Step>,
     /// The table whose ID it is.
     pub parent: String,
@@ -76,7 +78,7 @@ impl Mention {
             return Err(wrong("it names no column before the path"));
         }
         let path = steps(path.trim()).map_err(|why| wrong(&why))?;
-        Ok(Self { column, path, ..mention })
+        Ok(Self { column, path, json: true, ..mention })
     }
 
     /// Reads a column of text.
@@ -96,15 +98,23 @@ impl Mention {
 impl fmt::Display for Mention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({}", self.table, self.column)?;
-        for (at, step) in self.path.iter().enumerate() {
-            f.write_str(if at == 0 { " $" } else { "" })?;
+        f.write_str(if self.json { " $" } else { "" })?;
+        for step in &self.path {
             match step {
+                Step::Key(key) if key.contains(|c: char| !is_plain(c)) => write!(f, ".\"{key}\"")?,
                 Step::Key(key) => write!(f, ".{key}")?,
                 Step::Each => f.write_str("[*]")?,
                 Step::Values => f.write_str(".*")?,
             }
         }
-        write!(f, ")->{}({})", self.parent, self.parent_column.as_deref().unwrap_or_default())
+        write!(f, ")->{}", self.parent)?;
+        if let Some(column) = &self.parent_column {
+            write!(f, "({column})")?;
+        }
+        match &self.when {
+            Some((column, value)) => write!(f, " when {column}={value}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -118,7 +128,12 @@ fn read(text: &str, form: &str) -> Result<Mention, RemapError> {
         return Err(wrong("one column holds the ID of one column"));
     };
     let (column, parent_column) = (column.clone(), parent_columns.into_iter().next());
-    Ok(Mention { table, column, path: Vec::new(), parent, parent_column, when })
+    Ok(Mention { table, column, json: false, path: Vec::new(), parent, parent_column, when })
+}
+
+/// Whether a key with this needs no quotes.
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '-'
 }
 
 /// Reads what follows the `$` of a path.
@@ -133,7 +148,7 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
         } else if let Some((key, left)) = rest.strip_prefix(".\"").and_then(|rest| rest.split_once('"')) {
             (Step::Key(key.to_owned()), left)
         } else if let Some(named) = rest.strip_prefix('.') {
-            let end = named.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').unwrap_or(named.len());
+            let end = named.find(|c: char| !is_plain(c)).unwrap_or(named.len());
             (Step::Key(named[..end].to_owned()), &named[end..])
         } else {
             return Err(format!("`{rest}` is no step of a path; there are .name, .\"any name\", .* and [*]"));
@@ -163,7 +178,12 @@ mod tests {
         assert!(
             Mention::json("a(b $)->c").is_ok_and(|mention| mention.path.is_empty() && mention.parent_column.is_none())
         );
-        assert!(Mention::text("comments(body)->issues(id)").is_ok());
+        for text in
+            ["issues(payload $.a.\"b c\"[*].*)->issues(id) when kind=a", "a(b $)->c", "comments(body)->issues(id)"]
+        {
+            let read = if text.contains('$') { Mention::json(text) } else { Mention::text(text) };
+            assert_eq!(read.map(|mention| mention.to_string()).as_deref(), Ok(text));
+        }
     }
 
     #[test]

@@ -71,6 +71,14 @@ pub enum RemapError {
         /// Another.
         other: String,
     },
+    /// A value that is no old ID of the tenant equals a new one.
+    #[error("{rows} rows of {column} hold a value that is a new ID now, and was none of the tenant's")]
+    Clash {
+        /// The column, with its table.
+        column: String,
+        /// How many rows.
+        rows: u64,
+    },
     /// Not one tenant.
     #[error("{0} tenants are named, and one of them gets the new ID")]
     Several(
@@ -114,6 +122,7 @@ impl RemapError {
             Self::NoSequence(_) => "remap.no_sequence",
             Self::Kept { .. } => "remap.kept",
             Self::Ambiguous { .. } => "remap.ambiguous",
+            Self::Clash { .. } => "remap.clash",
             Self::Several(_) => "remap.several",
             Self::Same(_) => "remap.same",
             Self::Other { .. } => "remap.other",
@@ -137,6 +146,9 @@ impl RemapError {
             }
             Self::Kept { .. } => "keep what it refers to as well",
             Self::Ambiguous { .. } => "keep one of them, or declare under which condition it is which (`when`)",
+            Self::Clash { .. } => {
+                "another attempt draws other numbers; if the column holds no IDs, keep it (`keep`) or drop its declaration"
+            }
             Self::Several(_) => "restore each tenant by itself, with its own new ID",
             Self::Same(_) => "leave `remap` out to restore under the old IDs",
             Self::Other { .. } => "take the restore back first, or give the new one a key of its own",

@@ -89,10 +89,10 @@ impl Plan {
         for (changes, sheet) in tables.iter_mut().zip(&pair.sheets.all) {
             changes.kept = sheet.stored.iter().filter(|column| spread.keeps(sheet.place, column)).cloned().collect();
         }
-        for (mention, json) in remap.json.iter().map(|it| (it, true)).chain(remap.text.iter().map(|it| (it, false))) {
-            if let Some((table, spot)) = spot(pair, &spread, mention, json)? {
+        for mention in remap.json.iter().chain(&remap.text) {
+            if let Some((table, spot)) = spot(pair, &spread, mention)? {
                 let changes = &mut tables[table];
-                if json { changes.json.push(spot) } else { changes.text.push(spot) }
+                if mention.json { changes.json.push(spot) } else { changes.text.push(spot) }
             }
         }
         let sheets =
@@ -119,7 +119,7 @@ impl Changes {
 }
 
 /// Finds the place that a declaration names; none if its table is not among those restored.
-fn spot(pair: &Pair, spread: &Spread<'_>, mention: &Mention, json: bool) -> Result<Option<(usize, Spot)>, RemapError> {
+fn spot(pair: &Pair, spread: &Spread<'_>, mention: &Mention) -> Result<Option<(usize, Spot)>, RemapError> {
     let text = mention.to_string();
     let missing = |what: String| RemapError::Missing { text: text.clone(), what };
     let find = |table: &str| pair.backup.find(table).ok_or_else(|| missing(format!("the table {table}")));
@@ -135,7 +135,7 @@ fn spot(pair: &Pair, spread: &Spread<'_>, mention: &Mention, json: bool) -> Resu
     if let Some((condition, _)) = &mention.when {
         column(condition)?;
     }
-    let fits = if json { it.base_type == "jsonb" } else { it.base_type != "jsonb" };
+    let fits = if mention.json { it.base_type == "jsonb" } else { it.base_type != "jsonb" };
     if !fits || it.generated.is_some() {
         let generated = if it.generated.is_some() { ", computed" } else { "" };
         let data_type = format!("{}{generated}", it.data_type);

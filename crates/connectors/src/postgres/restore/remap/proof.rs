@@ -91,7 +91,10 @@ pub(super) async fn back(
 /// What keeps them from being compared.
 pub(crate) async fn check(pairs: &Pairs, job: &Job, remap: &Remap) -> Result<Checked, RestoreError> {
     let (mut lane, pair, tenants) = work::begin(pairs, job).await?;
-    let was = work::only(job, &tenants)?;
+    let Some(was) = tenants.known.first().cloned() else {
+        let why = tenants.left_out().find_map(|left| left.result.err());
+        return Err(why.unwrap_or_else(|| RestoreError::NoTenant(job.tenants.join(", "))));
+    };
     let ids = carry::ids(&mut lane.live, &pair, remap, &was).await?;
     let plan = Plan::of(&pair, &job.scope.closure, remap)?;
     let live = &mut lane.live.connection;

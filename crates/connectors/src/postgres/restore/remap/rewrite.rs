@@ -7,6 +7,9 @@ use crate::postgres::catalog::Catalog;
 use crate::postgres::quote::{literal, name};
 use crate::postgres::restore::sheet::Sheet;
 
+/// A word of a text, as a regular expression.
+pub(super) const WORD: &str = "[[:alnum:]_-]+";
+
 /// Which way IDs are replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -136,7 +139,7 @@ fn in_text(given: &str, domain: usize, direction: Direction) -> String {
     let (key, found) = direction.columns();
     format!(
         "coalesce((SELECT string_agg(coalesce((SELECT m.{found} FROM {} AS m WHERE m.domain = {domain} AND m.{key} = w.part[1]), w.part[1]), '' \
-         ORDER BY w.i) FROM regexp_matches({given}::text, '[[:alnum:]_-]+|[^[:alnum:]_-]+', 'g') WITH ORDINALITY AS w(part, i)), {given}::text)",
+         ORDER BY w.i) FROM regexp_matches({given}::text, '{WORD}|[^[:alnum:]_-]+', 'g') WITH ORDINALITY AS w(part, i)), {given}::text)",
         map::TABLE
     )
 }
