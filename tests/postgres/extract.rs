@@ -127,6 +127,23 @@ async fn wal_that_ends_before_a_point_is_told_and_the_points_before_it_are_kept(
 }
 
 #[tokio::test]
+async fn a_site_comes_back_from_the_files_under_a_new_id() {
+    let shard = Shard::new();
+    done(&apply("postgres/extract@1", &shard.with).await);
+    let renamed = |mut call: Call| {
+        call.with["remap"] = json!({ "tenant": "site 103" });
+        call
+    };
+    let restored = done(&connector().apply(renamed(shard.restore("site 3"))).await);
+    assert_eq!((&restored["tenant"], &restored["ids"]), (&json!("site 103"), &json!({ "notes": 201, "tenants": 1 })));
+    done(&connector().apply(renamed(shard.verify(json!(["site 3"])))).await);
+    let _ = shard.live.sql("shop", "UPDATE days SET day = day + 1 WHERE tenant_id = 'site 103'");
+    let verify = renamed(shard.verify(json!(["site 3"])));
+    let said = refused(&connector().apply(verify).await, "postgres.differ", Advice::Never);
+    assert!(said.contains("site 103: days: 2 rows, with other contents"), "{said}");
+}
+
+#[tokio::test]
 async fn what_is_complete_stays_and_only_the_rest_is_taken_out_again() {
     let shard = Shard::new();
     let first = done(&apply("postgres/extract@1", &shard.with).await);

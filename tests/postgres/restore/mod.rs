@@ -5,4 +5,4 @@ mod edges;
 mod rights;
 mod strangers;
 mod traits;
-mod world;
+pub(crate) mod world;

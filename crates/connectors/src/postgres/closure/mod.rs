@@ -22,5 +22,6 @@ mod tests;
 mod words;
 
 pub use declaration::{Declaration, DeclarationError, Options};
+pub(crate) use edges::references;
 pub use model::{Class, Closure, ClosureError, Hop, Link, TableClass, Way};
 pub use rows::Rows;

@@ -19,6 +19,7 @@ use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::{Pair, Scope};
 use super::pairs::Pairs;
+use super::remap::{self, Remap, RemapError};
 use super::residue::{self, Residue};
 use super::sequences::{self, Raised};
 use super::session::{self, Live, run};
@@ -61,6 +62,8 @@ pub struct Job {
     pub scope: Scope,
     /// IDs of the tenants, as text.
     pub tenants: Vec<String>,
+    /// New IDs, for one tenant; under its old ones without.
+    pub remap: Option<Remap>,
     /// What happens if live rows are in the way.
     pub on_conflict: OnConflict,
     /// Connections that write; 1 to 16.
@@ -104,6 +107,9 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         pair.may_be_loud()?;
     }
     ledger::make(&mut first.live.connection).await?;
+    if let Some(remap) = &job.remap {
+        return remapped(job, remap, &mut first, &pair, tenants).await;
+    }
     let guarded = job.guard.latency.is_some() || job.guard.lag_bytes.is_some();
     let ear = if guarded { Some(guard::open(&job.to).await?) } else { None };
     let raised = sequences::raise(&mut first.live.connection, &pair, &tenants.sequences, true).await?;
@@ -160,6 +166,26 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     Ok(Outcome { tenants: outcomes, raised, heard })
 }
 
+/// Restores one tenant under new IDs.
+async fn remapped(
+    job: &Job,
+    remap: &Remap,
+    lane: &mut Lane,
+    pair: &Pair,
+    tenants: Named,
+) -> Result<Outcome, RestoreError> {
+    remap::make(&mut lane.live.connection).await?;
+    let raised = sequences::raise(&mut lane.live.connection, pair, &tenants.sequences, true).await?;
+    let Some(tenant) = tenants.known.first().cloned() else {
+        return Ok(Outcome { tenants: tenants.left_out().collect(), raised, heard: None });
+    };
+    let key = format!("{}/{tenant}", job.key);
+    let ticket = Ticket { unit: &job.key, key: &key, token: job.token, run: &job.run, tenant: &tenant };
+    let with = (pair, &job.scope.closure);
+    let result = remap::restore(&mut lane.live, &mut lane.origin, with, remap, ticket, job.on_conflict).await;
+    Ok(Outcome { tenants: vec![TenantOutcome { tenant, result }], raised, heard: None })
+}
+
 /// What is said of tenants that nobody came to.
 fn unreached(known: &[String], reached: &[TenantOutcome], error: RestoreError) -> Vec<TenantOutcome> {
     let why = error.to_string();
@@ -214,7 +240,13 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
     let raised = sequences::raise(&mut lane.live.connection, &pair, &tenants.sequences, false).await?;
     let mut looked = Vec::with_capacity(tenants.known.len());
     for tenant in &tenants.known {
-        let found = careful::look(&mut lane.live, &mut lane.origin, &pair, (tenant, &tenants.known)).await;
+        let found = match &job.remap {
+            None => careful::look(&mut lane.live, &mut lane.origin, &pair, (tenant, &tenants.known)).await,
+            Some(remap) => {
+                let with = (&*pair, &job.scope.closure);
+                remap::look(&mut lane.live, &mut lane.origin, with, remap, tenant).await
+            }
+        };
         looked.push((tenant.clone(), found));
     }
     let residue = match lane.origin.server() {
@@ -227,7 +259,10 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
 }
 
 /// Opens a connection to either side, compares the databases and finds the tenants.
-async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), RestoreError> {
+pub(crate) async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), RestoreError> {
+    if job.remap.is_some() && job.tenants.len() > 1 {
+        return Err(RemapError::Several(job.tenants.len()).into());
+    }
     let mut lane = Lane::open(job).await?;
     let mut tenants = Named::default();
     let pair = match &mut lane.origin {
@@ -258,9 +293,9 @@ async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), Res
 }
 
 /// A connection to either side.
-struct Lane {
-    origin: Origin,
-    live: Live,
+pub(crate) struct Lane {
+    pub(crate) origin: Origin,
+    pub(crate) live: Live,
 }
 
 impl Lane {
