@@ -19,4 +19,5 @@ mod recover_refused;
 mod remap;
 mod restore;
 mod restore_command;
+mod restore_full;
 mod stage;

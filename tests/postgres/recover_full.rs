@@ -1,29 +1,13 @@
 //! `postgres/recover` on a volume that is too small, and on one that runs full on the way: a real file system of some
 //! megabytes in a mount namespace of its own.
-#![allow(clippy::print_stderr)]
 
 use std::process::Command;
 
 use serde_json::json;
 
-use crate::stage::{Stage, command};
+use reinstate_tests::postgres::namespace;
 
-/// Begins a mount namespace that is gone with its last process; `None` if this host forbids it, or we are not root,
-/// which it takes to have the server's user in such a namespace.
-fn namespace() -> Option<Command> {
-    let unshare = || {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private"]);
-        command
-    };
-    let trial =
-        unshare().args(["sh", "-c", "mount -t tmpfs -o size=64k tmpfs \"$0\""]).arg(std::env::temp_dir()).output();
-    if trial.is_ok_and(|output| output.status.success()) {
-        return Some(unshare());
-    }
-    eprintln!("skipped: this host does not let a test mount a file system in a namespace of its own");
-    None
-}
+use crate::stage::{Stage, command};
 
 #[test]
 fn a_volume_that_runs_full_is_told_from_wal_that_ends() {

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 pub struct Cluster {
     server: Option<Child>,
     settings: Vec<(String, String)>,
+    volume: Option<u32>,
     log: Arc<Mutex<String>>,
     // Last, so that the files go after the server.
     folder: tempfile::TempDir,
@@ -28,6 +29,7 @@ pub struct Cluster {
 pub struct Options {
     settings: Vec<(String, String)>,
     archive: bool,
+    volume: Option<u32>,
 }
 
 impl Options {
@@ -45,12 +47,20 @@ impl Options {
         self
     }
 
+    /// Mounts a file system of some megabytes at [`Cluster::volume`], which the server alone sees: it is gone with the
+    /// server. Only where [`namespace`] may be had.
+    #[must_use]
+    pub fn volume(mut self, megabytes: u32) -> Self {
+        self.volume = Some(megabytes);
+        self
+    }
+
     /// Starts a fresh cluster and waits until it answers.
     #[must_use]
     pub fn start(self) -> Cluster {
         let folder = tempfile::Builder::new().prefix("re-pg-").tempdir().expect("a folder in the temporary folder");
         give(folder.path());
-        for name in ["socket", "archive"] {
+        for name in ["socket", "archive", "volume"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder for the server");
             give(&folder.path().join(name));
         }
@@ -62,7 +72,7 @@ impl Options {
             settings.extend([("archive_mode".into(), "on".into()), ("archive_command".into(), command)]);
         }
         settings.extend(self.settings);
-        let mut cluster = Cluster { server: None, settings, log: Arc::default(), folder };
+        let mut cluster = Cluster { server: None, settings, volume: self.volume, log: Arc::default(), folder };
         cluster.start_again();
         cluster
     }
@@ -110,6 +120,12 @@ impl Cluster {
     #[must_use]
     pub fn archive(&self) -> PathBuf {
         self.folder.path().join("archive")
+    }
+
+    /// Returns the folder at which [`Options::volume`] is mounted.
+    #[must_use]
+    pub fn volume(&self) -> PathBuf {
+        self.folder.path().join("volume")
     }
 
     /// Returns what the server has logged.
@@ -198,7 +214,10 @@ impl Cluster {
 
     /// Starts the server after [`Cluster::kill`] or [`Cluster::stop`] and waits until it answers.
     pub fn start_again(&mut self) {
-        let mut postgres = as_server(&tool("postgres"));
+        let mut postgres = match self.volume {
+            None => as_server(&tool("postgres")),
+            Some(megabytes) => on_volume(&self.volume(), megabytes, &tool("postgres")),
+        };
         postgres.arg("-D").arg(self.data()).arg("-k").arg(self.socket());
         let fixed = [("listen_addresses", ""), ("log_min_messages", "warning"), ("max_wal_senders", "4")];
         for (name, value) in fixed {
@@ -255,6 +274,37 @@ pub fn as_server(program: &str) -> Command {
         command.uid(uid).gid(gid);
     }
     command
+}
+
+/// Begins a command of the server's user in a mount namespace of its own, with a small file system at a folder.
+fn on_volume(at: &Path, megabytes: u32, program: &str) -> Command {
+    let (uid, gid) = server_user().expect("only root is given a namespace");
+    let script = format!(
+        "mount -t tmpfs -o size={megabytes}m,mode=700,uid={uid},gid={gid} tmpfs '{}' && \
+         exec setpriv --reuid={uid} --regid={gid} --clear-groups \"$@\"",
+        at.display()
+    );
+    let mut command = namespace().expect("whoever asks for a volume has asked for a namespace before");
+    command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/").args(["sh", "-c", &script, "sh", program]);
+    command
+}
+
+/// Begins a mount namespace that is gone with its last process; `None` if this host forbids it, or we are not root,
+/// which it takes to have the server's user in such a namespace.
+#[must_use]
+pub fn namespace() -> Option<Command> {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private"]);
+        command
+    };
+    let trial =
+        unshare().args(["sh", "-c", "mount -t tmpfs -o size=64k tmpfs \"$0\""]).arg(std::env::temp_dir()).output();
+    if trial.is_ok_and(|output| output.status.success()) {
+        return Some(unshare());
+    }
+    eprintln!("skipped: this host does not let a test mount a file system in a namespace of its own");
+    None
 }
 
 /// Gives a file or folder to the user under which the servers run.

@@ -158,7 +158,7 @@ async fn attempt(
         Opened::New { before, .. } => before,
     };
     let loaded = match supply {
-        Supply::Held(extract) => held(&mut live.connection, pair, *extract, pace).await?,
+        Supply::Held(extract) => held(&mut live.connection, pair, statements, *extract, pace).await?,
         Supply::Stream => streamed(&mut live.connection, origin, pair, ticket.tenant, pace).await?,
     };
     let shared = if live.quiet || !loaded.left.is_empty() {
@@ -264,10 +264,21 @@ pub(crate) async fn close(
 }
 
 /// Sends what is held in memory.
-async fn held(live: &mut PgConnection, pair: &Pair, mut extract: Extract, pace: &Pace) -> Result<Loaded, RestoreError> {
-    let mut tallies = Vec::with_capacity(extract.tables.len());
+async fn held(
+    live: &mut PgConnection,
+    pair: &Pair,
+    statements: &Statements,
+    mut extract: Extract,
+    pace: &Pace,
+) -> Result<Loaded, RestoreError> {
+    let tallies = extract.tables.iter().map(|rows| rows.tally).collect();
+    if let Some(at_once) = statements.at_once.as_ref().filter(|at_once| at_once.suits(&extract)) {
+        pace.wait(extract.tables.iter().map(|rows| rows.stream.len()).sum()).await;
+        at_once.write(live, pair, &extract).await?;
+        let left = extract.ties.left(&pair.sheets);
+        return Ok(Loaded { tallies, left });
+    }
     for (sheet, rows) in pair.sheets.all.iter().zip(&extract.tables) {
-        tallies.push(rows.tally);
         if rows.tally.rows == 0 {
             continue;
         }

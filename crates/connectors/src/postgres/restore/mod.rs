@@ -6,6 +6,7 @@
 //! felt; `work` does it for many.
 
 mod ahead;
+mod at_once;
 mod careful;
 mod copy_stream;
 mod drift;

@@ -3,6 +3,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::at_once::AtOnce;
 use super::copy_stream::Form;
 use super::error::{RestoreError, failed};
 use super::ledger::{ENTRY, Entry};
@@ -61,6 +62,8 @@ pub(crate) struct Statements {
     opening: String,
     read_back: String,
     closing: String,
+    /// How small tenants are written, if there are many.
+    pub(crate) at_once: Option<AtOnce>,
 }
 
 /// What a transaction finds when it begins.
@@ -102,7 +105,7 @@ impl Statements {
              RETURNING (SELECT ARRAY[w.inserted, w.updated, w.deleted] FROM ({WRITES}) AS w)",
             literal(&pair.label(pair.closure.root))
         );
-        Self { opening, read_back: rows.join(" UNION ALL "), closing }
+        Self { opening, read_back: rows.join(" UNION ALL "), closing, at_once: None }
     }
 
     /// Opens the restore of a tenant inside of a transaction.

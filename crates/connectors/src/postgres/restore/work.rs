@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::ahead::{Shelf, Waiting, ahead};
+use super::at_once::{self, AtOnce};
 use super::careful::{self, Looked};
 use super::error::RestoreError;
 use super::groups::Order;
@@ -113,7 +114,7 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     let guarded = job.guard.latency.is_some() || job.guard.lag_bytes.is_some();
     let ear = if guarded { Some(guard::open(&job.to).await?) } else { None };
     let raised = sequences::raise(&mut first.live.connection, &pair, &tenants.sequences, true).await?;
-    let statements = Statements::new(&pair);
+    let mut statements = Statements::new(&pair);
     let mut order = match tenants.known.as_slice() {
         few @ ([] | [_]) => Order::alone(few),
         many => match &mut first.origin {
@@ -121,6 +122,9 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
             Origin::Files(_) => Order::alone(many),
         },
     };
+    if order.groups.iter().map(|group| group.tenants.len()).sum::<usize>() >= at_once::TENANTS {
+        statements.at_once = AtOnce::of(&mut first.live.connection, &pair).await?;
+    }
     let lanes = job.connections.clamp(1, 16).min(order.len().max(1));
     let (reader, shelf) = ahead(std::mem::take(&mut order.groups));
     let alone = Mutex::new(order.alone);
