@@ -16,7 +16,7 @@ use super::source::Extract;
 use crate::postgres::quote::{columns, name};
 
 /// Rows up to which a tenant goes in at once: more of them go in faster by COPY.
-const ROWS: u64 = 200;
+const ROWS: u64 = 600;
 /// Bytes up to which it does.
 const BYTES: usize = 256 * 1024;
 /// Tables up to which there is such a statement.

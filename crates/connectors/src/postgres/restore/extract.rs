@@ -242,9 +242,8 @@ fn sync_all(folder: &Path) -> Result<(), RestoreError> {
     std::thread::scope(|scope| {
         let sync = |paths: &[PathBuf]| paths.iter().try_for_each(|path| self::sync(path));
         let tasks: Vec<_> = paths.chunks(each).map(|paths| scope.spawn(move || sync(paths))).collect();
-        let ends = tasks.into_iter().map(|task| task.join());
-        ends.map(|end| end.unwrap_or_else(|_| Err(wrong(folder, "it was not synced".to_owned()))))
-            .collect::<Result<(), _>>()
+        let failed = |_| Err(wrong(folder, "it was not synced".to_owned()));
+        tasks.into_iter().try_for_each(|task| task.join().unwrap_or_else(failed))
     })?;
     sync(folder)
 }
