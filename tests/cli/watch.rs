@@ -105,7 +105,8 @@ fn a_person_steers_a_restoration_to_its_end_from_the_screen() {
     std::fs::write(&book, guarded_restoration(&folder)).unwrap();
     let estate = lab.dir().join("estate.yaml");
     let text = std::fs::read_to_string(&estate).unwrap();
-    std::fs::write(&estate, format!("{text}approvers: {{ leads: [anna, {}] }}\n", me())).unwrap();
+    let leads = format!("approvers:\n  leads: [anna, {}]\n", me());
+    std::fs::write(&estate, text.replace("approvers:\n", &leads)).unwrap();
     opened_by_anna(&store, "april", &book, &lab.dir().join("sites.csv"), &estate);
 
     let mut screen = Terminal::start(&folder, &["watch", "april"], &[("NO_COLOR", "1")], 24, 80);
