@@ -19,7 +19,9 @@ pub fn whichever_step_fails(book: &Book) {
     let mut all = variant::steps(&text);
     // Steps with items come first, as the targets that have some do.
     all.sort_by_key(|step| !step.listed);
-    let world = World::new(book, all.len() * 2);
+    // On servers, where every target takes its time, what fails after a check is left to what fails before it.
+    let has_after = |step: &variant::Step| !book.renews || !step.each || step.has_undo || step.asks;
+    let world = World::new(book, all.len() + all.iter().filter(|step| has_after(step)).count());
     let mut rows = world.rows.clone().into_iter();
     let (mut list, mut fails, mut book_text) = (Vec::new(), BTreeMap::new(), variant::all_at_once(&text));
     for step in &all {
@@ -31,10 +33,12 @@ pub fn whichever_step_fails(book: &Book) {
             list.push(row);
             continue;
         }
-        let row = rows.next().unwrap();
-        book_text = variant::failing_after(&book_text, &step.name, id(&row));
-        fails.insert(id(&row).to_owned(), (step.name.clone(), "after"));
-        list.push(row);
+        if has_after(step) {
+            let row = rows.next().unwrap();
+            book_text = variant::failing_after(&book_text, &step.name, id(&row));
+            fails.insert(id(&row).to_owned(), (step.name.clone(), "after"));
+            list.push(row);
+        }
         // A decision reaches for nothing, and here nobody is asked.
         if step.each && !step.asks {
             let row = rows.next().unwrap();

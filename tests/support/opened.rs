@@ -19,10 +19,10 @@ pub fn opened_by_anna(
     inputs: &[(&str, &str)],
 ) {
     let source = |path: &Path| Source::new(path.display().to_string(), std::fs::read_to_string(path).unwrap());
-    let checked = runbook::check(&source(runbook), &connectors::catalogue());
-    let book = checked.runbook.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
     let (estate, found) = Estate::parse(&source(estate));
     let estate = estate.unwrap_or_else(|| panic!("{found:?}"));
+    let checked = runbook::check_for(&source(runbook), &connectors::catalogue(), &estate);
+    let book = checked.runbook.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
     let list = source(sites);
     let (list, found) = SiteList::parse(&list, Format::guess(&list.text), &book);
     let list = list.unwrap_or_else(|| panic!("{found:?}"));

@@ -4,7 +4,7 @@ use reinstate_lab::{diff, fingerprint};
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::restore::{STEPS, aside, copy_objects, owned};
+use crate::restore::{STEPS, SYSTEMS, aside, copy_objects, owned};
 use crate::support::{Client, Lab, Listed, damaged, execute, open};
 
 /// How far the numbers of the product databases are moved.
@@ -86,19 +86,7 @@ async fn a_site_under_a_new_id_is_equal_but_for_that_and_its_numbers() {
     let site = sites.iter().find(rich).unwrap();
 
     let (first, apps) = replace(&lab, &client, site, 0).await;
-    for system in [
-        "catalogue",
-        "commerce",
-        "metadata",
-        "region",
-        "identity",
-        "flags",
-        "media",
-        "search",
-        "events",
-        "vendors",
-        "edge",
-    ] {
+    for system in SYSTEMS {
         let (status, body) = client.get(&format!("/{system}/sites/{first}")).await;
         assert_eq!((status, &body["complete"]), (200, &json!(true)), "{system}: {body}");
         let (_, old) = client.get(&format!("/{system}/sites/{}", site.id)).await;

@@ -160,6 +160,21 @@ pub(crate) const STEPS: [&str; 18] = [
     "edge/restore-route",
 ];
 
+/// Every system that holds something of a site.
+pub(crate) const SYSTEMS: [&str; 11] = [
+    "catalogue",
+    "commerce",
+    "metadata",
+    "region",
+    "identity",
+    "flags",
+    "media",
+    "search",
+    "events",
+    "vendors",
+    "edge",
+];
+
 /// Restores a site; each round has keys of its own.
 pub(crate) async fn restore(lab: &Lab, client: &Client, site: &Listed, round: u32) {
     let point = site.point();
@@ -175,19 +190,7 @@ pub(crate) async fn restore(lab: &Lab, client: &Client, site: &Listed, round: u3
     for product in &site.products {
         client.insist_in(round, &format!("/search/sites/{}/rebuild/{product}", site.id), &point).await;
     }
-    for system in [
-        "catalogue",
-        "commerce",
-        "metadata",
-        "region",
-        "identity",
-        "flags",
-        "media",
-        "search",
-        "events",
-        "vendors",
-        "edge",
-    ] {
+    for system in SYSTEMS {
         let (status, body) = client.get(&format!("/{system}/sites/{}", site.id)).await;
         assert_eq!((status, &body["complete"]), (200, &Value::Bool(true)), "{system}: {body}");
     }
