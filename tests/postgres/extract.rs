@@ -88,6 +88,7 @@ async fn every_site_comes_back_as_it_was_at_its_own_point() {
     let shard = Shard::new();
     let outputs = done(&apply("postgres/extract@1", &shard.with).await);
     assert_eq!((&outputs["sites"], &outputs["points"]), (&json!(12), &json!(12)));
+    assert_eq!(outputs["starts"], 2, "WAL is replayed once, however many points there are");
     assert_eq!(shard.instances(), 0, "the server is gone when everything is on disk");
     // Each stands at its point: what it reached is not later, and the next transaction is.
     for stands in outputs["restore_point"].as_array().unwrap() {
@@ -111,6 +112,35 @@ async fn every_site_comes_back_as_it_was_at_its_own_point() {
     let _ = shard.live.sql("shop", "UPDATE notes SET body = 'another' WHERE body = 'last' AND tenant_id = 'site 7'");
     let said = refused(&connector.apply(shard.verify(json!(sites))).await, "postgres.differ", Advice::Never);
     assert!(said.contains("site 7: notes"), "{said}");
+}
+
+#[tokio::test]
+async fn wal_that_ends_before_a_point_is_told_and_the_points_before_it_are_kept() {
+    let mut shard = Shard::new();
+    shard.with["points"]["site 13"] = "2999-01-01T00:00:00Z".into();
+    let said = refused(&apply("postgres/extract@1", &shard.with).await, "postgres.wal_too_short", Advice::Retry);
+    assert!(said.contains("2999-01-01"), "{said}");
+    let taken = std::fs::read_dir(shard.folder.path().join("taken")).unwrap().flatten();
+    assert_eq!(taken.filter(|entry| entry.path().join("manifest.json").exists()).count(), 12);
+    done(&apply("postgres/drop-extract@1", &shard.with).await);
+    assert_eq!(shard.instances(), 0);
+}
+
+#[tokio::test]
+async fn a_site_comes_back_from_the_files_under_a_new_id() {
+    let shard = Shard::new();
+    done(&apply("postgres/extract@1", &shard.with).await);
+    let renamed = |mut call: Call| {
+        call.with["remap"] = json!({ "tenant": "site 103" });
+        call
+    };
+    let restored = done(&connector().apply(renamed(shard.restore("site 3"))).await);
+    assert_eq!((&restored["tenant"], &restored["ids"]), (&json!("site 103"), &json!({ "notes": 201, "tenants": 1 })));
+    done(&connector().apply(renamed(shard.verify(json!(["site 3"])))).await);
+    let _ = shard.live.sql("shop", "UPDATE days SET day = day + 1 WHERE tenant_id = 'site 103'");
+    let verify = renamed(shard.verify(json!(["site 3"])));
+    let said = refused(&connector().apply(verify).await, "postgres.differ", Advice::Never);
+    assert!(said.contains("site 103: days: 2 rows, with other contents"), "{said}");
 }
 
 #[tokio::test]

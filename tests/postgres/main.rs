@@ -16,6 +16,7 @@ mod recover_edges;
 mod recover_full;
 mod recover_killed;
 mod recover_refused;
+mod remap;
 mod restore;
 mod restore_command;
 mod stage;

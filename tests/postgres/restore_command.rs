@@ -92,3 +92,29 @@ fn what_is_wrong_as_a_whole_is_told_before_anything_is_written() {
     assert!(text.contains("items.must (integer NOT NULL) is new"), "{text}");
     assert_eq!(cluster.sql("live", "SELECT count(*) FROM tenants"), "1");
 }
+
+#[test]
+fn a_tenant_comes_back_under_a_new_id_and_what_holds_the_old_one_is_named() {
+    let cluster = shop();
+    for database in ["copy", "live"] {
+        let _ = cluster.sql(database, "ALTER TABLE items ADD note jsonb");
+    }
+    let _ = cluster.sql("copy", "UPDATE items SET note = jsonb_build_object('same', id) WHERE tenant_id = 1");
+    let new = ["--id", "1", "--new-id", "7", "--remap-json", "items(note $.same)->items(id)"];
+    let looked = answer(&mut restore(&cluster, &[&new[..], &["--dry-run"]].concat()), 0);
+    assert_eq!((&looked["tenants"][0]["state"], &looked["tenants"][0]["rows"]), (&json!("clear"), &json!(11)));
+    let done = answer(&mut restore(&cluster, &new), 0);
+    let remapped = &done["tenants"][0]["remapped"];
+    assert_eq!((&remapped["was"], &remapped["tenant"]), (&json!("1"), &json!("7")));
+    assert_eq!(remapped["ids"], json!({ "items": 10, "tenants": 1 }));
+    let same = "SELECT count(*), bool_and((note ->> 'same')::int = id) FROM items WHERE tenant_id = 7";
+    assert_eq!(cluster.sql("live", same), "10|t");
+    let text = said(&mut restore(&cluster, &["--id", "2", "--new-id", "8"]), 0);
+    assert!(text.contains("is 8 now; new IDs: items 10, tenants 1"), "{text}");
+
+    let text = said(&mut restore(&cluster, &["--id", "2", "--new-id", "9", "--remap-text", "items(name)"]), 2);
+    assert!(text.contains("remap.declaration") && text.contains("TABLE(COLUMN)->TABLE(COLUMN)"), "{text}");
+    let text = said(&mut restore(&cluster, &["--id", "1", "2", "--new-id", "9"]), 2);
+    assert!(text.contains("remap.several"), "{text}");
+    let _ = said(&mut restore(&cluster, &["--id", "1", "--remap-keep", "items.*"]), 2);
+}

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{Bench, BenchPart, BenchRestore};
 pub(crate) use order::Optimise;
-pub(crate) use tenant::{Belonging, ConflictPolicy, Tenant, TenantClosure, TenantRestore};
+pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
 pub(crate) use verbs::{
     Adopt, Amend, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb,

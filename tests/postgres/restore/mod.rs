@@ -4,4 +4,4 @@ mod conflicts;
 mod edges;
 mod rights;
 mod traits;
-mod world;
+pub(crate) mod world;

@@ -26,6 +26,7 @@ impl World {
             to: cluster.url("live"),
             scope: Scope { root: root.into(), ..Scope::default() },
             tenants: Vec::new(),
+            remap: None,
             on_conflict: OnConflict::Fail,
             connections: 2,
             lock_timeout: Duration::from_secs(5),

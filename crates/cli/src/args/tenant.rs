@@ -56,6 +56,8 @@ pub(crate) struct TenantRestore {
     /// ID of a tenant, as the root's key has it; several, or repeated
     #[arg(long = "id", value_name = "VALUE", num_args = 1.., required = true)]
     pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) renewal: Renewal,
     /// Only tables that fit a glob (`*`, `?`); may be repeated
     #[arg(long = "table", value_name = "GLOB")]
     pub(crate) tables: Vec<String>,
@@ -83,6 +85,26 @@ pub(crate) struct TenantRestore {
     /// Slow down while a replica is further behind than this many bytes of WAL
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_lag: Option<u64>,
+}
+
+/// New IDs instead of the old ones.
+#[derive(Debug, Args)]
+pub(crate) struct Renewal {
+    /// Restore one tenant under this ID: its keys get new values, and what refers to them follows
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) new_id: Option<String>,
+    /// Keep a column's values though they look like IDs: glob of TABLE.COLUMN; may be repeated
+    #[arg(long, value_name = "GLOB", requires = "new_id")]
+    pub(crate) remap_keep: Vec<String>,
+    /// A place inside of JSON that holds IDs: 'TABLE(COLUMN $.a[*].b)->TABLE(COLUMN)'; may be repeated
+    #[arg(long, value_name = "DECLARATION", requires = "new_id")]
+    pub(crate) remap_json: Vec<String>,
+    /// A column in whose text IDs are whole words: 'TABLE(COLUMN)->TABLE(COLUMN)'; may be repeated
+    #[arg(long, value_name = "DECLARATION", requires = "new_id")]
+    pub(crate) remap_text: Vec<String>,
+    /// Tell of old IDs that are left where none was declared, instead of failing
+    #[arg(long, requires = "new_id")]
+    pub(crate) report_dangling: bool,
 }
 
 /// What happens if live rows of a tenant are in the way.

@@ -89,12 +89,17 @@ Triggers are kept quiet and keys are checked by set, which needs a superuser or,
 GRANT SET ON PARAMETER session_replication_role. Sequences that stand behind the copy's are raised. Shared rows that are
 gone and needed are made again and told. Rows of others are never written.
 
+With --new-id one tenant comes back under another ID: numbered keys and UUIDs get new values, all that refers to them
+follows, and reinstate.id_map in the live database keeps old and new. What no catalogue knows of, IDs in JSON and text, is
+declared; an old ID that is found anywhere else stops it.
+
 Exit code 0: all restored. 3: some were not, and why. 2: something is wrong with the arguments or schemas. With --dry-run
 3 means that something is in the way.
 
 Examples:
   reinstate tenant restore --from postgres:///copy?host=/run/copy --to postgres://db/app --root accounts --id 42 --dry-run
   reinstate tenant restore --from URL --to URL --root sites --id A B C --max-latency 20ms --json
+  reinstate tenant restore --from URL --to URL --root sites --id A --new-id B --remap-text 'comments(body)->issues(id)'
 ";
 
 /// `bench restore --help`.

@@ -181,6 +181,7 @@ async fn ours(
         to: between.to.to_owned(),
         scope: Scope { root: "tenants".to_owned(), ..Scope::default() },
         tenants: sites.iter().map(|site| site.id.clone()).collect(),
+        remap: None,
         on_conflict: OnConflict::Fail,
         connections,
         lock_timeout: Duration::from_secs(5),

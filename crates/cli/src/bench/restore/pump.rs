@@ -41,12 +41,19 @@ async fn pump(from: &mut PgConnection, to: &mut PgConnection, out: &str, into: &
     copy.finish().await.map_err(sql("write rows"))
 }
 
+/// A connection whose queries start no helpers: for a site of common size that takes longer than the query.
+async fn alone(url: &str) -> Result<PgConnection, Failure> {
+    let mut connection = open(url).await?;
+    run(&mut connection, "SET max_parallel_workers_per_gather = 0", "set up the session").await?;
+    Ok(connection)
+}
+
 /// Per site one transaction: replica role, COPY as text, references checked as sets, counts and hashes of both sides;
 /// the largest site first.
 pub(super) async fn hand(between: Between<'_>, sites: &[Site], connections: usize) -> Result<(), Failure> {
     let queue = Mutex::new(sites.iter());
     let lanes = (0..connections).map(|_| async {
-        let (mut from, mut to) = (open(between.from).await?, open(between.to).await?);
+        let (mut from, mut to) = (alone(between.from).await?, alone(between.to).await?);
         let setup = "SET session_replication_role = replica; SET wal_compression = lz4";
         run(&mut to, setup, "set up the session").await?;
         loop {
@@ -93,7 +100,6 @@ async fn hashes(connection: &mut PgConnection, ids: &str) -> Result<Vec<(i32, i6
         let sum = "coalesce(sum(hashtextextended(t::text, 0)), 0)::text";
         format!("SELECT {at} AS at, count(*), {sum} FROM {} AS t WHERE {}", table.name, table.of(ids))
     };
-    // Parallel workers answer in any order.
     let text = format!("{} ORDER BY at", TABLES.iter().enumerate().map(one).collect::<Vec<_>>().join(" UNION ALL "));
     sqlx::query_as(AssertSqlSafe(text)).fetch_all(connection).await.map_err(sql("hash rows"))
 }
@@ -102,7 +108,7 @@ async fn hashes(connection: &mut PgConnection, ids: &str) -> Result<Vec<(i32, i6
 ///
 /// The circle of `tenants.owner_id` and `users.tenant_id` is cut as a person would: owners are set when users are there.
 pub(super) async fn plain(between: Between<'_>, sites: &[Site]) -> Result<(), Failure> {
-    let (mut from, mut to) = (open(between.from).await?, open(between.to).await?);
+    let (mut from, mut to) = (alone(between.from).await?, alone(between.to).await?);
     for site in sites {
         let id = array([site.id.as_str()]);
         let (owner,): (Option<i64>,) = sqlx::query_as("SELECT owner_id FROM tenants WHERE id = $1::text::uuid")

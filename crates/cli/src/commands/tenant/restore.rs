@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use connectors::postgres::{
-    Guard, Job, Looked, OnConflict, Outcome, Preview, RestoreError, Restored, Scope, TenantOutcome, preview,
-    restore as put_back,
+    Guard, Job, Looked, Mention, OnConflict, OnDangling, Outcome, Preview, Remap, RemapError, Remapped, RestoreError,
+    Restored, Scope, TenantOutcome, preview, restore as put_back,
 };
 use runtime::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::options;
-use crate::args::{ConflictPolicy, TenantRestore};
+use crate::args::{ConflictPolicy, Renewal, TenantRestore};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
@@ -50,6 +50,7 @@ pub(super) async fn restore(args: TenantRestore, json: bool) -> Result<Exit, Fai
 
 fn job(args: TenantRestore) -> Result<Job, Failure> {
     Ok(Job {
+        remap: remap(&args.renewal)?,
         scope: Scope {
             closure: options(&args.belonging)?,
             root: args.belonging.root,
@@ -74,10 +75,27 @@ fn job(args: TenantRestore) -> Result<Job, Failure> {
     })
 }
 
+/// New IDs, if one was given.
+fn remap(renewal: &Renewal) -> Result<Option<Remap>, Failure> {
+    let Some(tenant) = renewal.new_id.clone() else { return Ok(None) };
+    let read = |all: &[String], read: fn(&str) -> Result<Mention, RemapError>| {
+        let mentions = all.iter().map(|text| read(text)).collect::<Result<Vec<_>, _>>();
+        mentions.map_err(|error| Failure::input(error.code(), error.to_string(), error.hint()))
+    };
+    Ok(Some(Remap {
+        tenant,
+        keep: renewal.remap_keep.clone(),
+        json: read(&renewal.remap_json, Mention::json)?,
+        text: read(&renewal.remap_text, Mention::text)?,
+        dangling: if renewal.report_dangling { OnDangling::Report } else { OnDangling::Fail },
+    }))
+}
+
 fn failure(error: &RestoreError) -> Failure {
     let exit = match error {
         RestoreError::Connect(connectors::postgres::ConnectError::Url { .. })
         | RestoreError::Closure(_)
+        | RestoreError::Remap(_)
         | RestoreError::Unclassed(_)
         | RestoreError::Drift(_)
         | RestoreError::Triggers(_)
@@ -108,6 +126,7 @@ fn outcome_json(done: &Outcome, seconds: f64) -> Value {
                 "id": tenant, "state": state(restored), "verified": true, "rows": restored.rows,
                 "inserted": restored.inserted, "already": restored.already, "replaced": restored.replaced,
                 "kept": restored.kept, "tables": restored.tables, "shared_made_again": restored.shared,
+                "remapped": restored.remapped,
             }),
             Err(error) => json!({ "id": tenant, "state": "failed", "verified": false, "error": error_json(error) }),
         })
@@ -151,6 +170,9 @@ fn outcome_text(done: &Outcome, seconds: f64) -> String {
                     text.push_str(&format!(", {rows} shared rows of {table} made again"));
                 }
                 text.push('\n');
+                if let Some(remapped) = &it.remapped {
+                    text.push_str(&remapped_text(remapped));
+                }
             }
             Err(error) => {
                 text.push_str(&format!(
@@ -171,6 +193,15 @@ fn outcome_text(done: &Outcome, seconds: f64) -> String {
     text.push_str(&format!("{good} of {} tenants, {} rows, {seconds:.1} s", done.tenants.len(), total(done)));
     if let Some(heard) = done.heard {
         text.push_str(&format!("; live p99 {:.1} ms, slowed down {} times", heard.p99_ms, heard.breaches));
+    }
+    text
+}
+
+fn remapped_text(remapped: &Remapped) -> String {
+    let ids: Vec<String> = remapped.ids.iter().map(|(table, count)| format!("{table} {count}")).collect();
+    let mut text = format!("  is {} now; new IDs: {}\n", remapped.tenant, ids.join(", "));
+    for dangling in &remapped.dangling {
+        text.push_str(&format!("  old IDs are left in {dangling}\n"));
     }
     text
 }

@@ -36,6 +36,7 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
         path: input.into.display().to_string(),
         sites: 0,
         points: groups.len() as u64,
+        starts: 0,
         rows: 0,
         missing: Vec::new(),
         restore_point: Vec::new(),
@@ -60,7 +61,7 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
             None => server.insert(begin(call, &input, group.at).await?),
         };
         // When it moves on, everything of the points behind it is on disk.
-        instance.advance(group.at).await?;
+        instance.walk_to(group.at).await?;
         let recovered = instance.recovered();
         let stands = serde_json::to_value(&recovered.restore_point).unwrap_or_default();
         let taken = extract(&recovered.url, &scope, &open, &input.into, (&point, &stands))
@@ -71,7 +72,8 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
             told(&mut outputs, &tenant, &rows, &stands);
         }
     }
-    if server.is_some() {
+    if let Some(instance) = &server {
+        outputs.starts = instance.starts();
         // What was to be taken out is on disk: nobody needs the server any more.
         recover::drop_instance(call, &with(call, &input, &groups)).await?;
     }

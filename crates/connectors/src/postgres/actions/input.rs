@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Trouble, duration};
 use crate::postgres::closure::Options;
-use crate::postgres::restore::{Guard, OnConflict, Raised, Scope, TableTally};
+use crate::postgres::restore::{
+    Dangling, Guard, Mention, OnConflict, OnDangling, Raised, Remap, RemapError, Scope, TableTally,
+};
 
 /// What makes a row the tenant's.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -84,6 +86,8 @@ pub(crate) struct Restore {
     /// Globs (`*`, `?`): only these tables of the closure; default all.
     #[serde(default)]
     pub(crate) tables: Vec<String>,
+    /// New IDs for one tenant; without it the old ones are kept.
+    pub(crate) remap: Option<Remapping>,
     /// What happens if live rows of the tenant are in the way.
     #[serde(default)]
     pub(crate) on_conflict: Policy,
@@ -97,6 +101,61 @@ pub(crate) struct Restore {
     /// What protects those who use the live database.
     #[serde(default)]
     pub(crate) guard: Limits,
+}
+
+/// New IDs for a tenant: its own is given, keys that are numbered or UUIDs get new values, and what refers to them follows.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Remapping {
+    /// The tenant's new ID.
+    pub(crate) tenant: Tenant,
+    /// Globs (`*`, `?`) of `TABLE.COLUMN`: values that stay though they look like IDs.
+    #[serde(default)]
+    pub(crate) keep: Vec<String>,
+    /// Places inside of JSON that hold IDs: `TABLE(COLUMN $.a[*].b)->TABLE(COLUMN)`.
+    #[serde(default)]
+    pub(crate) json: Vec<String>,
+    /// Columns in whose text IDs are written as whole words: `TABLE(COLUMN)->TABLE(COLUMN)`.
+    #[serde(default)]
+    pub(crate) text: Vec<String>,
+    /// What happens if an old ID is found where none was declared.
+    #[serde(default)]
+    pub(crate) dangling: OldIds,
+}
+
+/// What happens if an old ID is found where none was declared.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OldIds {
+    /// Nothing is written, and every column is named.
+    #[default]
+    Fail,
+    /// They stay, and are told in the outputs.
+    Report,
+}
+
+impl Remapping {
+    /// Makes the request of a restore.
+    pub(crate) fn remap(&self) -> Result<Remap, Trouble> {
+        let read = |list: &str, all: &[String], read: fn(&str) -> Result<Mention, RemapError>| {
+            let one = |(at, text): (usize, &String)| {
+                let place = format!("remap.{list}[{at}]");
+                read(text)
+                    .map_err(|error| Trouble::never(error.code(), error.to_string()).at(&place).hint(error.hint()))
+            };
+            all.iter().enumerate().map(one).collect::<Result<Vec<_>, Trouble>>()
+        };
+        Ok(Remap {
+            tenant: self.tenant.to_string(),
+            keep: self.keep.clone(),
+            json: read("json", &self.json, Mention::json)?,
+            text: read("text", &self.text, Mention::text)?,
+            dangling: match self.dangling {
+                OldIds::Fail => OnDangling::Fail,
+                OldIds::Report => OnDangling::Report,
+            },
+        })
+    }
 }
 
 /// What happens if live rows of the tenant are in the way.
@@ -173,6 +232,15 @@ pub(crate) struct Restored {
     /// Rows of shared tables that were gone and were made again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) shared: BTreeMap<String, u64>,
+    /// The tenant's new ID; absent under its old one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<String>,
+    /// How many new IDs each table got; absent under the old ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ids: Option<BTreeMap<String, u64>>,
+    /// Old IDs that are left where none was declared (`dangling: report`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) dangling: Vec<Dangling>,
     /// Sequences that stood behind the backup's and were raised.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<crate::spec::Anything>")]
@@ -240,6 +308,8 @@ pub(crate) struct Verify {
     /// Globs (`*`, `?`): only these tables of the closure; default all.
     #[serde(default)]
     pub(crate) tables: Vec<String>,
+    /// The new IDs under which the tenant was restored, as the restore has it.
+    pub(crate) remap: Option<Remapping>,
 }
 
 /// Outputs of `postgres/verify@1`.
@@ -341,6 +411,8 @@ pub(crate) struct Extracted {
     pub(crate) sites: u64,
     /// Different points at which the server stood.
     pub(crate) points: u64,
+    /// How often the server was started for them; twice, however many points there are, if WAL lies in a folder.
+    pub(crate) starts: u64,
     /// Rows.
     pub(crate) rows: u64,
     /// Tenants that the backup does not hold at their points.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use runtime::Call;
 use serde_json::Value;
 
-use super::input::{Restore, Restored, Tenant, Triggers};
+use super::input::{Remapping, Restore, Restored, Tenant, Triggers};
 use super::servers;
 use super::trouble::trouble;
 use crate::answer::{Trouble, duration, revealed};
@@ -19,6 +19,7 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
     let job = Job {
         scope: input.root.scope(&input.tables, input.triggers == Triggers::Fire)?,
         tenants: asked,
+        remap: input.remap.as_ref().map(Remapping::remap).transpose()?,
         on_conflict: input.on_conflict.into(),
         connections: usize::from(input.connections.unwrap_or(2)),
         lock_timeout: match &input.lock_timeout {
@@ -96,12 +97,19 @@ fn summed(all: Vec<&restore::Restored>) -> Restored {
         sum.already += one.already;
         sum.replaced += one.replaced;
         sum.kept += one.kept;
-        for (table, tally) in &one.tables {
+        // The hash is that of the backup's rows, whatever IDs they have now.
+        let tables = one.remapped.as_ref().map_or(&one.tables, |remapped| &remapped.backup);
+        for (table, tally) in tables {
             *sum.tables.entry(table.clone()).or_insert(0) += tally.rows;
             hash = hash.wrapping_add(u128::from_str_radix(&tally.hash, 16).unwrap_or(0));
         }
         for (table, rows) in &one.shared {
             *sum.shared.entry(table.clone()).or_insert(0) += rows;
+        }
+        if let Some(remapped) = &one.remapped {
+            sum.tenant = Some(remapped.tenant.clone());
+            sum.ids = Some(remapped.ids.clone());
+            sum.dangling.clone_from(&remapped.dangling);
         }
     }
     sum.hash = format!("{hash:032x}");

@@ -6,24 +6,37 @@ use std::time::Duration;
 use runtime::Call;
 use serde_json::Value;
 
-use super::input::{Verified, Verify};
+use super::input::{Remapping, Verified, Verify};
 use super::restore::asked;
 use super::servers;
 use super::trouble::trouble;
 use crate::answer::{Trouble, revealed};
-use crate::postgres::restore::{Checked, Pairs, check, listed};
+use crate::postgres::restore::{Checked, Guard, Job, OnConflict, Pairs, RestoreError, check, check_remapped, listed};
 
 /// Compares.
 pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> {
     let input: Verify = revealed(&call.with, &call.secrets)?;
     let scope = input.root.scope(&input.tables, true)?;
     let tenants = asked(input.tenant.as_ref(), &input.tenants)?;
-    let sides = (input.from.as_str(), input.to.as_str());
-    let locks = Duration::from_secs(5);
-    let checked = match check(pairs, sides, &scope, &tenants, locks).await {
+    let remap = input.remap.as_ref().map(Remapping::remap).transpose()?;
+    let job = Job {
+        from: input.from,
+        to: input.to,
+        scope,
+        tenants,
+        remap,
+        on_conflict: OnConflict::Fail,
+        connections: 1,
+        lock_timeout: Duration::from_secs(5),
+        guard: Guard::default(),
+        run: String::new(),
+        key: String::new(),
+        token: 0,
+    };
+    let checked = match compared(pairs, &job).await {
         Err(error) if servers::is_away(&error) => {
-            servers::back(&input.from, &input.to).await?;
-            check(pairs, sides, &scope, &tenants, locks).await
+            servers::back(&job.from, &job.to).await?;
+            compared(pairs, &job).await
         }
         checked => checked,
     };
@@ -44,4 +57,12 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
     let tables: BTreeMap<_, _> = tables.into_iter().collect();
     serde_json::to_value(Verified { rows, tables })
         .map_err(|error| Trouble::retry("postgres.failed", error.to_string()))
+}
+
+/// Compares tenants under their old IDs, or one under its new ones.
+async fn compared(pairs: &Pairs, job: &Job) -> Result<Checked, RestoreError> {
+    match &job.remap {
+        Some(remap) => check_remapped(pairs, job, remap).await,
+        None => check(pairs, (&job.from, &job.to), &job.scope, &job.tenants, job.lock_timeout).await,
+    }
 }

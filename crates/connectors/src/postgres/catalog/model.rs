@@ -134,6 +134,9 @@ pub struct Column {
     pub default: Option<String>,
     /// Whether it is computed.
     pub generated: Option<Generated>,
+    /// The columns that it is computed from.
+    #[serde(default)]
+    pub computed_from: Vec<String>,
     /// Whether it numbers itself.
     pub identity: Option<Identity>,
     /// Whether it holds the number of a large object.

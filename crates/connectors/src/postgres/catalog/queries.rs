@@ -26,7 +26,11 @@ WITH RECURSIVE base AS (
 )
 SELECT a.attrelid, a.attname::text, format_type(a.atttypid, a.atttypmod), format_type(b.base, NULL),
        a.attnotnull OR b.not_null, CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
-       a.attgenerated::text, a.attidentity::text, b.base = 'oid'::regtype
+       a.attgenerated::text, a.attidentity::text, b.base = 'oid'::regtype,
+       ARRAY(SELECT f.attname::text FROM pg_attribute f WHERE a.attgenerated <> '' AND f.attrelid = a.attrelid AND f.attnum > 0
+             AND f.attnum <> a.attnum AND EXISTS (SELECT FROM pg_depend u WHERE u.refclassid = 'pg_class'::regclass
+               AND u.refobjid = f.attrelid AND u.refobjsubid = f.attnum AND (u.classid, u.objid, u.objsubid) IN
+               (('pg_class'::regclass, a.attrelid, a.attnum), ('pg_attrdef'::regclass, d.oid, 0))) ORDER BY f.attnum)
 FROM pg_attribute a
 JOIN base b ON b.type = a.atttypid AND b.typtype <> 'd'
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

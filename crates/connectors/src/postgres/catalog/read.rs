@@ -151,8 +151,8 @@ impl Catalog {
         own: &[Oid],
         places: &Places,
     ) -> Result<(), CatalogError> {
-        type Row = (Oid, String, String, String, bool, Option<String>, String, String, bool);
-        for (oid, name, data_type, base_type, not_null, default, generated, identity, large_object) in
+        type Row = (Oid, String, String, String, bool, Option<String>, String, String, bool, Vec<String>);
+        for (oid, name, data_type, base_type, not_null, default, generated, identity, large_object, computed_from) in
             ask::<Row>(snapshot, "the columns", queries::COLUMNS, own).await?
         {
             let Some(&place) = places.get(&oid) else { continue };
@@ -173,6 +173,7 @@ impl Catalog {
                     _ => None,
                 },
                 large_object,
+                computed_from,
             });
         }
         type Index_ = (Oid, String, bool, bool, bool, bool, bool, Vec<String>, Option<String>, String);

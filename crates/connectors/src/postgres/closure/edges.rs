@@ -34,6 +34,18 @@ impl Edge {
     }
 }
 
+/// Returns every reference that there is: those that are known, and those that only names suggest if they may count.
+///
+/// # Errors
+/// If a declaration names what is not there.
+pub(crate) fn references(catalog: &Catalog, options: &Options) -> Result<Vec<Hop>, ClosureError> {
+    let mut edges = known(catalog, options)?;
+    if options.by_name {
+        edges.extend(by_name(catalog, &edges));
+    }
+    Ok(edges.into_iter().map(|edge| edge.hop).collect())
+}
+
 /// Returns foreign keys, inherited ones and declared references, in order of the table that refers.
 pub(super) fn known(catalog: &Catalog, options: &Options) -> Result<Vec<Edge>, ClosureError> {
     let mut edges = Vec::new();

@@ -15,5 +15,6 @@ mod rows;
 mod tests;
 
 pub use declaration::{Declaration, DeclarationError, Options};
+pub(crate) use edges::references;
 pub use model::{Class, Closure, ClosureError, Hop, Link, TableClass, Way};
 pub use rows::Rows;

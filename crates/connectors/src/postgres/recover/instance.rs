@@ -52,7 +52,7 @@ impl Instance {
         let useful = found.filter(|state| state.phase != Phase::Filling && !state.is_of_another_boot());
         let is_found = useful.is_some();
         let state = useful.unwrap_or_else(|| State::new(stamp(place.at), place.socket(), place.port));
-        let mut own = Own { place, source, input, account, state };
+        let mut own = Own { place, source, input, account, state, starts: 0, walk: None };
         if is_found && matches!(own.settle().await?, Settled::Stands) {
             return Ok(Self { what: What::Own(Box::new(own)) });
         }
@@ -72,12 +72,39 @@ impl Instance {
         self.recovered().url
     }
 
+    /// How often its server was started through this value.
+    pub(crate) fn starts(&self) -> u64 {
+        match &self.what {
+            What::Own(own) => own.starts,
+            What::Managed(_) => 0,
+        }
+    }
+
     /// Where the instance is and what proves the point that it stands at.
     pub(crate) fn recovered(&self) -> Recovered {
         match &self.what {
             What::Own(own) => own.recovered(),
             What::Managed(recovered) => Recovered::clone(recovered),
         }
+    }
+
+    /// As [`Instance::advance`], for a server that nobody else reads: where WAL lies in a folder it is not started anew
+    /// for each point, and connections stay.
+    ///
+    /// # Errors
+    /// As [`Instance::advance`].
+    ///
+    /// # Cancel safety
+    /// As [`Instance::advance`].
+    pub(crate) async fn walk_to(&mut self, at: DateTime<Utc>) -> Result<(), Trouble> {
+        if let What::Own(own) = &mut self.what {
+            let _hold = Hold::take(&own.place.folder).await?;
+            if own.walk_to(at).await? {
+                return Ok(());
+            }
+            own.walk = None;
+        }
+        self.advance(at).await
     }
 
     /// Moves the instance on to a later point, and waits until it stands there. Open connections end. The point where

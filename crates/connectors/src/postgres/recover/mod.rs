@@ -3,13 +3,15 @@
 //! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data
 //! folder, `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `own` and
 //! `instance` join them, and `removal` ends them. `revive` starts one again whose server died while it was
-//! needed. `preflight` asks before a run, by what `reach` sees in
-//! the archive.
+//! needed. `walk` leads one from point to point, by the WAL that `gate` lets through. `preflight` asks before a run, by
+//! what `reach` sees in the archive.
 
 mod account;
 mod base;
 mod command;
 mod copy;
+mod ends;
+mod gate;
 mod input;
 mod instance;
 mod log;
@@ -20,12 +22,14 @@ mod programs;
 mod reach;
 mod removal;
 mod revive;
+mod segments;
 mod server;
 mod settings;
 mod source;
 mod space;
 mod state;
 mod trouble;
+mod walk;
 mod watch;
 
 pub(crate) use input::{Dropped, Recover, Recovered};

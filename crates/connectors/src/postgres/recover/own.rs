@@ -9,6 +9,7 @@ use super::account::Account;
 use super::base::{Base, choose};
 use super::command;
 use super::copy::{Stop, StopOnDrop, copy};
+use super::gate::Gate;
 use super::input::{Evidence, Recover, Recovered, Stands};
 use super::place::{Hold, Place, point, stamp};
 use super::programs::Programs;
@@ -19,6 +20,7 @@ use super::source::{Kind, Source};
 use super::space;
 use super::state::{Phase, Stand, State};
 use super::trouble::{blocking, files};
+use super::walk::Walk;
 use super::watch::{Seen, shorten, until_stands};
 use crate::answer::Trouble;
 
@@ -32,6 +34,10 @@ pub(super) struct Own {
     pub(super) input: Recover,
     pub(super) account: Account,
     pub(super) state: State,
+    /// How often its server was started by us.
+    pub(super) starts: u64,
+    /// How it is led on, once it walks.
+    pub(super) walk: Option<Walk>,
 }
 
 /// What came of bringing a server to its point.
@@ -109,15 +115,10 @@ impl Own {
                 if server.is_open() {
                     shorten(&url).await;
                 }
-                // A standby that pauses takes a second to hear that it shall end in order; a crash costs it nothing.
-                server.stop().await?;
-                self.account.private(&self.place.socket())?;
-                server.forget_killed(&self.place.socket())?;
-                server.point_back(&self.place.socket())?;
-                self.configure(&programs)?;
+                self.stop_and_configure(&server, &programs, None).await?;
                 self.state.phase = Phase::Filled;
                 self.state.write(&folder)?;
-                server.start(&programs, &self.account)?;
+                self.start(&server, &programs)?;
             }
             match until_stands(&server, &url).await? {
                 Seen::Stands(stand) => return self.stands(stand),
@@ -136,6 +137,26 @@ impl Own {
             .hint("server.log in the instance's folder says which"))
     }
 
+    /// Ends the server if it runs, and makes everything ready for its next start.
+    pub(super) async fn stop_and_configure(
+        &self,
+        server: &Server,
+        programs: &Programs,
+        gate: Option<&Gate>,
+    ) -> Result<(), Trouble> {
+        // A standby that pauses takes a second to hear that it shall end in order; a crash costs it nothing.
+        server.stop().await?;
+        self.account.private(&self.place.socket())?;
+        server.forget_killed(&self.place.socket())?;
+        server.point_back(&self.place.socket())?;
+        self.configure(programs, gate)
+    }
+
+    pub(super) fn start(&mut self, server: &Server, programs: &Programs) -> Result<(), Trouble> {
+        self.starts += 1;
+        server.start(programs, &self.account)
+    }
+
     /// Keeps where the server stands.
     fn stands(&mut self, stand: Stand) -> Result<Settled, Trouble> {
         let before = self.state.stand.clone();
@@ -150,24 +171,30 @@ impl Own {
         Ok(Settled::Stands)
     }
 
-    fn wal_folder(&self) -> Option<&Path> {
+    pub(super) fn wal_folder(&self) -> Option<&Path> {
         match &self.source.kind {
             Kind::Files { wal, .. } | Kind::Command { wal, .. } => wal.folder(),
             Kind::Managed { .. } => None,
         }
     }
 
-    /// Writes the server's settings for the point that the state file names.
-    fn configure(&self, programs: &Programs) -> Result<(), Trouble> {
+    /// Writes the server's settings: for the point that the state file names, or for WAL that comes through a gate.
+    fn configure(&self, programs: &Programs, gate: Option<&Gate>) -> Result<(), Trouble> {
         let data = self.place.data();
-        let restore_command = match &self.source.kind {
-            Kind::Files { wal, .. } | Kind::Command { wal, .. } => wal.restore_command(),
-            Kind::Managed { .. } => String::new(),
+        let restore_command = match (gate, &self.source.kind) {
+            (Some(gate), _) => gate.restore_command(),
+            (None, Kind::Files { wal, .. } | Kind::Command { wal, .. }) => wal.restore_command(),
+            (None, Kind::Managed { .. }) => String::new(),
         };
+        let (signal, other) = match gate {
+            Some(_) => ("standby.signal", "recovery.signal"),
+            None => ("recovery.signal", "standby.signal"),
+        };
+        let _ = std::fs::remove_file(data.join(other));
         let settings = Settings {
             socket: &self.place.socket(),
             port: self.place.port,
-            at: point(&self.state.asked)?,
+            at: if gate.is_some() { None } else { Some(point(&self.state.asked)?) },
             restore_command: &restore_command,
             timeline: &self.source.timeline,
             shared_buffers: &self.input.shared_buffers,
@@ -179,7 +206,7 @@ impl Own {
             ("postgresql.auto.conf", String::new()),
             ("pg_hba.conf", HBA.to_owned()),
             ("pg_ident.conf", String::new()),
-            ("recovery.signal", String::new()),
+            (signal, String::new()),
         ];
         for (name, text) in all {
             let path = data.join(name);
@@ -189,7 +216,7 @@ impl Own {
         Ok(())
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         let (role, database) = (encoded(&self.input.role), encoded(self.input.database()));
         let socket = encoded(&self.place.socket().display().to_string());
         format!("postgres://{role}@localhost:{}/{database}?host={socket}", self.place.port)

@@ -10,7 +10,8 @@ use super::programs::Control;
 pub(super) struct Settings<'s> {
     pub(super) socket: &'s Path,
     pub(super) port: u16,
-    pub(super) at: DateTime<Utc>,
+    /// Where the replay stops; `None` if it goes as far as WAL is let through to it.
+    pub(super) at: Option<DateTime<Utc>>,
     pub(super) restore_command: &'s str,
     pub(super) timeline: &'s str,
     pub(super) shared_buffers: &'s str,
@@ -48,9 +49,15 @@ impl Settings<'_> {
         // Where it stops. Inclusive: what was committed at the point is there, as with every other store.
         set("hot_standby", "on");
         set("restore_command", self.restore_command);
-        set("recovery_target_time", &self.at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
-        set("recovery_target_inclusive", "true");
-        set("recovery_target_action", "pause");
+        match self.at {
+            Some(at) => {
+                set("recovery_target_time", &at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
+                set("recovery_target_inclusive", "true");
+                set("recovery_target_action", "pause");
+            }
+            // How soon it looks again for what was let through.
+            None => set("wal_retrieve_retry_interval", "10ms"),
+        }
         set("recovery_target_timeline", self.timeline);
         // A server that dies loses nothing by this; a host that dies does, and then the copy is made anew.
         set("fsync", "off");
@@ -105,7 +112,7 @@ mod tests {
         let text = Settings {
             socket: Path::new("/it's, here"),
             port: 7,
-            at: point("2022-04-05T09:33:00.1234567+02:00").expect("a time"),
+            at: Some(point("2022-04-05T09:33:00.1234567+02:00").expect("a time")),
             restore_command: "cp 'a\\b/%f' \"%p\"",
             timeline: "latest",
             shared_buffers: "1MB",

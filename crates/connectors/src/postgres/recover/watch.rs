@@ -23,10 +23,10 @@ const REPLAYED_AGAIN: i64 = 256 << 20;
 
 /// What a server that runs looks like at a moment.
 pub(super) struct Look {
-    in_recovery: bool,
-    is_paused: bool,
-    lsn: Option<String>,
-    last_commit_at: Option<DateTime<Utc>>,
+    pub(super) in_recovery: bool,
+    pub(super) is_paused: bool,
+    pub(super) lsn: Option<String>,
+    pub(super) last_commit_at: Option<DateTime<Utc>>,
 }
 
 /// What became of a start.
@@ -105,7 +105,8 @@ pub(super) async fn shorten(url: &str) {
     }
 }
 
-async fn look(connection: &mut PgConnection) -> Result<Look, sqlx::Error> {
+/// Looks at a server.
+pub(super) async fn look(connection: &mut PgConnection) -> Result<Look, sqlx::Error> {
     let query = "SELECT pg_is_in_recovery(), \
         CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() = 'paused' ELSE false END, \
         pg_last_wal_replay_lsn()::text, pg_last_xact_replay_timestamp()";

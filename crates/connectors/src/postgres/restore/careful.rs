@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
-use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form};
+use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Fields, Form};
 use super::error::{Conflict, ConflictKind, RestoreError, failed};
 use super::large_objects;
 use super::load::{self, Opened, Restored, Ticket};
@@ -22,6 +22,9 @@ use super::work::OnConflict;
 
 /// Bytes that are handed to a server at once.
 const CHUNK: usize = 512 * 1024;
+/// What is compared is judged by its size, not as one small tenant of many.
+pub(crate) const BY_SIZE: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; \
+    SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan";
 
 /// What a look without writing found.
 #[derive(Clone, Debug, Default)]
@@ -55,17 +58,7 @@ pub(crate) async fn restore(
 ) -> Result<Restored, RestoreError> {
     load::begin(&mut live.connection).await?;
     let done = attempt(live, origin, pair, statements, ticket, policy).await;
-    match done {
-        Ok(restored) if restored.before => {
-            load::rollback(&mut live.connection).await?;
-            Ok(restored)
-        }
-        Ok(restored) => load::commit(&mut live.connection).await.map(|()| restored),
-        Err(error) => {
-            load::rollback(&mut live.connection).await?;
-            Err(error)
-        }
-    }
+    load::end(&mut live.connection, done).await
 }
 
 /// Looks what a restore would do; everything that it writes is temporary and rolled back.
@@ -88,7 +81,7 @@ async fn looked(
     tenant: &str,
 ) -> Result<Looked, RestoreError> {
     let mut staged = stage(live, origin, pair, tenant).await?;
-    let mut survey = staged.survey(live).await?;
+    let mut survey = survey(&staged.stages, live).await?;
     if let Some(backup) = origin.server()
         && pair.has_large_objects()
     {
@@ -119,52 +112,89 @@ async fn attempt(
         Opened::New { before, .. } => before,
     };
     let connection = &mut live.connection;
-    // What is compared is judged by its size, not as one small tenant of many.
-    run(connection, "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan", "set up the session").await?;
+    run(connection, BY_SIZE, "set up the session").await?;
     let mut staged = stage(connection, origin, pair, ticket.tenant).await?;
-    let survey = staged.survey(connection).await?;
+    let put = put(connection, &staged.stages, ticket.tenant, policy).await?;
+    let left: Vec<(usize, usize, Open)> = staged.ties.left(&pair.sheets);
+    let shared = references::settle(connection, origin, pair, ticket.tenant, left).await?;
+    if pair.has_large_objects() {
+        large_objects::restore(connection, origin, pair, ticket.tenant).await?;
+    }
+    let begun = std::time::Instant::now();
+    verify(&staged.stages, &staged.tallies, connection, ticket.tenant, put.kept).await?;
+    if put.is_whole() {
+        let back = load::read_back(connection, pair, statements, ticket.tenant, u64::MAX).await?;
+        load::compare(pair, ticket.tenant, &staged.tallies, &back)?;
+    }
+    let restored = Restored {
+        rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
+        tables: load::named(pair, &staged.tallies),
+        shared,
+        verifying: begun.elapsed(),
+        ..put.restored()
+    };
+    load::close(live, pair, statements, ticket, &restored, &before).await?;
+    Ok(restored)
+}
+
+/// What was done with staged rows.
+pub(crate) struct Put {
+    inserted: u64,
+    replaced: u64,
+    already: u64,
+    /// Live rows that were kept.
+    pub(crate) kept: u64,
+    /// Whether live rows stay that were not staged.
+    extra: bool,
+}
+
+impl Put {
+    /// Whether the live rows of the tenant are now the staged ones, and no others.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.kept == 0 && !self.extra
+    }
+
+    pub(crate) fn restored(&self) -> Restored {
+        Restored {
+            inserted: self.inserted,
+            already: self.already,
+            replaced: self.replaced,
+            kept: self.kept,
+            ..Restored::default()
+        }
+    }
+}
+
+/// Looks at every staged row and writes it, unless something is in the way that the policy does not settle.
+pub(crate) async fn put(
+    live: &mut PgConnection,
+    stages: &[Stage<'_>],
+    tenant: &str,
+    policy: OnConflict,
+) -> Result<Put, RestoreError> {
+    let survey = survey(stages, live).await?;
     let stays = |conflict: &&Conflict| match conflict.kind {
         ConflictKind::Differs | ConflictKind::Extra => policy == OnConflict::Fail,
         _ => true,
     };
     let conflicts: Vec<Conflict> = survey.conflicts.iter().filter(stays).cloned().collect();
     if !conflicts.is_empty() {
-        return Err(RestoreError::Conflict { tenant: ticket.tenant.to_owned(), conflicts });
+        return Err(RestoreError::Conflict { tenant: tenant.to_owned(), conflicts });
     }
     let (mut inserted, mut replaced) = (0, 0);
-    for stage in &staged.stages {
+    for stage in stages {
         if policy == OnConflict::Replace && survey.differs > 0 {
-            replaced += stage.replace(connection).await?;
+            replaced += stage.replace(live).await?;
         }
-        inserted += stage.insert(connection).await.map_err(|error| taken(ticket.tenant, stage.sheet, error))?;
+        inserted += stage.insert(live).await.map_err(|error| taken(tenant, stage.sheet, error))?;
     }
-    let left: Vec<(usize, usize, Open)> = staged.ties.left(&pair.sheets);
-    let shared = references::settle(connection, origin, pair, ticket.tenant, left).await?;
-    if pair.has_large_objects() {
-        large_objects::restore(connection, origin, pair, ticket.tenant).await?;
-    }
-    let kept = if policy == OnConflict::KeepLive { survey.differs } else { 0 };
-    let begun = std::time::Instant::now();
-    staged.verify(connection, ticket.tenant, kept).await?;
-    let extra = survey.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Extra);
-    let rows = staged.tallies.iter().map(|tally| tally.rows).sum();
-    if kept == 0 && !extra {
-        let back = load::read_back(connection, pair, statements, ticket.tenant, u64::MAX).await?;
-        load::compare(pair, ticket.tenant, &staged.tallies, &back)?;
-    }
-    let restored = Restored {
-        rows,
+    Ok(Put {
         inserted,
-        already: survey.already,
         replaced,
-        kept,
-        tables: load::named(pair, &staged.tallies),
-        shared,
-        before: false,
-        verifying: begun.elapsed(),
-    };
-    load::close(live, pair, statements, ticket, &restored, &before).await?;
-    Ok(restored)
+        already: survey.already,
+        kept: if policy == OnConflict::KeepLive { survey.differs } else { 0 },
+        extra: survey.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Extra),
+    })
 }
 
 /// An exclusion, or a unique expression, that only the server can judge.
@@ -182,38 +212,38 @@ fn taken(tenant: &str, sheet: &Sheet, error: RestoreError) -> RestoreError {
 }
 
 /// All rows of a tenant, staged.
-struct Staged<'a> {
-    stages: Vec<Stage<'a>>,
-    tallies: Vec<Tally>,
-    ties: Ties,
+pub(crate) struct Staged<'a> {
+    pub(crate) stages: Vec<Stage<'a>>,
+    pub(crate) tallies: Vec<Tally>,
+    pub(crate) ties: Ties,
 }
 
-impl Staged<'_> {
-    async fn survey(&self, live: &mut PgConnection) -> Result<Survey, RestoreError> {
-        let mut survey = Survey::default();
-        for stage in &self.stages {
-            stage.look(live, &mut survey).await?;
-        }
-        Ok(survey)
+pub(crate) async fn survey(stages: &[Stage<'_>], live: &mut PgConnection) -> Result<Survey, RestoreError> {
+    let mut survey = Survey::default();
+    for stage in stages {
+        stage.look(live, &mut survey).await?;
     }
+    Ok(survey)
+}
 
-    /// Checks that each staged row has an equal live one, but for those that were kept.
-    async fn verify(&self, live: &mut PgConnection, tenant: &str, mut kept: u64) -> Result<(), RestoreError> {
-        let mut differences = Vec::new();
-        for (stage, tally) in self.stages.iter().zip(&self.tallies) {
-            let without = tally.rows - stage.equal(live).await?.min(tally.rows);
-            let excused = without.min(kept);
-            kept -= excused;
-            if without > excused {
-                differences.push(format!("{}: {} of {} rows", stage.sheet.label, without - excused, tally.rows));
-            }
-        }
-        if differences.is_empty() {
-            Ok(())
-        } else {
-            Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences })
+/// Checks that each staged row has an equal live one, but for those that were kept.
+pub(crate) async fn verify(
+    stages: &[Stage<'_>],
+    tallies: &[Tally],
+    live: &mut PgConnection,
+    tenant: &str,
+    mut kept: u64,
+) -> Result<(), RestoreError> {
+    let mut differences = Vec::new();
+    for (stage, tally) in stages.iter().zip(tallies) {
+        let without = tally.rows - stage.equal(live).await?.min(tally.rows);
+        let excused = without.min(kept);
+        kept -= excused;
+        if without > excused {
+            differences.push(format!("{}: {} of {} rows", stage.sheet.label, without - excused, tally.rows));
         }
     }
+    if differences.is_empty() { Ok(()) } else { Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences }) }
 }
 
 async fn stage<'a>(
@@ -223,11 +253,26 @@ async fn stage<'a>(
     tenant: &str,
 ) -> Result<Staged<'a>, RestoreError> {
     let wanted = pair.wanted([tenant]);
+    let all = &pair.sheets.all;
+    let stages: Vec<Stage<'a>> = (0..all.len()).filter_map(|at| Stage::new(pair, all, at, &wanted)).collect();
+    let mut tallies = vec![Tally::default(); all.len()];
+    let see = |table: usize, row: &[u8], fields: &Fields| tallies[table].add(fields.span(row, 1, fields.len()));
+    let ties = fill(live, origin, pair, tenant, see).await?;
+    Ok(Staged { stages, tallies, ties })
+}
+
+/// Makes the twin of each table, and fills it with a tenant's rows; each is seen, the tenant's ID in its first field.
+pub(crate) async fn fill(
+    live: &mut PgConnection,
+    origin: &mut Origin,
+    pair: &Pair,
+    tenant: &str,
+    mut see: impl FnMut(usize, &[u8], &Fields),
+) -> Result<Ties, RestoreError> {
+    let wanted = pair.wanted([tenant]);
     let mut ties = Ties::new(&pair.sheets);
-    let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
-    let mut stages = Vec::with_capacity(tallies.len());
     for (table, sheet) in pair.sheets.all.iter().enumerate() {
-        let Some(stage) = Stage::new(pair, table, &wanted) else { continue };
+        let Some(stage) = Stage::new(pair, &pair.sheets.all, table, &wanted) else { continue };
         stage.create(live).await?;
         let mut cutter = Cutter::default();
         let mut rows = Vec::new();
@@ -241,7 +286,8 @@ async fn stage<'a>(
         while let Some(message) = futures::TryStreamExt::try_next(&mut messages).await? {
             splitter.feed(&message, |row| {
                 cutter.fields.find(sheet.form, row)?;
-                cutter.pass_all(sheet, row, &mut rows, &mut tallies[table])?;
+                cutter.pass_all(sheet, row, &mut rows)?;
+                see(table, row, &cutter.fields);
                 ties.see(&pair.sheets, table, row, &cutter.fields, 1);
                 Ok(())
             })?;
@@ -256,7 +302,6 @@ async fn stage<'a>(
         copy.send(rows).await.map_err(doing())?;
         copy.finish().await.map_err(doing())?;
         stage.analyse(live).await?;
-        stages.push(stage);
     }
-    Ok(Staged { stages, tallies, ties })
+    Ok(ties)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::remap::{Dangling, RemapError};
 use crate::postgres::catalog::CatalogError;
 use crate::postgres::closure::ClosureError;
 use crate::postgres::connect::ConnectError;
@@ -26,6 +27,17 @@ pub enum RestoreError {
     /// The closure could not be computed.
     #[error(transparent)]
     Closure(#[from] ClosureError),
+    /// The rows cannot get new IDs as it was asked for.
+    #[error(transparent)]
+    Remap(#[from] RemapError),
+    /// Old IDs are left where new ones should be, or where nobody declared any.
+    #[error("{tenant}: rolled back, old IDs would be left in {}", listed(.found))]
+    Dangling {
+        /// The tenant's old ID.
+        tenant: String,
+        /// Which columns.
+        found: Vec<Dangling>,
+    },
     /// Tables that nobody can class.
     #[error("it is not known whose the rows of these tables are: {}", listed(.0))]
     Unclassed(Vec<String>),
@@ -186,6 +198,8 @@ impl RestoreError {
             Self::Moving(_) => "postgres.moving",
             Self::Catalog(error) => error.code(),
             Self::Closure(error) => error.code(),
+            Self::Remap(error) => error.code(),
+            Self::Dangling { .. } => "remap.dangling",
             Self::Unclassed(_) => "postgres.unclassed",
             Self::Drift(_) => "postgres.schema_drift",
             Self::Triggers(_) => "postgres.triggers",
@@ -215,6 +229,14 @@ impl RestoreError {
             }
             Self::Catalog(error) => error.hint().to_owned(),
             Self::Closure(error) => error.hint(),
+            Self::Remap(error) => error.hint().to_owned(),
+            Self::Dangling { found, .. } => {
+                let (table, column) = found.first().map_or(("TABLE", "COLUMN"), |it| (&it.table, &it.column));
+                format!(
+                    "declare what the column holds, as text: [\"{table}({column})->TABLE(COLUMN)\"], json: [\"{table}({column} $.PATH)->TABLE(COLUMN)\"] \
+                     or keep: [\"{table}.{column}\"]; `dangling: report` accepts what nobody declared"
+                )
+            }
             Self::Unclassed(_) => {
                 "`reinstate tenant closure` says why; declare each table (shared, ephemeral, tenant or a reference)"
                     .into()
@@ -254,6 +276,7 @@ impl RestoreError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Connect(error) => !matches!(error, ConnectError::Url { .. }),
+            Self::Remap(RemapError::Clash { .. }) => true,
             Self::Catalog(CatalogError::Refused { .. }) | Self::Moving(_) | Self::Stream(_) => true,
             // What the server says of the data (class 22 and 23) or of the statement (42) stays so.
             Self::Database { state, .. } => state

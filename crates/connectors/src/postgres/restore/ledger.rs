@@ -1,4 +1,4 @@
-//! Our one table in a live database: what was restored and taken back, in the same commit as the rows.
+//! Our record in a live database: what was restored and taken back, in the same commit as the rows.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, failed};
+use super::remap::Remapped;
 use super::session::run;
 use super::tally::TableTally;
 
@@ -34,6 +35,9 @@ pub(crate) struct Detail {
     /// The key of the restore that this takes back; the numbers of rows are then of rows that went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removes: Option<String>,
+    /// What new IDs the tenant got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) remapped: Option<Box<Remapped>>,
     /// Whether triggers were allowed to write beside us.
     #[serde(default)]
     pub(crate) noisy: bool,
@@ -72,15 +76,21 @@ impl Entry {
 
 /// Makes the ledger where there is none.
 pub(crate) async fn make(connection: &mut PgConnection) -> Result<(), RestoreError> {
-    if is_there(connection).await? {
+    make_table(connection, "reinstate.ledger", CREATE).await
+}
+
+/// Makes a table of ours where there is none.
+pub(crate) async fn make_table(connection: &mut PgConnection, table: &str, create: &str) -> Result<(), RestoreError> {
+    if has_table(connection, table).await? {
         return Ok(());
     }
-    match run(connection, CREATE, "make the ledger (schema reinstate)").await {
+    let doing = format!("make the table {table}");
+    match run(connection, create, &doing).await {
         // Another session was making it at the same moment.
         Err(RestoreError::Database { state: Some(state), .. })
             if matches!(state.as_str(), "23505" | "42P06" | "42P07") =>
         {
-            run(connection, CREATE, "make the ledger (schema reinstate)").await
+            run(connection, create, &doing).await
         }
         made => made,
     }
@@ -88,10 +98,16 @@ pub(crate) async fn make(connection: &mut PgConnection) -> Result<(), RestoreErr
 
 /// Returns whether there is a ledger.
 pub(crate) async fn is_there(connection: &mut PgConnection) -> Result<bool, RestoreError> {
-    let (there,): (bool,) = sqlx::query_as("SELECT to_regclass('reinstate.ledger') IS NOT NULL")
+    has_table(connection, "reinstate.ledger").await
+}
+
+/// Returns whether there is a table of ours.
+pub(crate) async fn has_table(connection: &mut PgConnection, table: &str) -> Result<bool, RestoreError> {
+    let (there,): (bool,) = sqlx::query_as("SELECT to_regclass($1) IS NOT NULL")
+        .bind(table)
         .fetch_one(connection)
         .await
-        .map_err(failed("look for the ledger"))?;
+        .map_err(failed(format!("look for {table}")))?;
     Ok(there)
 }
 
@@ -116,6 +132,24 @@ pub(crate) async fn row(connection: &mut PgConnection, key: &str) -> Result<Opti
     let select = format!("SELECT {ENTRY} FROM reinstate.ledger AS l WHERE l.key = $1");
     let found: Option<(String,)> = sqlx::query_as(AssertSqlSafe(select))
         .bind(key)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read the ledger"))?;
+    found.map(|(text,)| Entry::read(&text)).transpose()
+}
+
+/// Returns the row of a unit's restore by which a tenant got this new ID.
+pub(crate) async fn renamed(
+    connection: &mut PgConnection,
+    unit: &str,
+    tenant: &str,
+) -> Result<Option<Entry>, RestoreError> {
+    let select = format!(
+        "SELECT {ENTRY} FROM reinstate.ledger AS l WHERE starts_with(l.key, $1 || '/') AND l.tenant = $2 AND l.detail ? 'remapped'"
+    );
+    let found: Option<(String,)> = sqlx::query_as(AssertSqlSafe(select))
+        .bind(unit)
+        .bind(tenant)
         .fetch_optional(connection)
         .await
         .map_err(failed("read the ledger"))?;

@@ -15,6 +15,7 @@ use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::Pair;
 use super::references;
+use super::remap::Remapped;
 use super::session::{Live, run};
 use super::sheet::Sheet;
 use super::source::{self, Cutter, Extract};
@@ -52,6 +53,8 @@ pub struct Restored {
     pub tables: BTreeMap<String, TableTally>,
     /// Rows of shared tables that were gone and were made again, by table.
     pub shared: BTreeMap<String, u64>,
+    /// What new IDs the tenant got; none if it is under its old ones.
+    pub remapped: Option<Box<Remapped>>,
     /// Whether an earlier attempt had done it.
     pub before: bool,
     /// Time in which the rows were read back and compared.
@@ -68,6 +71,7 @@ impl From<Entry> for Restored {
             kept: entry.detail.kept,
             tables: entry.detail.tables,
             shared: entry.detail.shared,
+            remapped: entry.detail.remapped,
             before: true,
             verifying: Duration::ZERO,
         }
@@ -226,6 +230,7 @@ pub(crate) async fn close(
         kept: restored.kept,
         shared: restored.shared.clone(),
         removes: None,
+        remapped: restored.remapped.clone(),
         noisy: pair.noisy || !live.quiet,
     };
     let detail =
@@ -418,6 +423,17 @@ pub(crate) async fn begin(live: &mut PgConnection) -> Result<(), RestoreError> {
 
 pub(crate) async fn rollback(live: &mut PgConnection) -> Result<(), RestoreError> {
     run(live, "ROLLBACK", "roll back").await
+}
+
+/// Ends the transaction of a restore: what was done in it is committed; what was done before, or failed, leaves nothing.
+pub(crate) async fn end(
+    live: &mut PgConnection,
+    done: Result<Restored, RestoreError>,
+) -> Result<Restored, RestoreError> {
+    match done {
+        Ok(restored) if !restored.before => commit(live).await.map(|()| restored),
+        settled => rollback(live).await.and(settled),
+    }
 }
 
 /// Commits; whatever goes wrong now leaves it open whether the rows are there.

@@ -2,8 +2,10 @@
 //!
 //! `pair` compares both databases and settles each table's part (`sheet`, `types`, `drift`); `source` reads tenants out
 //! (`copy_stream`, `tally`, `ties`); `load` writes one in one transaction with its `ledger` row (`statements`,
-//! `references`), `careful` where live rows are in the way (`stage`); `pace` keeps it from being felt; `work` does it for many.
+//! `references`), `careful` where live rows are in the way (`stage`), `remap` under new IDs; `pace` keeps it from being
+//! felt; `work` does it for many.
 
+mod ahead;
 mod careful;
 mod copy_stream;
 mod drift;
@@ -21,6 +23,7 @@ mod pace;
 mod pair;
 mod pairs;
 mod references;
+mod remap;
 mod remove;
 mod residue;
 mod sequences;
@@ -48,6 +51,8 @@ pub(crate) use origin::EXTRACT;
 pub use pair::Scope;
 pub(crate) use pair::{Pair, loud, needs_quiet};
 pub(crate) use pairs::Pairs;
+pub(crate) use remap::check as check_remapped;
+pub use remap::{Dangling, Mention, OnDangling, Remap, RemapError, Remapped, Step};
 pub(crate) use remove::{Removal, remove};
 pub use residue::Residue;
 pub use sequences::Raised;

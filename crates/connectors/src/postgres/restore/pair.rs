@@ -10,7 +10,7 @@ use super::extracted::Described;
 use super::sheet::Sheets;
 use super::types::Facts;
 use crate::glob;
-use crate::postgres::catalog::{Catalog, TriggerState};
+use crate::postgres::catalog::{Catalog, Sequence, TriggerState};
 use crate::postgres::closure::{Class, Closure, Options};
 use crate::postgres::quote::{literal, qualified};
 
@@ -34,6 +34,8 @@ pub(crate) struct Pair {
     pub(crate) closure: Closure,
     pub(crate) sheets: Sheets,
     pub(crate) lost: Vec<LostPartition>,
+    /// Sequences of the live database, their tables by place in the backup's catalogue.
+    pub(crate) numbers: Vec<Sequence>,
     /// Whether triggers may write beside us, so that counters may exceed what we wrote.
     pub(crate) noisy: bool,
 }
@@ -52,7 +54,7 @@ impl Pair {
         let Described { catalog: backup, facts } = described;
         let (closure, _) = classed(&backup, scope)?;
         let sheets = Sheets::of(&backup, &closure, (&facts, &facts), |label| wanted(scope, label));
-        Ok(Self { backup, closure, sheets, lost: Vec::new(), noisy: false })
+        Ok(Self { backup, closure, sheets, lost: Vec::new(), numbers: Vec::new(), noisy: false })
     }
 
     /// Reads the live catalogue and compares it with the backup's; changes nothing.
@@ -84,7 +86,12 @@ impl Pair {
             return Err(RestoreError::Triggers(loud));
         }
         let sheets = Sheets::of(&was, &closure, (&facts, &live_facts), |label| wanted(scope, label));
-        Ok(Self { backup: was, closure, sheets, lost, noisy: !loud.is_empty() })
+        let numbers = is.sequences.iter().filter_map(|sequence| {
+            let table = drift::place(&was, &is.tables[sequence.table])?;
+            Some(Sequence { table, ..sequence.clone() })
+        });
+        let numbers = numbers.collect();
+        Ok(Self { backup: was, closure, sheets, lost, numbers, noisy: !loud.is_empty() })
     }
 
     /// Finds tenants with rows in partitions that the live database has not, with the names of these.

@@ -6,6 +6,7 @@ use super::error::{RestoreError, failed};
 use super::ledger::{self, Detail, Entry};
 use super::load::{self, begin, commit, rollback};
 use super::pair::Pair;
+use super::remap;
 use super::session::{Live, run};
 use super::sheet::Sheet;
 use super::source::{self, Cutter};
@@ -67,7 +68,16 @@ async fn attempt(live: &mut Live, pair: &Pair, removal: Removal<'_>) -> Result<u
         }
         return Ok(entry.inserted);
     }
-    let (rows, mark) = match ledger::row(connection, &its).await? {
+    let found = match ledger::row(connection, &its).await? {
+        Some(entry) => Some(entry),
+        None => ledger::renamed(connection, removal.undoes, removal.tenant).await?,
+    };
+    // Under new IDs the rows are another tenant's than the one that the restore was asked for.
+    let (its, tenant) = match &found {
+        Some(entry) => (entry.key.clone(), entry.tenant.clone()),
+        None => (its, removal.tenant.to_owned()),
+    };
+    let (rows, mark) = match found {
         Some(entry) if entry.undone_by.is_none() => (take(live, pair, &removal, &entry).await?, true),
         // It never was; an attempt of it that arrives late must find that it is too late.
         None => (0, true),
@@ -86,7 +96,7 @@ async fn attempt(live: &mut Live, pair: &Pair, removal: Removal<'_>) -> Result<u
         .bind(removal.token)
         .bind(removal.run)
         .bind(&root)
-        .bind(removal.tenant)
+        .bind(&tenant)
         .bind(i64::try_from(rows).unwrap_or(i64::MAX))
         .bind(&detail)
         .execute(&mut *connection)
@@ -100,7 +110,7 @@ async fn attempt(live: &mut Live, pair: &Pair, removal: Removal<'_>) -> Result<u
             .bind(&its)
             .bind(removal.run)
             .bind(&root)
-            .bind(removal.tenant)
+            .bind(&tenant)
             .bind(removal.key)
             .execute(connection)
             .await
@@ -111,7 +121,7 @@ async fn attempt(live: &mut Live, pair: &Pair, removal: Removal<'_>) -> Result<u
 
 /// Deletes a tenant's rows, if they are what the restore left.
 async fn take(live: &mut Live, pair: &Pair, removal: &Removal<'_>, entry: &Entry) -> Result<u64, RestoreError> {
-    let tenant = removal.tenant;
+    let tenant = entry.tenant.as_str();
     let changed = |differences: Vec<String>| RestoreError::ChangedSince { tenant: tenant.to_owned(), differences };
     if entry.inserted != entry.rows {
         // Which of the rows were there before was not kept.
@@ -169,6 +179,9 @@ async fn take(live: &mut Live, pair: &Pair, removal: &Removal<'_>, entry: &Entry
     }
     for (at, sheet) in pair.sheets.all.iter().enumerate() {
         left_behind(connection, pair, at, sheet, tenant).await?;
+    }
+    if entry.detail.remapped.is_some() {
+        remap::forget(connection, &entry.key).await?;
     }
     Ok(rows)
 }

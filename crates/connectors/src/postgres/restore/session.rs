@@ -12,6 +12,8 @@ const SAME_TEXTS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET 
     SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET lc_monetary = 'C'; \
     SET xmloption = 'content'; SET row_security = off; SET jit = off; SET statement_timeout = 0; \
     SET idle_in_transaction_session_timeout = 0";
+/// To start helpers of a query takes the server longer than to read a small tenant, and takes cores from its users.
+const BY_ITSELF: &str = "SET max_parallel_workers_per_gather = 0";
 
 /// Whether a database stands still: it is no standby, or one whose replay is paused.
 const STANDS: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE true END";
@@ -21,7 +23,7 @@ const STANDS: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay
 /// A standby answers long before it has got to its point; one whose backend was killed starts from an earlier one again.
 pub(crate) async fn backup(url: &str) -> Result<PgConnection, RestoreError> {
     let mut connection = connect(url).await?;
-    let text = format!("{SAME_TEXTS}; {STANDS}");
+    let text = format!("{SAME_TEXTS}; {BY_ITSELF}; {STANDS}");
     let answers = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut connection).await;
     let answers = answers.map_err(failed("set up the session"))?;
     let stands = answers.last().map(|row| row.try_get::<bool, _>(0)).transpose().map_err(failed("read a setting"))?;
@@ -45,7 +47,8 @@ impl Live {
     pub(crate) async fn open(url: &str, lock_timeout: Duration) -> Result<Self, RestoreError> {
         let mut connection = connect(url).await?;
         let millis = lock_timeout.as_millis();
-        run(&mut connection, &format!("{SAME_TEXTS}; SET lock_timeout = {millis}"), "set up the session").await?;
+        run(&mut connection, &format!("{SAME_TEXTS}; {BY_ITSELF}; SET lock_timeout = {millis}"), "set up the session")
+            .await?;
         let quiet = allowed(&mut connection, "SET session_replication_role = replica").await?;
         // Which methods there are depends on how the server was built.
         if !allowed(&mut connection, "SET wal_compression = lz4").await? {

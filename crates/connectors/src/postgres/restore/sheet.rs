@@ -9,7 +9,7 @@ use crate::postgres::closure::{Class, Closure};
 use crate::postgres::quote::{columns, name, qualified};
 
 /// A table whose rows are restored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sheet {
     /// Its place in the backup's catalogue.
     pub(crate) place: usize,
@@ -44,7 +44,7 @@ impl Sheet {
 }
 
 /// A reference of a table's rows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reference {
     /// The foreign key's name, or the columns of a declared reference.
     pub(crate) name: String,

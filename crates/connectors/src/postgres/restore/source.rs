@@ -153,33 +153,21 @@ impl Cutter {
         stream: &mut Vec<u8>,
         tally: &mut Tally,
     ) -> Result<(), RestoreError> {
-        self.write(sheet, row, sheet.stored.len(), stream, tally)
+        self.write(sheet, row, sheet.stored.len(), stream)?;
+        tally.add(self.fields.span(row, 1, self.fields.len()));
+        Ok(())
     }
 
-    /// As [`Cutter::pass`], with computed values too.
-    pub(crate) fn pass_all(
-        &self,
-        sheet: &Sheet,
-        row: &[u8],
-        stream: &mut Vec<u8>,
-        tally: &mut Tally,
-    ) -> Result<(), RestoreError> {
-        self.write(sheet, row, sheet.stored.len() + sheet.computed.len(), stream, tally)
+    /// Appends all values of a row to a stream, computed ones too.
+    pub(crate) fn pass_all(&self, sheet: &Sheet, row: &[u8], stream: &mut Vec<u8>) -> Result<(), RestoreError> {
+        self.write(sheet, row, sheet.stored.len() + sheet.computed.len(), stream)
     }
 
-    fn write(
-        &self,
-        sheet: &Sheet,
-        row: &[u8],
-        written: usize,
-        stream: &mut Vec<u8>,
-        tally: &mut Tally,
-    ) -> Result<(), RestoreError> {
+    fn write(&self, sheet: &Sheet, row: &[u8], written: usize, stream: &mut Vec<u8>) -> Result<(), RestoreError> {
         let all = sheet.stored.len() + sheet.computed.len();
         if self.fields.len() != all + 1 {
             return Err(RestoreError::Stream("a row has another number of values than its table has columns"));
         }
-        tally.add(self.fields.span(row, 1, all + 1));
         match sheet.form {
             Form::Binary => {
                 let count = i16::try_from(written).map_err(|_| RestoreError::Stream("a table has too many columns"))?;

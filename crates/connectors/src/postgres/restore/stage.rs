@@ -38,8 +38,8 @@ pub(crate) struct Survey {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(pair: &'a Pair, at: usize, wanted: &str) -> Option<Self> {
-        let sheet = &pair.sheets.all[at];
+    pub(crate) fn new(pair: &'a Pair, sheets: &'a [Sheet], at: usize, wanted: &str) -> Option<Self> {
+        let sheet = &sheets[at];
         let own = pair.closure.rows(&pair.backup, sheet.place, wanted)?;
         Some(Self { sheet, table: &pair.backup.tables[sheet.place], twin: format!("pg_temp.reinstate_{at}"), own })
     }

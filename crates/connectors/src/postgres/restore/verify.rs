@@ -18,13 +18,17 @@ use super::{load, references};
 
 /// What one side holds of a tenant.
 #[derive(Debug)]
-struct Seen {
+pub(crate) struct Seen {
     tallies: Vec<Tally>,
-    ties: Ties,
+    pub(crate) ties: Ties,
 }
 
 /// Reads tenants' rows and keeps count and hash of each table; what they refer to is looked at on the way.
-async fn see(connection: &mut PgConnection, pair: &Pair, tenants: &[String]) -> Result<Vec<Seen>, RestoreError> {
+pub(crate) async fn see(
+    connection: &mut PgConnection,
+    pair: &Pair,
+    tenants: &[String],
+) -> Result<Vec<Seen>, RestoreError> {
     let wanted = pair.wanted(tenants.iter().map(String::as_str));
     let places: HashMap<&[u8], usize> = tenants.iter().enumerate().map(|(at, id)| (id.as_bytes(), at)).collect();
     let empty = || Seen { tallies: vec![Tally::default(); pair.sheets.all.len()], ties: Ties::new(&pair.sheets) };

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use super::ahead::{Shelf, Waiting, ahead};
 use super::careful::{self, Looked};
 use super::error::RestoreError;
-use super::groups::{Group, grouped};
+use super::groups::Order;
 use super::guard::{self, Heard};
 use super::ledger;
 use super::load::{self, Came, Restored, Supply, Ticket};
@@ -17,6 +19,7 @@ use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::{Pair, Scope};
 use super::pairs::Pairs;
+use super::remap::{self, Remap, RemapError};
 use super::residue::{self, Residue};
 use super::sequences::{self, Raised};
 use super::session::{self, Live, run};
@@ -59,6 +62,8 @@ pub struct Job {
     pub scope: Scope,
     /// IDs of the tenants, as text.
     pub tenants: Vec<String>,
+    /// New IDs, for one tenant; under its old ones without.
+    pub remap: Option<Remap>,
     /// What happens if live rows are in the way.
     pub on_conflict: OnConflict,
     /// Connections that write; 1 to 16.
@@ -102,23 +107,27 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         pair.may_be_loud()?;
     }
     ledger::make(&mut first.live.connection).await?;
+    if let Some(remap) = &job.remap {
+        return remapped(job, remap, &mut first, &pair, tenants).await;
+    }
     let guarded = job.guard.latency.is_some() || job.guard.lag_bytes.is_some();
     let ear = if guarded { Some(guard::open(&job.to).await?) } else { None };
     let raised = sequences::raise(&mut first.live.connection, &pair, &tenants.sequences, true).await?;
     let statements = Statements::new(&pair);
-    let groups = match tenants.known.as_slice() {
-        [] => VecDeque::new(),
-        [_] => VecDeque::from([Group { tenants: tenants.known.clone(), large: true }]),
+    let mut order = match tenants.known.as_slice() {
+        few @ ([] | [_]) => Order::alone(few),
         many => match &mut first.origin {
-            Origin::Server(server) => grouped(source::sizes(server, &pair, many).await?, many),
-            Origin::Files(_) => many.iter().map(|id| Group { tenants: vec![id.clone()], large: true }).collect(),
+            Origin::Server(server) => Order::by_size(&source::sizes(server, &pair, many).await?, many),
+            Origin::Files(_) => Order::alone(many),
         },
     };
-    let lanes = job.connections.clamp(1, 16).min(groups.len().max(1));
-    let queue = Mutex::new(groups);
+    let lanes = job.connections.clamp(1, 16).min(order.len().max(1));
+    let (reader, shelf) = ahead(std::mem::take(&mut order.groups));
+    let alone = Mutex::new(order.alone);
     let pace = if guarded { Pace::guarded() } else { Pace::unlimited() };
     let done = Mutex::new(Vec::with_capacity(tenants.known.len()));
-    let task = Task { job, pair: &pair, statements: &statements, queue: &queue, pace: &pace, done: &done };
+    let task =
+        Task { job, pair: &pair, statements: &statements, alone: &alone, shelf: &shelf, pace: &pace, done: &done };
     let others = (1..lanes).map(|_| async {
         let mut lane = Lane::open(job).await?;
         lane.origin.snapshot().await?;
@@ -130,16 +139,18 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         ended.cancel();
         ends
     };
+    // Nobody waits for what is read once all who write have given up.
+    let read = async { ended.run_until_cancelled(reader.read(&job.from, &pair)).await.unwrap_or(Ok(())) };
     let listen = async {
         match ear {
             Some(ear) => Some(guard::listen(ear, &job.to, job.guard, &pace, &ended).await),
             None => None,
         }
     };
-    let ((own, others), heard) = futures::join!(work, listen);
+    let ((own, others), read, heard) = futures::join!(work, read, listen);
     let mut outcomes = done.into_inner().unwrap_or_default();
     // A connection that broke and was not to be had again leaves its tenants undone.
-    if let Some(error) = std::iter::once(own).chain(others).find_map(Result::err) {
+    if let Some(error) = [own, read].into_iter().chain(others).find_map(Result::err) {
         if outcomes.is_empty() {
             return Err(error);
         }
@@ -149,6 +160,26 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     outcomes.extend(tenants.left_out());
     outcomes.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     Ok(Outcome { tenants: outcomes, raised, heard })
+}
+
+/// Restores one tenant under new IDs.
+async fn remapped(
+    job: &Job,
+    remap: &Remap,
+    lane: &mut Lane,
+    pair: &Pair,
+    tenants: Named,
+) -> Result<Outcome, RestoreError> {
+    remap::make(&mut lane.live.connection).await?;
+    let raised = sequences::raise(&mut lane.live.connection, pair, &tenants.sequences, true).await?;
+    let Some(tenant) = tenants.known.first().cloned() else {
+        return Ok(Outcome { tenants: tenants.left_out().collect(), raised, heard: None });
+    };
+    let key = format!("{}/{tenant}", job.key);
+    let ticket = Ticket { unit: &job.key, key: &key, token: job.token, run: &job.run, tenant: &tenant };
+    let with = (pair, &job.scope.closure);
+    let result = remap::restore(&mut lane.live, &mut lane.origin, with, remap, ticket, job.on_conflict).await;
+    Ok(Outcome { tenants: vec![TenantOutcome { tenant, result }], raised, heard: None })
 }
 
 /// What is said of tenants that nobody came to.
@@ -205,7 +236,13 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
     let raised = sequences::raise(&mut lane.live.connection, &pair, &tenants.sequences, false).await?;
     let mut looked = Vec::with_capacity(tenants.known.len());
     for tenant in &tenants.known {
-        let found = careful::look(&mut lane.live, &mut lane.origin, &pair, tenant).await;
+        let found = match &job.remap {
+            None => careful::look(&mut lane.live, &mut lane.origin, &pair, tenant).await,
+            Some(remap) => {
+                let with = (&*pair, &job.scope.closure);
+                remap::look(&mut lane.live, &mut lane.origin, with, remap, tenant).await
+            }
+        };
         looked.push((tenant.clone(), found));
     }
     let residue = match lane.origin.server() {
@@ -218,7 +255,10 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
 }
 
 /// Opens a connection to either side, compares the databases and finds the tenants.
-async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), RestoreError> {
+pub(crate) async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), RestoreError> {
+    if job.remap.is_some() && job.tenants.len() > 1 {
+        return Err(RemapError::Several(job.tenants.len()).into());
+    }
     let mut lane = Lane::open(job).await?;
     let mut tenants = Named::default();
     let pair = match &mut lane.origin {
@@ -249,9 +289,9 @@ async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), Res
 }
 
 /// A connection to either side.
-struct Lane {
-    origin: Origin,
-    live: Live,
+pub(crate) struct Lane {
+    pub(crate) origin: Origin,
+    pub(crate) live: Live,
 }
 
 impl Lane {
@@ -265,7 +305,8 @@ struct Task<'a> {
     job: &'a Job,
     pair: &'a Pair,
     statements: &'a Statements,
-    queue: &'a Mutex<VecDeque<Group>>,
+    alone: &'a Mutex<VecDeque<String>>,
+    shelf: &'a Shelf,
     pace: &'a Pace,
     done: &'a Mutex<Vec<TenantOutcome>>,
 }
@@ -273,29 +314,31 @@ struct Task<'a> {
 impl Task<'_> {
     async fn work(&self, lane: &mut Lane) -> Result<(), RestoreError> {
         run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
-        loop {
-            let next = self.queue.lock().ok().and_then(|mut queue| queue.pop_front());
-            let Some(group) = next else { return Ok(()) };
-            let mut held = match lane.origin.server() {
-                Some(server) if !group.large => source::group(server, self.pair, &group.tenants).await?,
-                _ => Vec::new(),
-            };
-            held.reverse();
-            for tenant in &group.tenants {
-                let supply = held.pop().map_or(Supply::Stream, |extract| Supply::Held(Box::new(extract)));
-                let result = self.one(lane, tenant, supply).await;
-                // A stream that was not read to its end leaves its connection useless, too.
-                let broken = result.as_ref().is_err_and(|error| group.large || breaks(error));
-                if let Ok(mut done) = self.done.lock() {
-                    done.push(TenantOutcome { tenant: tenant.clone(), result });
-                }
-                if broken {
-                    *lane = Lane::open(self.job).await?;
-                    lane.origin.snapshot().await?;
-                    run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
-                }
+        while let Some((tenant, supply, room)) = self.next().await {
+            let streamed = matches!(supply, Supply::Stream);
+            let result = self.one(lane, &tenant, supply).await;
+            drop(room);
+            // A stream that was not read to its end leaves its connection useless, too.
+            let broken = result.as_ref().is_err_and(|error| streamed || breaks(error));
+            if let Ok(mut done) = self.done.lock() {
+                done.push(TenantOutcome { tenant, result });
+            }
+            if broken {
+                *lane = Lane::open(self.job).await?;
+                lane.origin.snapshot().await?;
+                run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
             }
         }
+        Ok(())
+    }
+
+    /// Takes the next tenant, with the part of the memory that its rows take up.
+    async fn next(&self) -> Option<(String, Supply, Option<OwnedSemaphorePermit>)> {
+        if let Some(tenant) = self.alone.lock().ok().and_then(|mut alone| alone.pop_front()) {
+            return Some((tenant, Supply::Stream, None));
+        }
+        let Waiting { tenant, extract, room } = self.shelf.next().await?;
+        Some((tenant, Supply::Held(Box::new(extract)), Some(room)))
     }
 
     async fn one(&self, lane: &mut Lane, tenant: &str, supply: Supply) -> Result<Restored, RestoreError> {

@@ -1,0 +1,133 @@
+//! A server that is led from point to point without another start: a standby that replays what a gate lets through.
+//!
+//! A server with a recovery target has to be started for each target, and replays everything since the live server's
+//! last checkpoint again. Here WAL is replayed once, however many points there are. Where each point lies is read from
+//! the WAL by the same rule: before the first transaction that ended later. Whatever is unusual ends the walk, and the
+//! way with a target is taken, which tells what is wrong.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnection;
+
+use super::base::position;
+use super::ends::{End, Ends};
+use super::gate::Gate;
+use super::own::Own;
+use super::place::{point, stamp};
+use super::programs::Programs;
+use super::server::Server;
+use super::source::Kind;
+use super::state::{Phase, Stand};
+use super::watch::{Look, look};
+use crate::answer::Trouble;
+use crate::postgres::connect::connect;
+
+/// Looks between which a server's state may change: soon at first, then seldom.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+/// Refusals of a server that says it is open, until the walk is given up.
+const REFUSALS: u32 = 50;
+
+/// A walk on its way.
+pub(super) struct Walk {
+    server: Server,
+    gate: Gate,
+    ends: Ends,
+    /// Where the server stands, if it was started for the walk.
+    stands: Option<u64>,
+    connection: Option<PgConnection>,
+}
+
+impl Own {
+    /// Leads the server on to a later point; `false` if it does not walk, whatever state it is in then.
+    ///
+    /// On disk it is on its way all the time: whoever finds it after a crash starts it with a target.
+    pub(super) async fn walk_to(&mut self, at: DateTime<Utc>) -> Result<bool, Trouble> {
+        if at <= point(&self.state.asked)? {
+            // Here it stands: what there is to be looked at is looked at without moving it.
+            return Ok(self.walk.is_some() && stamp(at) == self.state.asked);
+        }
+        let programs = Programs::for_data(&self.place.data(), self.source.bin.as_deref())?;
+        if self.walk.is_none() {
+            self.walk = self.begin(&programs)?;
+        }
+        let Some(mut walk) = self.walk.take() else { return Ok(false) };
+        let Some(end) = walk.ends.first_after(at).await else { return Ok(false) };
+        self.state.asked = stamp(at);
+        self.state.phase = Phase::Moving;
+        self.state.write(&self.place.folder)?;
+        if walk.stands != Some(end.lsn) {
+            walk.gate.open_to(end.lsn)?;
+            if walk.stands.is_none() {
+                self.stop_and_configure(&walk.server, &programs, Some(&walk.gate)).await?;
+                self.start(&walk.server, &programs)?;
+            }
+        }
+        let Some((pid, seen)) = walk.arrive(&end, &self.url()).await else { return Ok(false) };
+        walk.stands = Some(end.lsn);
+        let before = self.state.stand.take().and_then(|stand| stand.last_commit_at);
+        self.state.stand = Some(Stand {
+            pid,
+            replay_lsn: seen.lsn.unwrap_or_default(),
+            last_commit_at: seen.last_commit_at.map(stamp).or(before),
+            stopped_by: end.stopped_by(),
+        });
+        self.walk = Some(walk);
+        Ok(true)
+    }
+
+    fn begin(&self, programs: &Programs) -> Result<Option<Walk>, Trouble> {
+        let (Kind::Files { .. }, Some(archive)) = (&self.source.kind, self.wal_folder()) else { return Ok(None) };
+        let (Some(stand), Some(backup)) = (&self.state.stand, &self.state.backup) else { return Ok(None) };
+        let folder = &self.place.folder;
+        let size = programs.control(&self.place.data())?.segment;
+        let Some(gate) = Gate::before(archive, folder, &self.account, backup.timeline, size)? else { return Ok(None) };
+        let Some(ends) = Ends::begin(programs, archive, backup.timeline, &stand.replay_lsn) else { return Ok(None) };
+        Ok(Some(Walk { server: Server::of(folder), gate, ends, stands: None, connection: None }))
+    }
+}
+
+impl Walk {
+    /// Waits until everything before the end is replayed and the server pauses there; `None` if it gets nowhere.
+    async fn arrive(&mut self, end: &End, url: &str) -> Option<(u32, Look)> {
+        let (mut pause, mut refusals, mut is_told) = (PAUSES[0], 0, false);
+        if self.stands.is_some_and(|stands| stands != end.lsn)
+            && let Some(open) = &mut self.connection
+        {
+            sqlx::query("SELECT pg_wal_replay_resume()").execute(open).await.ok()?;
+        }
+        loop {
+            if self.connection.is_none() && self.server.is_open() {
+                match connect(url).await {
+                    Ok(open) => self.connection = Some(open),
+                    Err(_) => refusals += 1,
+                }
+            }
+            if let Some(open) = &mut self.connection {
+                match look(open).await {
+                    Ok(seen) if !seen.in_recovery => return None,
+                    // The record before the end is replayed, and beyond the end nothing can be.
+                    Ok(seen) if seen.lsn.as_deref().and_then(position).is_some_and(|lsn| lsn > end.prev) => {
+                        if is_told && seen.is_paused {
+                            return Some((self.server.postmaster()?, seen));
+                        }
+                        if !is_told {
+                            sqlx::query("SELECT pg_wal_replay_pause()").execute(open).await.ok()?;
+                            is_told = true;
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(_) => {
+                        self.connection = None;
+                        refusals += 1;
+                    }
+                }
+            }
+            if refusals >= REFUSALS || !self.server.is_alive() {
+                return None;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 5 / 4).min(PAUSES[1]);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Values that are no old ID of the tenant and equal a new one: they could not be told from it on the way back.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::RemapError;
+use super::map;
+use super::plan::{Plan, Source};
+use super::rewrite::{WORD, condition};
+use crate::postgres::quote::{literal, name};
+use crate::postgres::restore::error::{RestoreError, failed};
+use crate::postgres::restore::stage::Stage;
+
+/// Looks at the staged rows of the backup before they are rewritten.
+///
+/// A sequence does not give out what it gave out before, so that real references never clash. Numbers in texts may, and
+/// columns that only look like references.
+pub(super) async fn find(live: &mut PgConnection, plan: &Plan, stages: &[Stage<'_>]) -> Result<(), RestoreError> {
+    for (stage, changes) in stages.iter().zip(&plan.tables) {
+        let numbered = |domain: usize| matches!(plan.domains[domain].source, Source::Sequence { .. });
+        let columns = changes.columns.iter().filter(|change| numbered(change.domain)).map(|change| {
+            let held = held(change.domain, &format!("t.{}::text", name(&change.column)));
+            (&change.column, held, change.when.as_ref())
+        });
+        let texts = changes.text.iter().filter(|spot| numbered(spot.domain)).map(|spot| {
+            let words = format!("regexp_matches(t.{}::text, '{WORD}', 'g') AS w(part)", name(&spot.column));
+            let held = format!("EXISTS (SELECT FROM {words} WHERE {})", held(spot.domain, "w.part[1]"));
+            (&spot.column, held, spot.when.as_ref())
+        });
+        let selects: Vec<String> = columns
+            .chain(texts)
+            .map(|(column, held, when)| {
+                let when = condition(when).map(|when| format!(" AND {when}")).unwrap_or_default();
+                format!("SELECT {}, count(*) FROM {} AS t WHERE {held}{when}", literal(column), stage.twin)
+            })
+            .collect();
+        if selects.is_empty() {
+            continue;
+        }
+        let found: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(selects.join(" UNION ALL ")))
+            .fetch_all(&mut *live)
+            .await
+            .map_err(failed(format!("compare new IDs with values of {}", stage.sheet.label)))?;
+        if let Some((column, rows)) = found.into_iter().find(|(_, rows)| *rows > 0) {
+            let column = format!("{}.{column}", stage.sheet.label);
+            return Err(RemapError::Clash { column, rows: u64::try_from(rows).unwrap_or(0) }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value is a new ID of a domain and no old one.
+fn held(domain: usize, value: &str) -> String {
+    let (table, is) = (map::TABLE, |column: &str| format!("m.domain = {domain} AND m.{column} = {value}"));
+    format!(
+        "EXISTS (SELECT FROM {table} AS m WHERE {}) AND NOT EXISTS (SELECT FROM {table} AS m WHERE {})",
+        is("new"),
+        is("old")
+    )
+}

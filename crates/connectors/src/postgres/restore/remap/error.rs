@@ -1,0 +1,158 @@
+//! Why rows cannot get new IDs: told before anything is written.
+
+use crate::postgres::restore::error::listed;
+
+/// Why a tenant's rows cannot get new IDs as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemapError {
+    /// A declaration cannot be read.
+    #[error("`{text}`: {why}")]
+    Declaration {
+        /// What was declared.
+        text: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A declaration names what is not there.
+    #[error("`{text}` names {what}, which is not there")]
+    Missing {
+        /// What was declared.
+        text: String,
+        /// The table or column.
+        what: String,
+    },
+    /// A declaration names a table whose rows are no tenant's.
+    #[error("`{text}`: rows of {table} are not the tenant's, so that nothing is rewritten there")]
+    NotTenants {
+        /// What was declared.
+        text: String,
+        /// The table.
+        table: String,
+    },
+    /// What a declaration refers to keeps its values.
+    #[error("`{text}`: values of {parent} stay as they are, so that there is nothing to rewrite")]
+    NotRemapped {
+        /// What was declared.
+        text: String,
+        /// The column, with its table.
+        parent: String,
+    },
+    /// A column's type has no such places.
+    #[error("`{text}`: {column} is of type {data_type}")]
+    Type {
+        /// What was declared.
+        text: String,
+        /// The column, with its table.
+        column: String,
+        /// Its type.
+        data_type: String,
+    },
+    /// Whole numbers that nothing gives out.
+    #[error("nothing gives out new numbers for {}", listed(.0))]
+    NoSequence(
+        /// The columns, with their tables.
+        Vec<String>,
+    ),
+    /// A column that is to keep its values must follow what it refers to.
+    #[error("{column} cannot be kept: it refers to {parent}, which gets new IDs")]
+    Kept {
+        /// The column, with its table.
+        column: String,
+        /// What it refers to.
+        parent: String,
+    },
+    /// A column refers to two different IDs.
+    #[error("{column} would hold IDs of {one} and of {other}")]
+    Ambiguous {
+        /// The column, with its table.
+        column: String,
+        /// An ID.
+        one: String,
+        /// Another.
+        other: String,
+    },
+    /// A value that is no old ID of the tenant equals a new one.
+    #[error("{rows} rows of {column} hold a value that is a new ID now, and was none of the tenant's")]
+    Clash {
+        /// The column, with its table.
+        column: String,
+        /// How many rows.
+        rows: u64,
+    },
+    /// Not one tenant.
+    #[error("{0} tenants are named, and one of them gets the new ID")]
+    Several(
+        /// How many.
+        usize,
+    ),
+    /// The new ID is the old one.
+    #[error("{0} is the tenant's old ID")]
+    Same(
+        /// The ID.
+        String,
+    ),
+    /// The unit has given the tenant another ID.
+    #[error("this restore has given the tenant the ID {done}, and is asked for {asked} now")]
+    Other {
+        /// The ID that it has.
+        done: String,
+        /// The ID that was asked for.
+        asked: String,
+    },
+    /// No map of the tenant's IDs is there.
+    #[error("the live database has no map of IDs from {was} to {tenant}")]
+    NoMap {
+        /// The old ID.
+        was: String,
+        /// The new one.
+        tenant: String,
+    },
+}
+
+impl RemapError {
+    /// Returns the stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Declaration { .. } => "remap.declaration",
+            Self::Missing { .. } => "remap.missing",
+            Self::NotTenants { .. } => "remap.not_tenants",
+            Self::NotRemapped { .. } => "remap.not_remapped",
+            Self::Type { .. } => "remap.type",
+            Self::NoSequence(_) => "remap.no_sequence",
+            Self::Kept { .. } => "remap.kept",
+            Self::Ambiguous { .. } => "remap.ambiguous",
+            Self::Clash { .. } => "remap.clash",
+            Self::Several(_) => "remap.several",
+            Self::Same(_) => "remap.same",
+            Self::Other { .. } => "remap.other",
+            Self::NoMap { .. } => "remap.no_map",
+        }
+    }
+
+    /// Returns what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Declaration { .. } => "`remap` takes references of one column, as `declare` writes them",
+            Self::Missing { .. } => "names are taken as the catalogue spells them",
+            Self::NotTenants { .. } => "`reinstate tenant closure` says whose the rows of each table are",
+            Self::NotRemapped { .. } => "name the column that gets new IDs, or drop the declaration",
+            Self::Type { .. } => {
+                "`json` takes columns of type jsonb; in json and in text, IDs are replaced as whole words: declare it as `text`"
+            }
+            Self::NoSequence(_) => {
+                "keep the numbers (`keep`), declare what the column refers to, or give it a sequence in the live database"
+            }
+            Self::Kept { .. } => "keep what it refers to as well",
+            Self::Ambiguous { .. } => "keep one of them, or declare under which condition it is which (`when`)",
+            Self::Clash { .. } => {
+                "another attempt draws other numbers; if the column holds no IDs, keep it (`keep`) or drop its declaration"
+            }
+            Self::Several(_) => "restore each tenant by itself, with its own new ID",
+            Self::Same(_) => "leave `remap` out to restore under the old IDs",
+            Self::Other { .. } => "take the restore back first, or give the new one a key of its own",
+            Self::NoMap { .. } => "was the tenant restored under this new ID, and not taken back since?",
+        }
+    }
+}
