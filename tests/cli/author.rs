@@ -95,7 +95,7 @@ fn what_cannot_be_done_is_refused_by_name() {
     let place = Place::new();
     let step = "  a: { uses: noop@1 }\n";
     for (name, text) in [
-        ("remap", runbook("r", "ids: remap\n", step)),
+        ("`ids` cannot be `renamed`", runbook("r", "ids: renamed\n", step)),
         // Nobody in the estate could give it.
         (
             "no group of approvers `x`",

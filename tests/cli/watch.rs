@@ -1,54 +1,15 @@
 //! `watch` on a pseudo-terminal: a person follows a run and steers it, and finds the terminal as it was.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use engine::{Event, GroupWriter, Plan, Record};
+use reinstate_tests::opened::{me, opened_by_anna};
 use reinstate_tests::process::{ServedLab, reinstate, shipped};
-use runbook::{Estate, Format, SiteList, Source};
-use runtime::{Holder, RunHead};
 
 use crate::place::{BINARY, Place, holds, runbook as small, signal};
 use crate::pty::Terminal;
 use crate::screens::matches;
-
-/// Records a run that anna has opened; nobody drives it yet. Who asks for a run may not approve it, so that whoever runs
-/// this test can.
-fn opened_by_anna(store: &str, name: &str, runbook: &Path, sites: &Path, estate: &Path) {
-    let source = |path: &Path| Source::new(path.display().to_string(), std::fs::read_to_string(path).unwrap());
-    let checked = runbook::check(&source(runbook), &connectors::catalogue());
-    let book = checked.runbook.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-    let (estate, found) = Estate::parse(&source(estate));
-    let estate = estate.unwrap_or_else(|| panic!("{found:?}"));
-    let list = source(sites);
-    let (list, found) = SiteList::parse(&list, Format::guess(&list.text), &book);
-    let list = list.unwrap_or_else(|| panic!("{found:?}"));
-    let spec = runbook::plan(&book, &estate, &list, &BTreeMap::new(), &BTreeMap::new()).unwrap();
-    let plan = Plan::new(spec).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = store::open(store).await.unwrap();
-        let at = runtime::Clock::now(&runtime::SystemClock);
-        let head = RunHead { run: name.to_owned(), plan_hash: plan.hash().to_owned(), created_at: at };
-        let ids: Vec<String> = plan.spec().sites.ids.iter().map(str::to_owned).collect();
-        let bytes = plan.encode().unwrap();
-        store.create_holding(&head, &bytes, &plan.spec().origin.estate, &ids).await.unwrap();
-        let holder = Holder { name: "anna".into(), pid: std::process::id(), host: "here".into() };
-        let lease = store.acquire(name, &holder, 60_000).await.unwrap();
-        let mut group = GroupWriter::default();
-        group.push(&Record { at, event: Event::Opened { actor: "anna".into(), plan: plan.hash().into() } });
-        store.append(&lease, 0, &group.finish()).await.unwrap();
-        store.release(&lease).await.unwrap();
-    });
-}
-
-/// Who the binary takes this user for when nobody is behind `sudo`.
-fn me() -> String {
-    let told = std::process::Command::new("id").arg("-un").output().unwrap();
-    String::from_utf8(told.stdout).unwrap().trim().to_owned()
-}
 
 /// A run that is driven in the background; ended with the test.
 struct Driven(Child);
@@ -105,8 +66,9 @@ fn a_person_steers_a_restoration_to_its_end_from_the_screen() {
     std::fs::write(&book, guarded_restoration(&folder)).unwrap();
     let estate = lab.dir().join("estate.yaml");
     let text = std::fs::read_to_string(&estate).unwrap();
-    std::fs::write(&estate, format!("{text}approvers: {{ leads: [anna, {}] }}\n", me())).unwrap();
-    opened_by_anna(&store, "april", &book, &lab.dir().join("sites.csv"), &estate);
+    let leads = format!("approvers:\n  leads: [anna, {}]\n", me());
+    std::fs::write(&estate, text.replace("approvers:\n", &leads)).unwrap();
+    opened_by_anna(&store, "april", (&book, &lab.dir().join("sites.csv"), &estate), &[]);
 
     let mut screen = Terminal::start(&folder, &["watch", "april"], &[("NO_COLOR", "1")], 24, 80);
     screen.shows(&["0 of 8 sites returned", "NOBODY DRIVES IT", "reinstate resume april", "q quit"]);

@@ -123,7 +123,7 @@ fn every_rule_of_the_language() {
             "RB0611",
             "undo, needs",
         ),
-        ("ids: original", "ids: remap", "RB0901", "remap"),
+        ("uses: objects/copy@1", "uses: objects/copy@1, with: { remap: { tenant: new } }", "RB0614", "remap: { tenant"),
     ] {
         if let Err(wrong) = std::panic::catch_unwind(|| changed(from, to, (code, piece))) {
             let wrong = wrong.downcast_ref::<String>().cloned().unwrap_or_default();
@@ -152,6 +152,27 @@ fn all_errors_come_in_one_pass() {
     let github = render_github(&found, &source);
     assert!(github.starts_with("::error file=a.yaml,line="), "{github}");
     assert_eq!(github.lines().count(), 4);
+}
+
+#[test]
+fn new_ids_that_no_step_writes_or_tells_are_warned_of() {
+    let warned = |text: &str| -> Vec<String> {
+        let checked = runbook::check(&Source::new("a.yaml", text), &fixture::catalogue());
+        assert!(checked.runbook.is_some(), "{:?}", checked.diagnostics);
+        checked.diagnostics.into_iter().filter(|found| found.code == "RB0615").map(|found| found.message).collect()
+    };
+    let remap = fixture::RUNBOOK.replacen("ids: original", "ids: remap", 1);
+    let said = warned(&remap);
+    assert_eq!(said.len(), 1, "what an open action answers may tell: {said:?}");
+    assert!(said[0].contains("no step has an input `remap`"), "{said:?}");
+    // Actions that say what they answer, and none of it is a new ID.
+    let known = |text: String, action: &&str| text.replace(action, "catalogue/lookup@1");
+    let silent = ["identity/sync@1", "exec/run@1", "check/site@1"].iter().fold(remap.clone(), known);
+    let silent = silent.replace(", with: { command: [\"./apps.sh\", \"${{ site.id }}\"] }", "");
+    let silent = silent.replace(", with: { name: \"${{ item }}\", batch: \"${{ batch.number }}\" }", "");
+    assert_eq!(warned(&silent).len(), 2);
+    let whole = remap.replacen("uses: objects/copy@1", "uses: objects/copy@1, with: { remap: { tenant: new } }", 1);
+    assert_eq!(warned(&whole), Vec::<String>::new());
 }
 
 #[test]

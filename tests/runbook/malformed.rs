@@ -122,7 +122,7 @@ fn runbooks(all: &mut Vec<Case>) {
         ("needs: [apps, media", "needs: [validate, media"),
         ("require: all", "require: some"),
         ("${{ batch.number }}", "${{ batch.size }}"),
-        ("ids: original", "ids: remap"),
+        ("ids: original", "ids: renamed"),
         ("needs: databases", "needs: drop"),
         ("name: restoration-2", "name: 'a b'"),
         ("needs: media, if", "needs: bystanders, if"),

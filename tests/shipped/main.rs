@@ -6,6 +6,7 @@ mod books;
 mod journal;
 mod proof;
 mod refused;
+mod side_by_side;
 mod typed;
 mod variant;
 
@@ -39,9 +40,10 @@ macro_rules! proved {
 }
 
 proved! {
-    minimal: Book { file: "minimal.yaml", list: "sites.csv", only: Some("deleted_at"), damaged: true };
-    restoration_2: Book { file: "restoration-2.yaml", list: "sites.csv", only: None, damaged: true };
-    retire_app: Book { file: "retire-app.yaml", list: "apps.csv", only: None, damaged: false };
+    minimal: Book { file: "minimal.yaml", list: "sites.csv", only: Some("deleted_at"), damaged: true, renews: false };
+    restoration_1: Book { file: "restoration-1.yaml", list: "sites.csv", only: None, damaged: true, renews: true };
+    restoration_2: Book { file: "restoration-2.yaml", list: "sites.csv", only: None, damaged: true, renews: false };
+    retire_app: Book { file: "retire-app.yaml", list: "apps.csv", only: None, damaged: false, renews: false };
 }
 
 #[test]

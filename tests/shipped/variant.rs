@@ -7,6 +7,8 @@ pub struct Step {
     /// Whether it runs once per target.
     pub each: bool,
     pub has_undo: bool,
+    /// Whether it is a decision of people.
+    pub asks: bool,
     /// Whether it runs once per item of a list.
     pub listed: bool,
 }
@@ -17,7 +19,13 @@ pub fn steps(text: &str) -> Vec<Step> {
         let holds = |what: &str| {
             block.iter().any(|line| line.trim_start().starts_with(what) || line.contains(&format!("{{ {what}")))
         };
-        Step { name, each: !holds("scope:"), has_undo: holds("undo:"), listed: holds("for_each:") }
+        Step {
+            name,
+            each: !holds("scope:"),
+            has_undo: holds("undo:"),
+            asks: holds("approval:"),
+            listed: holds("for_each:"),
+        }
     };
     let steps: Vec<Step> = blocks(text).into_iter().map(of).collect();
     assert!(!steps.is_empty());
@@ -83,7 +91,7 @@ pub fn unreachable(text: &str, step: &str, target: Option<&str>) -> Option<Strin
             (here, undo) = (name == step, false);
         }
         undo |= line.trim_start().starts_with("undo:");
-        if here && !undo && line.contains("${{ estate.") {
+        if here && !undo && line.contains(ESTATE) {
             whole.push_str(&elsewhere(line, target));
             changed = true;
         } else {
@@ -94,19 +102,22 @@ pub fn unreachable(text: &str, step: &str, target: Option<&str>) -> Option<Strin
     changed.then_some(whole)
 }
 
+/// What reads the estate: `estate.NAME` or `estate[NAME]`.
+const ESTATE: &str = "${{ estate";
+
 fn elsewhere(line: &str, target: Option<&str>) -> String {
-    let mut parts = line.split("${{ estate.");
+    let mut parts = line.split(ESTATE);
     let mut changed = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (path, rest) = part.split_once(" }}").expect("an expression ends");
         // Below a file there is nothing, and nothing can be made.
         let nowhere = match path {
-            path if path.starts_with("shards") => "/dev/null/nowhere",
-            path if path.starts_with("objects") => "file:///dev/null/nowhere",
+            path if path.starts_with(".shards") => "/dev/null/nowhere",
+            path if path.starts_with(".objects") => "file:///dev/null/nowhere",
             _ => "http://127.0.0.1:1",
         };
         changed.push_str(&match target {
-            Some(target) => format!("${{{{ '{nowhere}' if site.id == '{target}' else estate.{path} }}}}{rest}"),
+            Some(target) => format!("${{{{ '{nowhere}' if site.id == '{target}' else estate{path} }}}}{rest}"),
             None => format!("${{{{ '{nowhere}' }}}}{rest}"),
         });
     }

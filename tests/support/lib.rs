@@ -4,6 +4,7 @@
 pub mod amend;
 pub mod checks;
 pub mod fake_versioned_s3;
+pub mod opened;
 mod operator;
 pub mod oracle;
 pub mod plans;

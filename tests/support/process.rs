@@ -50,7 +50,13 @@ impl ServedLab {
     /// Builds a lab, damages it unless `damaged` is 0, and serves it while nobody else writes: what it holds can be compared.
     #[must_use]
     pub fn quiet(binary: &str, sites: u32, damaged: u32, shards: u32, seed: u64) -> Self {
-        let mut lab = Self::built(binary, sites, shards, seed);
+        Self::quiet_on(binary, (sites, damaged, shards, seed), "sqlite")
+    }
+
+    /// As [`ServedLab::quiet`], with shards on a backend.
+    #[must_use]
+    pub fn quiet_on(binary: &str, (sites, damaged, shards, seed): (u32, u32, u32, u64), backend: &str) -> Self {
+        let mut lab = Self::built_on(binary, sites, shards, seed, backend);
         if damaged > 0 {
             lab.damage(damaged);
         }
@@ -140,6 +146,18 @@ impl ServedLab {
         })
     }
 
+    /// Insists that so many sites are equal to the truth, some of them under a new ID, that nobody else was touched and
+    /// nothing was applied twice.
+    ///
+    /// # Panics
+    /// If it is otherwise.
+    pub fn insist(&self, equal: usize, moved: usize, why: &str) {
+        let found = self.diff();
+        let number = |name: &str| found[name].as_u64().and_then(|number| usize::try_from(number).ok());
+        let numbers = ["sites_equal", "sites_moved", "bystanders_changed", "effects_applied_twice"].map(number);
+        assert_eq!(numbers, [Some(equal), Some(moved), Some(0), Some(0)], "{why}: {found:#}");
+    }
+
     /// Arguments that name a runbook with this lab's sites and estate.
     #[must_use]
     pub fn planned(&self, runbook: &Path) -> Vec<String> {
@@ -168,14 +186,29 @@ impl ServedLab {
     /// # Panics
     /// If the lab answers otherwise.
     pub fn post(&self, path: &str, body: &str) {
+        let _ = self.ask("POST", path, body);
+    }
+
+    /// Gets a page of the lab's services and insists on 200.
+    ///
+    /// # Panics
+    /// If the lab answers otherwise.
+    #[must_use]
+    pub fn get(&self, path: &str) -> serde_json::Value {
+        serde_json::from_str(&self.ask("GET", path, "")).expect("the page is JSON")
+    }
+
+    /// The body of the answer.
+    fn ask(&self, method: &str, path: &str, body: &str) -> String {
         let address = self.address();
         let mut stream = std::net::TcpStream::connect(&address).expect("the lab is there");
-        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
         let request = format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         stream.write_all(request.as_bytes()).expect("the lab reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the lab answers");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     }
 
     fn address(&self) -> String {

@@ -480,7 +480,21 @@ pub(crate) struct Demo {
     /// Rows over all shards, in all, on PostgreSQL: its servers add what the sites' own content lacks
     #[arg(long, default_value_t = 0)]
     pub(crate) rows: u64,
+    /// How sites come back; under new IDs on PostgreSQL only
+    #[arg(long, value_enum, default_value_t = DemoBook::Restoration2)]
+    pub(crate) runbook: DemoBook,
     /// Folder to keep everything in; by default a temporary one, of which the report is kept
     #[arg(long)]
     pub(crate) dir: Option<PathBuf>,
+}
+
+/// The shipped runbook that a demo runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoBook {
+    /// New sites with new IDs.
+    #[value(name = "restoration-1")]
+    Restoration1,
+    /// Sites with their original IDs.
+    #[value(name = "restoration-2")]
+    Restoration2,
 }

@@ -14,6 +14,7 @@ mod history;
 mod layout;
 mod life;
 mod log;
+mod moves;
 mod population;
 mod postgres;
 mod random;

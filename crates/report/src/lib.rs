@@ -27,7 +27,7 @@ mod why;
 pub use amendment::amendment_lines;
 pub use duration::{clock, span, stamp};
 pub use escape::plain;
-pub use fold::{Fold, Histogram, StepTimes, UndoTimes, settles_undo, told};
+pub use fold::{Fold, Histogram, StepTimes, UndoTimes, new_id_steps, settles_undo, told};
 pub use forecast::{
     After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, PathPart, Point,
     PoolOutlook, ReorderError, Rest, Spread, WhatIf, forecast, forecast_lines, order_lines, render_forecast, reorder,

@@ -91,6 +91,18 @@ fn the_rest_counts_people_whom_the_run_has_asked_already() {
 }
 
 #[test]
+fn a_rest_that_waits_for_whom_there_is_not_is_not_known() {
+    // Who opened the run may not approve it, and there is nobody else: each time that it lapses the run pauses.
+    let mut spec = with_people(3);
+    spec.extras.approvers[0].members = vec!["mia".into()];
+    spec.batches.gate = None;
+    let customer = spec.steps.iter_mut().find(|step| step.name == "customer").unwrap();
+    customer.work = Work::Approval(Approval { on_timeout: OnLapse::Pause, ..approval() });
+    let drive = under_way(spec, |run| run.requests().count() > 0);
+    assert_eq!(drive.fold.rest(drive.now), None);
+}
+
+#[test]
 fn every_rest_on_the_way_ends_and_keeps_its_bound() {
     for sites in [1, 12, 40] {
         let mut drive = Drive::new(expecting(sites), calm());

@@ -88,6 +88,8 @@ codes! {
     UNDO_NOTHING = "RB0611", "a failure is to be undone where nothing has an undo";
     UNDO_REMAINS = "RB0612", "a failure is to be undone after effects that nothing takes back";
     GATE_IDLE = "RB0613", "a gate stands before batches of which there is only one";
+    REMAP_ORIGINAL = "RB0614", "a step writes new IDs although sites keep theirs";
+    REMAP_NOTHING = "RB0615", "sites get new IDs and no step writes or tells them";
 
     SITES_SYNTAX = "RB0701", "the site list cannot be read";
     SITES_COLUMN = "RB0702", "the site list has a column that is not declared";
@@ -108,6 +110,4 @@ codes! {
     FEW_APPROVERS = "RB0809", "an approval needs more people than its groups have";
     PLAN_EXCLUDED = "RB0810", "a site is left out that is not in the list";
     ESTATE_ACTIONS = "RB0811", "an estate replaces an action in a way that means nothing";
-
-    NOT_EXECUTED = "RB0901", "this version does not execute a part of the language";
 }

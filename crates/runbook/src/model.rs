@@ -20,6 +20,15 @@ impl<T> At<T> {
     }
 }
 
+/// Which IDs sites have when they are back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ids {
+    /// Their own.
+    Original,
+    /// New ones, written in the place of the old ones.
+    Remap,
+}
+
 /// A runbook without errors, ready to be planned for a list of sites.
 #[derive(Clone, Debug)]
 pub struct Runbook {
@@ -28,6 +37,7 @@ pub struct Runbook {
     pub(crate) description: String,
     pub(crate) inputs: Vec<Input>,
     pub(crate) targets: Targets,
+    pub(crate) ids: At<Ids>,
     pub(crate) restore_point: Option<RestorePoint>,
     pub(crate) objectives: Objectives,
     pub(crate) pools: Vec<Pool>,

@@ -10,7 +10,7 @@ use report::Report;
 use runtime::{Clock, DriveEnd, SystemClock};
 use serde_json::json;
 
-use crate::args::{Backend, Demo, FindingFormat};
+use crate::args::{Backend, Demo, DemoBook, FindingFormat};
 use crate::commands::{lab as lab_command, report as report_command};
 use crate::execute::drive_run;
 use crate::exit::Exit;
@@ -19,14 +19,25 @@ use crate::planning::{self, Findings};
 use crate::progress::Progress;
 use crate::{files, out, signals};
 
-/// The runbook that users copy is the one that the demo runs.
-const RUNBOOK: &str = include_str!("../../../../runbooks/restoration-2.yaml");
+impl DemoBook {
+    /// File name and text: the runbook that users copy is the one that the demo runs.
+    fn file(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Restoration1 => ("restoration-1.yaml", include_str!("../../../../runbooks/restoration-1.yaml")),
+            Self::Restoration2 => ("restoration-2.yaml", include_str!("../../../../runbooks/restoration-2.yaml")),
+        }
+    }
+}
 
 /// How long other tenants are watched before the restoration, so that there is something to compare with.
 const BASELINE: Duration = Duration::from_secs(5);
 
 /// Builds, damages, restores and compares.
 pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
+    if (args.runbook, args.backend) == (DemoBook::Restoration1, Backend::Sqlite) {
+        let fact = "rows get new IDs in PostgreSQL only";
+        return Err(Failure::input("demo-backend", fact, "add --backend postgres"));
+    }
     let place = Place::new(args.dir.as_deref())?;
     let dir = place.path();
     let tell = |text: &str| {
@@ -55,10 +66,10 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
         tell("watching for 5 seconds how fast other tenants' transactions are");
         tokio::time::sleep(BASELINE).await;
     }
-    tell("restoring them with restoration-2.yaml while other tenants go on writing");
+    tell(&format!("restoring them with {} while other tenants go on writing", args.runbook.file().0));
     served.phase("during");
     let begun = Instant::now();
-    let restored = restore(dir, &lab_dir, args.backend, json).await;
+    let restored = restore(dir, &lab_dir, (args.runbook, args.backend), json).await;
     let wall_s = begun.elapsed().as_secs_f64();
     served.phase("after");
     let latency = served.latency();
@@ -90,10 +101,16 @@ pub(crate) async fn demo(args: Demo, json: bool) -> Result<Exit, Failure> {
     })
 }
 
-async fn restore(dir: &Path, lab_dir: &Path, backend: Backend, json: bool) -> Result<(DriveEnd, Report), Failure> {
+async fn restore(
+    dir: &Path,
+    lab_dir: &Path,
+    (book, backend): (DemoBook, Backend),
+    json: bool,
+) -> Result<(DriveEnd, Report), Failure> {
     let mut findings = Findings::new(FindingFormat::Text, false);
-    let runbook_path = dir.join("restoration-2.yaml");
-    files::write(&runbook_path, RUNBOOK.as_bytes())?;
+    let (name, text) = book.file();
+    let runbook_path = dir.join(name);
+    files::write(&runbook_path, text.as_bytes())?;
     let planned = crate::args::Planned {
         runbook: runbook_path,
         sites: lab_dir.join("sites.csv"),
@@ -101,7 +118,7 @@ async fn restore(dir: &Path, lab_dir: &Path, backend: Backend, json: bool) -> Re
         exclude: Vec::new(),
         inputs: vec![],
     };
-    let Some(plan) = planning::resolve(&planned, &inputs(backend), &Default::default(), &mut findings)? else {
+    let Some(plan) = planning::resolve(&planned, &inputs(book, backend), &Default::default(), &mut findings)? else {
         return Err(Failure::input("demo-plan", "the demo's runbook does not fit this lab", "report this defect"));
     };
     let journal = store::open(&format!("sqlite:{}", dir.join("runs.db").display())).await?;
@@ -128,12 +145,12 @@ fn latency_text(latency: &serde_json::Value) -> String {
     told.collect()
 }
 
-/// The history of a lab on PostgreSQL took place in real time, a minute of the incident in a second.
-fn inputs(backend: Backend) -> BTreeMap<String, String> {
-    match backend {
-        Backend::Sqlite => BTreeMap::new(),
-        Backend::Postgres => BTreeMap::from([("margin".to_owned(), "5s".to_owned())]),
-    }
+/// The history of a lab on PostgreSQL took place in real time, a minute of the incident in a second; and nobody is there
+/// to agree to a site.
+fn inputs(book: DemoBook, backend: Backend) -> BTreeMap<String, String> {
+    let margin = (backend == Backend::Postgres).then_some(("margin", "5s"));
+    let sign_off = (book == DemoBook::Restoration1).then_some(("sign_off", "false"));
+    margin.into_iter().chain(sign_off).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn summary(
@@ -158,7 +175,7 @@ fn summary(
         "batches": batches,
         "bystanders_changed": diff.bystanders_changed,
         "diff": {
-            "clean": diff.clean, "sites_equal": diff.sites_equal, "sites_different": diff.sites_different,
+            "clean": diff.clean, "sites_equal": diff.sites_equal, "sites_moved": diff.sites_moved, "sites_different": diff.sites_different,
             "effects_applied_twice": diff.effects_applied_twice,
         },
         "live_latency": latency["phases"],

@@ -85,9 +85,10 @@ async fn serve(dir: &std::path::Path, live_writes: bool, json: bool) -> Result<E
 /// The result of a comparison for people, bad news first.
 pub(crate) fn diff_text(diff: &lab::Diff) -> String {
     let mut text = format!(
-        "{}: {} sites equal, {} different, {} bystanders changed, {} effects applied twice",
+        "{}: {} sites equal{}, {} different, {} bystanders changed, {} effects applied twice",
         if diff.clean { "clean" } else { "NOT clean" },
         diff.sites_equal,
+        if diff.sites_moved > 0 { format!(" ({} under a new ID)", diff.sites_moved) } else { String::new() },
         diff.sites_different,
         diff.bystanders_changed,
         diff.effects_applied_twice,

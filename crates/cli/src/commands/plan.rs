@@ -111,6 +111,7 @@ fn view(plan: &Plan, forecast: Option<&Forecast>, order: Option<&OrderFinding>) 
         "data_loss_s": loss(plan),
         "forecast": forecast,
         "order": order,
+        "new_ids_from": report::new_id_steps(plan),
         "points_of_no_return": no_return(plan),
         "undone_with_the_run_only": shared_undo(plan),
     })
@@ -251,6 +252,10 @@ fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>, order: Option<&O
     }
     if let Some(loss) = view.get("data_loss_s").filter(|loss| !loss.is_null()) {
         text.push_str(&format!("\ndata loss     median {} s, worst {} s", loss["median"], loss["worst"]));
+    }
+    let new_ids = report::new_id_steps(plan);
+    if !new_ids.is_empty() {
+        text.push_str(&format!("\nnew IDs       each site gets one; {} tells which", new_ids.join(", ")));
     }
     let no_return = no_return(plan);
     let no_return =

@@ -53,6 +53,7 @@ pub(super) fn write(
             let _ = writeln!(yaml, "  sqlite/{action}: postgres/{action}");
         }
     }
+    yaml.push_str("approvers:\n  support: [sam]\n  customers: [casey]\n");
     yaml.push_str("variables:\n");
     for system in SYSTEMS {
         let _ = writeln!(yaml, "  {system}: http://127.0.0.1:{port}/{system}");

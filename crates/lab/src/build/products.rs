@@ -93,7 +93,11 @@ impl Generator<'_> {
         for _ in 0..pages {
             let parent = (!mine.is_empty() && self.random.chance(0.8)).then(|| mine[self.random.index(mine.len())]);
             let words = 10 + self.random.index(30);
-            let (title, body, author, at) = (self.text(3), self.text(words), self.user(site), self.earlier());
+            let (title, mut body, author, at) = (self.text(3), self.text(words), self.user(site), self.earlier());
+            // The ID of a site is in what its people wrote, too.
+            if mine.is_empty() {
+                body = format!("cloud:{}/space/S{number} {}", self.sites[site].id, body.as_text().unwrap_or("")).into();
+            }
             let version = 1 + self.random.below(9) as i64;
             let page =
                 self.grow("pages", site, vec![space.into(), parent.into(), title, body, version.into(), author, at]);
@@ -110,7 +114,8 @@ impl Generator<'_> {
 
     pub(super) fn team(&mut self, site: usize) {
         let team = self.grow("teams", site, vec![self.site_id(site), "on call".into()]);
-        self.grow("schedules", site, vec![team.into(), "weekly".into(), "{\"days\":7}".into()]);
+        let rotation = format!("{{\"days\":7,\"site\":\"{}\"}}", self.sites[site].id);
+        self.grow("schedules", site, vec![team.into(), "weekly".into(), rotation.into()]);
         for _ in 0..self.random.below(12) {
             let payload = if self.random.chance(0.7) {
                 let len = 8 + self.random.index(40);

@@ -1,17 +1,20 @@
 //! Comparing the estate with the truth: every row of every store, every object, every effect.
 
+mod alike;
+mod expect;
 mod filled;
+mod moved;
 mod objects;
 mod truth;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::clock::{MAX_LOSS, Millis, rfc3339};
+use crate::clock::rfc3339;
 use crate::layout::{Layout, OpenError, Passport, shard_name};
 use crate::population::{self, Site};
 use crate::schema::{SERVICES, Schema};
@@ -19,6 +22,8 @@ use crate::search::{self, Documents};
 use crate::shards::Shards;
 use crate::sql::{self, Mode, Session, StoreError};
 use crate::value::{Row, Value};
+use expect::{Expect, Expectations, expectations, moves};
+use moved::Moves;
 pub(crate) use objects::digest;
 pub(crate) use truth::Owners;
 use truth::Truth;
@@ -32,6 +37,8 @@ const LISTED: usize = 200;
 pub struct Diff {
     /// Damaged sites that equal their state at the point they were restored to, in every store.
     pub sites_equal: usize,
+    /// Of those, the ones that came back under another ID: equal but for that ID and the numbers of their rows.
+    pub sites_moved: usize,
     /// Damaged sites that do not, also those that were not restored at all.
     pub sites_different: usize,
     /// Tenants that were never damaged, or the rows all tenants share, with any difference.
@@ -84,18 +91,6 @@ impl DiffError {
     }
 }
 
-/// What a site should look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expect {
-    /// As at this instant: it was restored.
-    At(Millis),
-    /// Anything: it was damaged and not restored, which is a difference already.
-    Anything,
-}
-
-/// What to expect of the damaged sites; all others should be as their log says.
-type Expectations = HashMap<String, Expect>;
-
 /// Compares a lab with the truth: each damaged site with its state at the restore point that the
 /// catalogue recorded, everything else with its state now.
 ///
@@ -112,21 +107,31 @@ pub async fn diff(dir: &Path) -> Result<Diff, DiffError> {
     let layout = Layout::new(&root);
     let passport = Passport::read(&layout)?;
     let shards = Arc::new(Shards::up(&layout, &passport).await?);
-    let found = compare(&layout, &passport, &shards).await;
+    let sites = Arc::new(population::draw(passport.seed, passport.sites, passport.shards));
+    let moves = moves(&layout, &passport, &sites).await;
+    let found = match &moves {
+        Ok(moves) => compare(&layout, &passport, &shards, &sites, moves).await,
+        Err(_) => Ok(Vec::new()),
+    };
     shards.down().await?;
-    Ok(summary(&passport, found?))
+    Ok(summary(&passport, &*moves?, found?))
 }
 
-async fn compare(layout: &Layout, passport: &Passport, shards: &Arc<Shards>) -> Result<Vec<Difference>, StoreError> {
-    let sites = Arc::new(population::draw(passport.seed, passport.sites, passport.shards));
+async fn compare(
+    layout: &Layout,
+    passport: &Passport,
+    shards: &Arc<Shards>,
+    sites: &Arc<Vec<Site>>,
+    moves: &Arc<Moves>,
+) -> Result<Vec<Difference>, StoreError> {
     let mut found = Vec::new();
-    let expectations = Arc::new(expectations(layout, passport, &mut found).await?);
+    let expectations = Arc::new(expectations(layout, passport, moves, &mut found).await?);
 
     let mut tasks: JoinSet<Result<(Vec<Difference>, Documents), StoreError>> = JoinSet::new();
     for index in 0..passport.shards {
         let (layout, schema) = (layout.clone(), passport.shard_schema());
-        let (shards, expectations) = (Arc::clone(shards), Arc::clone(&expectations));
-        tasks.spawn(async move { shard(&layout, &shards, schema, index, &expectations).await });
+        let (shards, expectations, moves) = (Arc::clone(shards), Arc::clone(&expectations), Arc::clone(moves));
+        tasks.spawn(async move { shard(&layout, &shards, schema, index, (&expectations, &moves)).await });
     }
     let mut documents = Documents::new();
     while let Some(done) = tasks.join_next().await {
@@ -139,8 +144,8 @@ async fn compare(layout: &Layout, passport: &Passport, shards: &Arc<Shards>) -> 
     let mut tasks: JoinSet<Result<Vec<Difference>, StoreError>> = JoinSet::new();
     for schema in SERVICES {
         let (layout, expectations) = (layout.clone(), Arc::clone(&expectations));
-        let (sites, documents) = (Arc::clone(&sites), Arc::clone(&documents));
-        tasks.spawn(async move { service(&layout, schema, &expectations, &sites, &documents).await });
+        let (sites, documents, moves) = (Arc::clone(sites), Arc::clone(&documents), Arc::clone(moves));
+        tasks.spawn(async move { service(&layout, schema, (&expectations, &moves), &sites, &documents).await });
     }
     while let Some(done) = tasks.join_next().await {
         found.extend(done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?);
@@ -154,25 +159,26 @@ async fn shard(
     shards: &Shards,
     schema: &'static Schema,
     index: usize,
-    expectations: &Expectations,
+    (expectations, moves): (&Expectations, &Moves),
 ) -> Result<(Vec<Difference>, Documents), StoreError> {
     let (name, place) = (shard_name(index), shards.place(index));
-    let mut truth = Truth::new(schema, &name, expectations);
+    let mut truth = Truth::new(schema, &name, expectations, moves);
     let mut session = shards.snapshot(index).await?;
     let base = if session.is_server() { layout.truth(&name) } else { layout.base(&name) };
     truth.load_base(&base).await?;
     truth.load_log(&mut session, &place).await?;
-    let documents = search::documents(truth.rows_of(|site| expectations.contains_key(site)));
-    let mut found = truth.compare(&mut session).await.map_err(StoreError::sql(&place))?;
+    let mut documents = search::documents(truth.rows_of(|site| expectations.contains_key(site)));
+    let (mut found, moved) = truth.compare(&mut session).await.map_err(StoreError::sql(&place))?;
+    documents.extend(search::documents(moved.rows_found()));
     if session.is_server() {
-        let filled = filled::compare(&mut session, &name, expectations).await;
+        let filled = filled::compare(&mut session, &name, expectations, moves).await;
         found.extend(filled.map_err(StoreError::sql(&place))?);
     }
     session.close().await.map_err(StoreError::sql(&place))?;
     Ok((found, documents))
 }
 
-fn summary(passport: &Passport, mut found: Vec<Difference>) -> Diff {
+fn summary(passport: &Passport, moves: &Moves, mut found: Vec<Difference>) -> Diff {
     let twice = found.iter().filter(|d| d.table == "effects").count();
     let mut different = BTreeSet::new();
     let mut bystanders = BTreeSet::new();
@@ -183,12 +189,14 @@ fn summary(passport: &Passport, mut found: Vec<Difference>) -> Diff {
             bystanders.insert(difference.site.as_str());
         }
     }
+    let sites_moved = moves.iter().filter(|moved| !different.contains(moved.old.as_str())).count();
     let (sites_different, bystanders_changed) = (different.len(), bystanders.len());
     let differences_found = found.len();
     found.sort();
     found.truncate(LISTED);
     Diff {
         sites_equal: passport.deleted.len() - sites_different,
+        sites_moved,
         sites_different,
         bystanders_changed,
         effects_applied_twice: twice,
@@ -196,47 +204,6 @@ fn summary(passport: &Passport, mut found: Vec<Difference>) -> Diff {
         differences_found,
         differences: found,
     }
-}
-
-async fn expectations(
-    layout: &Layout,
-    passport: &Passport,
-    found: &mut Vec<Difference>,
-) -> Result<Expectations, StoreError> {
-    let path = layout.store("catalogue");
-    let mut conn = sql::open(&path, Mode::Read).await?;
-    const SQL: &str = "SELECT site, restore_point FROM lab_restores WHERE operation = 'undelete'";
-    let rows = sql::rows(&mut conn, SQL, &[]).await.map_err(StoreError::sql(&path))?;
-    let restored: HashMap<&str, Millis> =
-        rows.iter().filter_map(|row| Some((row.first()?.as_text()?, row.get(1)?.as_int()?))).collect();
-    let mut out = Expectations::new();
-    for (site, deleted_at) in &passport.deleted {
-        let mut report = |what: String| {
-            found.push(Difference {
-                site: site.clone(),
-                store: "catalogue".to_owned(),
-                table: "sites".to_owned(),
-                key: site.clone(),
-                what,
-            });
-        };
-        let expect = match restored.get(site.as_str()) {
-            None => {
-                report("not restored".to_owned());
-                Expect::Anything
-            }
-            Some(point) => {
-                if point >= deleted_at {
-                    report(format!("restored to {}, not before its deletion", rfc3339(*point)));
-                } else if deleted_at - point > MAX_LOSS {
-                    report(format!("restored to {}, more than an hour before its deletion", rfc3339(*point)));
-                }
-                Expect::At(*point)
-            }
-        };
-        out.insert(site.clone(), expect);
-    }
-    Ok(out)
 }
 
 /// Opens a service's store in a snapshot.
@@ -249,25 +216,33 @@ async fn snapshot(path: &Path) -> Result<Session, StoreError> {
 async fn service(
     layout: &Layout,
     schema: &'static Schema,
-    expectations: &Expectations,
+    (expectations, moves): (&Expectations, &Moves),
     sites: &[Site],
     documents: &Documents,
 ) -> Result<Vec<Difference>, StoreError> {
     let live = layout.store(schema.name);
-    let mut truth = Truth::new(schema, schema.name, expectations);
+    let mut truth = Truth::new(schema, schema.name, expectations, moves);
     let mut session = snapshot(&live).await?;
     truth.load_log(&mut session, &live).await?;
     if schema.name == "search" {
         truth.replace(&segments(sites, expectations, documents));
+        for site in sites {
+            if let Some(moved) = moves.of_old(&site.id) {
+                truth.moved.replace(&moved.old, segments_of(site, &moved.new, documents));
+            }
+        }
     }
     let mut found = Vec::new();
     if schema.name == "media" {
         found.extend(objects::compare(layout, &truth.rows(0), sites, expectations)?);
+        for moved in moves.iter() {
+            found.extend(objects::compare_moved(layout, &truth.moved.rows(moved, 0), moved)?);
+        }
     }
-    found.extend(truth.compare(&mut session).await.map_err(StoreError::sql(&live))?);
+    found.extend(truth.compare(&mut session).await.map_err(StoreError::sql(&live))?.0);
     session.close().await.map_err(StoreError::sql(&live))?;
     let mut conn = sql::open(&live, Mode::Read).await?;
-    let records = records(&mut conn, schema.name, expectations).await.map_err(StoreError::sql(&live))?;
+    let records = records(&mut conn, schema.name, expectations, moves).await.map_err(StoreError::sql(&live))?;
     found.extend(records);
     conn.close().await.map_err(StoreError::sql(&live))?;
     Ok(found)
@@ -276,20 +251,26 @@ async fn service(
 /// The segments that the restored sites should have: what a rebuild from the true databases gives.
 fn segments(sites: &[Site], expectations: &Expectations, documents: &Documents) -> Vec<(String, Vec<Row>)> {
     let restored = sites.iter().filter(|s| matches!(expectations.get(&s.id), Some(Expect::At(_))));
-    restored
-        .map(|site| {
-            let rows = site.products.iter().map(|product| {
-                let key = (site.id.clone(), (*product).to_owned());
-                let (count, terms) = search::segment(documents.get(&key).map_or(&[][..], Vec::as_slice));
-                vec![key.0.into(), key.1.into(), count.into(), terms.into()]
-            });
-            (site.id.clone(), rows.collect())
-        })
-        .collect()
+    restored.map(|site| (site.id.clone(), segments_of(site, &site.id, documents))).collect()
+}
+
+/// The segments of a site that is called `id`.
+fn segments_of(site: &Site, id: &str, documents: &Documents) -> Vec<Row> {
+    let row = |product: &&'static str| {
+        let key = (id.to_owned(), (*product).to_owned());
+        let (count, terms) = search::segment(documents.get(&key).map_or(&[][..], Vec::as_slice));
+        vec![key.0.into(), key.1.into(), count.into(), terms.into()]
+    };
+    site.products.iter().map(row).collect()
 }
 
 /// Effects applied more than once, and restores to another point than the catalogue's.
-async fn records(conn: &mut Session, store: &str, expectations: &Expectations) -> Result<Vec<Difference>, sqlx::Error> {
+async fn records(
+    conn: &mut Session,
+    store: &str,
+    expectations: &Expectations,
+    moves: &Moves,
+) -> Result<Vec<Difference>, sqlx::Error> {
     const TWICE: &str = "SELECT site, operation, item, count FROM lab_effects WHERE count > 1";
     const POINTS: &str =
         "SELECT site, operation, item, restore_point FROM lab_restores WHERE restore_point IS NOT NULL";
@@ -307,15 +288,20 @@ async fn records(conn: &mut Session, store: &str, expectations: &Expectations) -
     }
     for row in sql::rows(conn, POINTS, &[]).await? {
         let (site, point) = (text(&row, 0), int(&row));
-        if let Some(Expect::At(wanted)) = expectations.get(&site)
-            && *wanted != point
+        let wanted = match (moves.of_new(&site), expectations.get(&site)) {
+            (Some(moved), _) => Some((&moved.old, moved.point)),
+            (None, Some(Expect::At(wanted))) => Some((&site, *wanted)),
+            _ => None,
+        };
+        if let Some((old, wanted)) = wanted
+            && wanted != point
         {
             out.push(Difference {
-                site,
+                site: old.clone(),
                 store: store.to_owned(),
                 table: "lab_restores".to_owned(),
                 key: format!("{} {}", text(&row, 1), text(&row, 2)).trim_end().to_owned(),
-                what: format!("restored to {}, the catalogue to {}", rfc3339(point), rfc3339(*wanted)),
+                what: format!("restored to {}, the catalogue to {}", rfc3339(point), rfc3339(wanted)),
             });
         }
     }

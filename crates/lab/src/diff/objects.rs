@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Difference, Expect, Expectations};
 use crate::layout::Layout;
+use crate::moves::Move;
 use crate::population::Site;
 use crate::sql::StoreError;
 use crate::value::{Row, Value};
@@ -30,31 +31,44 @@ pub(super) fn compare(
         if expectations.get(&site.id) == Some(&Expect::Anything) {
             continue;
         }
-        let mut report = |id: &str, what: &str| {
-            out.push(Difference {
-                site: site.id.clone(),
-                store: "objects".to_owned(),
-                table: "media".to_owned(),
-                key: format!("{}/{id}", site.id),
-                what: what.to_owned(),
-            });
-        };
-        let folder = layout.objects().join(&site.id);
-        let present = list(&folder)?;
         let empty = HashMap::new();
         let rows = wanted.get(site.id.as_str()).unwrap_or(&empty);
-        for (id, row) in rows {
-            if !present.contains(*id) {
-                report(id, "is missing");
-            } else if digest(&folder.join(id))?.as_deref() != row.get(5).and_then(Value::as_text) {
-                report(id, "has other bytes");
-            }
+        out.extend(folder(layout, rows, &site.id, &site.id)?);
+    }
+    Ok(out)
+}
+
+/// Compares the live objects of a site that came back under another ID with the mapping as it should be there.
+pub(super) fn compare_moved(layout: &Layout, mapping: &[Row], moved: &Move) -> Result<Vec<Difference>, StoreError> {
+    let rows = mapping.iter().filter_map(|row| Some((row.first()?.as_text()?, row))).collect();
+    folder(layout, &rows, &moved.old, &moved.new)
+}
+
+/// Compares the objects in the folder of a site, which may be called by another ID than in its backup.
+fn folder(layout: &Layout, rows: &HashMap<&str, &Row>, site: &str, live: &str) -> Result<Vec<Difference>, StoreError> {
+    let mut out = Vec::new();
+    let mut report = |id: &str, what: &str| {
+        out.push(Difference {
+            site: site.to_owned(),
+            store: "objects".to_owned(),
+            table: "media".to_owned(),
+            key: format!("{live}/{id}"),
+            what: what.to_owned(),
+        });
+    };
+    let folder = layout.objects().join(live);
+    let present = list(&folder)?;
+    for (id, row) in rows {
+        if !present.contains(*id) {
+            report(id, "is missing");
+        } else if digest(&folder.join(id))?.as_deref() != row.get(5).and_then(Value::as_text) {
+            report(id, "has other bytes");
         }
-        for id in present.iter().filter(|id| !rows.contains_key(id.as_str())) {
-            let backup = digest(&layout.object_backups().join(&site.id).join(id))?;
-            if backup.is_none() || backup != digest(&folder.join(id))? {
-                report(id, "should not be there");
-            }
+    }
+    for id in present.iter().filter(|id| !rows.contains_key(id.as_str())) {
+        let backup = digest(&layout.object_backups().join(site).join(id))?;
+        if backup.is_none() || backup != digest(&folder.join(id))? {
+            report(id, "should not be there");
         }
     }
     Ok(out)

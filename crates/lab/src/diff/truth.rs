@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::moved::{Moves, Pairs};
 use super::{Difference, Expect, Expectations};
 use crate::log::{self, Change, parse};
 use crate::schema::{Owner, Schema, Table};
@@ -20,6 +21,8 @@ pub(super) struct Truth<'a> {
     expectations: &'a Expectations,
     tables: Vec<HashMap<Row, (Site, Row)>>,
     names: HashMap<String, Arc<str>>,
+    /// Beside all that: the sites that came back under another ID.
+    pub(super) moved: Pairs<'a>,
 }
 
 /// Finds the site of rows that come table by table, parents first.
@@ -63,9 +66,14 @@ fn intern(names: &mut HashMap<String, Arc<str>>, text: &str) -> Arc<str> {
 }
 
 impl<'a> Truth<'a> {
-    pub(super) fn new(schema: &'static Schema, store: &'a str, expectations: &'a Expectations) -> Self {
+    pub(super) fn new(
+        schema: &'static Schema,
+        store: &'a str,
+        expectations: &'a Expectations,
+        moves: &'a Moves,
+    ) -> Self {
         let tables = vec![HashMap::new(); schema.tables.len()];
-        Self { schema, store, expectations, tables, names: HashMap::new() }
+        Self { schema, store, expectations, tables, names: HashMap::new(), moved: Pairs::new(schema, moves) }
     }
 
     fn expected(&self, site: &Site) -> Option<Expect> {
@@ -81,6 +89,7 @@ impl<'a> Truth<'a> {
             self.tables[position].reserve(rows.len());
             for row in rows {
                 let site = owners.of(position, &row, &mut self.names);
+                self.moved.held(site.as_deref().unwrap_or(""), position, &row);
                 if self.expected(&site) != Some(Expect::Anything) {
                     self.tables[position].insert(row[..table.key].to_vec(), (site, row));
                 }
@@ -98,7 +107,7 @@ impl<'a> Truth<'a> {
                 let place = format!("{} lab_log", path.display());
                 return Err(StoreError::Corrupt { place, fact: "an entry without its instant".to_owned() });
             };
-            let site = Some(intern(&mut self.names, site));
+            let (name, site) = (site, Some(intern(&mut self.names, site)));
             let applies = match self.expected(&site) {
                 Some(Expect::At(point)) => *at <= point,
                 Some(Expect::Anything) => false,
@@ -109,6 +118,7 @@ impl<'a> Truth<'a> {
             }
             let place = format!("{} lab_log {seq}", path.display());
             for change in parse(self.schema, changes, &place)? {
+                self.moved.changed(name, *at, &change);
                 match change {
                     Change::Put { table, row } => {
                         let key = row[..self.schema.tables[table].key].to_vec();
@@ -158,12 +168,15 @@ impl<'a> Truth<'a> {
     }
 
     /// Compares with the store in use, as the snapshot that the log was read in has it.
-    pub(super) async fn compare(mut self, session: &mut Session) -> Result<Vec<Difference>, sqlx::Error> {
+    ///
+    /// Also gives the rows of sites that came back under another ID.
+    pub(super) async fn compare(mut self, session: &mut Session) -> Result<(Vec<Difference>, Pairs<'a>), sqlx::Error> {
         let mut owners = Owners::new(self.schema);
         let mut out = Vec::new();
         for (position, table) in self.schema.tables.iter().enumerate() {
             for row in scan(session, table).await? {
                 let owner = owners.of(position, &row, &mut self.names);
+                let Some(row) = self.moved.found(owner.as_deref(), position, row) else { continue };
                 match self.tables[position].remove(&row[..table.key]) {
                     Some((_, wanted)) if wanted == row => {}
                     Some((site, wanted)) => {
@@ -177,7 +190,8 @@ impl<'a> Truth<'a> {
                 out.push(self.difference(table, site, row, "is missing".to_owned()));
             }
         }
-        Ok(out)
+        out.extend(self.moved.compare(self.store));
+        Ok((out, self.moved))
     }
 
     fn difference(&self, table: &Table, site: &Site, row: &Row, what: String) -> Difference {
@@ -207,7 +221,7 @@ fn changed(table: &Table, wanted: &Row, found: &Row) -> String {
     columns.join(", ")
 }
 
-fn display(value: &Value) -> String {
+pub(super) fn display(value: &Value) -> String {
     let mut text = String::new();
     match value {
         Value::Text(plain) => text.push_str(plain),

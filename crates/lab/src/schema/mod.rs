@@ -82,8 +82,17 @@ impl Table {
     }
 
     /// Whether the database numbers the rows.
-    fn is_numbered(&self) -> bool {
+    pub(crate) fn is_numbered(&self) -> bool {
         self.columns[0].1.contains("AUTOINCREMENT")
+    }
+
+    /// The columns that refer to rows of a table, each with that table's name.
+    pub(crate) fn references(&self) -> impl Iterator<Item = (usize, &'static str)> + use<> {
+        let columns = self.columns.iter().enumerate();
+        columns.filter_map(|(column, (_, sql))| {
+            let (_, table) = sql.split_once("REFERENCES ")?;
+            Some((column, table.split_once(' ')?.0))
+        })
     }
 }
 

@@ -9,11 +9,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as JsonValue, json};
 
 use super::estate::{Estate, Store};
-use super::operations::{Operation, Way};
+use super::moved::Subject;
+use super::operations::{APPS, Operation, UNDELETE, Way};
 use super::past::effect;
 use super::problem::Problem;
-use super::{jobs, rebuild, retire, undo};
+use super::{jobs, rebuild, replace, retire, undo};
 use crate::clock::{BASE, Millis, parse as parse_time, rfc3339};
+use crate::moves::Move;
 use crate::sql::{self, Session};
 use crate::value::Value;
 
@@ -40,6 +42,8 @@ pub(super) enum Then {
     Job(jobs::Job),
     /// Remembers that the operation is done, or is no longer.
     Done(bool),
+    /// Remembers a site that stands in for another, or that it does no longer.
+    Moved(Arc<Move>, bool),
 }
 
 /// An answer that is kept under the idempotency key.
@@ -61,10 +65,24 @@ impl IntoResponse for Reply {
     }
 }
 
-/// Reads `restore_point` out of a body; it must lie between the full backup (`base`) and the deletion.
-pub(super) fn restore_point(body: &[u8], base: Millis, deleted_at: Millis) -> Result<Millis, Problem> {
+/// Reads `restore_point` out of a body; it must lie between the full backup (`base`) and the deletion. A site that stands
+/// in for another (`source`) must say whose records it gets.
+pub(super) fn restore_point(
+    body: &[u8],
+    base: Millis,
+    deleted_at: Millis,
+    source: Option<&str>,
+) -> Result<Millis, Problem> {
     let body: JsonValue =
         serde_json::from_slice(body).map_err(|e| Problem::unprocessable("malformed-body", e.to_string()))?;
+    let from = body.get("from").and_then(JsonValue::as_str);
+    if from != source {
+        let message = match source {
+            Some(source) => format!("this site stands in for {source}: the body must say `from` with that ID"),
+            None => "`from` is for a site that stands in for another".to_owned(),
+        };
+        return Err(Problem::unprocessable("wrong-source", message));
+    }
     let text = body
         .get("restore_point")
         .and_then(JsonValue::as_str)
@@ -105,6 +123,10 @@ async fn transact(estate: &Arc<Estate>, request: &Request) -> Result<Reply, Prob
     match then {
         Then::Job(job) => jobs::start(estate, job),
         Then::Done(done) => estate.set_done(&request.site, operation.system, operation.name, done),
+        Then::Moved(moved, there) => {
+            estate.set_done(&moved.new, operation.system, operation.name, there);
+            estate.set_moved(moved, there);
+        }
         Then::Nothing => {}
     }
     Ok(reply)
@@ -120,22 +142,30 @@ async fn decide(
     if let Some(reply) = stored(conn, request).await? {
         return Ok((reply, Then::Nothing));
     }
-    if operation.way == Way::Retire || request.undo {
-        let (rows, then) = if operation.way == Way::Retire {
-            (retire::carry_out(estate, conn, request).await?, Then::Nothing)
-        } else {
-            undo::take_back(estate, store, conn, request).await?
+    if matches!(operation.way, Way::Retire | Way::Replace) || request.undo {
+        let (rows, more, then) = match operation.way {
+            Way::Retire => (retire::carry_out(estate, conn, request).await?, json!({}), Then::Nothing),
+            Way::Replace => replace::carry_out(estate, conn, request).await?,
+            _ => {
+                let (rows, then) = undo::take_back(estate, store, conn, request).await?;
+                (rows, json!({}), then)
+            }
         };
         if let Some(undoes) = &request.undoes {
             forbid(conn, undoes).await?;
         }
         let name = if request.undo { format!("undo/{}", operation.name) } else { operation.name.to_owned() };
-        let body = json!({ "site": request.site, "operation": name, "item": request.item, "rows": rows });
+        let mut body = json!({ "site": request.site, "operation": name, "item": request.item, "rows": rows });
+        if let (Some(body), JsonValue::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
         let reply = Reply { status: 200, location: None, body: body.to_string() };
         keep(conn, request, &reply).await?;
         return Ok((reply, then));
     }
-    for (system, name) in operation.needs {
+    let subject = estate.subject(&request.site);
+    possible(estate, operation, &subject)?;
+    for (system, name) in operation.needs_of(subject.moved.is_some()) {
         if !estate.is_done(&request.site, system, name) {
             let message =
                 format!("{}/{} comes after {system}/{name} of {}", operation.system, operation.name, request.site);
@@ -160,16 +190,43 @@ async fn decide(
     let rows = if operation.name == "rebuild" {
         rebuild::segment(estate, conn, &request.site, &request.item).await?
     } else {
-        effect(conn, store.schema, operation, &request.site, &request.item, point).await?
+        effect(conn, store.schema, operation, &subject, &request.item, point).await?
     };
     record(conn, operation, &request.site, &request.item, request.restore_point).await?;
-    let body = json!({
+    let mut body = json!({
         "site": request.site, "operation": operation.name,
         "restore_point": request.restore_point.map(rfc3339), "rows": rows,
     });
+    if let Some(moved) = &subject.moved {
+        body["from"] = moved.old.as_str().into();
+        if (operation.system, operation.name) == APPS {
+            body["ids"] = json!(moved.apps);
+        }
+    }
     let reply = Reply { status: 200, location: None, body: body.to_string() };
     keep(conn, request, &reply).await?;
     Ok((reply, Then::Done(true)))
+}
+
+/// Insists that the operation makes sense for the site.
+fn possible(estate: &Estate, operation: &Operation, subject: &Subject) -> Result<(), Problem> {
+    let site = &subject.site;
+    if operation.is_for_moved() && subject.moved.is_none() {
+        let message = format!("{}/{} is for sites that stand in for another", operation.system, operation.name);
+        return Err(Problem::conflict("not-a-stand-in", message));
+    }
+    if (operation.system, operation.name) == UNDELETE {
+        if subject.moved.is_some() {
+            return Err(Problem::conflict(
+                "never-deleted",
+                format!("{site} stands in for another and was never deleted"),
+            ));
+        }
+        if let Some(moved) = estate.replaced(site) {
+            return Err(Problem::conflict("replaced", format!("{} stands in for {site}", moved.new)));
+        }
+    }
+    Ok(())
 }
 
 /// Counts the effect and remembers the restore point. The caller holds the transaction.

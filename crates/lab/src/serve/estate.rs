@@ -1,17 +1,19 @@
 //! What all services share while they run: the stores, who is who, and what was done for each site.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::latency::Latency;
+use super::moved::{Moves, Subject};
 use super::problem::Problem;
 use super::vendors::Vendors;
 use crate::clock::Millis;
 use crate::layout::{Layout, Passport};
+use crate::moves::{self, Move};
 use crate::schema::{SERVICES, Schema};
 use crate::shards::{Line, Shards};
 use crate::sql::{self, Mode, Session, StoreError};
@@ -40,7 +42,7 @@ pub(super) struct Estate {
     pub(super) seed: u64,
     /// Damaged sites and when they were deleted: the retention register.
     pub(super) deleted: BTreeMap<String, Millis>,
-    pub(super) ids: HashMap<String, Denotes>,
+    ids: HashMap<String, Denotes>,
     stores: HashMap<&'static str, Store>,
     /// Readers of the shards, for the search service.
     pub(super) shards: HashMap<String, Mutex<Line>>,
@@ -48,6 +50,7 @@ pub(super) struct Estate {
     pub(super) base: Millis,
     pub(super) latency: Arc<Latency>,
     done: RwLock<HashSet<(String, &'static str, String)>>,
+    moves: RwLock<Moves>,
     pub(super) vendors: Vendors,
     pub(super) cancel: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -80,10 +83,17 @@ impl Estate {
         let path = layout.store("catalogue");
         if let Some(catalogue) = stores.get_mut("catalogue") {
             let conn = catalogue.write.get_mut();
-            sql::script(conn, super::tickets::DDL.to_owned()).await.map_err(StoreError::sql(&path))?;
+            for ddl in [super::tickets::DDL, moves::DDL] {
+                sql::script(conn, ddl.to_owned()).await.map_err(StoreError::sql(&path))?;
+            }
         }
         let mut conn = sql::open(&path, Mode::Read).await?;
         let ids = ids(&mut conn).await.map_err(StoreError::sql(&path))?;
+        let made = moves::read(&mut conn, passport.seed, |site| apps_of(&ids, site)).await;
+        let mut moves = Moves::default();
+        for (moved, undone) in made.map_err(StoreError::sql(&path))? {
+            moves.set(Arc::new(moved), !undone);
+        }
         conn.close().await.map_err(StoreError::sql(&path))?;
         let token = layout.vendor_token();
         let token = std::fs::read_to_string(&token).map_err(StoreError::io(&token))?;
@@ -97,6 +107,7 @@ impl Estate {
             stores,
             shards,
             done: RwLock::new(done),
+            moves: RwLock::new(moves),
             vendors: Vendors::new(passport.seed, token.trim()),
             layout,
             cancel,
@@ -108,9 +119,25 @@ impl Estate {
         self.stores.get(system).ok_or_else(|| Problem::not_found("unknown-system", format!("no service `{system}`")))
     }
 
-    /// The ID must denote a site that the catalogue knows.
-    pub(super) fn site(&self, id: &str) -> Result<&str, Problem> {
-        match self.ids.get(id) {
+    /// What an ID denotes.
+    pub(super) fn denotes(&self, id: &str) -> Option<Denotes> {
+        if let Some(denotes) = self.ids.get(id) {
+            return Some(denotes.clone());
+        }
+        let moves = self.moves();
+        if let Some(moved) = moves.get(id) {
+            return self.ids.get(&moved.old).cloned();
+        }
+        let (site, app) = moves.app(id)?;
+        match self.ids.get(app)? {
+            Denotes::App { vendor, .. } => Some(Denotes::App { site: site.to_owned(), vendor: vendor.clone() }),
+            Denotes::Site { .. } => None,
+        }
+    }
+
+    /// The ID must denote a site that the catalogue knows; gives its shard.
+    pub(super) fn site(&self, id: &str) -> Result<String, Problem> {
+        match self.denotes(id) {
             Some(Denotes::Site { shard, .. }) => Ok(shard),
             Some(Denotes::App { .. }) => {
                 Err(Problem::unprocessable("wrong-kind", format!("{id} is the ID of an app, not of a site")))
@@ -119,16 +146,52 @@ impl Estate {
         }
     }
 
-    /// The ID must denote a site that was deleted and can come back; gives when it was deleted.
+    /// The ID must denote a site that was deleted and can come back, or one that stands in for such a site; gives when
+    /// that was deleted.
     pub(super) fn deleted_site(&self, id: &str) -> Result<Millis, Problem> {
         self.site(id)?;
         if matches!(self.ids.get(id), Some(Denotes::Site { tombstone: true, .. })) {
             return Err(Problem::conflict("tombstone", format!("{id} was deleted for good")));
         }
+        let subject = self.subject(id);
         self.deleted
-            .get(id)
+            .get(subject.source())
             .copied()
             .ok_or_else(|| Problem::conflict("site-live", format!("{id} was never deleted and is in use")))
+    }
+
+    /// The same for taking something back, which may come after the site itself was taken back.
+    pub(super) fn undeletable_site(&self, id: &str) -> Result<(), Problem> {
+        if self.moves().known(id) { Ok(()) } else { self.deleted_site(id).map(drop) }
+    }
+
+    /// Whether a site comes back by restoring calls: it was deleted, or stands in for one that was.
+    pub(super) fn comes_back(&self, site: &str) -> bool {
+        self.deleted.contains_key(site) || self.moves().known(site)
+    }
+
+    /// A site and, if it stands in for another, which.
+    pub(super) fn subject(&self, site: &str) -> Subject {
+        Subject { site: site.to_owned(), moved: self.moves().get(site) }
+    }
+
+    /// The site that stands in for this one.
+    pub(super) fn replaced(&self, old: &str) -> Option<Arc<Move>> {
+        self.moves().of(old)
+    }
+
+    /// The IDs of a site's apps.
+    pub(super) fn apps_of(&self, site: &str) -> Vec<&str> {
+        apps_of(&self.ids, site)
+    }
+
+    /// Remembers that a site stands in for another, or does no longer.
+    pub(super) fn set_moved(&self, moved: Arc<Move>, there: bool) {
+        self.moves.write().unwrap_or_else(PoisonError::into_inner).set(moved, there);
+    }
+
+    fn moves(&self) -> RwLockReadGuard<'_, Moves> {
+        self.moves.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_done(&self, site: &str, system: &'static str, operation: &str) -> bool {
@@ -146,6 +209,14 @@ impl Estate {
             done.remove(&key);
         }
     }
+}
+
+fn apps_of<'i>(ids: &'i HashMap<String, Denotes>, of: &str) -> Vec<&'i str> {
+    let of = |(id, denotes): (&'i String, &Denotes)| match denotes {
+        Denotes::App { site, .. } if site == of => Some(id.as_str()),
+        _ => None,
+    };
+    ids.iter().filter_map(of).collect()
 }
 
 async fn ids(conn: &mut Session) -> Result<HashMap<String, Denotes>, sqlx::Error> {

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::apply::{answer, record};
 use super::estate::Estate;
+use super::moved::Subject;
 use super::operations::{Operation, find};
 use super::past::effect;
 use super::problem::Problem;
@@ -84,7 +85,7 @@ async fn finish(estate: &Estate, job: &Job) -> Result<bool, Problem> {
     let store = estate.store("identity")?;
     let mut conn = store.write.lock().await;
     sql::begin(&mut conn).await?;
-    let outcome = run(&mut conn, store.schema, job).await;
+    let outcome = run(&mut conn, store.schema, &estate.subject(&job.site), job).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     sql::script(&mut conn, end.to_owned()).await?;
     if let Err(problem) = &outcome {
@@ -95,12 +96,17 @@ async fn finish(estate: &Estate, job: &Job) -> Result<bool, Problem> {
     outcome
 }
 
-async fn run(conn: &mut Session, schema: &'static crate::schema::Schema, job: &Job) -> Result<bool, Problem> {
+async fn run(
+    conn: &mut Session,
+    schema: &'static crate::schema::Schema,
+    subject: &Subject,
+    job: &Job,
+) -> Result<bool, Problem> {
     const STATE: &str = "SELECT count(*) FROM lab_jobs WHERE id = ? AND state = 'running'";
     if sql::number(conn, STATE, &[Value::Int(job.id)]).await? == 0 {
         return Ok(false);
     }
-    let rows = effect(conn, schema, job.operation, &job.site, "", job.point).await?;
+    let rows = effect(conn, schema, job.operation, subject, "", job.point).await?;
     record(conn, job.operation, &job.site, "", Some(job.point)).await?;
     const SQL: &str = "UPDATE lab_jobs SET state = 'done', body = ? WHERE id = ?";
     let body = json!(rows).to_string();

@@ -25,7 +25,7 @@ pub(super) async fn segment(
 pub(super) async fn derive(estate: &Estate, site: &str, product: &str) -> Result<Row, Problem> {
     let shard = estate.site(site)?;
     let shard =
-        estate.shards.get(shard).ok_or_else(|| Problem::not_found("unknown-shard", format!("no shard {shard}")))?;
+        estate.shards.get(&shard).ok_or_else(|| Problem::not_found("unknown-shard", format!("no shard {shard}")))?;
     let mut line = shard.lock().await;
     let conn = line.tested().await?;
     const ROOT: &str = "SELECT count(*) FROM sites WHERE site_id = ?";

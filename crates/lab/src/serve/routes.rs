@@ -12,10 +12,11 @@ use serde_json::json;
 
 use super::apply::{Request, answer, perform, restore_point};
 use super::estate::{Denotes, Estate};
-use super::operations::{Operation, REBUILD, REINSTALL, RETIRE, UNINSTALL, find};
+use super::operations::{ACTIVATE, Operation, REBUILD, REINSTALL, RETIRE, UNINSTALL, find};
 use super::problem::Problem;
 use super::vendors::{Mood, lost, unavailable};
 use super::{jobs, tickets, verify};
+use crate::clock::Millis;
 
 type Shared = State<Arc<Estate>>;
 type Answer = Result<Response, Problem>;
@@ -29,6 +30,9 @@ pub(super) fn router(estate: Arc<Estate>) -> Router {
         .route("/{system}/sites/{site}/undo/{operation}", post(undo))
         .route("/search/sites/{site}/rebuild/{product}", post(rebuild))
         .route("/search/sites/{site}/undo/rebuild/{product}", post(undo_rebuild))
+        .route("/catalogue/sites/{site}/activate/{product}", post(activate))
+        .route("/catalogue/sites/{site}/undo/activate/{product}", post(undo_activate))
+        .route("/edge/hosts/{hostname}", get(host))
         .route("/catalogue/count", get(count))
         .route("/catalogue/apps/{app}/retire", post(retire))
         .route("/catalogue/apps/{app}/restore", post(unretire))
@@ -114,6 +118,27 @@ async fn undo(
     undo_request(&estate, operation, site, String::new(), &headers).await
 }
 
+async fn activate(
+    State(estate): Shared,
+    Path((site, product)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    site_request(&estate, &ACTIVATE, site, product, &headers, &body).await
+}
+
+async fn undo_activate(
+    State(estate): Shared,
+    Path((site, product)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    undo_request(&estate, &ACTIVATE, site, product, &headers).await
+}
+
+async fn host(State(estate): Shared, Path(hostname): Path<String>) -> Answer {
+    verify::host(&estate, &hostname).await
+}
+
 async fn undo_rebuild(
     State(estate): Shared,
     Path((site, product)): Path<(String, String)>,
@@ -138,10 +163,15 @@ async fn site_request(
     let deleted_at = estate.deleted_site(&site)?;
     // A rebuild has no point of its own: it takes what the databases hold.
     let wants_point = operation.has_point() && operation.name != REBUILD.name;
-    let point = if wants_point { Some(restore_point(body, estate.base, deleted_at)?) } else { None };
+    let point = if wants_point { Some(point_of(estate, &site, body, deleted_at)?) } else { None };
     let key = key(headers, KEY)?;
     let request = Request { operation, site, item, key, restore_point: point, undo: false, undoes: None };
     Ok(perform(estate, request).await?.into_response())
+}
+
+fn point_of(estate: &Estate, site: &str, body: &[u8], deleted_at: Millis) -> Result<Millis, Problem> {
+    let moved = estate.subject(site).moved;
+    restore_point(body, estate.base, deleted_at, moved.as_ref().map(|moved| moved.old.as_str()))
 }
 
 async fn undo_request(
@@ -152,7 +182,7 @@ async fn undo_request(
     headers: &HeaderMap,
 ) -> Answer {
     // A site that was never deleted has nothing that could be taken back.
-    estate.deleted_site(&site)?;
+    estate.undeletable_site(&site)?;
     Ok(perform(estate, back(operation, site, item, headers)?).await?.into_response())
 }
 
@@ -177,8 +207,9 @@ fn key(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
     }
 }
 
-fn app<'a>(estate: &'a Estate, id: &str) -> Result<(&'a str, &'a str), Problem> {
-    match estate.ids.get(id) {
+/// The site and the vendor of an app.
+fn app(estate: &Estate, id: &str) -> Result<(String, String), Problem> {
+    match estate.denotes(id) {
         Some(Denotes::App { site, vendor }) => Ok((site, vendor)),
         Some(Denotes::Site { .. }) => {
             Err(Problem::unprocessable("wrong-kind", format!("{id} is the ID of a site, not of an app")))
@@ -212,14 +243,14 @@ async fn reinstall_by_gateway(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let site = app(&estate, &id)?.0.to_owned();
-    if !estate.deleted.contains_key(&site) {
+    let site = app(&estate, &id)?.0;
+    if !estate.comes_back(&site) {
         // Of a site in use: the app was retired, and comes back.
         return at_its_vendor(&estate, &id, &headers, back(&UNINSTALL, site, id.clone(), &headers)?).await;
     }
     let request = Request {
         operation: &REINSTALL,
-        restore_point: Some(restore_point(&body, estate.base, estate.deleted_site(&site)?)?),
+        restore_point: Some(point_of(&estate, &site, &body, estate.deleted_site(&site)?)?),
         undo: false,
         undoes: None,
         ..back(&REINSTALL, site, id.clone(), &headers)?
@@ -233,8 +264,8 @@ async fn uninstall(State(estate): Shared, Path((vendor, id)): Path<(String, Stri
 }
 
 async fn uninstall_by_gateway(State(estate): Shared, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    let site = app(&estate, &id)?.0.to_owned();
-    let request = if estate.deleted.contains_key(&site) {
+    let site = app(&estate, &id)?.0;
+    let request = if estate.comes_back(&site) {
         back(&REINSTALL, site, id.clone(), &headers)?
     } else {
         Request { undo: false, ..back(&UNINSTALL, site, id.clone(), &headers)? }
@@ -245,7 +276,7 @@ async fn uninstall_by_gateway(State(estate): Shared, Path(id): Path<String>, hea
 /// Carries a request out at the app's vendor, in whatever mood that is.
 async fn at_its_vendor(estate: &Arc<Estate>, id: &str, headers: &HeaderMap, request: Request) -> Answer {
     let (_, vendor) = app(estate, id)?;
-    let mood = estate.vendors.admit(vendor, headers).await?;
+    let mood = estate.vendors.admit(&vendor, headers).await?;
     if mood == Mood::Down {
         return Err(unavailable());
     }
@@ -267,8 +298,8 @@ async fn unretire(State(estate): Shared, Path(id): Path<String>, headers: Header
 }
 
 fn retirement(estate: &Estate, id: String, headers: &HeaderMap) -> Result<Request, Problem> {
-    let site = app(estate, &id)?.0.to_owned();
-    if estate.deleted.contains_key(&site) {
+    let site = app(estate, &id)?.0;
+    if estate.comes_back(&site) {
         let message = format!("the site of {id} was deleted: its apps come back with it, or not at all");
         return Err(Problem::conflict("site-deleted", message));
     }
@@ -277,7 +308,7 @@ fn retirement(estate: &Estate, id: String, headers: &HeaderMap) -> Result<Reques
 
 async fn installation(State(estate): Shared, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     let (_, vendor) = app(&estate, &id)?;
-    match estate.vendors.admit(vendor, &headers).await? {
+    match estate.vendors.admit(&vendor, &headers).await? {
         Mood::Fine => verify::installation(&estate, &id).await,
         Mood::Down | Mood::LostReply => Err(unavailable()),
     }

@@ -106,7 +106,7 @@ async fn lost(estate: &Estate) -> Result<BTreeMap<String, String>, Problem> {
     let mut lost = BTreeMap::new();
     for row in &sites {
         let (site, state) = (text(row, 0), text(row, 1));
-        if estate.deleted.contains_key(&site) {
+        if estate.comes_back(&site) {
             continue;
         }
         let what = if state != "active" {

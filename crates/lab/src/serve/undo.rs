@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::apply::{Request, Then, discount};
 use super::estate::{Estate, Store};
+use super::moved::Subject;
 use super::operations::{Operation, Way};
 use super::past::past;
 use super::problem::Problem;
@@ -40,7 +41,8 @@ pub(super) async fn take_back(
             return Err(Problem::conflict("out-of-order", message));
         }
     }
-    let rows = restore_damage(conn, store.schema, operation, site, item).await?;
+    let subject = estate.subject(site);
+    let rows = restore_damage(conn, store.schema, operation, &subject, item).await?;
     discount(conn, operation, site, item).await?;
     sql::execute(conn, "DELETE FROM lab_restores WHERE site = ? AND operation = ? AND item = ?", &known).await?;
     // The other products or apps of the site may still be done.
@@ -49,7 +51,7 @@ pub(super) async fn take_back(
     Ok((rows, Then::Done(others > 0)))
 }
 
-async fn running(estate: &Estate, operation: &Operation, site: &str) -> Result<bool, Problem> {
+pub(super) async fn running(estate: &Estate, operation: &Operation, site: &str) -> Result<bool, Problem> {
     if operation.way != Way::Job {
         return Ok(false);
     }
@@ -63,15 +65,17 @@ async fn restore_damage(
     conn: &mut Session,
     schema: &'static Schema,
     operation: &Operation,
-    site: &str,
+    subject: &Subject,
     item: &str,
 ) -> Result<Rows, Problem> {
+    let site = subject.site.as_str();
     let mut out = BTreeMap::new();
     if operation.way == Way::Open {
         const SQL: &str = "UPDATE routes SET state = 'closed' WHERE site_id = ?";
         out.insert("routes", sql::execute(conn, SQL, &[site.into()]).await? as usize);
         return Ok(out);
     }
+    // Of a site that stands in for another there is no history: nothing of it stays.
     let ended = past(conn, schema, site, None).await?;
     for (table, mut rows) in schema.tables.iter().zip(ended).rev() {
         if !operation.tables.contains(&table.name) {
@@ -88,7 +92,11 @@ async fn restore_damage(
             values.push(item.into());
             rows.retain(|row| row.get(position).and_then(Value::as_text) == Some(item));
         }
-        let taken = if schema.name == "catalogue" {
+        let taken = if let Way::Mark { column, before } = operation.way {
+            let update = format!("UPDATE {} SET {column} = ? WHERE {condition}", table.name);
+            let values: Vec<Value> = std::iter::once(before.into()).chain(values).collect();
+            sql::execute(conn, &update, &values).await? as usize
+        } else if schema.name == "catalogue" && subject.moved.is_none() {
             // The deletion only marked these, and marks them again.
             for row in &rows {
                 sql::put(conn, table, row).await?;

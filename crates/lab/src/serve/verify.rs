@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 
 use super::apply::answer;
 use super::estate::{Denotes, Estate};
-use super::past::past;
+use super::moved::due;
 use super::problem::Problem;
 use super::rebuild;
 use crate::clock::{Millis, rfc3339};
@@ -17,7 +17,7 @@ use crate::value::{Row, Value};
 /// `GET /catalogue/ids/{id}`: what an ID denotes and in what state that is.
 pub(super) async fn lookup(estate: &Estate, id: &str) -> Result<Response, Problem> {
     let denotes =
-        estate.ids.get(id).ok_or_else(|| Problem::not_found("unknown-id", format!("nothing has the ID {id}")))?;
+        estate.denotes(id).ok_or_else(|| Problem::not_found("unknown-id", format!("nothing has the ID {id}")))?;
     let store = estate.store("catalogue")?;
     let mut conn = store.read.lock().await;
     let text = |row: &Row, i: usize| row.get(i).and_then(Value::as_text).map(str::to_owned);
@@ -29,6 +29,8 @@ pub(super) async fn lookup(estate: &Estate, id: &str) -> Result<Response, Proble
             json!({
                 "id": id, "kind": "site", "state": text(&row, 0), "name": text(&row, 1), "shard": shard,
                 "region": text(&row, 2), "deleted_at": text(&row, 3), "restored_to": restored_to.map(rfc3339),
+                "replaces": estate.subject(id).moved.map(|moved| moved.old.clone()),
+                "replaced_by": estate.replaced(id).map(|moved| moved.new.clone()),
             })
         }
         Denotes::App { site, vendor } => {
@@ -59,28 +61,37 @@ pub(super) async fn site(estate: &Estate, system: &str, site: &str) -> Result<Re
     let store = estate.store(system)?;
     let mut conn = store.read.lock().await;
     let point = restored_to(&mut conn, site).await?;
+    let subject = estate.subject(site);
     // Before its restore, a deleted site should hold what it held last; a rebuilt index has no point.
-    let until = point.or_else(|| estate.deleted.get(site).map(|at| at - 1));
-    let wanted = past(&mut conn, store.schema, site, until).await?;
-    let mut complete = true;
-    let (mut rows, mut expected) = (Map::new(), Map::new());
+    let until = match &subject.moved {
+        Some(moved) => point.or(Some(moved.point)),
+        None => point.or_else(|| estate.deleted.get(site).map(|at| at - 1)),
+    };
+    let wanted = due(&mut conn, store.schema, &subject, until).await?;
+    let (mut rows, mut expected, mut equal) = (Map::new(), Map::new(), Map::new());
     let mut held = Vec::new();
     for (table, wanted) in store.schema.tables.iter().zip(&wanted) {
         let order = table.names()[..table.key].join(", ");
         let query = format!("{} WHERE site_id = ? ORDER BY {order}", table.select());
-        let found = sql::rows(&mut conn, &query, &[site.into()]).await?;
+        let mut found = sql::rows(&mut conn, &query, &[site.into()]).await?;
+        if subject.moved.is_some() {
+            found.sort();
+        }
         rows.insert(table.name.to_owned(), found.len().into());
         expected.insert(table.name.to_owned(), wanted.len().into());
         // Whether the route is open is for `edge/open`; the history knows only open ones.
-        complete &= match system {
+        let same = match system {
             "edge" | "search" => found.len() == wanted.len(),
             _ => found == *wanted,
         };
+        equal.insert(table.name.to_owned(), same.into());
         held.push(found);
     }
     drop(conn);
+    let mut complete = equal.values().all(|same| *same == true);
+    let all: usize = held.iter().map(Vec::len).sum();
     let mut body = json!({
-        "site": site, "restored_to": point.map(rfc3339), "rows": rows, "expected": expected,
+        "site": site, "restored_to": point.map(rfc3339), "rows": rows, "expected": expected, "equal": equal, "held": all,
     });
     match system {
         "edge" => {
@@ -108,6 +119,16 @@ pub(super) async fn site(estate: &Estate, system: &str, site: &str) -> Result<Re
         _ => {}
     }
     body["complete"] = complete.into();
+    Ok(answer(StatusCode::OK, body))
+}
+
+/// `GET /edge/hosts/{hostname}`: the site to which a hostname leads.
+pub(super) async fn host(estate: &Estate, hostname: &str) -> Result<Response, Problem> {
+    const SQL: &str = "SELECT site_id, region, state FROM routes WHERE hostname = ?";
+    let row = sql::row(&mut *estate.store("edge")?.read.lock().await, SQL, &[hostname.into()]).await?;
+    let row = row.ok_or_else(|| Problem::not_found("unknown-host", format!("{hostname} leads nowhere")))?;
+    let text = |i: usize| row.get(i).and_then(Value::as_text);
+    let body = json!({ "hostname": hostname, "site": text(0), "region": text(1), "state": text(2) });
     Ok(answer(StatusCode::OK, body))
 }
 

@@ -3,6 +3,7 @@
 
 mod compare;
 mod http;
+mod moved;
 mod postgres;
 mod recovered;
 mod restore;

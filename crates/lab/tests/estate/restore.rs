@@ -13,10 +13,7 @@ pub(crate) async fn restore_shard(lab: &Lab, site: &Listed) {
     if lab.dir.join("clusters").exists() {
         return recovered::restore(lab, site, &site.point()).await;
     }
-    let backup = lab.dir.join("backups").join(&site.shard);
-    let side = lab.dir.join(format!("side-{}.db", site.id));
-    std::fs::copy(backup.join("base.db"), &side).unwrap();
-    replay(&side, &backup.join("log.jsonl"), &site.point()).await;
+    let side = aside(lab, site).await;
     let mut conn = open(&lab.shard(&site.shard)).await;
     execute(
         &mut conn,
@@ -27,6 +24,15 @@ pub(crate) async fn restore_shard(lab: &Lab, site: &Listed) {
         execute(&mut conn, &format!("INSERT INTO main.{table} SELECT * FROM side.{table} WHERE {condition}")).await;
     }
     execute(&mut conn, "COMMIT; DETACH side").await;
+}
+
+/// A file beside the shard that holds what it held at the site's point.
+pub(crate) async fn aside(lab: &Lab, site: &Listed) -> std::path::PathBuf {
+    let backup = lab.dir.join("backups").join(&site.shard);
+    let side = lab.dir.join(format!("side-{}.db", site.id));
+    std::fs::copy(backup.join("base.db"), &side).unwrap();
+    replay(&side, &backup.join("log.jsonl"), &site.point()).await;
+    side
 }
 
 /// Takes the site out of its shard again; `restore_shard` left the file that says which rows those are.
@@ -120,8 +126,8 @@ fn literal(value: &Value) -> String {
     }
 }
 
-fn copy_objects(lab: &Lab, site: &str) {
-    let (from, to) = (lab.dir.join("backups/objects").join(site), lab.dir.join("objects/media").join(site));
+pub(crate) fn copy_objects(lab: &Lab, from: &str, to: &str) {
+    let (from, to) = (lab.dir.join("backups/objects").join(from), lab.dir.join("objects/media").join(to));
     if !from.exists() {
         return;
     }
@@ -154,6 +160,21 @@ pub(crate) const STEPS: [&str; 18] = [
     "edge/restore-route",
 ];
 
+/// Every system that holds something of a site.
+pub(crate) const SYSTEMS: [&str; 11] = [
+    "catalogue",
+    "commerce",
+    "metadata",
+    "region",
+    "identity",
+    "flags",
+    "media",
+    "search",
+    "events",
+    "vendors",
+    "edge",
+];
+
 /// Restores a site; each round has keys of its own.
 pub(crate) async fn restore(lab: &Lab, client: &Client, site: &Listed, round: u32) {
     let point = site.point();
@@ -165,23 +186,11 @@ pub(crate) async fn restore(lab: &Lab, client: &Client, site: &Listed, round: u3
         client.insist_in(round, &format!("/vendors/apps/{app}/reinstall"), &point).await;
     }
     restore_shard(lab, site).await;
-    copy_objects(lab, &site.id);
+    copy_objects(lab, &site.id, &site.id);
     for product in &site.products {
         client.insist_in(round, &format!("/search/sites/{}/rebuild/{product}", site.id), &point).await;
     }
-    for system in [
-        "catalogue",
-        "commerce",
-        "metadata",
-        "region",
-        "identity",
-        "flags",
-        "media",
-        "search",
-        "events",
-        "vendors",
-        "edge",
-    ] {
+    for system in SYSTEMS {
         let (status, body) = client.get(&format!("/{system}/sites/{}", site.id)).await;
         assert_eq!((status, &body["complete"]), (200, &Value::Bool(true)), "{system}: {body}");
     }

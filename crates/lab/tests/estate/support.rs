@@ -123,12 +123,16 @@ impl Client {
     }
 
     pub(crate) async fn post(&self, path: &str, key: &str, point: &str) -> (u16, Value) {
+        self.post_body(path, key, json!({ "restore_point": point })).await
+    }
+
+    pub(crate) async fn post_body(&self, path: &str, key: &str, body: Value) -> (u16, Value) {
         let response = self
             .http
             .post(format!("{}{path}", self.base))
             .header("Idempotency-Key", key)
             .header("Authorization", format!("Bearer {}", self.token))
-            .json(&json!({ "restore_point": point }))
+            .json(&body)
             .send()
             .await
             .unwrap();
@@ -171,12 +175,19 @@ impl Client {
 
     /// The same, with a key for this round.
     pub(crate) async fn insist_in(&self, round: u32, path: &str, point: &str) {
-        let key = format!("insist {round} {path}");
+        let _ = self.insist_on(&format!("insist {round} {path}"), path, json!({ "restore_point": point })).await;
+    }
+
+    /// The same with any key and body; gives the answer.
+    pub(crate) async fn insist_on(&self, key: &str, path: &str, wanted: Value) -> Value {
         loop {
-            let (status, body) = self.post(path, &key, point).await;
+            let (status, body) = self.post_body(path, key, wanted.clone()).await;
             match status {
-                200 => return,
-                202 => return self.finished(body["job"].as_i64().unwrap()).await,
+                200 => return body,
+                202 => {
+                    self.finished(body["job"].as_i64().unwrap()).await;
+                    return body;
+                }
                 429 | 503 => tokio::task::yield_now().await,
                 _ => panic!("{path}: {status} {body}"),
             }

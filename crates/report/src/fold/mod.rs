@@ -4,6 +4,7 @@ mod audit;
 mod gates;
 mod histogram;
 mod needs;
+mod new_ids;
 mod people;
 mod ready;
 mod record;
@@ -19,6 +20,7 @@ pub(crate) use audit::{Asks, Known, Stands, asked, asks};
 pub(crate) use gates::{Decided, GateLog, Word};
 pub use histogram::Histogram;
 pub(crate) use needs::{each_shared, gate_of, gated};
+pub use new_ids::new_id_steps;
 pub use people::settles_undo;
 pub(crate) use people::{How, Of, Said, taken_words};
 pub(crate) use sites::site_of;
@@ -36,7 +38,7 @@ use sites::Backs;
 /// A run and its timings, folded from its records.
 ///
 /// Costs per record do not grow with the run. Beyond the [`Run`] it keeps 4 bytes a node, 4 bytes a site, two
-/// histograms a step, what people said and did, and of the
+/// histograms a step, what people said and did, new IDs, and of the
 /// steps that are asked for a restore point a byte a unit. Outputs are not kept. Lengths of time are exact to the millisecond up to 49 days from the
 /// run's opening and saturate there.
 #[derive(Clone, Debug)]
@@ -51,6 +53,7 @@ pub struct Fold {
     pub(crate) gates: Gates,
     pub(crate) people: People,
     pub(crate) audit: audit::Audit,
+    pub(crate) new_ids: new_ids::NewIds,
     pub(crate) acts: Vec<ActReport>,
     pub(crate) acts_dropped: u64,
     pub(crate) moments: Vec<Moment>,
@@ -89,6 +92,7 @@ impl Fold {
             gates: Gates::default(),
             people: People::default(),
             audit: audit::Audit::new(&plan),
+            new_ids: new_ids::NewIds::default(),
             acts: Vec::new(),
             acts_dropped: 0,
             moments: Vec::new(),

@@ -63,6 +63,7 @@ impl Fold {
         self.gates.note(&self.run, at, event, before.asked.take());
         self.people.note(&self.run, at, event, &before.about);
         self.audit.note(&self.run, event, before.flight.map(|flight| flight.mode));
+        self.new_ids.note(&self.run, event, before.flight.map(|flight| flight.mode));
         self.backs.reopened(&self.run, event);
         let undo = before.about.is_undo();
         self.time(at, event, &before);
@@ -335,6 +336,7 @@ impl Fold {
         self.steps = steps;
         let of_step = |ix: usize| old.steps().nth(ix).and_then(|step| carry.step(step));
         self.audit.amended(&plan, of_step, unit);
+        self.new_ids.amended(&self.run, unit);
         self.ready = self.ready.renumbered(&plan, |node| carry.node(node));
         self.gates.rename(|gate| match gate {
             Gate::Start | Gate::Batch(_) => Some(gate),

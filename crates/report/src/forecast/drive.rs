@@ -35,6 +35,8 @@ struct Drive<'a> {
     has_people: bool,
     /// Turns until what waits for people is looked through again.
     look_in: usize,
+    /// The run was continued, and nothing has come of it since.
+    in_vain: bool,
     trace: Trace,
 }
 
@@ -73,6 +75,7 @@ impl<'a> Drive<'a> {
             answers: BTreeSet::new(),
             asked: BTreeSet::new(),
             look_in: 0,
+            in_vain: false,
         }
     }
 
@@ -110,6 +113,7 @@ impl<'a> Drive<'a> {
     /// The attempt of a unit is over.
     fn land(&mut self, unit: UnitIx) {
         let Some(flight) = self.run.flight(unit) else { return };
+        self.in_vain = false;
         let step = self.step(unit);
         // Nothing fails for good: the last attempt that a step allows succeeds.
         let again = flight.attempt < u32::from(self.run.plan().step(step).retry.attempts);
@@ -162,6 +166,7 @@ impl<'a> Drive<'a> {
             return;
         }
         self.asked.remove(&gate);
+        self.in_vain = false;
         if let Gate::Unit(unit) = gate {
             let at = self.now;
             self.trace.ended(&self.run, unit, at, at, true);
@@ -179,8 +184,10 @@ impl<'a> Drive<'a> {
         for unit in units {
             answered |= self.command(Command::Rule { unit, ruling: Ruling::Done });
         }
-        if matches!(self.run.status(), Status::Paused { .. }) {
+        // A decision that nobody can give pauses the run each time that it lapses: to go on once more is enough.
+        if matches!(self.run.status(), Status::Paused { .. }) && !self.in_vain {
             answered |= self.command(Command::Continue);
+            self.in_vain = true;
         }
         for pool in self.run.shared_pools().into_iter().filter(|pool| pool.wanted > pool.used) {
             let (instance, slots) = (pool.instance, pool.limit);

@@ -246,7 +246,7 @@ pub(super) fn exceptions(html: &mut String, report: &Report) {
 }
 
 pub(super) fn sites(html: &mut String, report: &Report) {
-    let noted = |site: &SiteReport| site.reason.is_some() || site.adopted_from.is_some() || !site.overruled.is_empty();
+    let noted = |site: &SiteReport| !site.note().is_empty();
     let notes = report.sites.iter().any(noted);
     let mut header = vec!["site", "row", "batch", "state", "back after", "data loss"];
     header.extend(notes.then_some("<note"));

@@ -367,6 +367,8 @@ pub struct SiteReport {
     pub out_by: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// The ID under which it comes back, if that is another; `null` if none was told.
+    pub new_id: Option<String>,
     /// Run that had begun it.
     pub adopted_from: Option<String>,
     /// Steps of it that count as settled on a person's word only.
@@ -381,6 +383,9 @@ impl SiteReport {
         if let Some(who) = &self.out_by {
             let why = self.reason.as_deref().filter(|why| !why.is_empty()).map(|why| format!(": {why}"));
             notes.push(format!("taken out by {who}{}", why.unwrap_or_default()));
+        }
+        if let Some(id) = &self.new_id {
+            notes.push(format!("new ID {id}"));
         }
         if let Some(from) = &self.adopted_from {
             notes.push(format!("adopted from run {from}, re-checked"));

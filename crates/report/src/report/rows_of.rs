@@ -261,6 +261,7 @@ pub(super) fn data_losses(fold: &Fold) -> Vec<Option<i64>> {
 pub(super) fn sites(fold: &Fold, losses: &[Option<i64>]) -> Vec<SiteReport> {
     let (run, plan) = (fold.run(), fold.plan());
     let overruled = super::remains::overruled_steps(fold);
+    let new_ids = fold.new_ids.by_site();
     let of_plan = (0..plan.site_count()).map(SiteIx).map(|site| {
         let taken = run.taken_out(site).and_then(|_| fold.people.taken.get(&site));
         let steps = overruled.get(&site).into_iter().flatten();
@@ -273,6 +274,7 @@ pub(super) fn sites(fold: &Fold, losses: &[Option<i64>]) -> Vec<SiteReport> {
             data_loss_s: losses.get(site.ix()).copied().flatten().map(seconds),
             out_by: taken.map(|(actor, _)| actor.to_string()),
             reason: taken.map(|(_, reason)| reason.to_string()),
+            new_id: new_ids.get(&site).map(|id| (*id).to_owned()),
             adopted_from: run.adopted_from(site).map(str::to_owned),
             overruled: steps.map(|&step| plan.step(step).name.clone()).collect(),
         }
@@ -286,6 +288,7 @@ pub(super) fn sites(fold: &Fold, losses: &[Option<i64>]) -> Vec<SiteReport> {
         data_loss_s: None,
         out_by: Some("plan".to_owned()),
         reason: Some(site.reason.clone()),
+        new_id: None,
         adopted_from: None,
         overruled: Vec::new(),
     });

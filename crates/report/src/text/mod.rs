@@ -28,6 +28,7 @@ pub fn render_text(report: &Report, width: usize, color: bool) -> String {
     people::approvals(&mut page, report);
     exceptions(&mut page, report);
     audit::audit(&mut page, report);
+    new_ids(&mut page, report);
     people::overruled(&mut page, report);
     people::remains(&mut page, report);
     shared(&mut page, "Shared steps that did not succeed", &report.shared_failures);
@@ -40,6 +41,19 @@ pub fn render_text(report: &Report, width: usize, color: bool) -> String {
     tables::moments(&mut page, report);
     evidence(&mut page, report);
     page.text
+}
+
+/// Which ID each site has now, where it is another.
+fn new_ids(page: &mut Page, report: &Report) {
+    let moved: Vec<_> = report.sites.iter().filter_map(|site| Some((&site.id, site.new_id.as_ref()?))).collect();
+    if moved.is_empty() {
+        return;
+    }
+    page.heading(&format!("New IDs ({})", count(moved.len() as u64, "site", "sites")));
+    for (old, new) in moved.iter().take(SHOWN) {
+        page.paragraph(2, 4, None, &format!("{} -> {}", plain(old), plain(new)));
+    }
+    rest(page, moved.len(), SHOWN, "sites");
 }
 
 fn ink_of(report: &Report) -> Ink {

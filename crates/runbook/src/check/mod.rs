@@ -3,6 +3,7 @@
 mod actions;
 mod expressions;
 mod graph;
+mod ids;
 mod names;
 pub(crate) mod schema;
 mod secrets;
@@ -22,6 +23,7 @@ use crate::yaml;
 
 pub(crate) use actions::{holds, idempotent, read_only};
 pub(crate) use graph::Ancestors;
+pub(crate) use ids::tells_new_id;
 pub(crate) use secrets::{has_password, is_secret_word};
 
 /// What checking gave.
@@ -61,6 +63,7 @@ fn checked(source: &Source, catalogue: &[ActionSpec], stand_ins: &BTreeMap<Strin
     expressions::check(&mut sink, &mut runbook, &ancestors);
     actions::check(&mut sink, &runbook);
     undo::check(&mut sink, &runbook, &ancestors);
+    ids::check(&mut sink, &runbook);
     let diagnostics = diagnostic::in_order(sink.found);
     Checked { runbook: (!diagnostic::has_errors(&diagnostics)).then_some(runbook), diagnostics }
 }

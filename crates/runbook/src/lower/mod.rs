@@ -21,7 +21,7 @@ use engine::{ActionSpec, Objectives, Scope};
 
 use crate::codes;
 use crate::fields::Sink;
-use crate::model::{Action, Runbook};
+use crate::model::{Action, At, Ids, Runbook};
 use crate::source::Span;
 use crate::words;
 use crate::yaml::Node;
@@ -109,11 +109,10 @@ pub(crate) fn document(
     let target_node = top.need(sink, "targets", "declare what is restored: `targets: { kind: site, attributes: {} }`");
     let targets = target_node.map(|node| targets::targets(sink, node)).unwrap_or_default();
     let groups: Vec<String> = targets.groups.iter().map(|group| group.name.clone()).collect();
-    if let Some(node) = top.get("ids")
-        && sink.word(node, "`ids`", &[("original", false), ("remap", true)]) == Some(true)
-    {
-        sink.push(steps::not_executed("`ids: remap`").at(sink.text, node.span, ""));
-    }
+    let ids = top.get("ids").and_then(|node| {
+        let word = sink.word(node, "`ids`", &[("original", Ids::Original), ("remap", Ids::Remap)])?;
+        Some(At::new(word, node.span))
+    });
     let restore_point = top.get("restore_point").and_then(|node| targets::restore_point(sink, node, &targets));
     let objectives = top.get("objectives").map(|node| objectives(sink, node)).unwrap_or_default();
     let mut scene = Scene {
@@ -140,6 +139,7 @@ pub(crate) fn document(
         description: description.to_owned(),
         inputs,
         targets,
+        ids: ids.unwrap_or(At::new(Ids::Original, first(root.span))),
         restore_point,
         objectives,
         pools,

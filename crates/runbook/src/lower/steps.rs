@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use engine::{OnFailure, Scope};
 
 use crate::codes;
-use crate::diagnostic::Diagnostic;
 use crate::fields::{Fields, Sink};
 use crate::lower::{Scene, approval, finally, keys, pools, retry, verify};
 use crate::model::{Action, ApprovalDecl, At, NeedDecl, Step, Undo};
@@ -15,19 +14,6 @@ use crate::yaml::{Entry, Node, Value};
 
 /// Largest number of steps of a runbook.
 pub(crate) const MAX_STEPS: usize = 5_000;
-
-/// What this version reads and checks but does not execute: the engine's next version makes each entry go away.
-pub(crate) const NOT_EXECUTED: &[&str] = &["`ids: remap`"];
-
-/// The refusal of a feature of [`NOT_EXECUTED`]; a warning once it is taken out of that table.
-pub(crate) fn not_executed(feature: &'static str) -> Diagnostic {
-    debug_assert!(NOT_EXECUTED.contains(&feature), "{feature} is refused but not in the table");
-    Diagnostic::error(
-        codes::NOT_EXECUTED,
-        format!("{feature} is not executed by this version"),
-        "remove it and do that part by hand, or wait for a version that executes it",
-    )
-}
 
 /// Reads all steps; those of `targets.verify` come first, those of `finally` last.
 pub(crate) fn all(

@@ -4,14 +4,14 @@ use engine::{ActionUse, ForEach, Need, PlanSpec, StepIx, StepSpec, When, Work};
 
 use crate::check::{self, schema};
 use crate::expr::Compiled;
-use crate::model::{Runbook, Step};
+use crate::model::{Ids, Runbook, Step};
 use crate::template::{self, Part};
 use crate::yaml::{Node, Value};
 
 pub(super) fn fill(runbook: &Runbook, spec: &mut PlanSpec) {
     let mut kept: Vec<bool> = runbook.steps.iter().map(|step| step.reads_own).collect();
     for (kept, step) in kept.iter_mut().zip(&runbook.steps) {
-        *kept |= tells_its_point(step);
+        *kept |= tells_its_point(step) || (runbook.ids.value == Ids::Remap && check::tells_new_id(step));
     }
     for &read in runbook.steps.iter().flat_map(|step| &step.reads) {
         kept[read] = true;

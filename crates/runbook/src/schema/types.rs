@@ -136,7 +136,10 @@ struct Verify {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 enum Ids {
+    /// They keep them.
     Original,
+    /// They get new ones: steps that restore rows are told by an input `remap`, and the step that makes the ID tells it by
+    /// an output `new_id`.
     Remap,
 }
 
