@@ -24,5 +24,5 @@ pub(crate) use connect::{connect_patiently, said};
 pub(crate) use quote::literal;
 pub use restore::{
     Conflict, ConflictKind, Guard, Heard, Job, Looked, OnConflict, Outcome, Preview, Raised, Residue, RestoreError,
-    Restored, Scope, TableTally, TenantOutcome, preview, restore,
+    Restored, Scope, SharedDiffers, TableTally, TenantOutcome, preview, restore,
 };

@@ -1,10 +1,11 @@
 //! `tenant restore`: rows of tenants from a recovered copy into a live database.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use connectors::postgres::{
-    Guard, Job, Looked, OnConflict, Outcome, Preview, RestoreError, Restored, Scope, TenantOutcome, preview,
-    restore as put_back,
+    Guard, Job, Looked, OnConflict, Outcome, Preview, RestoreError, Restored, Scope, SharedDiffers, TenantOutcome,
+    preview, restore as put_back,
 };
 use runtime::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -108,6 +109,7 @@ fn outcome_json(done: &Outcome, seconds: f64) -> Value {
                 "id": tenant, "state": state(restored), "verified": true, "rows": restored.rows,
                 "inserted": restored.inserted, "already": restored.already, "replaced": restored.replaced,
                 "kept": restored.kept, "tables": restored.tables, "shared_made_again": restored.shared,
+                "shared_differs": restored.shared_differs,
             }),
             Err(error) => json!({ "id": tenant, "state": "failed", "verified": false, "error": error_json(error) }),
         })
@@ -151,6 +153,7 @@ fn outcome_text(done: &Outcome, seconds: f64) -> String {
                     text.push_str(&format!(", {rows} shared rows of {table} made again"));
                 }
                 text.push('\n');
+                text.push_str(&differing(&it.shared_differs));
             }
             Err(error) => {
                 text.push_str(&format!(
@@ -175,6 +178,16 @@ fn outcome_text(done: &Outcome, seconds: f64) -> String {
     text
 }
 
+/// Shared rows that are not what they were: nobody's to write, but somebody's to look at.
+fn differing(tables: &BTreeMap<String, SharedDiffers>) -> String {
+    let line = |(table, it): (&String, &SharedDiffers)| {
+        let more = if it.rows > it.keys.len() as u64 { ", ..." } else { "" };
+        let (rows, keys) = (it.rows, it.keys.join(", "));
+        format!("  differs from the backup, and stays as it is live: {rows} shared rows of {table}: {keys}{more}\n")
+    };
+    tables.iter().map(line).collect()
+}
+
 fn preview_json(looked: &Preview) -> Value {
     let tenants: Vec<Value> = looked
         .tenants
@@ -183,6 +196,7 @@ fn preview_json(looked: &Preview) -> Value {
             Ok(it) => json!({
                 "id": tenant, "state": if is_clear(it) { "clear" } else { "blocked" }, "rows": it.rows,
                 "already": it.already, "tables": it.tables, "conflicts": it.conflicts, "missing_references": it.missing,
+                "shared_differs": it.shared_differs,
             }),
             Err(error) => json!({ "id": tenant, "state": "failed", "error": error_json(error) }),
         })
@@ -206,6 +220,7 @@ fn preview_text(looked: &Preview) -> String {
                 for missing in &it.missing {
                     text.push_str(&format!("  not there: {missing}\n"));
                 }
+                text.push_str(&differing(&it.shared_differs));
             }
             Err(error) => {
                 text.push_str(&format!(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Trouble, duration};
 use crate::postgres::closure::Options;
-use crate::postgres::restore::{Guard, OnConflict, Raised, Scope, TableTally};
+use crate::postgres::restore::{Guard, OnConflict, Raised, Scope, SharedDiffers, TableTally};
 
 /// What makes a row the tenant's.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -173,6 +173,10 @@ pub(crate) struct Restored {
     /// Rows of shared tables that were gone and were made again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) shared: BTreeMap<String, u64>,
+    /// Rows of shared tables that restored rows refer to and that differ from the backup's, by table: they stay as they
+    /// are. Not compared where rows come from an extract.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) shared_differs: BTreeMap<String, SharedDiffers>,
     /// Sequences that stood behind the backup's and were raised.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<crate::spec::Anything>")]

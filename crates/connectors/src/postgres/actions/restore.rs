@@ -90,6 +90,7 @@ pub(super) async fn probe(call: &Call) -> Result<Value, Trouble> {
 fn summed(all: Vec<&restore::Restored>) -> Restored {
     let mut sum = Restored::default();
     let mut hash = 0_u128;
+    sum.shared_differs = restore::joined(all.iter().map(|one| &one.shared_differs));
     for one in all {
         sum.rows += one.rows;
         sum.inserted += one.inserted;

@@ -12,6 +12,7 @@ use super::origin::Origin;
 use super::pair::Pair;
 use super::references;
 use super::session::{Live, run};
+use super::shared::{Differing, Shared};
 use super::sheet::Sheet;
 use super::source::Cutter;
 use super::stage::{Stage, Survey};
@@ -36,6 +37,8 @@ pub struct Looked {
     pub conflicts: Vec<Conflict>,
     /// References to rows that the live database does not have, as far as they cannot be made again.
     pub missing: Vec<String>,
+    /// Rows of shared tables that rows of the tenant refer to and that differ from the backup's; they would stay as they are.
+    pub shared_differs: Differing,
 }
 
 /// Restores a tenant though live rows are in the way, by the policy for it.
@@ -73,7 +76,7 @@ pub(crate) async fn look(
     live: &mut Live,
     origin: &mut Origin,
     pair: &Pair,
-    tenant: &str,
+    tenant: (&str, &Shared),
 ) -> Result<Looked, RestoreError> {
     load::begin(&mut live.connection).await?;
     let found = looked(&mut live.connection, origin, pair, tenant).await;
@@ -85,7 +88,7 @@ async fn looked(
     live: &mut PgConnection,
     origin: &mut Origin,
     pair: &Pair,
-    tenant: &str,
+    (tenant, shared): (&str, &Shared),
 ) -> Result<Looked, RestoreError> {
     let mut staged = stage(live, origin, pair, tenant).await?;
     let mut survey = staged.survey(live).await?;
@@ -96,13 +99,14 @@ async fn looked(
     }
     let left = staged.ties.left(&pair.sheets);
     let twin = |place| staged.stages.iter().find(|stage| stage.sheet.place == place).map(|stage| stage.twin.clone());
-    let missing = references::missing(live, origin, pair, tenant, left, twin).await?;
+    let (missing, shared_differs) = references::missing(live, origin, pair, (tenant, shared), left, twin).await?;
     Ok(Looked {
         tables: load::named(pair, &staged.tallies),
         rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
         already: survey.already,
         conflicts: survey.conflicts,
         missing,
+        shared_differs,
     })
 }
 
@@ -139,7 +143,7 @@ async fn attempt(
         inserted += stage.insert(connection).await.map_err(|error| taken(ticket.tenant, stage.sheet, error))?;
     }
     let left: Vec<(usize, usize, Open)> = staged.ties.left(&pair.sheets);
-    let shared = references::settle(connection, origin, pair, ticket.tenant, left).await?;
+    let settled = references::settle(connection, origin, pair, ticket, left).await?;
     if pair.has_large_objects() {
         large_objects::restore(connection, origin, pair, ticket.tenant).await?;
     }
@@ -159,7 +163,8 @@ async fn attempt(
         replaced,
         kept,
         tables: load::named(pair, &staged.tallies),
-        shared,
+        shared: settled.made,
+        shared_differs: settled.differs,
         before: false,
         verifying: begun.elapsed(),
     };

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, failed};
 use super::session::run;
+use super::shared::Differing;
 use super::tally::TableTally;
 
 /// Made by the first restore. Nothing of ours is written outside of this schema.
@@ -31,6 +32,9 @@ pub(crate) struct Detail {
     /// Rows of shared tables that were gone and that rows of the tenant need, by table.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) shared: BTreeMap<String, u64>,
+    /// Rows of shared tables that rows of the tenant refer to and that differ from the backup's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) shared_differs: Differing,
     /// The key of the restore that this takes back; the numbers of rows are then of rows that went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removes: Option<String>,

@@ -16,6 +16,7 @@ use super::pace::Pace;
 use super::pair::Pair;
 use super::references;
 use super::session::{Live, run};
+use super::shared::{Differing, Shared};
 use super::sheet::Sheet;
 use super::source::{self, Cutter, Extract};
 use super::statements::{Before, NewEntry, Statements, Writes};
@@ -52,6 +53,8 @@ pub struct Restored {
     pub tables: BTreeMap<String, TableTally>,
     /// Rows of shared tables that were gone and were made again, by table.
     pub shared: BTreeMap<String, u64>,
+    /// Rows of shared tables that rows of the tenant refer to and that differ from the backup's; they stay as they are.
+    pub shared_differs: Differing,
     /// Whether an earlier attempt had done it.
     pub before: bool,
     /// Time in which the rows were read back and compared.
@@ -68,6 +71,7 @@ impl From<Entry> for Restored {
             kept: entry.detail.kept,
             tables: entry.detail.tables,
             shared: entry.detail.shared,
+            shared_differs: entry.detail.shared_differs,
             before: true,
             verifying: Duration::ZERO,
         }
@@ -84,6 +88,8 @@ pub(crate) struct Ticket<'a> {
     pub(crate) token: i64,
     pub(crate) run: &'a str,
     pub(crate) tenant: &'a str,
+    /// What the job knows of shared rows.
+    pub(crate) shared: &'a Shared,
 }
 
 /// What came of a try.
@@ -157,11 +163,7 @@ async fn attempt(
         Supply::Held(extract) => held(&mut live.connection, pair, *extract, pace).await?,
         Supply::Stream => streamed(&mut live.connection, origin, pair, ticket.tenant, pace).await?,
     };
-    let shared = if live.quiet || !loaded.left.is_empty() {
-        references::settle(&mut live.connection, origin, pair, ticket.tenant, loaded.left).await?
-    } else {
-        BTreeMap::new()
-    };
+    let settled = references::settle(&mut live.connection, origin, pair, ticket, loaded.left).await?;
     if pair.has_large_objects() {
         large_objects::restore(&mut live.connection, origin, pair, ticket.tenant).await?;
     }
@@ -173,7 +175,8 @@ async fn attempt(
         rows,
         inserted: rows,
         tables: named(pair, &loaded.tallies),
-        shared,
+        shared: settled.made,
+        shared_differs: settled.differs,
         verifying: begun.elapsed(),
         ..Restored::default()
     };
@@ -225,6 +228,7 @@ pub(crate) async fn close(
         already: restored.already,
         kept: restored.kept,
         shared: restored.shared.clone(),
+        shared_differs: restored.shared_differs.clone(),
         removes: None,
         noisy: pair.noisy || !live.quiet,
     };

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::drift::{self, LostPartition};
 use super::error::{RestoreError, failed};
 use super::extracted::Described;
+use super::shared;
 use super::sheet::Sheets;
 use super::types::Facts;
 use crate::glob;
@@ -34,6 +35,8 @@ pub(crate) struct Pair {
     pub(crate) closure: Closure,
     pub(crate) sheets: Sheets,
     pub(crate) lost: Vec<LostPartition>,
+    /// Columns of shared tables that both sides have.
+    pub(crate) shared: BTreeMap<usize, Vec<String>>,
     /// Whether triggers may write beside us, so that counters may exceed what we wrote.
     pub(crate) noisy: bool,
 }
@@ -52,7 +55,7 @@ impl Pair {
         let Described { catalog: backup, facts } = described;
         let (closure, _) = classed(&backup, scope)?;
         let sheets = Sheets::of(&backup, &closure, (&facts, &facts), |label| wanted(scope, label));
-        Ok(Self { backup, closure, sheets, lost: Vec::new(), noisy: false })
+        Ok(Self { backup, closure, sheets, lost: Vec::new(), shared: BTreeMap::new(), noisy: false })
     }
 
     /// Reads the live catalogue and compares it with the backup's; changes nothing.
@@ -84,7 +87,8 @@ impl Pair {
             return Err(RestoreError::Triggers(loud));
         }
         let sheets = Sheets::of(&was, &closure, (&facts, &live_facts), |label| wanted(scope, label));
-        Ok(Self { backup: was, closure, sheets, lost, noisy: !loud.is_empty() })
+        let shared = shared::comparable(&was, &is, &closure);
+        Ok(Self { backup: was, closure, sheets, lost, shared, noisy: !loud.is_empty() })
     }
 
     /// Finds tenants with rows in partitions that the live database has not, with the names of these.

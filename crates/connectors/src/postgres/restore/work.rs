@@ -22,6 +22,7 @@ use super::pairs::Pairs;
 use super::residue::{self, Residue};
 use super::sequences::{self, Raised};
 use super::session::{self, Live, run};
+use super::shared::Shared;
 use super::source;
 use super::statements::Statements;
 
@@ -120,8 +121,9 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     let alone = Mutex::new(order.alone);
     let pace = if guarded { Pace::guarded() } else { Pace::unlimited() };
     let done = Mutex::new(Vec::with_capacity(tenants.known.len()));
-    let task =
-        Task { job, pair: &pair, statements: &statements, alone: &alone, shelf: &shelf, pace: &pace, done: &done };
+    let shared = Shared::default();
+    let (pair, statements, shared) = (&*pair, &statements, &shared);
+    let task = Task { job, pair, statements, shared, alone: &alone, shelf: &shelf, pace: &pace, done: &done };
     let others = (1..lanes).map(|_| async {
         let mut lane = Lane::open(job).await?;
         lane.origin.snapshot().await?;
@@ -134,7 +136,7 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         ends
     };
     // Nobody waits for what is read once all who write have given up.
-    let read = async { ended.run_until_cancelled(reader.read(&job.from, &pair)).await.unwrap_or(Ok(())) };
+    let read = async { ended.run_until_cancelled(reader.read(&job.from, pair)).await.unwrap_or(Ok(())) };
     let listen = async {
         match ear {
             Some(ear) => Some(guard::listen(ear, &job.to, job.guard, &pace, &ended).await),
@@ -209,8 +211,9 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
     }
     let raised = sequences::raise(&mut lane.live.connection, &pair, &tenants.sequences, false).await?;
     let mut looked = Vec::with_capacity(tenants.known.len());
+    let shared = Shared::default();
     for tenant in &tenants.known {
-        let found = careful::look(&mut lane.live, &mut lane.origin, &pair, tenant).await;
+        let found = careful::look(&mut lane.live, &mut lane.origin, &pair, (tenant, &shared)).await;
         looked.push((tenant.clone(), found));
     }
     let residue = match lane.origin.server() {
@@ -270,6 +273,7 @@ struct Task<'a> {
     job: &'a Job,
     pair: &'a Pair,
     statements: &'a Statements,
+    shared: &'a Shared,
     alone: &'a Mutex<VecDeque<String>>,
     shelf: &'a Shelf,
     pace: &'a Pace,
@@ -308,7 +312,8 @@ impl Task<'_> {
 
     async fn one(&self, lane: &mut Lane, tenant: &str, supply: Supply) -> Result<Restored, RestoreError> {
         let key = format!("{}/{tenant}", self.job.key);
-        let ticket = Ticket { unit: &self.job.key, key: &key, token: self.job.token, run: &self.job.run, tenant };
+        let (token, run, shared) = (self.job.token, &self.job.run, self.shared);
+        let ticket = Ticket { unit: &self.job.key, key: &key, token, run, tenant, shared };
         let streamed = matches!(supply, Supply::Stream);
         let (live, origin) = (&mut lane.live, &mut lane.origin);
         match load::fast(live, origin, self.pair, self.statements, ticket, supply, self.pace).await? {
