@@ -10,6 +10,7 @@ mod command;
 mod extract;
 mod preflight;
 mod preflight_recover;
+mod prepared;
 mod readme;
 mod recover;
 mod recover_edges;

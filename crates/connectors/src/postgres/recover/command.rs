@@ -77,6 +77,8 @@ pub(super) async fn create(call: &Call, place: &Place, argv: &[String], url_from
         replay_lsn: text("replay_lsn"),
         last_commit_at: text("last_commit_at"),
         stopped_by: text("stopped_by"),
+        prepared: None,
+        prepared_unknown: None,
         restore_point: Stands::default(),
     }
     .standing())

@@ -15,6 +15,7 @@ use super::source::{Kind, Source};
 use super::state::{Phase, State};
 use super::trouble::files;
 use crate::answer::{Trouble, inputs, reveal_in};
+use crate::postgres::restore::listed;
 
 /// A throw-away server that stands at a point in time, or a managed one.
 ///
@@ -77,6 +78,28 @@ impl Instance {
         match &self.what {
             What::Own(own) => own.recovered(),
             What::Managed(recovered) => Recovered::clone(recovered),
+        }
+    }
+
+    /// Refuses a point at which transactions were prepared and had not ended.
+    ///
+    /// # Errors
+    /// `postgres.prepared` if there are any, `postgres.prepared_unknown` if nobody can tell.
+    pub(crate) fn has_none_prepared(&self) -> Result<(), Trouble> {
+        let recovered = self.recovered();
+        match recovered.prepared {
+            Some(none) if none.is_empty() => Ok(()),
+            Some(some) => {
+                let text =
+                    format!("{} prepared transactions had not ended at the point: {}", some.len(), listed(&some));
+                Err(Trouble::never("postgres.prepared", text)
+                    .hint("take a point before they were prepared or after they ended; `on_prepared: report` goes on without them"))
+            }
+            None => {
+                let why = recovered.prepared_unknown.unwrap_or_else(|| "a managed instance does not say".to_owned());
+                Err(Trouble::retry("postgres.prepared_unknown", why)
+                    .hint("`on_prepared: report` goes on without knowing"))
+            }
         }
     }
 

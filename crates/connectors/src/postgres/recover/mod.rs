@@ -4,7 +4,7 @@
 //! folder, `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `own` and
 //! `instance` join them, and `removal` ends them. `revive` starts one again whose server died while it was
 //! needed. `preflight` asks before a run, by what `reach` sees in
-//! the archive.
+//! the archive. `prepared` lists transactions that no recovered server shows.
 
 mod account;
 mod base;
@@ -16,6 +16,7 @@ mod log;
 mod own;
 mod place;
 pub(crate) mod preflight;
+mod prepared;
 mod programs;
 mod reach;
 mod removal;
@@ -28,6 +29,7 @@ mod state;
 mod trouble;
 mod watch;
 
+use input::OnPrepared;
 pub(crate) use input::{Dropped, Recover, Recovered};
 pub(crate) use instance::Instance;
 pub(crate) use place::point;
@@ -44,6 +46,9 @@ pub(crate) async fn apply(call: &Call) -> Result<Value, Trouble> {
     let input: Recover = inputs(&call.with)?;
     let mut instance = Instance::open(call, &call.with).await?;
     instance.advance(point(&input.at)?).await?;
+    if input.on_prepared == OnPrepared::Refuse {
+        instance.has_none_prepared()?;
+    }
     tracing::info!(url = %instance.url(), "stands at its point");
     answer(&instance.recovered())
 }

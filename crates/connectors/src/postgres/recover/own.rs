@@ -11,6 +11,7 @@ use super::command;
 use super::copy::{Stop, StopOnDrop, copy};
 use super::input::{Evidence, Recover, Recovered, Stands};
 use super::place::{Hold, Place, point, stamp};
+use super::prepared::prepared;
 use super::programs::Programs;
 use super::removal::clear;
 use super::server::Server;
@@ -120,7 +121,7 @@ impl Own {
                 server.start(&programs, &self.account)?;
             }
             match until_stands(&server, &url).await? {
-                Seen::Stands(stand) => return self.stands(stand),
+                Seen::Stands(stand) => return self.stands(stand, &programs).await,
                 // One that was found may have been dying already.
                 Seen::Ended if is_on_its_way => self.state.phase = Phase::Moving,
                 Seen::TooSmall => self.state.phase = Phase::Moving,
@@ -137,11 +138,31 @@ impl Own {
     }
 
     /// Keeps where the server stands.
-    fn stands(&mut self, stand: Stand) -> Result<Settled, Trouble> {
+    async fn stands(&mut self, mut stand: Stand, programs: &Programs) -> Result<Settled, Trouble> {
         let before = self.state.stand.clone();
         let is_known = self.state.phase == Phase::Standing;
         if is_known && before.as_ref().is_some_and(|before| before.replay_lsn != stand.replay_lsn) {
             return Ok(Settled::Useless);
+        }
+        match before.as_ref().filter(|before| is_known && before.prepared.is_some()) {
+            Some(before) => stand.prepared.clone_from(&before.prepared),
+            None => {
+                let data = self.place.data();
+                let segment = programs.control(&data)?.segment;
+                match prepared(&self.url(), &data, programs, &self.account, segment).await {
+                    Ok(mut all) => {
+                        // Of a point in time: the replay stops at an end of a transaction, and passes by what is
+                        // prepared between the point and that.
+                        let asked = self.state.asked.as_str();
+                        all.retain(|one| one.prepared_at.as_str() <= asked);
+                        stand.prepared = Some(all);
+                    }
+                    Err(trouble) => {
+                        tracing::warn!(%trouble, "prepared transactions are not listed");
+                        stand.prepared_unknown = Some(trouble.to_string());
+                    }
+                }
+            }
         }
         self.state.stands(stand);
         if !is_known || before != self.state.stand {
@@ -208,6 +229,8 @@ impl Own {
             replay_lsn: stand.map(|stand| stand.replay_lsn.clone()),
             last_commit_at,
             stopped_by: stand.map(|stand| stand.stopped_by.clone()),
+            prepared: stand.and_then(|stand| stand.prepared.clone()),
+            prepared_unknown: stand.and_then(|stand| stand.prepared_unknown.clone()),
             restore_point: Stands::default(),
         }
         .standing()

@@ -104,7 +104,7 @@ pub(super) fn reach(
 }
 
 /// Segments of a folder by their number; of two timelines the later one's.
-fn segments(folder: &Path, size: u64, highest: u32) -> Result<BTreeMap<u64, (String, PathBuf)>, Trouble> {
+pub(super) fn segments(folder: &Path, size: u64, highest: u32) -> Result<BTreeMap<u64, (String, PathBuf)>, Trouble> {
     let mut found: BTreeMap<u64, (String, PathBuf)> = BTreeMap::new();
     for entry in std::fs::read_dir(folder).map_err(|error| files(folder, &error))? {
         let entry = entry.map_err(|error| files(folder, &error))?;

@@ -125,6 +125,8 @@ fn prove(server: &Server, look: Look) -> Option<Stand> {
         replay_lsn: look.lsn?,
         last_commit_at: look.last_commit_at.map(stamp),
         stopped_by: log::stopped_by(&server.log())?,
+        prepared: None,
+        prepared_unknown: None,
     })
 }
 

@@ -28,7 +28,7 @@ pub struct SharedDiffers {
 }
 
 /// Shared rows that differ, by table.
-pub type Differing = BTreeMap<String, SharedDiffers>;
+pub(crate) type Differing = BTreeMap<String, SharedDiffers>;
 
 /// What restored rows refer to in shared tables: table and columns of the key, and its values as texts.
 #[derive(Debug, Default)]
