@@ -4,6 +4,7 @@
 mod actions;
 mod away;
 mod bench;
+mod chunks;
 mod closure;
 mod cluster;
 mod command;

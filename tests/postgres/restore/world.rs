@@ -28,6 +28,7 @@ impl World {
             tenants: Vec::new(),
             on_conflict: OnConflict::Fail,
             connections: 2,
+            chunk_rows: connectors::postgres::CHUNK_ROWS,
             lock_timeout: Duration::from_secs(5),
             guard: Guard::default(),
             run: "test".into(),

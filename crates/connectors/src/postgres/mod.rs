@@ -23,6 +23,6 @@ pub use connect::{ConnectError, connect, without_password};
 pub(crate) use connect::{connect_patiently, said};
 pub(crate) use quote::literal;
 pub use restore::{
-    Conflict, ConflictKind, Guard, Heard, Job, Looked, OnConflict, Outcome, Preview, Raised, Residue, RestoreError,
-    Restored, Scope, SharedDiffers, TableTally, TenantOutcome, preview, restore,
+    CHUNK_ROWS, Chunks, Conflict, ConflictKind, Guard, Heard, Job, Looked, OnConflict, Outcome, Preview, Raised,
+    Residue, RestoreError, Restored, Scope, SharedDiffers, TableTally, TenantOutcome, preview, restore,
 };

@@ -183,6 +183,7 @@ async fn ours(
         tenants: sites.iter().map(|site| site.id.clone()).collect(),
         on_conflict: OnConflict::Fail,
         connections,
+        chunk_rows: 0,
         lock_timeout: Duration::from_secs(5),
         guard: Guard { latency, lag_bytes: None },
         run: "bench".to_owned(),

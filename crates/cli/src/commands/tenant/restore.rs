@@ -66,6 +66,7 @@ fn job(args: TenantRestore) -> Result<Job, Failure> {
             ConflictPolicy::Replace => OnConflict::Replace,
         },
         connections: usize::from(args.connections),
+        chunk_rows: args.chunk_rows,
         lock_timeout: args.lock_timeout,
         guard: Guard { latency: args.max_latency, lag_bytes: args.max_lag },
         run: "tenant-restore".to_owned(),
@@ -110,6 +111,7 @@ fn outcome_json(done: &Outcome, seconds: f64) -> Value {
                 "inserted": restored.inserted, "already": restored.already, "replaced": restored.replaced,
                 "kept": restored.kept, "tables": restored.tables, "shared_made_again": restored.shared,
                 "shared_differs": restored.shared_differs,
+                "transactions": restored.chunks.as_ref().map_or(1, |chunks| chunks.transactions + 1),
             }),
             Err(error) => json!({ "id": tenant, "state": "failed", "verified": false, "error": error_json(error) }),
         })
@@ -148,6 +150,9 @@ fn outcome_text(done: &Outcome, seconds: f64) -> String {
                     if count > 0 {
                         text.push_str(&format!(", {count} {what}"));
                     }
+                }
+                if let Some(chunks) = &it.chunks {
+                    text.push_str(&format!(", in {} transactions", chunks.transactions + 1));
                 }
                 for (table, rows) in &it.shared {
                     text.push_str(&format!(", {rows} shared rows of {table} made again"));

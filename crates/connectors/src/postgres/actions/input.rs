@@ -92,6 +92,9 @@ pub(crate) struct Restore {
     pub(crate) triggers: Triggers,
     /// Connections that write, for several tenants; 1 to 16, default 2.
     pub(crate) connections: Option<u8>,
+    /// Rows from which on a tenant is committed in several transactions of so many, its own row in the last; default
+    /// 5,000,000, and 0 for never.
+    pub(crate) chunk_rows: Option<u64>,
     /// How long a lock is waited for; default `5s`.
     pub(crate) lock_timeout: Option<String>,
     /// What protects those who use the live database.
@@ -166,6 +169,9 @@ pub(crate) struct Restored {
     /// Rows that were there, differ, and were kept.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) kept: u64,
+    /// Transactions before the last, of tenants too large for one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) chunks: u64,
     /// Rows of each table, of all tenants.
     pub(crate) tables: BTreeMap<String, u64>,
     /// Sum of 128-bit hashes of all rows, hexadecimal.

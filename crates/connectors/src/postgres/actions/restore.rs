@@ -10,7 +10,7 @@ use super::servers;
 use super::trouble::trouble;
 use crate::answer::{Trouble, duration, revealed};
 use crate::postgres::connect::connect_patiently;
-use crate::postgres::restore::{self, Job, Pairs, RestoreError};
+use crate::postgres::restore::{self, CHUNK_ROWS, Job, Pairs, RestoreError};
 
 /// Restores the rows.
 pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> {
@@ -21,6 +21,7 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
         tenants: asked,
         on_conflict: input.on_conflict.into(),
         connections: usize::from(input.connections.unwrap_or(2)),
+        chunk_rows: input.chunk_rows.unwrap_or(CHUNK_ROWS),
         lock_timeout: match &input.lock_timeout {
             Some(text) => duration("lock_timeout", text)?,
             None => Duration::from_secs(5),
@@ -97,6 +98,7 @@ fn summed(all: Vec<&restore::Restored>) -> Restored {
         sum.already += one.already;
         sum.replaced += one.replaced;
         sum.kept += one.kept;
+        sum.chunks += one.chunks.as_ref().map_or(0, |chunks| chunks.transactions);
         for (table, tally) in &one.tables {
             *sum.tables.entry(table.clone()).or_insert(0) += tally.rows;
             hash = hash.wrapping_add(u128::from_str_radix(&tally.hash, 16).unwrap_or(0));

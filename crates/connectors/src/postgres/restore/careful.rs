@@ -165,6 +165,7 @@ async fn attempt(
         tables: load::named(pair, &staged.tallies),
         shared: settled.made,
         shared_differs: settled.differs,
+        chunks: None,
         before: false,
         verifying: begun.elapsed(),
     };

@@ -2,10 +2,12 @@
 //!
 //! `pair` compares both databases and settles each table's part (`sheet`, `types`, `drift`); `source` reads tenants out
 //! (`copy_stream`, `tally`, `ties`); `load` writes one in one transaction with its `ledger` row (`statements`,
-//! `references`), `careful` where live rows are in the way (`stage`); `pace` keeps it from being felt; `work` does it for many.
+//! `references`), `careful` where live rows are in the way (`stage`); `chunks` in several transactions what
+//! is too large for one; `pace` keeps it from being felt; `work` does it for many.
 
 mod ahead;
 mod careful;
+mod chunks;
 mod copy_stream;
 mod drift;
 mod error;
@@ -21,6 +23,7 @@ mod origin;
 mod pace;
 mod pair;
 mod pairs;
+mod parts;
 mod references;
 mod remove;
 mod residue;
@@ -43,6 +46,7 @@ pub(crate) use error::{failed, listed};
 pub(crate) use extract::extract;
 pub(crate) use extracted::Extracted;
 pub use guard::Heard;
+pub use ledger::Chunks;
 pub(crate) use ledger::{entries as ledger_entries, is_there as ledger_is_there};
 pub use load::Restored;
 pub(crate) use origin::EXTRACT;
@@ -59,4 +63,4 @@ pub(crate) use shared::joined;
 pub use tally::TableTally;
 pub(crate) use verify::{Checked, check};
 pub(crate) use work::restore_with;
-pub use work::{Guard, Job, OnConflict, Outcome, Preview, TenantOutcome, preview, restore};
+pub use work::{CHUNK_ROWS, Guard, Job, OnConflict, Outcome, Preview, TenantOutcome, preview, restore};

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ahead::{Shelf, Waiting, ahead};
 use super::careful::{self, Looked};
+use super::chunks::{self, Way};
 use super::error::RestoreError;
 use super::groups::Order;
 use super::guard::{self, Heard};
@@ -29,6 +30,9 @@ use super::statements::Statements;
 /// Statements about one tenant find its rows by index; with one plan for all tenants alike they would not need to.
 const BY_INDEX: &str = "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; \
     SET enable_mergejoin = off; SET enable_seqscan = off";
+
+/// Rows of a transaction unless the caller says another number: minutes, in which dead rows stay.
+pub const CHUNK_ROWS: u64 = 5_000_000;
 
 /// What happens if live rows are in the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +70,8 @@ pub struct Job {
     pub on_conflict: OnConflict,
     /// Connections that write; 1 to 16.
     pub connections: usize,
+    /// Rows from which on a tenant is committed in several transactions of so many; 0 for never.
+    pub chunk_rows: u64,
     /// How long a lock is waited for.
     pub lock_timeout: Duration,
     /// What protects others.
@@ -110,11 +116,16 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     let raised = sequences::raise(&mut first.live.connection, &pair, &tenants.sequences, true).await?;
     let statements = Statements::new(&pair);
     let mut order = match tenants.known.as_slice() {
-        few @ ([] | [_]) => Order::alone(few),
-        many => match &mut first.origin {
-            Origin::Server(server) => Order::by_size(&source::sizes(server, &pair, many).await?, many),
-            Origin::Files(_) => Order::alone(many),
-        },
+        many @ [_, _, ..] if let Origin::Server(server) = &mut first.origin => {
+            Order::by_size(&source::sizes(server, &pair, many).await?, many)
+        }
+        few => {
+            let mut alone = Vec::with_capacity(few.len());
+            for tenant in few {
+                alone.push((tenant.clone(), chunks::size(&mut first.origin, &pair, tenant, job.chunk_rows).await?));
+            }
+            Order::alone(alone)
+        }
     };
     let lanes = job.connections.clamp(1, 16).min(order.len().max(1));
     let (reader, shelf) = ahead(std::mem::take(&mut order.groups));
@@ -274,7 +285,7 @@ struct Task<'a> {
     pair: &'a Pair,
     statements: &'a Statements,
     shared: &'a Shared,
-    alone: &'a Mutex<VecDeque<String>>,
+    alone: &'a Mutex<VecDeque<(String, u64)>>,
     shelf: &'a Shelf,
     pace: &'a Pace,
     done: &'a Mutex<Vec<TenantOutcome>>,
@@ -283,9 +294,9 @@ struct Task<'a> {
 impl Task<'_> {
     async fn work(&self, lane: &mut Lane) -> Result<(), RestoreError> {
         run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
-        while let Some((tenant, supply, room)) = self.next().await {
-            let streamed = matches!(supply, Supply::Stream);
-            let result = self.one(lane, &tenant, supply).await;
+        while let Some((tenant, rows, supply, room)) = self.next().await {
+            let streamed = matches!(supply, Supply::Stream) || self.is_large(rows);
+            let result = self.one(lane, (&tenant, rows), supply).await;
             drop(room);
             // A stream that was not read to its end leaves its connection useless, too.
             let broken = result.as_ref().is_err_and(|error| streamed || breaks(error));
@@ -301,22 +312,41 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Takes the next tenant, with the part of the memory that its rows take up.
-    async fn next(&self) -> Option<(String, Supply, Option<OwnedSemaphorePermit>)> {
-        if let Some(tenant) = self.alone.lock().ok().and_then(|mut alone| alone.pop_front()) {
-            return Some((tenant, Supply::Stream, None));
-        }
-        let Waiting { tenant, extract, room } = self.shelf.next().await?;
-        Some((tenant, Supply::Held(Box::new(extract)), Some(room)))
+    /// Whether a tenant of so many rows is too large for one transaction.
+    fn is_large(&self, rows: u64) -> bool {
+        self.job.chunk_rows > 0 && rows > self.job.chunk_rows
     }
 
-    async fn one(&self, lane: &mut Lane, tenant: &str, supply: Supply) -> Result<Restored, RestoreError> {
+    /// Takes the next tenant, with the part of the memory that its rows take up.
+    async fn next(&self) -> Option<(String, u64, Supply, Option<OwnedSemaphorePermit>)> {
+        if let Some((tenant, rows)) = self.alone.lock().ok().and_then(|mut alone| alone.pop_front()) {
+            return Some((tenant, rows, Supply::Stream, None));
+        }
+        let Waiting { tenant, extract, room } = self.shelf.next().await?;
+        let rows = extract.tables.iter().map(|table| table.tally.rows).sum();
+        Some((tenant, rows, Supply::Held(Box::new(extract)), Some(room)))
+    }
+
+    async fn one(
+        &self,
+        lane: &mut Lane,
+        (tenant, rows): (&str, u64),
+        supply: Supply,
+    ) -> Result<Restored, RestoreError> {
         let key = format!("{}/{tenant}", self.job.key);
         let (token, run, shared) = (self.job.token, &self.job.run, self.shared);
         let ticket = Ticket { unit: &self.job.key, key: &key, token, run, tenant, shared };
-        let streamed = matches!(supply, Supply::Stream);
         let (live, origin) = (&mut lane.live, &mut lane.origin);
-        match load::fast(live, origin, self.pair, self.statements, ticket, supply, self.pace).await? {
+        // Where foreign keys are checked row by row, the tenant's own row cannot come last.
+        let chunked = self.is_large(rows) && live.quiet;
+        let streamed = chunked || matches!(supply, Supply::Stream);
+        let came = if chunked {
+            let way = Way { from: &self.job.from, most: self.job.chunk_rows, pace: self.pace };
+            chunks::restore(live, origin, self.pair, self.statements, ticket, way).await?
+        } else {
+            load::fast(live, origin, self.pair, self.statements, ticket, supply, self.pace).await?
+        };
+        match came {
             Came::Restored(restored) => Ok(restored),
             Came::Occupied => {
                 if streamed {
@@ -324,7 +354,11 @@ impl Task<'_> {
                     *origin = Origin::open(&self.job.from).await?;
                     origin.snapshot().await?;
                 }
-                careful::restore(live, origin, self.pair, self.statements, ticket, self.job.on_conflict).await
+                let on_conflict = self.job.on_conflict;
+                match careful::restore(live, origin, self.pair, self.statements, ticket, on_conflict).await {
+                    Err(error) if chunked => Err(chunks::told(live, ticket, error).await),
+                    done => done,
+                }
             }
         }
     }
@@ -335,6 +369,7 @@ fn breaks(error: &RestoreError) -> bool {
     match error {
         // The server ends, or the line did.
         RestoreError::Database { state: Some(state), .. } => state.starts_with("57P") || state.starts_with("08"),
+        RestoreError::Partly { source, .. } => breaks(source),
         RestoreError::Database { state: None, .. } | RestoreError::InDoubt(_) | RestoreError::Stream(_) => true,
         _ => false,
     }
