@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form};
+use super::differing::{Differing, Shared};
 use super::error::{Conflict, ConflictKind, RestoreError, failed};
 use super::large_objects;
 use super::load::{self, Opened, Restored, Ticket};
@@ -12,7 +13,6 @@ use super::origin::Origin;
 use super::pair::Pair;
 use super::references;
 use super::session::{Live, run};
-use super::shared::{Differing, Shared};
 use super::sheet::Sheet;
 use super::source::Cutter;
 use super::stage::{Stage, Survey};

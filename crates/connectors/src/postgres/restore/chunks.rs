@@ -5,25 +5,27 @@
 //! in that last part: everything is read back there. An attempt that finds parts of an earlier one reads the backup from
 //! the beginning, for what is counted and referred to, and writes only what is not there.
 
+mod part;
+mod write;
+
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form, Splitter};
+use self::part::Part;
+use super::copy_stream::Splitter;
+use super::differing::Differing;
 use super::error::{RestoreError, failed};
-use super::ledger::{self, Chunks, Detail, Entry, chunk_key};
-use super::load::{self, CHUNK, Came, Copy, Deed, Opened, Restored, Ticket};
+use super::ledger::{self, Chunks, Entry};
+use super::load::{self, CHUNK, Came, Opened, Ticket};
 use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::Pair;
-use super::parts::Part;
 use super::session::{Live, run};
-use super::shared::Differing;
 use super::source::{self, Cutter};
 use super::statements::{Before, Statements};
 use super::tally::{Tally, hashed};
-use super::ties::{Open, Ties};
-use super::{large_objects, references, shared};
+use super::ties::Ties;
 
 /// Least bytes that a row takes up in a table: what a page can hold at most follows.
 const ROW_MIN: i64 = 28;
@@ -314,127 +316,6 @@ impl Work<'_> {
             }
             None => self.write(table, stream, waiting).await,
         }
-    }
-
-    async fn begin(&mut self) -> Result<Opened, RestoreError> {
-        load::begin(&mut self.live.connection).await?;
-        // From here on there is something to roll back.
-        self.before = Some(Before::default());
-        let opened = load::open(self.live, self.statements, self.ticket).await?;
-        if let Opened::New { before, .. } = &opened {
-            self.before = Some(before.clone());
-        }
-        Ok(opened)
-    }
-
-    async fn end(&mut self) -> Result<(), RestoreError> {
-        self.before = None;
-        load::rollback(&mut self.live.connection).await
-    }
-
-    /// Rows of the transaction at work.
-    fn rows(&self) -> u64 {
-        self.wrote.iter().map(|tally| tally.rows).sum()
-    }
-
-    async fn write(&mut self, table: usize, stream: Vec<u8>, tally: Tally) -> Result<(), RestoreError> {
-        self.tallies[table].join(&tally);
-        self.send(table, stream, tally).await
-    }
-
-    async fn send(&mut self, table: usize, mut stream: Vec<u8>, tally: Tally) -> Result<(), RestoreError> {
-        if tally.rows == 0 {
-            return Ok(());
-        }
-        if self.before.is_none() {
-            self.begin().await?;
-        }
-        let sheet = &self.pair.sheets.all[table];
-        self.way.pace.wait(stream.len()).await;
-        let mut copy = Copy::begin(&mut self.live.connection, sheet).await?;
-        if sheet.form == Form::Binary {
-            copy.send(BINARY_HEAD).await?;
-            stream.extend_from_slice(BINARY_TAIL);
-        }
-        copy.send(&stream).await?;
-        copy.finish(tally.rows).await?;
-        self.wrote[table].join(&tally);
-        Ok(())
-    }
-
-    /// Commits a part with a ledger row of its own. What its rows refer to outside of the tenant is there, and foreign
-    /// keys keep it from now on; what they refer to inside may still come.
-    async fn commit(&mut self) -> Result<(), RestoreError> {
-        let Some(before) = self.before.clone() else { return Ok(()) };
-        let (mut left, rows) = (self.ties.asked(), self.rows());
-        left.retain(|(table, at, _)| {
-            let sheets = &self.pair.sheets.all;
-            let parent = sheets[*table].references[*at].parent;
-            let inside = sheets.iter().any(|sheet| sheet.place == parent);
-            if inside {
-                self.later.insert((*table, *at));
-            }
-            !inside
-        });
-        let settled =
-            references::settle(&mut self.live.connection, &mut self.aside, self.pair, self.ticket, left).await?;
-        let number = self.chunks.transactions + 1;
-        let key = chunk_key(self.ticket.key, number);
-        let detail = Detail {
-            tables: load::named(self.pair, &self.wrote),
-            shared: settled.made.clone(),
-            shared_differs: settled.differs.clone(),
-            chunk: Some(number),
-            ..Detail::default()
-        };
-        let deed = Deed { rows, inserted: rows, updated: 0, detail };
-        let ticket = Ticket { key: &key, ..self.ticket };
-        load::seal(self.live, self.pair, self.statements, ticket, deed, &before).await?;
-        self.before = None;
-        load::commit(&mut self.live.connection).await?;
-        self.chunks.add(rows, &settled.made);
-        self.differs.push(settled.differs);
-        self.wrote.fill(Tally::default());
-        Ok(())
-    }
-
-    /// Writes the tenant's own row, proves the whole and commits it.
-    async fn last(&mut self, own: Vec<u8>, of_own: Vec<(usize, usize, Open)>) -> Result<Restored, RestoreError> {
-        if self.before.is_none() {
-            self.begin().await?;
-        }
-        if let Some(root) = self.root {
-            self.send(root, own, self.tallies[root]).await?;
-        }
-        let Some(before) = self.before.clone() else { return Err(RestoreError::Stream("it has ended")) };
-        let (pair, tenant) = (self.pair, self.ticket.tenant);
-        let later = self.later.iter().map(|(table, at)| (*table, *at, Open::of_all_rows()));
-        let left = of_own.into_iter().chain(later).chain(self.ties.left(&pair.sheets)).collect();
-        let settled = references::settle(&mut self.live.connection, &mut self.aside, pair, self.ticket, left).await?;
-        if pair.has_large_objects() {
-            large_objects::restore(&mut self.live.connection, &mut self.aside, pair, tenant).await?;
-        }
-        let rows = self.tallies.iter().map(|tally| tally.rows).sum();
-        let begun = std::time::Instant::now();
-        let back = load::read_back(&mut self.live.connection, pair, self.statements, tenant, rows).await?;
-        load::compare(pair, tenant, &self.tallies, &back)?;
-        self.differs.push(settled.differs);
-        let mut all = self.chunks.clone();
-        all.add(self.rows(), &settled.made);
-        let restored = Restored {
-            rows,
-            inserted: all.inserted,
-            tables: load::named(pair, &self.tallies),
-            shared: all.shared,
-            shared_differs: shared::joined(&self.differs),
-            chunks: (self.chunks.transactions > 0).then(|| self.chunks.clone()),
-            verifying: begun.elapsed(),
-            ..Restored::default()
-        };
-        load::close(self.live, pair, self.statements, self.ticket, &restored, &before).await?;
-        self.before = None;
-        load::commit(&mut self.live.connection).await?;
-        Ok(restored)
     }
 
     fn mismatch(&self, difference: String) -> RestoreError {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::differing::Differing;
 use super::error::{RestoreError, failed};
 use super::session::run;
-use super::shared::Differing;
 use super::tally::TableTally;
 
 /// Made by the first restore. Nothing of ours is written outside of this schema.

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::{PgCopyIn, PgDatabaseError, PgSeverity};
 
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form, Splitter};
+use super::differing::{Differing, Shared};
 use super::error::{RestoreError, failed};
 use super::large_objects;
 use super::ledger::{Chunks, Detail, Entry};
@@ -16,7 +17,6 @@ use super::pace::Pace;
 use super::pair::Pair;
 use super::references;
 use super::session::{Live, run};
-use super::shared::{Differing, Shared};
 use super::sheet::Sheet;
 use super::source::{self, Cutter, Extract};
 use super::statements::{Before, NewEntry, Statements, Writes};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::differing;
 use super::drift::{self, LostPartition};
 use super::error::{RestoreError, failed};
 use super::extracted::Described;
-use super::shared;
 use super::sheet::Sheets;
 use super::types::Facts;
 use crate::glob;
@@ -87,7 +87,7 @@ impl Pair {
             return Err(RestoreError::Triggers(loud));
         }
         let sheets = Sheets::of(&was, &closure, (&facts, &live_facts), |label| wanted(scope, label));
-        let shared = shared::comparable(&was, &is, &closure);
+        let shared = differing::comparable(&was, &is, &closure);
         Ok(Self { backup: was, closure, sheets, lost, shared, noisy: !loud.is_empty() })
     }
 

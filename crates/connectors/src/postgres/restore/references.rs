@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::differing::{Asked, Differing, Shared};
 use super::error::{RestoreError, SHOWN, failed};
 use super::load::Ticket;
 use super::origin::Origin;
 use super::pair::Pair;
-use super::shared::{Asked, Differing, Shared};
 use super::sheet::{Reference, Sheet};
 use super::ties::Open;
 use crate::postgres::catalog::ForeignKey;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::ahead::{Shelf, Waiting, ahead};
 use super::careful::{self, Looked};
 use super::chunks::{self, Way};
+use super::differing::Shared;
 use super::error::RestoreError;
 use super::groups::Order;
 use super::guard::{self, Heard};
@@ -23,7 +24,6 @@ use super::pairs::Pairs;
 use super::residue::{self, Residue};
 use super::sequences::{self, Raised};
 use super::session::{self, Live, run};
-use super::shared::Shared;
 use super::source;
 use super::statements::Statements;
 
