@@ -21,3 +21,4 @@ mod recover_refused;
 mod restore;
 mod restore_command;
 mod stage;
+mod targets;

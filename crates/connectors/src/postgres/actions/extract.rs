@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::input::{DroppedExtract, Extract, Extracted as Outputs, SiteStands};
 use super::trouble::trouble;
 use crate::answer::{Trouble, duration, revealed};
-use crate::postgres::recover::{self, Instance};
+use crate::postgres::recover::{self, Instance, Target};
 use crate::postgres::restore::{EXTRACT, Extracted, extract};
 
 /// Tenants whose rows are taken out together.
@@ -60,7 +60,7 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
             None => server.insert(begin(call, &input, group.at).await?),
         };
         // When it moves on, everything of the points behind it is on disk.
-        instance.advance(group.at).await?;
+        instance.advance(&Target::Time(group.at)).await?;
         let recovered = instance.recovered();
         let stands = serde_json::to_value(&recovered.restore_point).unwrap_or_default();
         let taken = extract(&recovered.url, &scope, &open, &input.into, (&point, &stands))
@@ -118,7 +118,7 @@ fn is_catalogue(path: &Path) -> bool {
 async fn begin(call: &Call, input: &Extract, at: DateTime<Utc>) -> Result<Instance, Trouble> {
     let with = with_at(call, input, at);
     let mut instance = Instance::open(call, &with).await?;
-    match instance.advance(at).await {
+    match instance.advance(&Target::Time(at)).await {
         Err(error) if error.is("postgres.point_passed") => {
             recover::drop_instance(call, &with).await?;
             Instance::open(call, &with).await

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::prepared::Prepared;
+use super::target::At;
 use crate::postgres::restore::listed;
 
 /// Inputs of `postgres/recover@1` and `postgres/drop-recovered@1`.
@@ -14,8 +15,8 @@ use crate::postgres::restore::listed;
 pub(crate) struct Recover {
     /// Where the backup is, or what makes an instance of it.
     pub(crate) backup: Backup,
-    /// Point in time, RFC 3339: what was committed at or before it is there, nothing later.
-    pub(crate) at: String,
+    /// Where the instance is to stand.
+    pub(crate) at: At,
     /// Folder of the instances; default: folder `recovered` beside the backup.
     pub(crate) into: Option<PathBuf>,
     /// Names the instance instead of its time: a later `at` moves the one of this name forward.

@@ -1,10 +1,10 @@
 //! `postgres/recover@1` and `postgres/drop-recovered@1`: a throw-away server beside the live one, at a point in time.
 //!
-//! `source` and `place` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data
+//! `source`, `place` and `target` read the inputs, `base` and `space` judge the backup, `copy` and `command` fill the data
 //! folder, `settings` and `server` run it, `watch` and `log` prove where it stands, `state` remembers, `own` and
 //! `instance` join them, and `removal` ends them. `revive` starts one again whose server died while it was
 //! needed. `preflight` asks before a run, by what `reach` sees in
-//! the archive. `prepared` lists transactions that no recovered server shows.
+//! the archive. `prepared` lists transactions that no recovered server shows, `twophase` reads their states.
 
 mod account;
 mod base;
@@ -26,7 +26,9 @@ mod settings;
 mod source;
 mod space;
 mod state;
+mod target;
 mod trouble;
+mod twophase;
 mod watch;
 
 use input::OnPrepared;
@@ -38,6 +40,7 @@ pub(crate) use removal::drop_instance;
 pub(crate) use revive::revive;
 use runtime::Call;
 use serde_json::Value;
+pub(crate) use target::Target;
 
 use crate::answer::{Trouble, inputs};
 
@@ -45,7 +48,7 @@ use crate::answer::{Trouble, inputs};
 pub(crate) async fn apply(call: &Call) -> Result<Value, Trouble> {
     let input: Recover = inputs(&call.with)?;
     let mut instance = Instance::open(call, &call.with).await?;
-    instance.advance(point(&input.at)?).await?;
+    instance.advance(&input.at.target()?.0).await?;
     if input.on_prepared == OnPrepared::Refuse {
         instance.has_none_prepared()?;
     }

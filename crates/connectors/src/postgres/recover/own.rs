@@ -10,7 +10,7 @@ use super::base::{Base, choose};
 use super::command;
 use super::copy::{Stop, StopOnDrop, copy};
 use super::input::{Evidence, Recover, Recovered, Stands};
-use super::place::{Hold, Place, point, stamp};
+use super::place::{Hold, Place};
 use super::prepared::prepared;
 use super::programs::Programs;
 use super::removal::clear;
@@ -19,6 +19,7 @@ use super::settings::{HBA, Settings};
 use super::source::{Kind, Source};
 use super::space;
 use super::state::{Phase, Stand, State};
+use super::target::Target;
 use super::trouble::{blocking, files};
 use super::watch::{Seen, shorten, until_stands};
 use crate::answer::Trouble;
@@ -51,7 +52,7 @@ impl Own {
         // All that can be refused is refused before anything is made.
         let base = self.chosen(hold).await?;
         self.account.private(folder)?;
-        self.state = State::new(stamp(self.place.at), self.place.socket(), self.place.port);
+        self.state = State::new(self.place.target.words(), self.place.socket(), self.place.port);
         (self.state.bin, self.state.user) = (self.source.bin.clone(), self.source.user.clone());
         self.state.write(folder)?;
         self.state.backup = Some(match (base, &self.source.kind) {
@@ -74,7 +75,7 @@ impl Own {
             space::room(&into, 0, 0, reserve)?;
             return Ok(None);
         };
-        let (bases, wal, bin, at) = (bases.clone(), wal.clone(), self.source.bin.clone(), self.place.at);
+        let (bases, wal, bin, at) = (bases.clone(), wal.clone(), self.source.bin.clone(), self.place.base_by);
         let hold = Arc::clone(hold);
         blocking(move || {
             let _hold = hold;
@@ -128,7 +129,7 @@ impl Own {
                 Seen::Promoted => return Ok(Settled::Useless),
                 Seen::Ended => {
                     let segment = programs.control(&folder.join("data")).map_or(1 << 24, |control| control.segment);
-                    let at = point(&self.state.asked)?;
+                    let at = &self.state.asked;
                     return Err(super::log::ended(&server.log(), at, self.wal_folder(), segment));
                 }
             }
@@ -146,6 +147,7 @@ impl Own {
         }
         match before.as_ref().filter(|before| is_known && before.prepared.is_some()) {
             Some(before) => stand.prepared.clone_from(&before.prepared),
+            None if stand.prepared.is_some() => {}
             None => {
                 let data = self.place.data();
                 let segment = programs.control(&data)?.segment;
@@ -154,7 +156,8 @@ impl Own {
                         // Of a point in time: the replay stops at an end of a transaction, and passes by what is
                         // prepared between the point and that.
                         let asked = self.state.asked.as_str();
-                        all.retain(|one| one.prepared_at.as_str() <= asked);
+                        let is_time = matches!(Target::read(asked), Ok(Target::Time(_)));
+                        all.retain(|one| !is_time || one.prepared_at.as_str() <= asked);
                         stand.prepared = Some(all);
                     }
                     Err(trouble) => {
@@ -188,7 +191,7 @@ impl Own {
         let settings = Settings {
             socket: &self.place.socket(),
             port: self.place.port,
-            at: point(&self.state.asked)?,
+            target: &Target::read(&self.state.asked)?,
             restore_command: &restore_command,
             timeline: &self.source.timeline,
             shared_buffers: &self.input.shared_buffers,

@@ -2,14 +2,13 @@
 //!
 //! A standby hides them until it is promoted; its `pg_prepared_xacts` is empty, even while it stands still. Their state
 //! is there all the same: of those prepared before the last restartpoint in `pg_twophase`, of later ones in the WAL
-//! since, which also says which of them have ended. Where the live server allows none, nothing is read.
+//! since, which also says which of them have ended.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
@@ -20,16 +19,12 @@ use super::place::stamp;
 use super::programs::{Programs, version};
 use super::reach::segments;
 use super::trouble::blocking;
+use super::twophase::{State, WANTED, body};
 use crate::answer::{Trouble, excerpt};
 use crate::postgres::connect::{connect, said};
 
 /// Bytes of a page of WAL, as every packaged server has them.
 const PAGE: u64 = 8192;
-/// Bytes of a record that are needed: its head, the state's head, and the longest name.
-const WANTED: usize = 384;
-/// What the state of a prepared transaction begins with.
-const MAGIC: u32 = 0x57F9_4534;
-
 /// A transaction that was prepared at the point and had not ended.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 pub(crate) struct Prepared {
@@ -64,14 +59,9 @@ pub(super) async fn prepared(
     segment: u64,
 ) -> Result<Vec<Prepared>, Trouble> {
     let mut server = connect(url).await.map_err(|error| unknown(error.to_string()))?;
-    let query = "SELECT current_setting('max_prepared_transactions')::int4, redo_lsn::text, \
-        pg_last_wal_replay_lsn()::text FROM pg_control_checkpoint()";
-    let (most, redo, end): (i32, String, Option<String>) =
+    let query = "SELECT redo_lsn::text, pg_last_wal_replay_lsn()::text FROM pg_control_checkpoint()";
+    let (redo, end): (String, Option<String>) =
         sqlx::query_as(query).fetch_one(&mut server).await.map_err(|error| unknown(said(&error)))?;
-    // No server replays WAL of one that allows more than it does itself.
-    if most == 0 {
-        return Ok(Vec::new());
-    }
     let range = position(&redo).zip(end.as_deref().and_then(position));
     let (begin, end) = range.ok_or_else(|| unknown("the server does not say where it stands"))?;
     let wal =
@@ -92,37 +82,6 @@ fn unknown(why: impl std::fmt::Display) -> Trouble {
     let text = format!("whether transactions were prepared at the point is not known: {why}");
     Trouble::retry("postgres.prepared_unknown", text)
         .hint("server.log and data/pg_wal in the instance's folder may tell")
-}
-
-/// The head of a prepared transaction's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct State {
-    xid: u32,
-    database: u32,
-    owner: u32,
-    at: DateTime<Utc>,
-    gid: String,
-}
-
-impl State {
-    /// Reads it as the server of a version writes it, into files and into the WAL alike.
-    fn read(bytes: &[u8], version: u32) -> Option<Self> {
-        let four = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-        // Counts of statistics came with version 15.
-        let more = if version >= 15 { 8 } else { 0 };
-        let length = u16::from_le_bytes(*bytes.get(46 + more..)?.first_chunk()?);
-        let gid = bytes.get(64 + more..)?.get(..usize::from(length).checked_sub(1)?)?;
-        let micros = i64::from_le_bytes(*bytes.get(16..)?.first_chunk()?);
-        (four(0)? == MAGIC).then_some(())?;
-        Some(Self {
-            xid: four(8)?,
-            database: four(12)?,
-            owner: four(24)?,
-            // Times are counted from the year 2000.
-            at: DateTime::from_timestamp(946_684_800, 0)?.checked_add_signed(TimeDelta::microseconds(micros))?,
-            gid: String::from_utf8_lossy(gid).into_owned(),
-        })
-    }
 }
 
 /// The states in files: nothing else is in that folder, and a file goes when its transaction ends.
@@ -224,22 +183,6 @@ impl Wal {
     }
 }
 
-/// The contents of a record that has nothing but them.
-fn body(record: &[u8]) -> Option<&[u8]> {
-    let mut at = 24;
-    loop {
-        match record.get(at)? {
-            // Length in one byte, or in four.
-            255 => return record.get(at + 2..),
-            254 => return record.get(at + 5..),
-            // Origin of a replicated transaction; number of the one above.
-            253 => at += 3,
-            252 => at += 5,
-            _ => return None,
-        }
-    }
-}
-
 /// What a line of the dump says.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
@@ -272,7 +215,7 @@ async fn named(server: &mut PgConnection, states: BTreeMap<u32, State>) -> Resul
         names.get(&(kind.to_owned(), i64::from(oid))).cloned().unwrap_or_else(|| oid.to_string())
     };
     let mut states: Vec<State> = states.into_values().collect();
-    states.sort_by(|a, b| (a.at, a.xid).cmp(&(b.at, b.xid)));
+    states.sort_by_key(|state| (state.at, state.xid));
     let one = |state: State| Prepared {
         owner: name("r", state.owner),
         database: name("d", state.database),
@@ -285,39 +228,7 @@ async fn named(server: &mut PgConnection, states: BTreeMap<u32, State>) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    /// A state as version 15 writes it, and as 14 does.
-    fn state(version: u32) -> Vec<u8> {
-        let mut bytes = MAGIC.to_le_bytes().to_vec();
-        bytes.extend([236_u32, 725, 5].map(u32::to_le_bytes).concat());
-        bytes.extend(844_450_000_000_000_i64.to_le_bytes());
-        bytes.extend(10_u32.to_le_bytes());
-        bytes.resize(if version >= 15 { 54 } else { 46 }, 0);
-        bytes.extend(6_u16.to_le_bytes());
-        bytes.resize(if version >= 15 { 72 } else { 64 }, 0);
-        bytes.extend(b"a: b'\0rest");
-        bytes
-    }
-
-    #[test]
-    fn a_state_is_read_as_its_version_writes_it() {
-        let at = DateTime::from_timestamp(946_684_800 + 844_450_000, 0).expect("a time");
-        let expected = State { xid: 725, database: 5, owner: 10, at, gid: "a: b'".into() };
-        for version in [14, 15, 17] {
-            let bytes = state(version);
-            assert_eq!(State::read(&bytes, version), Some(expected.clone()), "{version}");
-            (0..50).for_each(|end| assert_eq!(State::read(&bytes[..end], version), None, "{version} cut at {end}"));
-        }
-        assert_eq!(State::read(&[0; 100], 15), None);
-        let record = |ids: &[u8]| [&[7; 24][..], ids, &state(15)].concat();
-        for ids in
-            [&[255, 99][..], &[254, 0, 1, 0, 0], &[253, 1, 0, 255, 99], &[253, 1, 0, 252, 1, 0, 0, 0, 254, 0, 1, 0, 0]]
-        {
-            assert_eq!(body(&record(ids)).and_then(|body| State::read(body, 15)).as_ref(), Some(&expected), "{ids:?}");
-        }
-        assert_eq!(body(&record(&[0, 1])), None);
-    }
+    use super::Event;
 
     #[test]
     fn lines_of_the_dump_are_read() {
