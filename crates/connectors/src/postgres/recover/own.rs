@@ -147,31 +147,37 @@ impl Own {
         }
         match before.as_ref().filter(|before| is_known && before.prepared.is_some()) {
             Some(before) => stand.prepared.clone_from(&before.prepared),
-            None if stand.prepared.is_some() => {}
-            None => {
-                let data = self.place.data();
-                let segment = programs.control(&data)?.segment;
-                match prepared(&self.url(), &data, programs, &self.account, segment).await {
-                    Ok(mut all) => {
-                        // Of a point in time: the replay stops at an end of a transaction, and passes by what is
-                        // prepared between the point and that.
-                        let asked = self.state.asked.as_str();
-                        let is_time = matches!(Target::read(asked), Ok(Target::Time(_)));
-                        all.retain(|one| !is_time || one.prepared_at.as_str() <= asked);
-                        stand.prepared = Some(all);
-                    }
-                    Err(trouble) => {
-                        tracing::warn!(%trouble, "prepared transactions are not listed");
-                        stand.prepared_unknown = Some(trouble.to_string());
-                    }
-                }
-            }
+            None => self.list_prepared(&mut stand, programs).await?,
         }
         self.state.stands(stand);
         if !is_known || before != self.state.stand {
             self.state.write(&self.place.folder)?;
         }
         Ok(Settled::Stands)
+    }
+
+    /// Lists what was prepared where the server stands, unless it allows nothing to be.
+    pub(super) async fn list_prepared(&self, stand: &mut Stand, programs: &Programs) -> Result<(), Trouble> {
+        if stand.prepared.is_some() {
+            return Ok(());
+        }
+        let data = self.place.data();
+        let segment = programs.control(&data)?.segment;
+        match prepared(&self.url(), &data, programs, &self.account, segment).await {
+            Ok(mut all) => {
+                // Of a point in time: the replay stops at an end of a transaction, and passes by what is prepared
+                // between the point and that.
+                let asked = self.state.asked.as_str();
+                let is_time = matches!(Target::read(asked), Ok(Target::Time(_)));
+                all.retain(|one| !is_time || one.prepared_at.as_str() <= asked);
+                stand.prepared = Some(all);
+            }
+            Err(trouble) => {
+                tracing::warn!(%trouble, "prepared transactions are not listed");
+                stand.prepared_unknown = Some(trouble.to_string());
+            }
+        }
+        Ok(())
     }
 
     fn wal_folder(&self) -> Option<&Path> {
