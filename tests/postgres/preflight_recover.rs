@@ -165,3 +165,17 @@ async fn what_a_command_brings_is_said_to_be_unknown() {
         ["postgres.not_asked", "exec.program", "exec.program"]
     );
 }
+
+#[tokio::test]
+async fn a_place_in_the_wal_is_not_looked_for_but_its_backup_is() {
+    let stage = Stage::new();
+    stage.archive();
+    let mut with = stage.with_at("");
+    with["at"] = json!({ "before_xid": 741 });
+    let found = look(&with).await;
+    let fact = only(&found, Severity::Warning, "postgres.not_asked");
+    assert!(fact.starts_with("whether before_xid 741 can be reached is not known"), "{fact}");
+    assert!(found[0].claim.as_ref().unwrap().bytes > 20_000_000, "{found:?}");
+    with["at"] = json!({ "xid": 741 });
+    only(&look(&with).await, Severity::Error, "inputs");
+}

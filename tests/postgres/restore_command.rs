@@ -118,3 +118,24 @@ fn a_tenant_comes_back_under_a_new_id_and_what_holds_the_old_one_is_named() {
     assert!(text.contains("remap.several"), "{text}");
     let _ = said(&mut restore(&cluster, &["--id", "1", "--remap-keep", "items.*"]), 2);
 }
+
+#[test]
+fn shared_rows_that_differ_are_told_in_text_and_json() {
+    let cluster = shop();
+    for database in ["copy", "live"] {
+        let _ = cluster.sql(
+            database,
+            "CREATE TABLE plans (id int PRIMARY KEY, name text); INSERT INTO plans VALUES (1, 'small'), (2, 'large'); \
+             ALTER TABLE items ADD plan_id int REFERENCES plans DEFAULT 1",
+        );
+    }
+    let _ = cluster.sql("live", "UPDATE plans SET name = 'smaller'");
+    let differs = json!({ "plans": { "rows": 1, "keys": ["(id)=(1)"] } });
+    let line = "differs from the backup, and stays as it is live: 1 shared rows of plans: (id)=(1)\n";
+    assert!(said(&mut restore(&cluster, &["--id", "1", "--dry-run"]), 0).contains(line));
+    let looked = answer(&mut restore(&cluster, &["--id", "1", "--dry-run"]), 0);
+    assert_eq!(looked["tenants"][0]["shared_differs"], differs);
+    assert!(said(&mut restore(&cluster, &["--id", "1"]), 0).contains(line));
+    assert_eq!(answer(&mut restore(&cluster, &["--id", "2"]), 0)["tenants"][0]["shared_differs"], differs);
+    assert_eq!(cluster.sql("live", "SELECT name FROM plans WHERE id = 1"), "smaller");
+}

@@ -292,6 +292,7 @@ fn on_volume(at: &Path, megabytes: u32, program: &str) -> Command {
 /// Begins a mount namespace that is gone with its last process; `None` if this host forbids it, or we are not root,
 /// which it takes to have the server's user in such a namespace.
 #[must_use]
+#[allow(clippy::print_stderr)]
 pub fn namespace() -> Option<Command> {
     let unshare = || {
         let mut command = Command::new("unshare");

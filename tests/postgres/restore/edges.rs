@@ -1,6 +1,8 @@
 //! Edges of PostgreSQL, each with the behaviour that is right for it.
 
-use connectors::postgres::{Job, RestoreError, preview};
+use std::collections::BTreeMap;
+
+use connectors::postgres::{Job, RestoreError, SharedDiffers, TenantOutcome, preview};
 
 use super::world::{World, code, conflicts};
 
@@ -107,6 +109,76 @@ async fn shared_rows_are_made_again_if_they_are_gone_and_needed_and_never_change
     let shared: Vec<String> = restored.shared.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
     assert_eq!(shared, ["people 1", "regions 1"]);
     assert_eq!(world.live("SELECT id, mail, region FROM people ORDER BY 1"), "1|a|eu\n2|newer|\n4|d|");
+}
+
+#[tokio::test]
+async fn shared_rows_that_differ_are_told_and_stay_as_they_are() {
+    let world = world(
+        "CREATE TABLE plans (id uuid PRIMARY KEY, name text, price numeric, at timestamptz, later int); \
+         CREATE TABLE people (id int PRIMARY KEY, mail text); \
+         CREATE TABLE subscriptions (tenant_id int NOT NULL REFERENCES tenants, plan_id uuid REFERENCES plans, again uuid REFERENCES plans); \
+         CREATE TABLE members (tenant_id int NOT NULL REFERENCES tenants, person_id int NOT NULL REFERENCES people, PRIMARY KEY (tenant_id, person_id)); \
+         INSERT INTO plans SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, 'plan ' || n, 1.0, '2022-01-01', n FROM generate_series(1, 4) AS n; \
+         INSERT INTO people SELECT n, 'mail ' || n FROM generate_series(1, 40) AS n; \
+         INSERT INTO subscriptions SELECT 1, id, id FROM plans WHERE later < 4; INSERT INTO subscriptions SELECT 2, id, NULL FROM plans WHERE later > 1; \
+         INSERT INTO members SELECT 1, id FROM people WHERE id > 20; INSERT INTO members VALUES (2, 1), (2, 22)",
+    );
+    world.delete(&["1", "2"]).await;
+    // The same number with another scale is another text; a column that came and one that went are no difference of rows.
+    let _ = world.live(
+        "UPDATE plans SET price = 1.00 WHERE later = 2; UPDATE plans SET name = 'x' WHERE later = 4; \
+         ALTER TABLE plans ADD new int DEFAULT 7, DROP later; \
+         UPDATE people SET mail = NULL WHERE id BETWEEN 22 AND 33",
+    );
+    let shared = world.live("SELECT * FROM plans ORDER BY 1; SELECT * FROM people ORDER BY 1");
+    let words = |found: &BTreeMap<String, SharedDiffers>| -> Vec<String> {
+        found.iter().map(|(table, it)| format!("{table} {} {}", it.rows, it.keys.join(" "))).collect()
+    };
+    let plan = |n: u8| format!("(id)=(00000000-0000-0000-0000-00000000000{n})");
+    let of_one = [
+        "people 12 (id)=(22) (id)=(23) (id)=(24) (id)=(25) (id)=(26) (id)=(27) (id)=(28) (id)=(29)".to_owned(),
+        format!("plans 1 {}", plan(2)),
+    ];
+    let of_two = ["people 1 (id)=(22)".to_owned(), format!("plans 2 {} {}", plan(2), plan(4))];
+    assert_eq!(words(&world.look("1").await.shared_differs), of_one);
+
+    let done = world.try_restore(&["1", "2"]).await.unwrap();
+    let found: Vec<Vec<String>> =
+        done.tenants.iter().map(|tenant| words(&tenant.result.as_ref().unwrap().shared_differs)).collect();
+    assert_eq!(found, [of_one.to_vec(), of_two.to_vec()]);
+    assert_eq!(world.live("SELECT * FROM plans ORDER BY 1; SELECT * FROM people ORDER BY 1"), shared);
+    // The ledger keeps it.
+    assert_eq!(words(&world.restore("1").await.unwrap().shared_differs), of_one);
+    assert_eq!(
+        world.live("SELECT detail #>> '{shared_differs,people,rows}' FROM reinstate.ledger ORDER BY key"),
+        "12\n1"
+    );
+}
+
+#[tokio::test]
+async fn shared_rows_are_compared_once_for_all_tenants_of_a_job() {
+    let mut world = world(
+        "CREATE TABLE plans (id int PRIMARY KEY, name text); CREATE TABLE regions (id int PRIMARY KEY, name text); \
+         CREATE TABLE subs (tenant_id int NOT NULL REFERENCES tenants, plan_id int REFERENCES plans, region_id int REFERENCES regions); \
+         INSERT INTO tenants SELECT n FROM generate_series(3, 30) AS n; \
+         INSERT INTO plans SELECT n, 'plan' FROM generate_series(0, 2) AS n; INSERT INTO regions SELECT n, 'r' FROM generate_series(0, 1) AS n; \
+         INSERT INTO subs SELECT id, id % 3, id % 2 FROM tenants",
+    );
+    world.job.connections = 1;
+    let ids: Vec<String> = (1..=30).map(|n: u32| n.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    world.delete(&ids).await;
+    let _ = world.live("UPDATE plans SET name = 'another' WHERE id = 0");
+    for database in ["copy", "live"] {
+        let set = format!("ALTER DATABASE {database} SET log_statement = 'all'");
+        let _ = world.cluster.sql("postgres", &set);
+    }
+    let done = world.try_restore(&ids).await.unwrap();
+    let differ = |tenant: &&TenantOutcome| !tenant.result.as_ref().unwrap().shared_differs.is_empty();
+    assert_eq!((done.tenants.len(), done.tenants.iter().filter(differ).count()), (30, 10));
+    // Whoever comes first to one of the five rows asks for it, and the others ask for nothing.
+    let asked = world.cluster.log().lines().filter(|line| line.contains("sha256(convert_to(")).count();
+    assert!((2..=10).contains(&asked), "{asked} queries on both sides");
 }
 
 #[tokio::test]

@@ -53,6 +53,27 @@ async fn a_deleted_tenant_is_again_what_it_was_and_nobody_else_is_touched() {
 }
 
 #[tokio::test]
+async fn every_trait_comes_back_in_several_transactions_too() {
+    let mut world = world();
+    for database in ["copy", "live"] {
+        let _ = world.cluster.sql(database, "ALTER TABLE pages DISABLE TRIGGER keep");
+    }
+    let before = world.rows("copy");
+    for chunk_rows in [1, 4] {
+        world.job.chunk_rows = chunk_rows;
+        world.job.key = format!("by {chunk_rows}");
+        world.delete(&["2"]).await;
+        let restored = world.restore("2").await.unwrap();
+        let chunks = restored.chunks.clone().unwrap();
+        assert!(chunks.transactions >= restored.rows / (chunk_rows + 1), "{restored:?}");
+        assert_eq!((restored.inserted, restored.already), (restored.rows, 0));
+        assert_eq!(world.rows("live"), before);
+        let again = world.restore("2").await.unwrap();
+        assert_eq!((again.before, again.inserted, again.chunks), (true, restored.inserted, restored.chunks));
+    }
+}
+
+#[tokio::test]
 async fn a_trigger_that_cannot_be_kept_quiet_stops_the_restore_unless_it_may_fire() {
     let mut world = world();
     world.delete(&["1"]).await;

@@ -29,6 +29,7 @@ impl World {
             remap: None,
             on_conflict: OnConflict::Fail,
             connections: 2,
+            chunk_rows: connectors::postgres::CHUNK_ROWS,
             lock_timeout: Duration::from_secs(5),
             guard: Guard::default(),
             run: "test".into(),

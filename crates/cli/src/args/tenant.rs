@@ -76,6 +76,9 @@ pub(crate) struct TenantRestore {
     /// Connections that write to the live database
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) connections: u8,
+    /// Commit a tenant with more rows than this in several transactions, its own row in the last; 0 for never
+    #[arg(long, value_name = "ROWS", default_value_t = connectors::postgres::CHUNK_ROWS)]
+    pub(crate) chunk_rows: u64,
     /// How long a lock is waited for, such as 5s
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) lock_timeout: std::time::Duration,

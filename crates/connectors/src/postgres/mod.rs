@@ -23,7 +23,7 @@ pub use connect::{ConnectError, connect, without_password};
 pub(crate) use connect::{connect_patiently, said};
 pub(crate) use quote::literal;
 pub use restore::{
-    Conflict, ConflictKind, Dangling, Guard, Heard, Job, Looked, Mention, OnConflict, OnDangling, Outcome, Preview,
-    Raised, Remap, RemapError, Remapped, Residue, RestoreError, Restored, Scope, Step, TableTally, TenantOutcome,
-    preview, restore,
+    CHUNK_ROWS, Chunks, Conflict, ConflictKind, Dangling, Guard, Heard, Job, Looked, Mention, OnConflict, OnDangling,
+    Outcome, Preview, Raised, Remap, RemapError, Remapped, Residue, RestoreError, Restored, Scope, SharedDiffers, Step,
+    TableTally, TenantOutcome, preview, restore,
 };

@@ -184,6 +184,7 @@ async fn ours(
         remap: None,
         on_conflict: OnConflict::Fail,
         connections,
+        chunk_rows: 0,
         lock_timeout: Duration::from_secs(5),
         guard: Guard { latency, lag_bytes: None },
         run: "bench".to_owned(),

@@ -1,10 +1,11 @@
 //! `tenant restore`: rows of tenants from a recovered copy into a live database.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use connectors::postgres::{
     Guard, Job, Looked, Mention, OnConflict, OnDangling, Outcome, Preview, Remap, RemapError, Remapped, RestoreError,
-    Restored, Scope, TenantOutcome, preview, restore as put_back,
+    Restored, Scope, SharedDiffers, TenantOutcome, preview, restore as put_back,
 };
 use runtime::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -66,6 +67,7 @@ fn job(args: TenantRestore) -> Result<Job, Failure> {
             ConflictPolicy::Replace => OnConflict::Replace,
         },
         connections: usize::from(args.connections),
+        chunk_rows: args.chunk_rows,
         lock_timeout: args.lock_timeout,
         guard: Guard { latency: args.max_latency, lag_bytes: args.max_lag },
         run: "tenant-restore".to_owned(),
@@ -127,6 +129,8 @@ fn outcome_json(done: &Outcome, seconds: f64) -> Value {
                 "inserted": restored.inserted, "already": restored.already, "replaced": restored.replaced,
                 "kept": restored.kept, "tables": restored.tables, "shared_made_again": restored.shared,
                 "remapped": restored.remapped,
+                "shared_differs": restored.shared_differs,
+                "transactions": restored.chunks.as_ref().map_or(1, |chunks| chunks.transactions + 1),
             }),
             Err(error) => json!({ "id": tenant, "state": "failed", "verified": false, "error": error_json(error) }),
         })
@@ -166,6 +170,9 @@ fn outcome_text(done: &Outcome, seconds: f64) -> String {
                         text.push_str(&format!(", {count} {what}"));
                     }
                 }
+                if let Some(chunks) = &it.chunks {
+                    text.push_str(&format!(", in {} transactions", chunks.transactions + 1));
+                }
                 for (table, rows) in &it.shared {
                     text.push_str(&format!(", {rows} shared rows of {table} made again"));
                 }
@@ -173,6 +180,7 @@ fn outcome_text(done: &Outcome, seconds: f64) -> String {
                 if let Some(remapped) = &it.remapped {
                     text.push_str(&remapped_text(remapped));
                 }
+                text.push_str(&differing(&it.shared_differs));
             }
             Err(error) => {
                 text.push_str(&format!(
@@ -206,6 +214,16 @@ fn remapped_text(remapped: &Remapped) -> String {
     text
 }
 
+/// Shared rows that are not what they were: nobody's to write, but somebody's to look at.
+fn differing(tables: &BTreeMap<String, SharedDiffers>) -> String {
+    let line = |(table, it): (&String, &SharedDiffers)| {
+        let more = if it.rows > it.keys.len() as u64 { ", ..." } else { "" };
+        let (rows, keys) = (it.rows, it.keys.join(", "));
+        format!("  differs from the backup, and stays as it is live: {rows} shared rows of {table}: {keys}{more}\n")
+    };
+    tables.iter().map(line).collect()
+}
+
 fn preview_json(looked: &Preview) -> Value {
     let tenants: Vec<Value> = looked
         .tenants
@@ -214,6 +232,7 @@ fn preview_json(looked: &Preview) -> Value {
             Ok(it) => json!({
                 "id": tenant, "state": if is_clear(it) { "clear" } else { "blocked" }, "rows": it.rows,
                 "already": it.already, "tables": it.tables, "conflicts": it.conflicts, "missing_references": it.missing,
+                "shared_differs": it.shared_differs,
             }),
             Err(error) => json!({ "id": tenant, "state": "failed", "error": error_json(error) }),
         })
@@ -237,6 +256,7 @@ fn preview_text(looked: &Preview) -> String {
                 for missing in &it.missing {
                     text.push_str(&format!("  not there: {missing}\n"));
                 }
+                text.push_str(&differing(&it.shared_differs));
             }
             Err(error) => {
                 text.push_str(&format!(

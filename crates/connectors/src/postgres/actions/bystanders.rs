@@ -31,6 +31,8 @@ pub(super) struct Ours {
     pub(super) deleted: u64,
     pub(super) begun: String,
     undone: bool,
+    /// Whether it is a part of a restore, and not the end of one.
+    part: bool,
     shared: u64,
 }
 
@@ -44,7 +46,7 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
         rows: ours.iter().map(|one| one.inserted).sum(),
         restored_sites: ours
             .iter()
-            .filter(|one| !one.undone && one.deleted == 0)
+            .filter(|one| !one.undone && !one.part && one.deleted == 0)
             .map(|one| &one.tenant)
             .collect::<BTreeSet<_>>()
             .len() as u64,
@@ -98,12 +100,12 @@ async fn ours(live: &mut PgConnection, run: Option<&str>) -> Result<Vec<Ours>, R
     }
     // A mark that nothing is to be restored under a key is no transaction of its own.
     const SELECT: &str = "SELECT l.xid::text, l.tenant, l.inserted, l.updated, l.begun_lsn::text, l.undone_by IS NOT NULL, \
-          l.detail ? 'removes', (SELECT coalesce(sum(v::int8), 0)::int8 FROM jsonb_each_text(coalesce(l.detail -> 'shared', '{}')) AS s(k, v)) \
+          l.detail ? 'removes', l.detail ? 'chunk', (SELECT coalesce(sum(v::int8), 0)::int8 FROM jsonb_each_text(coalesce(l.detail -> 'shared', '{}')) AS s(k, v)) \
         FROM reinstate.ledger AS l WHERE ($1::text IS NULL OR l.run = $1) AND (l.token > 0 OR l.detail ? 'removes') ORDER BY l.xid";
-    type Row = (String, String, i64, i64, String, bool, bool, i64);
+    type Row = (String, String, i64, i64, String, bool, bool, bool, i64);
     let rows: Vec<Row> = sqlx::query_as(SELECT).bind(run).fetch_all(live).await.map_err(failed("read the ledger"))?;
     let number = |number: i64| u64::try_from(number).unwrap_or(0);
-    let one = |(xid, tenant, rows, updated, begun, undone, removes, shared): Row| Ours {
+    let one = |(xid, tenant, rows, updated, begun, undone, removes, part, shared): Row| Ours {
         // The low half is what rows and the WAL hold.
         #[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
         xid: xid.parse::<u64>().unwrap_or(0) as u32,
@@ -113,6 +115,7 @@ async fn ours(live: &mut PgConnection, run: Option<&str>) -> Result<Vec<Ours>, R
         updated: number(updated),
         begun,
         undone,
+        part,
         shared: number(shared),
     };
     Ok(rows.into_iter().map(one).collect())

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::input::{DroppedExtract, Extract, Extracted as Outputs, SiteStands};
 use super::trouble::trouble;
 use crate::answer::{Trouble, duration, revealed};
-use crate::postgres::recover::{self, Instance, Moved};
+use crate::postgres::recover::{self, Instance, Moved, Target};
 use crate::postgres::restore::{EXTRACT, Extracted, Taking};
 
 /// Tenants whose rows are taken out together.
@@ -125,7 +125,7 @@ fn is_catalogue(path: &Path) -> bool {
 async fn begin(call: &Call, input: &Extract, at: DateTime<Utc>) -> Result<Instance, Trouble> {
     let with = with_at(call, input, at);
     let mut instance = Instance::open(call, &with).await?;
-    match instance.advance(at).await {
+    match instance.advance(&Target::Time(at)).await {
         Err(error) if error.is("postgres.point_passed") => {
             recover::drop_instance(call, &with).await?;
             Instance::open(call, &with).await

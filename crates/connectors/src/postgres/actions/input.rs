@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{Trouble, duration};
 use crate::postgres::closure::Options;
 use crate::postgres::restore::{
-    Dangling, Guard, Mention, OnConflict, OnDangling, Raised, Remap, RemapError, Scope, TableTally,
+    Dangling, Guard, Mention, OnConflict, OnDangling, Raised, Remap, RemapError, Scope, SharedDiffers, TableTally,
 };
 
 /// What makes a row the tenant's.
@@ -96,6 +96,9 @@ pub(crate) struct Restore {
     pub(crate) triggers: Triggers,
     /// Connections that write, for several tenants; 1 to 16, default 2.
     pub(crate) connections: Option<u8>,
+    /// Rows from which on a tenant is committed in several transactions of so many, its own row in the last; default
+    /// 5,000,000, and 0 for never.
+    pub(crate) chunk_rows: Option<u64>,
     /// How long a lock is waited for; default `5s`.
     pub(crate) lock_timeout: Option<String>,
     /// What protects those who use the live database.
@@ -225,6 +228,9 @@ pub(crate) struct Restored {
     /// Rows that were there, differ, and were kept.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) kept: u64,
+    /// Transactions before the last, of tenants too large for one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) chunks: u64,
     /// Rows of each table, of all tenants.
     pub(crate) tables: BTreeMap<String, u64>,
     /// Sum of 128-bit hashes of all rows, hexadecimal.
@@ -241,6 +247,10 @@ pub(crate) struct Restored {
     /// Old IDs that are left where none was declared (`dangling: report`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) dangling: Vec<Dangling>,
+    /// Rows of shared tables that restored rows refer to and that differ from the backup's, by table: they stay as they
+    /// are. Not compared where rows come from an extract.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) shared_differs: BTreeMap<String, SharedDiffers>,
     /// Sequences that stood behind the backup's and were raised.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<crate::spec::Anything>")]

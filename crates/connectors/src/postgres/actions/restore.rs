@@ -10,7 +10,7 @@ use super::servers;
 use super::trouble::trouble;
 use crate::answer::{Trouble, duration, revealed};
 use crate::postgres::connect::connect_patiently;
-use crate::postgres::restore::{self, Job, Pairs, RestoreError};
+use crate::postgres::restore::{self, CHUNK_ROWS, Job, Pairs, RestoreError};
 
 /// Restores the rows.
 pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> {
@@ -22,6 +22,7 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
         remap: input.remap.as_ref().map(Remapping::remap).transpose()?,
         on_conflict: input.on_conflict.into(),
         connections: usize::from(input.connections.unwrap_or(2)),
+        chunk_rows: input.chunk_rows.unwrap_or(CHUNK_ROWS),
         lock_timeout: match &input.lock_timeout {
             Some(text) => duration("lock_timeout", text)?,
             None => Duration::from_secs(5),
@@ -91,12 +92,14 @@ pub(super) async fn probe(call: &Call) -> Result<Value, Trouble> {
 fn summed(all: Vec<&restore::Restored>) -> Restored {
     let mut sum = Restored::default();
     let mut hash = 0_u128;
+    sum.shared_differs = restore::joined(all.iter().map(|one| &one.shared_differs));
     for one in all {
         sum.rows += one.rows;
         sum.inserted += one.inserted;
         sum.already += one.already;
         sum.replaced += one.replaced;
         sum.kept += one.kept;
+        sum.chunks += one.chunks.as_ref().map_or(0, |chunks| chunks.transactions);
         // The hash is that of the backup's rows, whatever IDs they have now.
         let tables = one.remapped.as_ref().map_or(&one.tables, |remapped| &remapped.backup);
         for (table, tally) in tables {

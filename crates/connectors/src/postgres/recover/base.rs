@@ -93,7 +93,7 @@ pub(super) fn choose(
     bases: &Bases,
     wal: Option<&Path>,
     bin: Option<&Path>,
-    at: DateTime<Utc>,
+    at: Option<DateTime<Utc>>,
 ) -> Result<Base, Trouble> {
     let (mut found, mut passed_over) = (Vec::new(), None);
     match bases {
@@ -121,7 +121,13 @@ pub(super) fn choose(
             }
         }
     }
-    best(found, at)
+    match at {
+        Some(at) => best(found, at),
+        // Of one the server is the judge.
+        None if found.len() <= 1 => best(found, DateTime::<Utc>::MAX_UTC),
+        None => Err(Trouble::never("inputs", "at: which of several base backups ended before it is not known")
+            .hint("add `since`, a time before it, or name the backup as `base`")),
+    }
 }
 
 fn best(mut found: Vec<Base>, at: DateTime<Utc>) -> Result<Base, Trouble> {

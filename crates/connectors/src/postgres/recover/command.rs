@@ -34,7 +34,7 @@ pub(super) async fn restore(
     account.private(&data)?;
     let target = data.display().to_string();
     let archive = wal.folder().map(|wal| wal.display().to_string()).unwrap_or_default();
-    let inputs = json!({ "target": target, "at": stamp(place.at), "wal": archive, "name": place.name });
+    let inputs = json!({ "target": target, "at": time(place)?, "wal": archive, "name": place.name });
     run(call, place, argv, &inputs, Some(account)).await?;
     stays_inside(&place.folder)?;
     // What the tool set up for a server of its own is not ours.
@@ -48,13 +48,21 @@ pub(super) async fn restore(
     Base::read(&data, wal.folder(), bin).map(|base| Evidence { path: None, ..base.evidence() })
 }
 
+/// The time for `{at}`: of a place in the WAL the one by which the backup must have ended.
+fn time(place: &Place) -> Result<String, Trouble> {
+    place.base_by.map(stamp).ok_or_else(|| {
+        Trouble::never("inputs", "at: a command is told a time, and a place in the WAL has none")
+            .hint("add `since`, a time before it by which the backup had ended")
+    })
+}
+
 /// Has a service make the instance, or name the one that it made before.
 ///
 /// # Errors
 /// `exec.*`; `postgres.answer` if the answer has no usable URL; `postgres.refused` and the like if nothing answers
 /// there.
 pub(super) async fn create(call: &Call, place: &Place, argv: &[String], url_from: &str) -> Result<Recovered, Trouble> {
-    let inputs = json!({ "at": stamp(place.at), "name": place.name });
+    let inputs = json!({ "at": time(place)?, "name": place.name });
     let answer = run(call, place, argv, &inputs, None).await?;
     let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
     let url = text(url_from).ok_or_else(|| {
@@ -71,12 +79,14 @@ pub(super) async fn create(call: &Call, place: &Place, argv: &[String], url_from
     Ok(Recovered {
         url,
         path: None,
-        asked: stamp(place.at),
+        asked: place.target.words(),
         reached: text("reached"),
         backup: None,
         replay_lsn: text("replay_lsn"),
         last_commit_at: text("last_commit_at"),
         stopped_by: text("stopped_by"),
+        prepared: None,
+        prepared_unknown: None,
         restore_point: Stands::default(),
     }
     .standing())
@@ -87,7 +97,7 @@ pub(super) async fn create(call: &Call, place: &Place, argv: &[String], url_from
 /// # Errors
 /// `exec.*`.
 pub(super) async fn remove(call: &Call, place: &Place, argv: &[String]) -> Result<bool, Trouble> {
-    let answer = run(call, place, argv, &json!({ "at": stamp(place.at), "name": place.name }), None).await?;
+    let answer = run(call, place, argv, &json!({ "at": time(place)?, "name": place.name }), None).await?;
     Ok(answer.get("removed") != Some(&Value::Bool(false)))
 }
 

@@ -5,14 +5,18 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::prepared::Prepared;
+use super::target::At;
+use crate::postgres::restore::listed;
+
 /// Inputs of `postgres/recover@1` and `postgres/drop-recovered@1`.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Recover {
     /// Where the backup is, or what makes an instance of it.
     pub(crate) backup: Backup,
-    /// Point in time, RFC 3339: what was committed at or before it is there, nothing later.
-    pub(crate) at: String,
+    /// Where the instance is to stand.
+    pub(crate) at: At,
     /// Folder of the instances; default: folder `recovered` beside the backup.
     pub(crate) into: Option<PathBuf>,
     /// Names the instance instead of its time: a later `at` moves the one of this name forward.
@@ -28,6 +32,20 @@ pub(crate) struct Recover {
     /// The instance's page cache, in PostgreSQL's notation.
     #[serde(default = "shared_buffers")]
     pub(crate) shared_buffers: String,
+    /// What happens if transactions were prepared at the point and had not ended.
+    #[serde(default)]
+    pub(crate) on_prepared: OnPrepared,
+}
+
+/// What happens if transactions were prepared at the point and had not ended.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnPrepared {
+    /// They are listed, also in the evidence: like any transaction that had not ended at the point, they are not in it.
+    #[default]
+    Report,
+    /// The step is refused, also if it cannot be told whether there are any.
+    Refuse,
 }
 
 impl Recover {
@@ -150,6 +168,12 @@ pub(crate) struct Recovered {
     pub(crate) last_commit_at: Option<String>,
     /// The record before which the replay stopped: it proves that the WAL reaches the point.
     pub(crate) stopped_by: Option<String>,
+    /// Transactions that were prepared at the point and had not ended: what they wrote is not in it. `null` if nobody
+    /// can tell.
+    pub(crate) prepared: Option<Vec<Prepared>>,
+    /// Why nobody can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) prepared_unknown: Option<String>,
 }
 
 /// At which point in time a recovered cluster stands.
@@ -171,7 +195,15 @@ impl Recovered {
         let stopped =
             self.stopped_by.as_deref().map_or("nothing is said of the end".to_owned(), |by| format!("stopped {by}"));
         let lsn = self.replay_lsn.as_deref().map_or(String::new(), |lsn| format!("; replayed to {lsn}"));
-        self.restore_point = Stands { reached: self.reached.clone(), until, evidence: format!("{stopped}{lsn}") };
+        let prepared = match (&self.prepared, &self.prepared_unknown) {
+            (Some(some), _) if !some.is_empty() => {
+                format!("; WARNING: {} prepared transactions are not in it: {}", some.len(), listed(some))
+            }
+            (None, Some(why)) => format!("; WARNING: {why}"),
+            _ => String::new(),
+        };
+        let evidence = format!("{stopped}{lsn}{prepared}");
+        self.restore_point = Stands { reached: self.reached.clone(), until, evidence };
         self
     }
 }

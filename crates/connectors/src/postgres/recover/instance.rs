@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use runtime::Call;
 use serde_json::Value;
 
@@ -10,12 +9,14 @@ use super::account::Account;
 use super::command;
 use super::input::{Recover, Recovered};
 use super::own::{Own, Settled};
-use super::place::{Hold, Place, point, stamp};
+use super::place::{Hold, Place, stamp};
 use super::source::{Kind, Source};
 use super::state::{Phase, State};
+use super::target::Target;
 use super::trouble::files;
 use super::walk::Moved;
 use crate::answer::{Trouble, inputs, reveal_in};
+use crate::postgres::restore::listed;
 
 /// A throw-away server that stands at a point in time, or a managed one.
 ///
@@ -52,7 +53,7 @@ impl Instance {
         let found = State::read(&place.folder)?;
         let useful = found.filter(|state| state.phase != Phase::Filling && !state.is_of_another_boot());
         let is_found = useful.is_some();
-        let state = useful.unwrap_or_else(|| State::new(stamp(place.at), place.socket(), place.port));
+        let state = useful.unwrap_or_else(|| State::new(place.target.words(), place.socket(), place.port));
         let mut own = Own { place, source, input, account, state, starts: 0, walk: None };
         if is_found && matches!(own.settle().await?, Settled::Stands) {
             return Ok(Self { what: What::Own(Box::new(own)) });
@@ -97,7 +98,7 @@ impl Instance {
     ///
     /// # Cancel safety
     /// As [`Instance::advance`].
-    pub(crate) async fn walk_to(&mut self, at: DateTime<Utc>) -> Result<Moved, Trouble> {
+    pub(crate) async fn walk_to(&mut self, at: chrono::DateTime<chrono::Utc>) -> Result<Moved, Trouble> {
         if let What::Own(own) = &mut self.what {
             let _hold = Hold::take(&own.place.folder).await?;
             if let Some(moved) = own.walk_to(at).await? {
@@ -105,7 +106,29 @@ impl Instance {
             }
             own.walk = None;
         }
-        self.advance(at).await.map(|()| Moved::Anew)
+        self.advance(&Target::Time(at)).await.map(|()| Moved::Anew)
+    }
+
+    /// Refuses a point at which transactions were prepared and had not ended.
+    ///
+    /// # Errors
+    /// `postgres.prepared` if there are any, `postgres.prepared_unknown` if nobody can tell.
+    pub(crate) fn has_none_prepared(&self) -> Result<(), Trouble> {
+        let recovered = self.recovered();
+        match recovered.prepared {
+            Some(none) if none.is_empty() => Ok(()),
+            Some(some) => {
+                let text =
+                    format!("{} prepared transactions had not ended at the point: {}", some.len(), listed(&some));
+                Err(Trouble::never("postgres.prepared", text)
+                    .hint("take a point before they were prepared or after they ended; `on_prepared: report` goes on without them"))
+            }
+            None => {
+                let why = recovered.prepared_unknown.unwrap_or_else(|| "a managed instance does not say".to_owned());
+                Err(Trouble::retry("postgres.prepared_unknown", why)
+                    .hint("`on_prepared: report` goes on without knowing"))
+            }
+        }
     }
 
     /// Moves the instance on to a later point, and waits until it stands there. Open connections end. The point where
@@ -117,13 +140,13 @@ impl Instance {
     ///
     /// # Cancel safety
     /// May be dropped at any await: the next call goes on to the same point, or to a later one.
-    pub(crate) async fn advance(&mut self, at: DateTime<Utc>) -> Result<(), Trouble> {
+    pub(crate) async fn advance(&mut self, to: &Target) -> Result<(), Trouble> {
         let own = match &mut self.what {
             What::Own(own) => own,
-            What::Managed(recovered) if recovered.asked == stamp(at) => return Ok(()),
+            What::Managed(recovered) if recovered.asked == to.words() => return Ok(()),
             What::Managed(recovered) => {
                 let text =
-                    format!("a managed instance stays at {}, it was asked to go to {}", recovered.asked, stamp(at));
+                    format!("a managed instance stays at {}, it was asked to go to {}", recovered.asked, to.words());
                 return Err(
                     Trouble::never("postgres.cannot_advance", text).hint("recover each point under a name of its own")
                 );
@@ -134,14 +157,25 @@ impl Instance {
             Trouble::retry("postgres.gone", format!("{} was dropped meanwhile", own.place.folder.display()))
                 .hint("recover it again")
         })?;
-        let asked = point(&own.state.asked)?;
-        if at < asked {
-            let text = format!("{} stands at {}, after {}", own.place.folder.display(), stamp(asked), stamp(at));
-            return Err(Trouble::never("postgres.point_passed", text)
-                .hint("WAL is replayed forward only: drop the instance and recover it to the earlier point"));
+        let asked = Target::read(&own.state.asked)?;
+        let folder = own.place.folder.display();
+        match (&asked, to) {
+            (Target::Time(asked), Target::Time(at)) if at < asked => {
+                let text = format!("{folder} stands at {}, after {}", stamp(*asked), stamp(*at));
+                return Err(Trouble::never("postgres.point_passed", text)
+                    .hint("WAL is replayed forward only: drop the instance and recover it to the earlier point"));
+            }
+            (Target::Time(_), Target::Time(_)) => {}
+            (asked, to) if asked == to => {}
+            // Which of two lies before the other would be known only when it is too late.
+            (asked, to) => {
+                let text = format!("{folder} stands at {}, it was asked to go to {}", asked.words(), to.words());
+                return Err(Trouble::never("postgres.cannot_advance", text)
+                    .hint("only from time to time does an instance move on: use another name, or drop it first"));
+            }
         }
-        if at > asked {
-            own.state.asked = stamp(at);
+        if asked != *to {
+            own.state.asked = to.words();
             own.state.phase = Phase::Moving;
             own.state.write(&own.place.folder)?;
         }

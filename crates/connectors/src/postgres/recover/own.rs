@@ -11,7 +11,8 @@ use super::command;
 use super::copy::{Stop, StopOnDrop, copy};
 use super::gate::Gate;
 use super::input::{Evidence, Recover, Recovered, Stands};
-use super::place::{Hold, Place, point, stamp};
+use super::place::{Hold, Place};
+use super::prepared::prepared;
 use super::programs::Programs;
 use super::removal::clear;
 use super::server::Server;
@@ -19,6 +20,7 @@ use super::settings::{HBA, Settings};
 use super::source::{Kind, Source};
 use super::space;
 use super::state::{Phase, Stand, State};
+use super::target::Target;
 use super::trouble::{blocking, files};
 use super::walk::Walk;
 use super::watch::{Seen, shorten, until_stands};
@@ -56,7 +58,7 @@ impl Own {
         // All that can be refused is refused before anything is made.
         let base = self.chosen(hold).await?;
         self.account.private(folder)?;
-        self.state = State::new(stamp(self.place.at), self.place.socket(), self.place.port);
+        self.state = State::new(self.place.target.words(), self.place.socket(), self.place.port);
         (self.state.bin, self.state.user) = (self.source.bin.clone(), self.source.user.clone());
         self.state.write(folder)?;
         self.state.backup = Some(match (base, &self.source.kind) {
@@ -79,7 +81,7 @@ impl Own {
             space::room(&into, 0, 0, reserve)?;
             return Ok(None);
         };
-        let (bases, wal, bin, at) = (bases.clone(), wal.clone(), self.source.bin.clone(), self.place.at);
+        let (bases, wal, bin, at) = (bases.clone(), wal.clone(), self.source.bin.clone(), self.place.base_by);
         let hold = Arc::clone(hold);
         blocking(move || {
             let _hold = hold;
@@ -121,14 +123,14 @@ impl Own {
                 self.start(&server, &programs)?;
             }
             match until_stands(&server, &url).await? {
-                Seen::Stands(stand) => return self.stands(stand),
+                Seen::Stands(stand) => return self.stands(stand, &programs).await,
                 // One that was found may have been dying already.
                 Seen::Ended if is_on_its_way => self.state.phase = Phase::Moving,
                 Seen::TooSmall => self.state.phase = Phase::Moving,
                 Seen::Promoted => return Ok(Settled::Useless),
                 Seen::Ended => {
                     let segment = programs.control(&folder.join("data")).map_or(1 << 24, |control| control.segment);
-                    let at = point(&self.state.asked)?;
+                    let at = &self.state.asked;
                     return Err(super::log::ended(&server.log(), at, self.wal_folder(), segment));
                 }
             }
@@ -158,17 +160,45 @@ impl Own {
     }
 
     /// Keeps where the server stands.
-    fn stands(&mut self, stand: Stand) -> Result<Settled, Trouble> {
+    async fn stands(&mut self, mut stand: Stand, programs: &Programs) -> Result<Settled, Trouble> {
         let before = self.state.stand.clone();
         let is_known = self.state.phase == Phase::Standing;
         if is_known && before.as_ref().is_some_and(|before| before.replay_lsn != stand.replay_lsn) {
             return Ok(Settled::Useless);
+        }
+        match before.as_ref().filter(|before| is_known && before.prepared.is_some()) {
+            Some(before) => stand.prepared.clone_from(&before.prepared),
+            None => self.list_prepared(&mut stand, programs).await?,
         }
         self.state.stands(stand);
         if !is_known || before != self.state.stand {
             self.state.write(&self.place.folder)?;
         }
         Ok(Settled::Stands)
+    }
+
+    /// Lists what was prepared where the server stands, unless it allows nothing to be.
+    pub(super) async fn list_prepared(&self, stand: &mut Stand, programs: &Programs) -> Result<(), Trouble> {
+        if stand.prepared.is_some() {
+            return Ok(());
+        }
+        let data = self.place.data();
+        let segment = programs.control(&data)?.segment;
+        match prepared(&self.url(), &data, programs, &self.account, segment).await {
+            Ok(mut all) => {
+                // Of a point in time: the replay stops at an end of a transaction, and passes by what is prepared
+                // between the point and that.
+                let asked = self.state.asked.as_str();
+                let is_time = matches!(Target::read(asked), Ok(Target::Time(_)));
+                all.retain(|one| !is_time || one.prepared_at.as_str() <= asked);
+                stand.prepared = Some(all);
+            }
+            Err(trouble) => {
+                tracing::warn!(%trouble, "prepared transactions are not listed");
+                stand.prepared_unknown = Some(trouble.to_string());
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn wal_folder(&self) -> Option<&Path> {
@@ -191,10 +221,11 @@ impl Own {
             None => ("recovery.signal", "standby.signal"),
         };
         let _ = std::fs::remove_file(data.join(other));
+        let target = Target::read(&self.state.asked)?;
         let settings = Settings {
             socket: &self.place.socket(),
             port: self.place.port,
-            at: if gate.is_some() { None } else { Some(point(&self.state.asked)?) },
+            target: if gate.is_some() { None } else { Some(&target) },
             restore_command: &restore_command,
             timeline: &self.source.timeline,
             shared_buffers: &self.input.shared_buffers,
@@ -235,6 +266,8 @@ impl Own {
             replay_lsn: stand.map(|stand| stand.replay_lsn.clone()),
             last_commit_at,
             stopped_by: stand.map(|stand| stand.stopped_by.clone()),
+            prepared: stand.and_then(|stand| stand.prepared.clone()),
+            prepared_unknown: stand.and_then(|stand| stand.prepared_unknown.clone()),
             restore_point: Stands::default(),
         }
         .standing()

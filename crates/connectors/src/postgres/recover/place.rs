@@ -9,6 +9,7 @@ use chrono::{DateTime, Timelike, Utc};
 
 use super::input::Recover;
 use super::source::{Kind, Source, absolute};
+use super::target::Target;
 use super::trouble::files;
 use crate::answer::Trouble;
 
@@ -22,7 +23,9 @@ pub(super) struct Place {
     /// Its folder, whether it is there or not.
     pub(super) folder: PathBuf,
     /// The point asked for.
-    pub(super) at: DateTime<Utc>,
+    pub(super) target: Target,
+    /// When a base backup of it must have ended; `None` if nobody says.
+    pub(super) base_by: Option<DateTime<Utc>>,
     /// Port of its socket: none but its own name, for nothing listens on the network.
     pub(super) port: u16,
 }
@@ -33,7 +36,7 @@ impl Place {
     /// # Errors
     /// `inputs` if the time is none, or nobody says where the instance goes.
     pub(super) fn of(input: &Recover, source: &Source) -> Result<Self, Trouble> {
-        let at = point(&input.at)?;
+        let (target, base_by) = input.at.target()?;
         let into = match (&input.into, &source.beside, &source.kind) {
             (Some(into), ..) => absolute(into)?,
             (None, Some(beside), _) => beside.clone(),
@@ -44,16 +47,19 @@ impl Place {
                     .hint("say in which folder the instance is made"));
             }
         };
-        let what = input.name.clone().unwrap_or_else(|| stamp(at));
+        let what = input.name.clone().unwrap_or_else(|| target.words());
         let mark = blake3::hash(format!("{}\n{}\n{what}", source.identity, into.display()).as_bytes());
-        let readable: String = match &input.name {
-            Some(name) => name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(24).collect(),
-            None => at.format("%Y%m%dT%H%M%S").to_string(),
+        let letters =
+            |name: &str| name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(24).collect::<String>();
+        let readable = match (&input.name, &target) {
+            (Some(name), _) => letters(name),
+            (None, Target::Time(at)) => at.format("%Y%m%dT%H%M%S").to_string(),
+            (None, other) => letters(&other.words()),
         };
         let name = format!("pg-{readable}-{}", &mark.to_hex()[..8]).to_lowercase();
         let [high, low, ..] = *mark.as_bytes();
         let port = 20_000 + u16::from_be_bytes([high, low]) % 20_000;
-        Ok(Self { folder: into.join(&name), name, at, port })
+        Ok(Self { folder: into.join(&name), name, target, base_by, port })
     }
 
     /// The folder of all instances.

@@ -15,6 +15,7 @@ use super::programs::Programs;
 use super::reach::{Reach, reach};
 use super::source::{Kind, Source};
 use super::space;
+use super::target::Target;
 use super::trouble::{blocking, files};
 use crate::answer::{Trouble, inputs};
 use crate::exec::preflight::PROGRAM;
@@ -27,7 +28,7 @@ const MEMBERS: [&str; 4] = ["at", "into", "name", "reserve"];
 /// What a recovery depends on; nothing if backup or point are known only later.
 pub(crate) fn questions(with: &Value) -> Vec<Value> {
     let (Some(backup), Some(_)) =
-        (with.get("backup").filter(|it| !it.is_null()), with.get("at").and_then(Value::as_str))
+        (with.get("backup").filter(|it| !it.is_null()), with.get("at").filter(|it| it.is_string() || it.is_object()))
     else {
         return Vec::new();
     };
@@ -67,7 +68,7 @@ pub(crate) async fn answer(question: &Value) -> Result<Vec<Finding>, Trouble> {
 }
 
 fn look(input: &Recover, source: &Source, place: &Place) -> Result<Finding, Trouble> {
-    let at = stamp(place.at);
+    let at = place.target.words();
     let unasked = |subject: &str, fact: &str, hint: &str| {
         Ok(Finding::warning(
             "postgres.not_asked",
@@ -90,7 +91,7 @@ fn look(input: &Recover, source: &Source, place: &Place) -> Result<Finding, Trou
         }
         Kind::Files { bases, wal } => (bases, wal),
     };
-    let base = choose(bases, wal.folder(), source.bin.as_deref(), place.at)?;
+    let base = choose(bases, wal.folder(), source.bin.as_deref(), place.base_by)?;
     let programs = Programs::for_data(&base.path, source.bin.as_deref())?;
     let account = account?;
     runs(&account, &programs)?;
@@ -101,7 +102,13 @@ fn look(input: &Recover, source: &Source, place: &Place) -> Result<Finding, Trou
         return unasked(&subject, "a command brings its WAL", "ask the tool that keeps it whether it is without a gap")
             .map(|finding| finding.claiming(claim));
     };
-    let reached = reach(&base, folder, &source.timeline, &programs, place.at)?;
+    let Target::Time(time) = place.target else {
+        readable(&account, folder, folder)?;
+        let hint = "pg_waldump of the archive shows whether it is there";
+        return unasked(&subject, "places in the WAL are found only when it is replayed", hint)
+            .map(|finding| finding.claiming(claim));
+    };
+    let reached = reach(&base, folder, &source.timeline, &programs, time)?;
     readable(&account, folder, &folder.join(reached.last()))?;
     let (fact, proven) = match reached {
         Reach::Proven { first, last, commit } => (

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::account::Account;
 use super::log::ended;
-use super::place::{Hold, point};
+use super::place::Hold;
 use super::programs::Programs;
 use super::server::{LINK, Server};
 use super::state::{Phase, State};
@@ -45,11 +45,13 @@ pub(crate) async fn revive(url: &str) -> Result<bool, Trouble> {
         start(&server, &programs, &mut state, &folder).await?;
     }
     match until_stands(&server, url).await? {
-        Seen::Stands(stand) => {
+        Seen::Stands(mut stand) => {
             let moved = state.stand.as_ref().is_some_and(|before| before.replay_lsn != stand.replay_lsn);
             if moved && state.phase == Phase::Standing {
                 return Err(gone("stands at another position than before"));
             }
+            // Where it stands again nothing is prepared that was not before.
+            stand.prepared = state.stand.as_ref().and_then(|before| before.prepared.clone());
             tracing::warn!(url, "was away, and stands at its point again");
             state.stands(stand);
             state.write(&folder)?;
@@ -59,7 +61,7 @@ pub(crate) async fn revive(url: &str) -> Result<bool, Trouble> {
         Seen::TooSmall => Err(gone("needs larger settings than those that it stood with")),
         Seen::Ended => {
             let segment = programs.control(&folder.join("data")).map_or(1 << 24, |control| control.segment);
-            Err(ended(&server.log(), point(&state.asked)?, None, segment))
+            Err(ended(&server.log(), &state.asked, None, segment))
         }
     }
 }

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
-
 use super::programs::Control;
+use super::target::Target;
 
 /// What differs from instance to instance.
 pub(super) struct Settings<'s> {
     pub(super) socket: &'s Path,
     pub(super) port: u16,
     /// Where the replay stops; `None` if it goes as far as WAL is let through to it.
-    pub(super) at: Option<DateTime<Utc>>,
+    pub(super) target: Option<&'s Target>,
     pub(super) restore_command: &'s str,
     pub(super) timeline: &'s str,
     pub(super) shared_buffers: &'s str,
@@ -46,13 +45,14 @@ impl Settings<'_> {
         for name in ["primary_conninfo", "primary_slot_name", "archive_cleanup_command", "recovery_end_command"] {
             set(name, "");
         }
-        // Where it stops. Inclusive: what was committed at the point is there, as with every other store.
+        // Where it stops.
         set("hot_standby", "on");
         set("restore_command", self.restore_command);
-        match self.at {
-            Some(at) => {
-                set("recovery_target_time", &at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
-                set("recovery_target_inclusive", "true");
+        match self.target {
+            Some(target) => {
+                for (name, value) in target.settings() {
+                    set(name, &value);
+                }
                 set("recovery_target_action", "pause");
                 set("recovery_target_timeline", self.timeline);
             }
@@ -102,7 +102,7 @@ fn default(name: &str) -> u64 {
 mod tests {
     use std::path::Path;
 
-    use super::{Control, Settings};
+    use super::{Control, Settings, Target};
     use crate::postgres::recover::place::point;
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
         let text = Settings {
             socket: Path::new("/it's, here"),
             port: 7,
-            at: Some(point("2022-04-05T09:33:00.1234567+02:00").expect("a time")),
+            target: Some(&Target::Time(point("2022-04-05T09:33:00.1234567+02:00").expect("a time"))),
             restore_command: "cp 'a\\b/%f' \"%p\"",
             timeline: "latest",
             shared_buffers: "1MB",
@@ -127,6 +127,7 @@ mod tests {
             "unix_socket_directories = '\"/it''s, here\"'",
             "restore_command = 'cp ''a\\\\b/%f'' \"%p\"'",
             "recovery_target_time = '2022-04-05 07:33:00.123456+00'",
+            "recovery_target_inclusive = 'true'",
             "max_connections = '500'",
             "max_worker_processes = '8'",
             "listen_addresses = ''",

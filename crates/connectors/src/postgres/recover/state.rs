@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::input::Evidence;
+use super::prepared::Prepared;
 use super::trouble::files;
 use crate::answer::Trouble;
 
@@ -59,6 +60,12 @@ pub(super) struct Stand {
     pub(super) replay_lsn: String,
     pub(super) last_commit_at: Option<String>,
     pub(super) stopped_by: String,
+    /// Transactions that were prepared there and had not ended; `None` if it could not be told.
+    #[serde(default)]
+    pub(super) prepared: Option<Vec<Prepared>>,
+    /// Why it could not be told.
+    #[serde(default)]
+    pub(super) prepared_unknown: Option<String>,
 }
 
 impl State {

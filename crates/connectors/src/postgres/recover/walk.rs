@@ -14,11 +14,12 @@ use super::base::position;
 use super::ends::{End, Ends};
 use super::gate::Gate;
 use super::own::Own;
-use super::place::{point, stamp};
+use super::place::stamp;
 use super::programs::Programs;
 use super::server::Server;
 use super::source::Kind;
 use super::state::{Phase, Stand};
+use super::target::Target;
 use super::watch::{Look, look};
 use crate::answer::Trouble;
 use crate::postgres::connect::connect;
@@ -53,16 +54,17 @@ impl Own {
     ///
     /// On disk it is on its way all the time: whoever finds it after a crash starts it with a target.
     pub(super) async fn walk_to(&mut self, at: DateTime<Utc>) -> Result<Option<Moved>, Trouble> {
-        if at <= point(&self.state.asked)? {
+        let Target::Time(asked) = Target::read(&self.state.asked)? else { return Ok(None) };
+        if at <= asked {
             // Where it stands there is nowhere to go.
-            return Ok((self.walk.is_some() && stamp(at) == self.state.asked).then_some(Moved::Alike));
+            return Ok((self.walk.is_some() && at == asked).then_some(Moved::Alike));
         }
         if self.walk.is_none() {
             self.walk = self.begin()?;
         }
         let Some(mut walk) = self.walk.take() else { return Ok(None) };
         let Some(end) = walk.ends.first_after(at).await else { return Ok(None) };
-        self.state.asked = stamp(at);
+        self.state.asked = Target::Time(at).words();
         self.state.phase = Phase::Moving;
         self.state.write(&self.place.folder)?;
         let is_new = walk.stands.is_none();
@@ -77,12 +79,16 @@ impl Own {
         walk.stands = Some(end.lsn);
         let is_changed = walk.ends.is_catalog_passed() || is_new;
         let before = self.state.stand.take().and_then(|stand| stand.last_commit_at);
-        self.state.stand = Some(Stand {
+        let mut stand = Stand {
             pid,
             replay_lsn: seen.lsn.unwrap_or_default(),
             last_commit_at: seen.last_commit_at.map(stamp).or(before),
             stopped_by: end.stopped_by(),
-        });
+            prepared: (seen.most_prepared == 0).then(Vec::new),
+            prepared_unknown: None,
+        };
+        self.list_prepared(&mut stand, &walk.programs).await?;
+        self.state.stand = Some(stand);
         self.walk = Some(walk);
         Ok(Some(if is_changed { Moved::Anew } else { Moved::Alike }))
     }

@@ -27,6 +27,8 @@ pub(super) struct Look {
     pub(super) is_paused: bool,
     pub(super) lsn: Option<String>,
     pub(super) last_commit_at: Option<DateTime<Utc>>,
+    /// How many prepared transactions it has room for: no server replays WAL of one that has more.
+    pub(super) most_prepared: i32,
 }
 
 /// What became of a start.
@@ -109,13 +111,15 @@ pub(super) async fn shorten(url: &str) {
 pub(super) async fn look(connection: &mut PgConnection) -> Result<Look, sqlx::Error> {
     let query = "SELECT pg_is_in_recovery(), \
         CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() = 'paused' ELSE false END, \
-        pg_last_wal_replay_lsn()::text, pg_last_xact_replay_timestamp()";
+        pg_last_wal_replay_lsn()::text, pg_last_xact_replay_timestamp(), \
+        current_setting('max_prepared_transactions')::int4";
     let row = sqlx::query(query).fetch_one(connection).await?;
     Ok(Look {
         in_recovery: row.try_get(0)?,
         is_paused: row.try_get(1)?,
         lsn: row.try_get(2)?,
         last_commit_at: row.try_get(3)?,
+        most_prepared: row.try_get(4)?,
     })
 }
 
@@ -126,6 +130,8 @@ fn prove(server: &Server, look: Look) -> Option<Stand> {
         replay_lsn: look.lsn?,
         last_commit_at: look.last_commit_at.map(stamp),
         stopped_by: log::stopped_by(&server.log())?,
+        prepared: (look.most_prepared == 0).then(Vec::new),
+        prepared_unknown: None,
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Fields, Form};
+use super::differing::{Differing, Shared};
 use super::error::{Conflict, ConflictKind, RestoreError, failed};
 use super::large_objects;
 use super::load::{self, Opened, Restored, Ticket};
@@ -39,6 +40,8 @@ pub struct Looked {
     pub conflicts: Vec<Conflict>,
     /// References to rows that the live database does not have, as far as they cannot be made again.
     pub missing: Vec<String>,
+    /// Rows of shared tables that rows of the tenant refer to and that differ from the backup's; they would stay as they are.
+    pub shared_differs: Differing,
 }
 
 /// Restores a tenant though live rows are in the way, by the policy for it.
@@ -66,7 +69,7 @@ pub(crate) async fn look(
     live: &mut Live,
     origin: &mut Origin,
     pair: &Pair,
-    tenant: (&str, &[String]),
+    tenant: (&str, &[String], &Shared),
 ) -> Result<Looked, RestoreError> {
     load::begin(&mut live.connection).await?;
     let found = looked(&mut live.connection, origin, pair, tenant).await;
@@ -78,7 +81,7 @@ async fn looked(
     live: &mut PgConnection,
     origin: &mut Origin,
     pair: &Pair,
-    (tenant, run): (&str, &[String]),
+    (tenant, run, shared): (&str, &[String], &Shared),
 ) -> Result<Looked, RestoreError> {
     let mut staged = stage(live, origin, pair, tenant).await?;
     let mut survey = survey(&staged.stages, live).await?;
@@ -89,13 +92,14 @@ async fn looked(
     }
     let left = staged.ties.left(&pair.sheets);
     let twin = |place| staged.stages.iter().find(|stage| stage.sheet.place == place).map(|stage| stage.twin.clone());
-    let missing = references::missing(live, origin, pair, (tenant, run), left, twin).await?;
+    let (missing, shared_differs) = references::missing(live, origin, pair, (tenant, run, shared), left, twin).await?;
     Ok(Looked {
         tables: load::named(pair, &staged.tallies),
         rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
         already: survey.already,
         conflicts: survey.conflicts,
         missing,
+        shared_differs,
     })
 }
 
@@ -116,7 +120,7 @@ async fn attempt(
     let mut staged = stage(connection, origin, pair, ticket.tenant).await?;
     let put = put(connection, &staged.stages, ticket.tenant, policy).await?;
     let left: Vec<(usize, usize, Open)> = staged.ties.left(&pair.sheets);
-    let shared = references::settle(connection, origin, pair, ticket.tenant, left).await?;
+    let settled = references::settle(connection, origin, pair, ticket, left).await?;
     if pair.has_large_objects() {
         large_objects::restore(connection, origin, pair, ticket.tenant).await?;
     }
@@ -129,7 +133,8 @@ async fn attempt(
     let restored = Restored {
         rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
         tables: load::named(pair, &staged.tallies),
-        shared,
+        shared: settled.made,
+        shared_differs: settled.differs,
         verifying: begun.elapsed(),
         ..put.restored()
     };

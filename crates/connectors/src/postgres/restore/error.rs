@@ -130,6 +130,14 @@ pub enum RestoreError {
         /// Its words, without the contents of rows.
         why: String,
     },
+    /// A tenant in several transactions, of which the last did not come.
+    #[error("{transactions} transactions with a part of it are committed, and the rest is not: {source}")]
+    Partly {
+        /// How many are committed.
+        transactions: u64,
+        /// Why it did not go on.
+        source: Box<RestoreError>,
+    },
     /// The answer to COMMIT did not come.
     #[error("the answer to COMMIT did not come: {0}")]
     InDoubt(String),
@@ -215,6 +223,7 @@ impl RestoreError {
             Self::Extract { .. } => "postgres.extract",
             Self::Stream(_) => "postgres.stream",
             Self::Database { .. } => "postgres.failed",
+            Self::Partly { source, .. } => source.code(),
             Self::InDoubt(_) => "postgres.in_doubt",
         }
     }
@@ -268,6 +277,9 @@ impl RestoreError {
                 _ => "nothing was committed for this tenant; see the server's log",
             }
             .into(),
+            Self::Partly { source, .. } => {
+                format!("another attempt goes on from there, postgres/remove takes it out again; {}", source.hint())
+            }
             Self::InDoubt(_) => "the ledger in the live database says whether it was committed".into(),
         }
     }
@@ -282,6 +294,7 @@ impl RestoreError {
             Self::Database { state, .. } => state
                 .as_deref()
                 .is_none_or(|state| !["22", "23", "42", "0A"].iter().any(|class| state.starts_with(class))),
+            Self::Partly { source, .. } => source.may_pass(),
             _ => false,
         }
     }
@@ -293,7 +306,7 @@ impl RestoreError {
 
     /// Whether the effect may be there all the same.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        matches!(self, Self::InDoubt(_))
+        matches!(self, Self::InDoubt(_) | Self::Partly { .. })
     }
 }
 

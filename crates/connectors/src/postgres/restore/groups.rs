@@ -10,8 +10,8 @@ const GROUP_TENANTS: usize = 256;
 /// Tenants in the order in which they are restored: first these, then those.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Order {
-    /// Streamed from server to server, each by itself; the largest first.
-    pub(crate) alone: VecDeque<String>,
+    /// Streamed from server to server, each by itself with its rows; the largest first.
+    pub(crate) alone: VecDeque<(String, u64)>,
     /// Read together and held in memory; the largest first.
     pub(crate) groups: Vec<Group>,
 }
@@ -24,9 +24,9 @@ pub(crate) struct Group {
 }
 
 impl Order {
-    /// Streams all of them.
-    pub(crate) fn alone(tenants: &[String]) -> Self {
-        Self { alone: tenants.to_vec().into(), groups: Vec::new() }
+    /// Streams all of them; each comes with its rows.
+    pub(crate) fn alone(tenants: Vec<(String, u64)>) -> Self {
+        Self { alone: tenants.into(), groups: Vec::new() }
     }
 
     /// Puts tenants of known sizes in order.
@@ -37,7 +37,7 @@ impl Order {
         let mut order = Self::default();
         for (tenant, rows) in sorted {
             if rows > GROUP_ROWS {
-                order.alone.push_back(tenant.clone());
+                order.alone.push_back((tenant.clone(), rows));
                 continue;
             }
             let fits = |group: &&mut Group| group.rows + rows <= GROUP_ROWS && group.tenants.len() < GROUP_TENANTS;
@@ -77,7 +77,7 @@ mod tests {
         let tenants: Vec<String> = sizes.iter().map(|(id, _)| (*id).to_owned()).chain(["none".to_owned()]).collect();
         let sizes = sizes.iter().map(|(id, rows)| ((*id).to_owned(), *rows)).collect();
         let order = Order::by_size(&sizes, &tenants);
-        assert_eq!((order.alone.clone(), order.len()), (["b".to_owned()].into(), 6));
+        assert_eq!((order.alone.clone(), order.len()), ([("b".to_owned(), GROUP_ROWS + 1)].into(), 6));
         let named = |group: &Group| group.tenants.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>().join("+");
         assert_eq!(order.groups.iter().map(named).collect::<Vec<_>>(), ["c+d", "a+e+none"]);
         assert_eq!(order.groups.iter().map(|group| group.rows).collect::<Vec<_>>(), [GROUP_ROWS, 11]);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::differing::Differing;
 use super::error::{RestoreError, failed};
 use super::remap::Remapped;
 use super::session::run;
@@ -32,6 +33,15 @@ pub(crate) struct Detail {
     /// Rows of shared tables that were gone and that rows of the tenant need, by table.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) shared: BTreeMap<String, u64>,
+    /// Rows of shared tables that rows of the tenant refer to and that differ from the backup's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) shared_differs: Differing,
+    /// The part of a tenant that this is, counted from 1; the tenant's own row is not among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chunk: Option<u64>,
+    /// Parts that were committed before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chunks: Option<Chunks>,
     /// The key of the restore that this takes back; the numbers of rows are then of rows that went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removes: Option<String>,
@@ -41,6 +51,28 @@ pub(crate) struct Detail {
     /// Whether triggers were allowed to write beside us.
     #[serde(default)]
     pub(crate) noisy: bool,
+}
+
+/// What earlier transactions of one restore have committed.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Chunks {
+    /// How many there were.
+    pub transactions: u64,
+    /// Rows that they inserted.
+    pub inserted: u64,
+    /// Rows of shared tables that they made again, by table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared: BTreeMap<String, u64>,
+}
+
+impl Chunks {
+    pub(crate) fn add(&mut self, inserted: u64, shared: &BTreeMap<String, u64>) {
+        self.transactions += 1;
+        self.inserted += inserted;
+        for (table, rows) in shared {
+            *self.shared.entry(table.clone()).or_insert(0) += rows;
+        }
+    }
 }
 
 /// A row of the ledger.
@@ -154,4 +186,24 @@ pub(crate) async fn renamed(
         .await
         .map_err(failed("read the ledger"))?;
     found.map(|(text,)| Entry::read(&text)).transpose()
+}
+
+/// The key of a part of a restore. It does not begin as those of the unit do, which stand for whole tenants.
+pub(crate) fn chunk_key(key: &str, number: u64) -> String {
+    format!("chunk {number} of {key}")
+}
+
+/// Returns the rows of the parts of a restore, in order.
+pub(crate) async fn chunks(connection: &mut PgConnection, key: &str) -> Result<Vec<Entry>, RestoreError> {
+    let select = format!(
+        "WITH RECURSIVE part(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM part \
+           WHERE EXISTS (SELECT FROM reinstate.ledger WHERE key = 'chunk ' || n || ' of ' || $1)) \
+         SELECT {ENTRY} FROM part JOIN reinstate.ledger AS l ON l.key = 'chunk ' || part.n || ' of ' || $1 ORDER BY part.n"
+    );
+    let found: Vec<(String,)> = sqlx::query_as(AssertSqlSafe(select))
+        .bind(key)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read the ledger"))?;
+    found.iter().map(|(text,)| Entry::read(text)).collect()
 }

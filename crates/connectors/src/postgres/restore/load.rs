@@ -8,9 +8,10 @@ use sqlx::PgConnection;
 use sqlx::postgres::{PgCopyIn, PgDatabaseError, PgSeverity};
 
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form, Splitter};
+use super::differing::{Differing, Shared};
 use super::error::{RestoreError, failed};
 use super::large_objects;
-use super::ledger::{Detail, Entry};
+use super::ledger::{Chunks, Detail, Entry};
 use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::Pair;
@@ -24,7 +25,10 @@ use super::tally::{TableTally, Tally};
 use super::ties::{Open, Ties};
 
 /// Bytes that are handed to a server at once.
-const CHUNK: usize = 512 * 1024;
+pub(crate) const CHUNK: usize = 512 * 1024;
+/// Statements that are judged by the size of what they read, not as about one small tenant of many.
+pub(crate) const BY_SIZE: &str =
+    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on";
 /// Rows up to which a tenant is read back by one prepared statement.
 const SMALL: u64 = 3_000;
 
@@ -55,6 +59,10 @@ pub struct Restored {
     pub shared: BTreeMap<String, u64>,
     /// What new IDs the tenant got; none if it is under its old ones.
     pub remapped: Option<Box<Remapped>>,
+    /// Rows of shared tables that rows of the tenant refer to and that differ from the backup's; they stay as they are.
+    pub shared_differs: Differing,
+    /// Transactions before the last, if it was too large for one; their rows are counted above.
+    pub chunks: Option<Chunks>,
     /// Whether an earlier attempt had done it.
     pub before: bool,
     /// Time in which the rows were read back and compared.
@@ -63,15 +71,20 @@ pub struct Restored {
 
 impl From<Entry> for Restored {
     fn from(entry: Entry) -> Self {
+        let chunks = entry.detail.chunks;
+        let mut all = chunks.clone().unwrap_or_default();
+        all.add(entry.inserted, &entry.detail.shared);
         Self {
             rows: entry.rows,
-            inserted: entry.inserted,
+            inserted: all.inserted,
             already: entry.detail.already,
             replaced: entry.updated,
             kept: entry.detail.kept,
             tables: entry.detail.tables,
-            shared: entry.detail.shared,
+            shared: all.shared,
             remapped: entry.detail.remapped,
+            shared_differs: entry.detail.shared_differs,
+            chunks,
             before: true,
             verifying: Duration::ZERO,
         }
@@ -88,6 +101,8 @@ pub(crate) struct Ticket<'a> {
     pub(crate) token: i64,
     pub(crate) run: &'a str,
     pub(crate) tenant: &'a str,
+    /// What the job knows of shared rows.
+    pub(crate) shared: &'a Shared,
 }
 
 /// What came of a try.
@@ -161,11 +176,7 @@ async fn attempt(
         Supply::Held(extract) => held(&mut live.connection, pair, statements, *extract, pace).await?,
         Supply::Stream => streamed(&mut live.connection, origin, pair, ticket.tenant, pace).await?,
     };
-    let shared = if live.quiet || !loaded.left.is_empty() {
-        references::settle(&mut live.connection, origin, pair, ticket.tenant, loaded.left).await?
-    } else {
-        BTreeMap::new()
-    };
+    let settled = references::settle(&mut live.connection, origin, pair, ticket, loaded.left).await?;
     if pair.has_large_objects() {
         large_objects::restore(&mut live.connection, origin, pair, ticket.tenant).await?;
     }
@@ -177,7 +188,8 @@ async fn attempt(
         rows,
         inserted: rows,
         tables: named(pair, &loaded.tallies),
-        shared,
+        shared: settled.made,
+        shared_differs: settled.differs,
         verifying: begun.elapsed(),
         ..Restored::default()
     };
@@ -224,15 +236,47 @@ pub(crate) async fn close(
     restored: &Restored,
     before: &Before,
 ) -> Result<(), RestoreError> {
+    // What earlier transactions have written is in rows of their own.
+    let earlier = restored.chunks.clone().unwrap_or_default();
+    let mut shared = restored.shared.clone();
+    for (table, rows) in &mut shared {
+        *rows -= earlier.shared.get(table).copied().unwrap_or(0).min(*rows);
+    }
+    shared.retain(|_, rows| *rows > 0);
     let detail = Detail {
         tables: restored.tables.clone(),
         already: restored.already,
         kept: restored.kept,
-        shared: restored.shared.clone(),
-        removes: None,
+        shared,
         remapped: restored.remapped.clone(),
-        noisy: pair.noisy || !live.quiet,
+        shared_differs: restored.shared_differs.clone(),
+        chunks: restored.chunks.clone(),
+        ..Detail::default()
     };
+    let inserted = restored.inserted.saturating_sub(earlier.inserted);
+    let deed = Deed { rows: restored.rows, inserted, updated: restored.replaced, detail };
+    seal(live, pair, statements, ticket, deed, before).await
+}
+
+/// What a transaction has done, as the ledger keeps it.
+pub(crate) struct Deed {
+    pub(crate) rows: u64,
+    pub(crate) inserted: u64,
+    pub(crate) updated: u64,
+    pub(crate) detail: Detail,
+}
+
+/// As [`close`], for one transaction of several.
+pub(crate) async fn seal(
+    live: &mut Live,
+    pair: &Pair,
+    statements: &Statements,
+    ticket: Ticket<'_>,
+    deed: Deed,
+    before: &Before,
+) -> Result<(), RestoreError> {
+    let shared: u64 = deed.detail.shared.values().sum();
+    let detail = Detail { noisy: pair.noisy || !live.quiet, ..deed.detail };
     let detail =
         serde_json::to_string(&detail).map_err(|_| RestoreError::Stream("the ledger's row cannot be written"))?;
     let entry = NewEntry {
@@ -240,18 +284,17 @@ pub(crate) async fn close(
         token: ticket.token,
         run: ticket.run,
         tenant: ticket.tenant,
-        rows: restored.rows,
-        inserted: restored.inserted,
-        updated: restored.replaced,
+        rows: deed.rows,
+        inserted: deed.inserted,
+        updated: deed.updated,
         begun_lsn: &before.lsn,
         detail: &detail,
     };
     let after = statements.close(&mut live.connection, &entry).await?;
     let wrote = after - before.writes;
-    let shared: u64 = restored.shared.values().sum();
     let meant = Writes {
-        inserted: i64::try_from(restored.inserted + shared).unwrap_or(i64::MAX),
-        updated: i64::try_from(restored.replaced).unwrap_or(i64::MAX),
+        inserted: i64::try_from(deed.inserted + shared).unwrap_or(i64::MAX),
+        updated: i64::try_from(deed.updated).unwrap_or(i64::MAX),
         deleted: 0,
     };
     if live.counts && wrote != meant && !pair.noisy {
@@ -342,22 +385,22 @@ async fn streamed(
 }
 
 /// A COPY into a table.
-struct Copy<'a> {
+pub(crate) struct Copy<'a> {
     copy: PgCopyIn<&'a mut PgConnection>,
     sheet: &'a Sheet,
 }
 
 impl<'a> Copy<'a> {
-    async fn begin(live: &'a mut PgConnection, sheet: &'a Sheet) -> Result<Self, RestoreError> {
+    pub(crate) async fn begin(live: &'a mut PgConnection, sheet: &'a Sheet) -> Result<Self, RestoreError> {
         let copy = live.copy_in_raw(&sheet.copy_in).await.map_err(failed(format!("write rows of {}", sheet.label)))?;
         Ok(Self { copy, sheet })
     }
 
-    async fn send(&mut self, chunk: &[u8]) -> Result<(), RestoreError> {
+    pub(crate) async fn send(&mut self, chunk: &[u8]) -> Result<(), RestoreError> {
         self.copy.send(chunk).await.map(drop).map_err(failed(format!("write rows of {}", self.sheet.label)))
     }
 
-    async fn finish(self, expected: u64) -> Result<(), RestoreError> {
+    pub(crate) async fn finish(self, expected: u64) -> Result<(), RestoreError> {
         let rows = self.copy.finish().await.map_err(failed(format!("write rows of {}", self.sheet.label)))?;
         if rows == expected {
             Ok(())
@@ -382,12 +425,7 @@ pub(crate) async fn read_back(
     if rows <= SMALL && Statements::reads_all(pair) {
         return statements.read_back(live, pair, tenant).await;
     }
-    run(
-        live,
-        "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on",
-        "set up the session",
-    )
-    .await?;
+    run(live, BY_SIZE, "set up the session").await?;
     let wanted = pair.wanted([tenant]);
     let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
     let mut cutter = Cutter::default();

@@ -2,13 +2,15 @@
 //!
 //! `pair` compares both databases and settles each table's part (`sheet`, `types`, `drift`); `source` reads tenants out
 //! (`copy_stream`, `tally`, `ties`); `load` writes one in one transaction with its `ledger` row (`statements`,
-//! `references`), `careful` where live rows are in the way (`stage`), `remap` under new IDs; `pace` keeps it from being
-//! felt; `work` does it for many.
+//! `references`), `careful` where live rows are in the way (`stage`), `remap` under new IDs, `chunks` in several
+//! transactions what is too large for one; `pace` keeps it from being felt; `work` does it for many.
 
 mod ahead;
 mod at_once;
 mod careful;
+mod chunks;
 mod copy_stream;
+mod differing;
 mod drift;
 mod error;
 mod extract;
@@ -46,10 +48,13 @@ pub(crate) use error::{failed, listed};
 pub(crate) use extract::Taking;
 pub(crate) use extracted::Extracted;
 pub use guard::Heard;
+pub use ledger::Chunks;
 pub(crate) use ledger::{entries as ledger_entries, is_there as ledger_is_there};
 pub use load::Restored;
 pub(crate) use origin::EXTRACT;
 
+pub use differing::SharedDiffers;
+pub(crate) use differing::joined;
 pub use pair::Scope;
 pub(crate) use pair::{Pair, loud, needs_quiet};
 pub(crate) use pairs::Pairs;
@@ -62,4 +67,4 @@ pub(crate) use session::Live;
 pub use tally::TableTally;
 pub(crate) use verify::{Checked, check};
 pub(crate) use work::restore_with;
-pub use work::{Guard, Job, OnConflict, Outcome, Preview, TenantOutcome, preview, restore};
+pub use work::{CHUNK_ROWS, Guard, Job, OnConflict, Outcome, Preview, TenantOutcome, preview, restore};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::differing;
 use super::drift::{self, LostPartition};
 use super::error::{RestoreError, failed};
 use super::extracted::Described;
@@ -36,6 +37,8 @@ pub(crate) struct Pair {
     pub(crate) lost: Vec<LostPartition>,
     /// Sequences of the live database, their tables by place in the backup's catalogue.
     pub(crate) numbers: Vec<Sequence>,
+    /// Columns of shared tables that both sides have.
+    pub(crate) shared: BTreeMap<usize, Vec<String>>,
     /// Whether triggers may write beside us, so that counters may exceed what we wrote.
     pub(crate) noisy: bool,
 }
@@ -54,7 +57,8 @@ impl Pair {
         let Described { catalog: backup, facts } = described;
         let (closure, _) = classed(&backup, scope)?;
         let sheets = Sheets::of(&backup, &closure, (&facts, &facts), |label| wanted(scope, label));
-        Ok(Self { backup, closure, sheets, lost: Vec::new(), numbers: Vec::new(), noisy: false })
+        let (numbers, shared) = (Vec::new(), BTreeMap::new());
+        Ok(Self { backup, closure, sheets, lost: Vec::new(), numbers, shared, noisy: false })
     }
 
     /// Reads the live catalogue and compares it with the backup's; changes nothing.
@@ -91,7 +95,8 @@ impl Pair {
             Some(Sequence { table, ..sequence.clone() })
         });
         let numbers = numbers.collect();
-        Ok(Self { backup: was, closure, sheets, lost, numbers, noisy: !loud.is_empty() })
+        let shared = differing::comparable(&was, &is, &closure);
+        Ok(Self { backup: was, closure, sheets, lost, numbers, shared, noisy: !loud.is_empty() })
     }
 
     /// Finds tenants with rows in partitions that the live database has not, with the names of these.

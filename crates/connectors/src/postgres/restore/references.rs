@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::differing::{Asked, Differing, Shared};
 use super::error::{RestoreError, SHOWN, failed};
+use super::load::Ticket;
 use super::origin::Origin;
 use super::pair::Pair;
 use super::shared::Makes;
@@ -16,18 +18,29 @@ use crate::postgres::quote::{columns, name, qualified};
 /// Values of a key, each as texts of its columns, as one text array for each column.
 pub(super) type Columns = Vec<Vec<String>>;
 
-/// Sees to it that what a tenant's rows refer to is there until COMMIT; returns how many rows of shared tables were made.
+/// What came of the rows that a tenant's rows refer to.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Rows of shared tables that were made again, by table.
+    pub(crate) made: BTreeMap<String, u64>,
+    /// Rows of shared tables that differ from the backup's.
+    pub(crate) differs: Differing,
+}
+
+/// Sees to it that what a tenant's rows refer to is there until COMMIT.
 ///
 /// Rows referred to are locked as a foreign key locks them (FOR KEY SHARE), so that they cannot go before the commit.
 pub(crate) async fn settle(
     live: &mut PgConnection,
     origin: &mut Origin,
     pair: &Pair,
-    tenant: &str,
+    ticket: Ticket<'_>,
     left: Vec<(usize, usize, Open)>,
-) -> Result<BTreeMap<String, u64>, RestoreError> {
-    let mut made = BTreeMap::new();
+) -> Result<Settled, RestoreError> {
+    let mut settled = Settled::default();
     let mut missing = Vec::new();
+    let mut asked = Asked::default();
+    let tenant = ticket.tenant;
     for (table, at, open) in left {
         let sheet = &pair.sheets.all[table];
         let reference = &sheet.references[at];
@@ -47,7 +60,7 @@ pub(crate) async fn settle(
             makes.make(live, backup, &key, shared).await?;
             missing.append(&mut makes.missing);
             for (table, rows) in makes.made {
-                *made.entry(table).or_insert(0) += rows;
+                *settled.made.entry(table).or_insert(0) += rows;
             }
             gone = key.gone(live, &values).await?;
         }
@@ -56,14 +69,21 @@ pub(crate) async fn settle(
         }
         if is_empty(&gone) {
             key.lock(live, &values).await?;
+            asked.add(pair, reference, &values);
         } else {
             missing.extend(key.words(sheet, reference, gone));
         }
     }
-    if missing.is_empty() { Ok(made) } else { Err(RestoreError::References { tenant: tenant.to_owned(), missing }) }
+    if !missing.is_empty() {
+        return Err(RestoreError::References { tenant: tenant.to_owned(), missing });
+    }
+    if let Some(backup) = origin.server() {
+        settled.differs = ticket.shared.differing(live, backup, pair, asked).await?;
+    }
+    Ok(settled)
 }
 
-/// Returns what a tenant's rows refer to and would not find; changes nothing.
+/// Returns what a tenant's rows refer to and would not find, and shared rows that differ; changes nothing.
 ///
 /// `twin` names the temporary table in which the tenant's own rows of a table are staged; `run` are all tenants that come
 /// back together.
@@ -71,11 +91,12 @@ pub(crate) async fn missing(
     live: &mut PgConnection,
     origin: &mut Origin,
     pair: &Pair,
-    (tenant, run): (&str, &[String]),
+    (tenant, run, shared): (&str, &[String], &Shared),
     left: Vec<(usize, usize, Open)>,
     twin: impl Fn(usize) -> Option<String>,
-) -> Result<Vec<String>, RestoreError> {
+) -> Result<(Vec<String>, Differing), RestoreError> {
     let mut missing = Vec::new();
+    let mut asked = Asked::default();
     for (table, at, open) in left {
         let (sheet, reference) = (&pair.sheets.all[table], &pair.sheets.all[table].references[at]);
         let key = Key::of(pair, reference);
@@ -86,6 +107,7 @@ pub(crate) async fn missing(
         } else {
             turned(open.values.into_iter().collect(), reference.columns.len())
         };
+        asked.add(pair, reference, &values);
         let mut gone = key.gone(live, &values).await?;
         if let Some(twin) = twin(reference.parent) {
             // Its own rows would be there.
@@ -115,7 +137,11 @@ pub(crate) async fn missing(
             missing.extend(key.words(sheet, reference, gone));
         }
     }
-    Ok(missing)
+    let differs = match origin.server() {
+        Some(backup) => shared.differing(live, backup, pair, asked).await?,
+        None => Differing::new(),
+    };
+    Ok((missing, differs))
 }
 
 /// Returns what live rows of a tenant refer to that is not there.
@@ -147,13 +173,13 @@ pub(crate) async fn dangling(
 }
 
 /// The key of a table that is referred to, and how to ask for it.
-pub(super) struct Key {
+pub(crate) struct Key {
     pub(super) table: usize,
     pub(super) label: String,
-    pub(super) qualified: String,
+    pub(crate) qualified: String,
     columns: Vec<String>,
     /// `v."c1"::type = t."a" AND ...`
-    pub(super) matches: String,
+    pub(crate) matches: String,
     /// `unnest($1::text[], ...) AS v(...)`
     pub(super) given: String,
 }
@@ -163,7 +189,7 @@ impl Key {
         Self::new(pair, reference.parent, &reference.parent_columns)
     }
 
-    pub(super) fn new(pair: &Pair, table: usize, columns: &[String]) -> Self {
+    pub(crate) fn new(pair: &Pair, table: usize, columns: &[String]) -> Self {
         let it = &pair.backup.tables[table];
         let matches: Vec<String> = columns
             .iter()

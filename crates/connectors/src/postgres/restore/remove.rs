@@ -1,5 +1,7 @@
 //! Taking a restore back: its rows go again, in one transaction with the ledger, and nothing that came since.
 
+use std::collections::BTreeMap;
+
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, failed};
@@ -77,13 +79,22 @@ async fn attempt(live: &mut Live, pair: &Pair, removal: Removal<'_>) -> Result<u
         Some(entry) => (entry.key.clone(), entry.tenant.clone()),
         None => (its, removal.tenant.to_owned()),
     };
+    let parts = ledger::chunks(connection, &its).await?;
+    let is_remapped = found.as_ref().is_some_and(|entry| entry.undone_by.is_none() && entry.detail.remapped.is_some());
     let (rows, mark) = match found {
-        Some(entry) if entry.undone_by.is_none() => (take(live, pair, &removal, &entry).await?, true),
+        Some(entry) if entry.undone_by.is_none() => {
+            (take(live, pair, &removal, &tenant, &Left::of(&parts, Some(entry))).await?, true)
+        }
         // It never was; an attempt of it that arrives late must find that it is too late.
-        None => (0, true),
+        None if parts.is_empty() => (0, true),
+        // Only a part of it came.
+        None => (take(live, pair, &removal, &tenant, &Left::of(&parts, None)).await?, true),
         Some(_) => (0, false),
     };
     let connection = &mut live.connection;
+    if is_remapped {
+        remap::forget(connection, &its).await?;
+    }
     let detail = Detail { removes: Some(its.clone()), noisy: pair.noisy || !live.quiet, ..Detail::default() };
     let detail =
         serde_json::to_string(&detail).map_err(|_| RestoreError::Stream("the ledger's row cannot be written"))?;
@@ -103,6 +114,13 @@ async fn attempt(live: &mut Live, pair: &Pair, removal: Removal<'_>) -> Result<u
         .await
         .map_err(error())?;
     if mark {
+        // Its parts too, if it has any.
+        const PARTS: &str = "UPDATE reinstate.ledger SET undone_by = $1 WHERE key = ANY($2)";
+        let parts = ledger::chunks(connection, &its).await?;
+        if !parts.is_empty() {
+            let keys: Vec<String> = parts.into_iter().map(|part| part.key).collect();
+            sqlx::query(PARTS).bind(removal.key).bind(keys).execute(&mut *connection).await.map_err(error())?;
+        }
         const MARK: &str = "INSERT INTO reinstate.ledger AS l (key, token, run, root, tenant, rows, inserted, updated, begun_lsn, detail, undone_by) \
             VALUES ($1, 0, $2, $3, $4, 0, 0, 0, pg_current_wal_insert_lsn(), '{\"tables\": {}}', $5) \
             ON CONFLICT (key) DO UPDATE SET undone_by = excluded.undone_by";
@@ -119,14 +137,41 @@ async fn attempt(live: &mut Live, pair: &Pair, removal: Removal<'_>) -> Result<u
     Ok(rows)
 }
 
+/// What a restore left, be it in several transactions or only a part of it.
+struct Left {
+    rows: u64,
+    inserted: u64,
+    tables: BTreeMap<String, TableTally>,
+}
+
+impl Left {
+    fn of(parts: &[Entry], whole: Option<Entry>) -> Self {
+        let inserted: u64 = parts.iter().map(|part| part.inserted).sum();
+        if let Some(whole) = whole {
+            return Self { rows: whole.rows, inserted: inserted + whole.inserted, tables: whole.detail.tables };
+        }
+        let mut sums = BTreeMap::<&String, Tally>::new();
+        for (table, tally) in parts.iter().flat_map(|part| &part.detail.tables) {
+            sums.entry(table).or_default().join(&tally.into());
+        }
+        let tables = sums.into_iter().map(|(table, sum)| (table.clone(), (&sum).into())).collect();
+        Self { rows: inserted, inserted, tables }
+    }
+}
+
 /// Deletes a tenant's rows, if they are what the restore left.
-async fn take(live: &mut Live, pair: &Pair, removal: &Removal<'_>, entry: &Entry) -> Result<u64, RestoreError> {
-    let tenant = entry.tenant.as_str();
+async fn take(
+    live: &mut Live,
+    pair: &Pair,
+    removal: &Removal<'_>,
+    tenant: &str,
+    left: &Left,
+) -> Result<u64, RestoreError> {
     let changed = |differences: Vec<String>| RestoreError::ChangedSince { tenant: tenant.to_owned(), differences };
-    if entry.inserted != entry.rows {
+    if left.inserted != left.rows {
         // Which of the rows were there before was not kept.
-        let some = entry.rows - entry.inserted;
-        return Err(changed(vec![format!("{some} of {} rows were there before the restore", entry.rows)]));
+        let some = left.rows - left.inserted;
+        return Err(changed(vec![format!("{some} of {} rows were there before the restore", left.rows)]));
     }
     let before = writes(&mut live.connection).await?;
     let connection = &mut live.connection;
@@ -152,12 +197,12 @@ async fn take(live: &mut Live, pair: &Pair, removal: &Removal<'_>, entry: &Entry
         .await?;
     }
     let now = load::named(pair, &tallies);
-    if now != entry.detail.tables && !removal.whatever {
+    if now != left.tables && !removal.whatever {
         let none = TableTally::default();
-        let tables = now.keys().chain(entry.detail.tables.keys()).collect::<std::collections::BTreeSet<_>>();
+        let tables = now.keys().chain(left.tables.keys()).collect::<std::collections::BTreeSet<_>>();
         let differences = tables
             .into_iter()
-            .map(|table| (table, entry.detail.tables.get(table).unwrap_or(&none), now.get(table).unwrap_or(&none)))
+            .map(|table| (table, left.tables.get(table).unwrap_or(&none), now.get(table).unwrap_or(&none)))
             .filter(|(_, was, is)| was != is)
             .map(|(table, was, is)| format!("{table}: {} rows were restored, {} are there", was.rows, is.rows));
         return Err(changed(differences.collect()));
@@ -179,9 +224,6 @@ async fn take(live: &mut Live, pair: &Pair, removal: &Removal<'_>, entry: &Entry
     }
     for (at, sheet) in pair.sheets.all.iter().enumerate() {
         left_behind(connection, pair, at, sheet, tenant).await?;
-    }
-    if entry.detail.remapped.is_some() {
-        remap::forget(connection, &entry.key).await?;
     }
     Ok(rows)
 }

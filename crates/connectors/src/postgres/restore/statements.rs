@@ -48,7 +48,7 @@ pub(crate) async fn writes(connection: &mut PgConnection) -> Result<Writes, Rest
 }
 
 /// How it stands before the first write.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Before {
     /// Counters: those of earlier transactions may not have been handed in yet.
     pub(crate) writes: Writes,

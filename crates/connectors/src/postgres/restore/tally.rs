@@ -16,11 +16,14 @@ pub(crate) struct Tally {
 impl Tally {
     /// Counts a row, given the bytes of all its values.
     pub(crate) fn add(&mut self, values: &[u8]) {
-        let hash = blake3::hash(values);
-        let first = hash.as_bytes().first_chunk::<16>().map_or(0, |bytes| u128::from_le_bytes(*bytes));
         self.rows += 1;
         self.bytes += values.len() as u64;
-        self.hash = self.hash.wrapping_add(first);
+        self.hash = self.hash.wrapping_add(hashed(values));
+    }
+
+    /// Whether both saw the same rows.
+    pub(crate) fn is_of_the_rows_of(&self, other: &Self) -> bool {
+        (self.rows, self.hash) == (other.rows, other.hash)
     }
 
     /// Adds what another tally saw.
@@ -29,6 +32,11 @@ impl Tally {
         self.bytes += other.bytes;
         self.hash = self.hash.wrapping_add(other.hash);
     }
+}
+
+/// The hash of a row.
+pub(crate) fn hashed(values: &[u8]) -> u128 {
+    blake3::hash(values).as_bytes().first_chunk::<16>().map_or(0, |bytes| u128::from_le_bytes(*bytes))
 }
 
 /// A tally as it is kept and shown.
@@ -43,6 +51,13 @@ pub struct TableTally {
 impl From<&Tally> for TableTally {
     fn from(tally: &Tally) -> Self {
         Self { rows: tally.rows, hash: format!("{:032x}", tally.hash) }
+    }
+}
+
+impl From<&TableTally> for Tally {
+    /// How many bytes they were was not kept.
+    fn from(kept: &TableTally) -> Self {
+        Self { rows: kept.rows, bytes: 0, hash: u128::from_str_radix(&kept.hash, 16).unwrap_or(0) }
     }
 }
 

@@ -64,6 +64,22 @@ impl Ties {
         }
     }
 
+    /// Returns what is to be asked of the live database of the rows seen since the last call. Keys that may still come
+    /// are left for [`Ties::left`].
+    pub(crate) fn asked(&mut self) -> Vec<(usize, usize, Open)> {
+        let mut asked = Vec::new();
+        for (table, references) in self.open.iter_mut().enumerate() {
+            for (at, open) in references.iter_mut().enumerate() {
+                if open.all_rows || !open.values.is_empty() {
+                    let later = std::mem::take(&mut open.later);
+                    asked.push((table, at, std::mem::take(open)));
+                    open.later = later;
+                }
+            }
+        }
+        asked
+    }
+
     /// Returns what is to be asked of the live database, with table and reference, once all rows were seen.
     pub(crate) fn left(&mut self, sheets: &Sheets) -> Vec<(usize, usize, Open)> {
         let mut left = Vec::new();
@@ -87,6 +103,11 @@ impl Ties {
 }
 
 impl Open {
+    /// Asks the rows themselves.
+    pub(crate) fn of_all_rows() -> Self {
+        Self { all_rows: true, ..Self::default() }
+    }
+
     fn ask(&mut self, reference: &Reference, form: Form, row: &[u8], fields: &Fields, first: usize) {
         if self.all_rows {
             return;

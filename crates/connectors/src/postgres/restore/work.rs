@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::ahead::{Shelf, Waiting, ahead};
 use super::at_once::{self, AtOnce};
 use super::careful::{self, Looked};
+use super::chunks::{self, Way};
+use super::differing::Shared;
 use super::error::RestoreError;
 use super::groups::Order;
 use super::guard::{self, Heard};
@@ -30,6 +32,9 @@ use super::statements::Statements;
 /// Statements about one tenant find its rows by index; with one plan for all tenants alike they would not need to.
 const BY_INDEX: &str = "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; \
     SET enable_mergejoin = off; SET enable_seqscan = off";
+
+/// Rows of a transaction unless the caller says another number: minutes, in which dead rows stay.
+pub const CHUNK_ROWS: u64 = 5_000_000;
 
 /// What happens if live rows are in the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +74,8 @@ pub struct Job {
     pub on_conflict: OnConflict,
     /// Connections that write; 1 to 16.
     pub connections: usize,
+    /// Rows from which on a tenant is committed in several transactions of so many; 0 for never.
+    pub chunk_rows: u64,
     /// How long a lock is waited for.
     pub lock_timeout: Duration,
     /// What protects others.
@@ -116,11 +123,16 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     let raised = sequences::raise(&mut first.live.connection, &pair, &tenants.sequences, true).await?;
     let mut statements = Statements::new(&pair);
     let mut order = match tenants.known.as_slice() {
-        few @ ([] | [_]) => Order::alone(few),
-        many => match &mut first.origin {
-            Origin::Server(server) => Order::by_size(&source::sizes(server, &pair, many).await?, many),
-            Origin::Files(_) => Order::alone(many),
-        },
+        many @ [_, _, ..] if let Origin::Server(server) = &mut first.origin => {
+            Order::by_size(&source::sizes(server, &pair, many).await?, many)
+        }
+        few => {
+            let mut alone = Vec::with_capacity(few.len());
+            for tenant in few {
+                alone.push((tenant.clone(), chunks::size(&mut first.origin, &pair, tenant, job.chunk_rows).await?));
+            }
+            Order::alone(alone)
+        }
     };
     if order.groups.iter().map(|group| group.tenants.len()).sum::<usize>() >= at_once::TENANTS {
         statements.at_once = AtOnce::of(&mut first.live.connection, &pair).await?;
@@ -130,8 +142,9 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     let alone = Mutex::new(order.alone);
     let pace = if guarded { Pace::guarded() } else { Pace::unlimited() };
     let done = Mutex::new(Vec::with_capacity(tenants.known.len()));
-    let task =
-        Task { job, pair: &pair, statements: &statements, alone: &alone, shelf: &shelf, pace: &pace, done: &done };
+    let shared = Shared::default();
+    let (pair, statements, shared) = (&*pair, &statements, &shared);
+    let task = Task { job, pair, statements, shared, alone: &alone, shelf: &shelf, pace: &pace, done: &done };
     let others = (1..lanes).map(|_| async {
         let mut lane = Lane::open(job).await?;
         lane.origin.snapshot().await?;
@@ -148,7 +161,7 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
         (own, others)
     };
     // Nobody waits for what is read once all who write have given up.
-    let read = async { ended.run_until_cancelled(reader.read(&job.from, &pair)).await.unwrap_or(Ok(())) };
+    let read = async { ended.run_until_cancelled(reader.read(&job.from, pair)).await.unwrap_or(Ok(())) };
     let listen = async {
         match ear {
             Some(ear) => Some(guard::listen(ear, &job.to, job.guard, &pace, &ended).await),
@@ -184,7 +197,8 @@ async fn remapped(
         return Ok(Outcome { tenants: tenants.left_out().collect(), raised, heard: None });
     };
     let key = format!("{}/{tenant}", job.key);
-    let ticket = Ticket { unit: &job.key, key: &key, token: job.token, run: &job.run, tenant: &tenant };
+    let (token, run, shared) = (job.token, &job.run, &Shared::default());
+    let ticket = Ticket { unit: &job.key, key: &key, token, run, tenant: &tenant, shared };
     let with = (pair, &job.scope.closure);
     let result = remap::restore(&mut lane.live, &mut lane.origin, with, remap, ticket, job.on_conflict).await;
     Ok(Outcome { tenants: vec![TenantOutcome { tenant, result }], raised, heard: None })
@@ -243,9 +257,10 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
     }
     let raised = sequences::raise(&mut lane.live.connection, &pair, &tenants.sequences, false).await?;
     let mut looked = Vec::with_capacity(tenants.known.len());
+    let shared = Shared::default();
     for tenant in &tenants.known {
         let found = match &job.remap {
-            None => careful::look(&mut lane.live, &mut lane.origin, &pair, (tenant, &tenants.known)).await,
+            None => careful::look(&mut lane.live, &mut lane.origin, &pair, (tenant, &tenants.known, &shared)).await,
             Some(remap) => {
                 let with = (&*pair, &job.scope.closure);
                 remap::look(&mut lane.live, &mut lane.origin, with, remap, tenant).await
@@ -313,7 +328,8 @@ struct Task<'a> {
     job: &'a Job,
     pair: &'a Pair,
     statements: &'a Statements,
-    alone: &'a Mutex<VecDeque<String>>,
+    shared: &'a Shared,
+    alone: &'a Mutex<VecDeque<(String, u64)>>,
     shelf: &'a Shelf,
     pace: &'a Pace,
     done: &'a Mutex<Vec<TenantOutcome>>,
@@ -322,9 +338,9 @@ struct Task<'a> {
 impl Task<'_> {
     async fn work(&self, lane: &mut Lane) -> Result<(), RestoreError> {
         run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
-        while let Some((tenant, supply, room)) = self.next().await {
-            let streamed = matches!(supply, Supply::Stream);
-            let result = self.one(lane, &tenant, supply).await;
+        while let Some((tenant, rows, supply, room)) = self.next().await {
+            let streamed = matches!(supply, Supply::Stream) || self.is_large(rows);
+            let result = self.one(lane, (&tenant, rows), supply).await;
             drop(room);
             // A stream that was not read to its end leaves its connection useless, too.
             let broken = result.as_ref().is_err_and(|error| streamed || breaks(error));
@@ -340,13 +356,19 @@ impl Task<'_> {
         Ok(())
     }
 
+    /// Whether a tenant of so many rows is too large for one transaction.
+    fn is_large(&self, rows: u64) -> bool {
+        self.job.chunk_rows > 0 && rows > self.job.chunk_rows
+    }
+
     /// Takes the next tenant, with the part of the memory that its rows take up.
-    async fn next(&self) -> Option<(String, Supply, Option<OwnedSemaphorePermit>)> {
-        if let Some(tenant) = self.alone.lock().ok().and_then(|mut alone| alone.pop_front()) {
-            return Some((tenant, Supply::Stream, None));
+    async fn next(&self) -> Option<(String, u64, Supply, Option<OwnedSemaphorePermit>)> {
+        if let Some((tenant, rows)) = self.alone.lock().ok().and_then(|mut alone| alone.pop_front()) {
+            return Some((tenant, rows, Supply::Stream, None));
         }
         let Waiting { tenant, extract, room } = self.shelf.next().await?;
-        Some((tenant, Supply::Held(Box::new(extract)), Some(room)))
+        let rows = extract.tables.iter().map(|table| table.tally.rows).sum();
+        Some((tenant, rows, Supply::Held(Box::new(extract)), Some(room)))
     }
 
     /// Tenants whose rows refer to rows that were not there come again, as long as that brings one of them back: they may
@@ -357,8 +379,14 @@ impl Task<'_> {
             let Ok(mut done) = self.done.lock().map(|mut done| std::mem::take(&mut *done)) else { return Ok(()) };
             let back = done.iter().filter(|one| one.result.is_ok()).count();
             let waits = |one: &mut TenantOutcome| matches!(one.result, Err(RestoreError::References { .. }));
-            let again: Vec<TenantOutcome> =
-                if back > before { done.extract_if(.., waits).collect() } else { Vec::new() };
+            let again: Vec<String> =
+                if back > before { done.extract_if(.., waits).map(|one| one.tenant).collect() } else { Vec::new() };
+            let mut sized = Vec::with_capacity(again.len());
+            for tenant in again {
+                let rows = chunks::size(&mut lane.origin, self.pair, &tenant, self.job.chunk_rows).await?;
+                sized.push((tenant, rows));
+            }
+            let again = sized;
             if let Ok(mut all) = self.done.lock() {
                 *all = done;
             }
@@ -367,18 +395,32 @@ impl Task<'_> {
             }
             before = back;
             if let Ok(mut alone) = self.alone.lock() {
-                alone.extend(again.into_iter().map(|one| one.tenant));
+                alone.extend(again);
             }
             self.work(lane).await?;
         }
     }
 
-    async fn one(&self, lane: &mut Lane, tenant: &str, supply: Supply) -> Result<Restored, RestoreError> {
+    async fn one(
+        &self,
+        lane: &mut Lane,
+        (tenant, rows): (&str, u64),
+        supply: Supply,
+    ) -> Result<Restored, RestoreError> {
         let key = format!("{}/{tenant}", self.job.key);
-        let ticket = Ticket { unit: &self.job.key, key: &key, token: self.job.token, run: &self.job.run, tenant };
-        let streamed = matches!(supply, Supply::Stream);
+        let (token, run, shared) = (self.job.token, &self.job.run, self.shared);
+        let ticket = Ticket { unit: &self.job.key, key: &key, token, run, tenant, shared };
         let (live, origin) = (&mut lane.live, &mut lane.origin);
-        match load::fast(live, origin, self.pair, self.statements, ticket, supply, self.pace).await? {
+        // Where foreign keys are checked row by row, the tenant's own row cannot come last.
+        let chunked = self.is_large(rows) && live.quiet;
+        let streamed = chunked || matches!(supply, Supply::Stream);
+        let came = if chunked {
+            let way = Way { from: &self.job.from, most: self.job.chunk_rows, pace: self.pace };
+            chunks::restore(live, origin, self.pair, self.statements, ticket, way).await?
+        } else {
+            load::fast(live, origin, self.pair, self.statements, ticket, supply, self.pace).await?
+        };
+        match came {
             Came::Restored(restored) => Ok(restored),
             Came::Occupied => {
                 if streamed {
@@ -386,7 +428,11 @@ impl Task<'_> {
                     *origin = Origin::open(&self.job.from).await?;
                     origin.snapshot().await?;
                 }
-                careful::restore(live, origin, self.pair, self.statements, ticket, self.job.on_conflict).await
+                let on_conflict = self.job.on_conflict;
+                match careful::restore(live, origin, self.pair, self.statements, ticket, on_conflict).await {
+                    Err(error) if chunked => Err(chunks::told(live, ticket, error).await),
+                    done => done,
+                }
             }
         }
     }
@@ -397,6 +443,7 @@ fn breaks(error: &RestoreError) -> bool {
     match error {
         // The server ends, or the line did.
         RestoreError::Database { state: Some(state), .. } => state.starts_with("57P") || state.starts_with("08"),
+        RestoreError::Partly { source, .. } => breaks(source),
         RestoreError::Database { state: None, .. } | RestoreError::InDoubt(_) | RestoreError::Stream(_) => true,
         _ => false,
     }

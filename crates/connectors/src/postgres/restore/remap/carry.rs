@@ -9,6 +9,7 @@ use super::{Ids, Remap, RemapError, Remapped, clash, proof, rewrite};
 use crate::postgres::closure::Options;
 use crate::postgres::quote::columns;
 use crate::postgres::restore::careful::{self, BY_SIZE, Looked};
+use crate::postgres::restore::differing::Shared;
 use crate::postgres::restore::error::RestoreError;
 use crate::postgres::restore::load::{self, Opened, Restored, Ticket};
 use crate::postgres::restore::origin::Origin;
@@ -119,7 +120,7 @@ impl Carry<'_> {
         let rewritten = self.stage(live, origin, Draw::Real).await?;
         let connection = &mut live.connection;
         let put = careful::put(connection, &rewritten.stages, tenant, policy).await?;
-        let shared = references::settle(connection, origin, pair, tenant, rewritten.left).await?;
+        let settled = references::settle(connection, origin, pair, ticket, rewritten.left).await?;
         if pair.has_large_objects() {
             large_objects::restore(connection, origin, pair, &self.ids.was).await?;
         }
@@ -137,7 +138,8 @@ impl Carry<'_> {
         let restored = Restored {
             rows: rewritten.tallies.iter().map(|tally| tally.rows).sum(),
             tables: load::named(pair, &tables),
-            shared,
+            shared: settled.made,
+            shared_differs: settled.differs,
             verifying,
             remapped: Some(Box::new(Remapped {
                 was: self.ids.was.clone(),
@@ -174,14 +176,16 @@ impl Carry<'_> {
         // What refers to rows of the tenant itself can be asked for only when they are there.
         rewritten.left.retain(|(.., open)| !open.all_rows);
         let none = |_| None;
-        let missing =
-            references::missing(connection, origin, self.pair, (&self.ids.was, &[]), rewritten.left, none).await?;
+        let with = (self.ids.was.as_str(), &[][..], &Shared::default());
+        let (missing, shared_differs) =
+            references::missing(connection, origin, self.pair, with, rewritten.left, none).await?;
         Ok(Looked {
             tables: load::named(self.pair, &rewritten.tallies),
             rows: rewritten.tallies.iter().map(|tally| tally.rows).sum(),
             already: survey.already,
             conflicts: survey.conflicts,
             missing,
+            shared_differs,
         })
     }
 
