@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
+use super::back;
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Fields, Form};
 use super::differing::{Differing, Shared};
 use super::error::{Conflict, ConflictKind, RestoreError, failed};
@@ -94,7 +95,7 @@ async fn looked(
     let twin = |place| staged.stages.iter().find(|stage| stage.sheet.place == place).map(|stage| stage.twin.clone());
     let (missing, shared_differs) = references::missing(live, origin, pair, (tenant, run, shared), left, twin).await?;
     Ok(Looked {
-        tables: load::named(pair, &staged.tallies),
+        tables: back::named(pair, &staged.tallies),
         rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
         already: survey.already,
         conflicts: survey.conflicts,
@@ -127,12 +128,12 @@ async fn attempt(
     let begun = std::time::Instant::now();
     verify(&staged.stages, &staged.tallies, connection, ticket.tenant, put.kept).await?;
     if put.is_whole() {
-        let back = load::read_back(connection, pair, statements, ticket.tenant, u64::MAX).await?;
-        load::compare(pair, ticket.tenant, &staged.tallies, &back)?;
+        let back = back::read_back(connection, pair, statements, ticket.tenant, u64::MAX).await?;
+        back::compare(pair, ticket.tenant, &staged.tallies, &back)?;
     }
     let restored = Restored {
         rows: staged.tallies.iter().map(|tally| tally.rows).sum(),
-        tables: load::named(pair, &staged.tallies),
+        tables: back::named(pair, &staged.tallies),
         shared: settled.made,
         shared_differs: settled.differs,
         verifying: begun.elapsed(),

@@ -13,14 +13,16 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use self::part::Part;
+use super::back;
 use super::copy_stream::Splitter;
 use super::differing::Differing;
 use super::error::{RestoreError, failed};
 use super::ledger::{self, Chunks, Entry};
-use super::load::{self, CHUNK, Came, Opened, Ticket};
+use super::load::{self, Came, Opened, Ticket};
 use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::Pair;
+use super::send::CHUNK;
 use super::session::{Live, run};
 use super::source::{self, Cutter};
 use super::statements::{Before, Statements};
@@ -254,7 +256,7 @@ impl Work<'_> {
     /// Reads which rows of a table are there; `None` if they are not those that the ledger speaks of.
     async fn part(&mut self, table: usize, meant: Tally) -> Result<Option<Part>, RestoreError> {
         let live = &mut self.live.connection;
-        run(live, load::BY_SIZE, "set up the session").await?;
+        run(live, back::BY_SIZE, "set up the session").await?;
         let sheet = &self.pair.sheets.all[table];
         let copy = source::copy_out(self.pair, sheet, &self.pair.wanted([self.ticket.tenant]));
         let (mut tally, mut hashes, mut cutter) = (Tally::default(), Vec::new(), Cutter::default());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::back;
 use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Fields, Form};
 use super::error::{RestoreError, failed};
 use super::extracted::{Described, Extracted, FORMAT, Manifest, file};
@@ -14,7 +15,7 @@ use super::pair::{Pair, Scope};
 use super::session;
 use super::source;
 use super::tally::Tally;
-use super::{large_objects, load, sequences};
+use super::{large_objects, sequences};
 use crate::postgres::catalog::TableKind;
 
 /// Bytes of a table that a tenant's file waits for before it is written to.
@@ -99,7 +100,7 @@ impl Taking {
                 tenant: tenant.clone(),
                 point: point.to_owned(),
                 stands: stands.clone(),
-                tables: load::named(pair, tallies),
+                tables: back::named(pair, tallies),
                 text: text.collect(),
                 partitions: partitions.get(tenant).cloned().unwrap_or_default(),
                 sequences: sequences.clone(),

@@ -1,13 +1,12 @@
 //! One tenant into the live database, in one transaction with its ledger row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use futures::TryStreamExt;
 use sqlx::PgConnection;
-use sqlx::postgres::{PgCopyIn, PgDatabaseError, PgSeverity};
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-use super::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form, Splitter};
+use super::back;
 use super::differing::{Differing, Shared};
 use super::error::{RestoreError, failed};
 use super::large_objects;
@@ -17,20 +16,11 @@ use super::pace::Pace;
 use super::pair::Pair;
 use super::references;
 use super::remap::Remapped;
+use super::send;
 use super::session::{Live, run};
-use super::sheet::Sheet;
-use super::source::{self, Cutter, Extract};
+use super::source::Extract;
 use super::statements::{Before, NewEntry, Statements, Writes};
-use super::tally::{TableTally, Tally};
-use super::ties::{Open, Ties};
-
-/// Bytes that are handed to a server at once.
-pub(crate) const CHUNK: usize = 512 * 1024;
-/// Statements that are judged by the size of what they read, not as about one small tenant of many.
-pub(crate) const BY_SIZE: &str =
-    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on";
-/// Rows up to which a tenant is read back by one prepared statement.
-const SMALL: u64 = 3_000;
+use super::tally::TableTally;
 
 /// Where a tenant's rows come from.
 pub(crate) enum Supply {
@@ -113,12 +103,6 @@ pub(crate) enum Came {
     Occupied,
 }
 
-/// What a transaction is about to commit.
-pub(crate) struct Loaded {
-    pub(crate) tallies: Vec<Tally>,
-    pub(crate) left: Vec<(usize, usize, Open)>,
-}
-
 /// Restores a tenant that has no row in the live database.
 ///
 /// Either everything is committed and verified, or nothing was changed.
@@ -173,8 +157,8 @@ async fn attempt(
         Opened::New { before, .. } => before,
     };
     let loaded = match supply {
-        Supply::Held(extract) => held(&mut live.connection, pair, statements, *extract, pace).await?,
-        Supply::Stream => streamed(&mut live.connection, origin, pair, ticket.tenant, pace).await?,
+        Supply::Held(extract) => send::held(&mut live.connection, pair, statements, *extract, pace).await?,
+        Supply::Stream => send::streamed(&mut live.connection, origin, pair, ticket.tenant, pace).await?,
     };
     let settled = references::settle(&mut live.connection, origin, pair, ticket, loaded.left).await?;
     if pair.has_large_objects() {
@@ -182,12 +166,12 @@ async fn attempt(
     }
     let rows: u64 = loaded.tallies.iter().map(|tally| tally.rows).sum();
     let begun = Instant::now();
-    let back = read_back(&mut live.connection, pair, statements, ticket.tenant, rows).await?;
-    compare(pair, ticket.tenant, &loaded.tallies, &back)?;
+    let back = back::read_back(&mut live.connection, pair, statements, ticket.tenant, rows).await?;
+    back::compare(pair, ticket.tenant, &loaded.tallies, &back)?;
     let restored = Restored {
         rows,
         inserted: rows,
-        tables: named(pair, &loaded.tallies),
+        tables: back::named(pair, &loaded.tallies),
         shared: settled.made,
         shared_differs: settled.differs,
         verifying: begun.elapsed(),
@@ -304,166 +288,6 @@ pub(crate) async fn seal(
         });
     }
     Ok(())
-}
-
-/// Sends what is held in memory.
-async fn held(
-    live: &mut PgConnection,
-    pair: &Pair,
-    statements: &Statements,
-    mut extract: Extract,
-    pace: &Pace,
-) -> Result<Loaded, RestoreError> {
-    let tallies = extract.tables.iter().map(|rows| rows.tally).collect();
-    if let Some(at_once) = statements.at_once.as_ref().filter(|at_once| at_once.suits(&extract)) {
-        pace.wait(extract.tables.iter().map(|rows| rows.stream.len()).sum()).await;
-        at_once.write(live, pair, &extract).await?;
-        let left = extract.ties.left(&pair.sheets);
-        return Ok(Loaded { tallies, left });
-    }
-    for (sheet, rows) in pair.sheets.all.iter().zip(&extract.tables) {
-        if rows.tally.rows == 0 {
-            continue;
-        }
-        let mut copy = Copy::begin(live, sheet).await?;
-        for chunk in rows.stream.chunks(CHUNK) {
-            pace.wait(chunk.len()).await;
-            copy.send(chunk).await?;
-        }
-        copy.finish(rows.tally.rows).await?;
-    }
-    let left = extract.ties.left(&pair.sheets);
-    Ok(Loaded { tallies, left })
-}
-
-/// Reads from the one server and writes to the other at the same time.
-async fn streamed(
-    live: &mut PgConnection,
-    origin: &mut Origin,
-    pair: &Pair,
-    tenant: &str,
-    pace: &Pace,
-) -> Result<Loaded, RestoreError> {
-    let mut ties = Ties::new(&pair.sheets);
-    let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
-    let mut cutter = Cutter::default();
-    for (table, sheet) in pair.sheets.all.iter().enumerate() {
-        let mut messages = origin.rows(pair, table, tenant).await?;
-        let mut splitter = Splitter::new(sheet.form);
-        let mut chunk = Vec::with_capacity(CHUNK + CHUNK / 4);
-        let mut sent = 0;
-        loop {
-            let message = messages.try_next().await?;
-            if let Some(message) = &message {
-                splitter.feed(message, |row| {
-                    cutter.fields.find(sheet.form, row)?;
-                    cutter.pass(sheet, row, &mut chunk, &mut tallies[table])?;
-                    ties.see(&pair.sheets, table, row, &cutter.fields, 1);
-                    Ok(())
-                })?;
-            }
-            if chunk.len() >= CHUNK || (message.is_none() && !chunk.is_empty()) {
-                pace.wait(chunk.len()).await;
-                // A COPY for each chunk: an error of the server shows at the end of one, and no lock is waited for longer.
-                let mut copy = Copy::begin(live, sheet).await?;
-                if sheet.form == Form::Binary {
-                    copy.send(BINARY_HEAD).await?;
-                    chunk.extend_from_slice(BINARY_TAIL);
-                }
-                copy.send(&chunk).await?;
-                copy.finish(tallies[table].rows - sent).await?;
-                sent = tallies[table].rows;
-                chunk.clear();
-            }
-            if message.is_none() {
-                break;
-            }
-        }
-        splitter.finish()?;
-    }
-    Ok(Loaded { tallies, left: ties.left(&pair.sheets) })
-}
-
-/// A COPY into a table.
-pub(crate) struct Copy<'a> {
-    copy: PgCopyIn<&'a mut PgConnection>,
-    sheet: &'a Sheet,
-}
-
-impl<'a> Copy<'a> {
-    pub(crate) async fn begin(live: &'a mut PgConnection, sheet: &'a Sheet) -> Result<Self, RestoreError> {
-        let copy = live.copy_in_raw(&sheet.copy_in).await.map_err(failed(format!("write rows of {}", sheet.label)))?;
-        Ok(Self { copy, sheet })
-    }
-
-    pub(crate) async fn send(&mut self, chunk: &[u8]) -> Result<(), RestoreError> {
-        self.copy.send(chunk).await.map(drop).map_err(failed(format!("write rows of {}", self.sheet.label)))
-    }
-
-    pub(crate) async fn finish(self, expected: u64) -> Result<(), RestoreError> {
-        let rows = self.copy.finish().await.map_err(failed(format!("write rows of {}", self.sheet.label)))?;
-        if rows == expected {
-            Ok(())
-        } else {
-            Err(RestoreError::Database {
-                doing: format!("write rows of {}", self.sheet.label),
-                state: None,
-                why: format!("{expected} rows were sent, and the server took {rows}"),
-            })
-        }
-    }
-}
-
-/// Reads a tenant's rows back inside of the transaction.
-pub(crate) async fn read_back(
-    live: &mut PgConnection,
-    pair: &Pair,
-    statements: &Statements,
-    tenant: &str,
-    rows: u64,
-) -> Result<Vec<Tally>, RestoreError> {
-    if rows <= SMALL && Statements::reads_all(pair) {
-        return statements.read_back(live, pair, tenant).await;
-    }
-    run(live, BY_SIZE, "set up the session").await?;
-    let wanted = pair.wanted([tenant]);
-    let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
-    let mut cutter = Cutter::default();
-    for (sheet, tally) in pair.sheets.all.iter().zip(&mut tallies) {
-        source::read(live, &source::copy_out(pair, sheet, &wanted), sheet, |row| {
-            cutter.fields.find(sheet.form, row)?;
-            tally.add(cutter.fields.span(row, 1, cutter.fields.len()));
-            Ok(())
-        })
-        .await?;
-    }
-    Ok(tallies)
-}
-
-/// Checks that both sides hold the same rows of each table.
-pub(crate) fn compare(pair: &Pair, tenant: &str, meant: &[Tally], found: &[Tally]) -> Result<(), RestoreError> {
-    let differences = differences(&named(pair, meant), &named(pair, found));
-    if differences.is_empty() { Ok(()) } else { Err(RestoreError::Mismatch { tenant: tenant.to_owned(), differences }) }
-}
-
-/// Names tables whose rows differ.
-pub(crate) fn differences(meant: &BTreeMap<String, TableTally>, found: &BTreeMap<String, TableTally>) -> Vec<String> {
-    let none = TableTally::default();
-    let tables: BTreeSet<&String> = meant.keys().chain(found.keys()).collect();
-    let both =
-        tables.into_iter().map(|table| (table, meant.get(table).unwrap_or(&none), found.get(table).unwrap_or(&none)));
-    both.filter(|(_, meant, found)| meant != found)
-        .map(|(table, meant, found)| match meant.rows == found.rows {
-            true => format!("{table}: {} rows, with other contents", meant.rows),
-            false => format!("{table}: {} rows in the backup, {} live", meant.rows, found.rows),
-        })
-        .collect()
-}
-
-/// Tallies by table, without empty ones.
-pub(crate) fn named(pair: &Pair, tallies: &[Tally]) -> BTreeMap<String, TableTally> {
-    let tables = pair.sheets.all.iter().zip(tallies).filter(|(_, tally)| tally.rows > 0);
-    tables.map(|(sheet, tally)| (sheet.label.clone(), tally.into())).collect()
 }
 
 pub(crate) async fn begin(live: &mut PgConnection) -> Result<(), RestoreError> {

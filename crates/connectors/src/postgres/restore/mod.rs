@@ -7,6 +7,7 @@
 
 mod ahead;
 mod at_once;
+mod back;
 mod careful;
 mod chunks;
 mod copy_stream;
@@ -17,6 +18,7 @@ mod extract;
 mod extracted;
 mod groups;
 mod guard;
+mod lanes;
 mod large_objects;
 mod ledger;
 mod load;
@@ -29,6 +31,7 @@ mod references;
 mod remap;
 mod remove;
 mod residue;
+mod send;
 mod sequences;
 mod session;
 mod shared;

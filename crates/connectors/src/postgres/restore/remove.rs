@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::back;
 use super::error::{RestoreError, failed};
 use super::ledger::{self, Detail, Entry};
-use super::load::{self, begin, commit, rollback};
+use super::load::{begin, commit, rollback};
 use super::pair::Pair;
 use super::remap;
 use super::session::{Live, run};
@@ -196,7 +197,7 @@ async fn take(
         })
         .await?;
     }
-    let now = load::named(pair, &tallies);
+    let now = back::named(pair, &tallies);
     if now != left.tables && !removal.whatever {
         let none = TableTally::default();
         let tables = now.keys().chain(left.tables.keys()).collect::<std::collections::BTreeSet<_>>();

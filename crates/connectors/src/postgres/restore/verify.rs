@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::back;
 use super::error::RestoreError;
 use super::named::named;
 use super::origin::Origin;
 use super::pair::{Pair, Scope};
 use super::pairs::Pairs;
+use super::references;
 use super::session::{self, Live};
 use super::source::{self, Cutter};
 use super::tally::{TableTally, Tally};
 use super::ties::Ties;
-use super::{load, references};
 
 /// What one side holds of a tenant.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ pub(crate) async fn check(
                 return Err(RestoreError::NoTenant(unknown.clone()));
             }
             let seen = see(backup, &pair, &named.known).await?;
-            let meant: Vec<_> = seen.iter().map(|seen| load::named(&pair, &seen.tallies)).collect();
+            let meant: Vec<_> = seen.iter().map(|seen| back::named(&pair, &seen.tallies)).collect();
             (pair, named.known, meant)
         }
         Origin::Files(extracted) => {
@@ -116,13 +117,13 @@ pub(crate) async fn check(
     let mut checked = Checked::default();
     let mut sums = vec![Tally::default(); pair.sheets.all.len()];
     for ((tenant, meant), found) in known.iter().zip(&meant).zip(&mut found) {
-        let is = load::named(&pair, &found.tallies);
-        let differences = load::differences(meant, &is);
+        let is = back::named(&pair, &found.tallies);
+        let differences = back::differences(meant, &is);
         checked.differences.extend(differences.into_iter().map(|difference| format!("{tenant}: {difference}")));
         sums.iter_mut().zip(&found.tallies).for_each(|(sum, tally)| sum.join(tally));
         let left = found.ties.left(&pair.sheets);
         checked.dangling.extend(references::dangling(&mut live.connection, &pair, tenant, left).await?);
     }
-    checked.tables = load::named(&pair, &sums);
+    checked.tables = back::named(&pair, &sums);
     Ok(checked)
 }

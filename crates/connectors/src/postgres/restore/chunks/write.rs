@@ -1,10 +1,12 @@
 //! The transactions of a large tenant: begun with the first row, committed with a ledger row, the last with the proof.
 
 use super::Work;
+use crate::postgres::restore::back;
 use crate::postgres::restore::copy_stream::{BINARY_HEAD, BINARY_TAIL, Form};
 use crate::postgres::restore::error::RestoreError;
 use crate::postgres::restore::ledger::{Detail, chunk_key};
-use crate::postgres::restore::load::{self, Copy, Deed, Opened, Restored, Ticket};
+use crate::postgres::restore::load::{self, Deed, Opened, Restored, Ticket};
+use crate::postgres::restore::send::Copy;
 use crate::postgres::restore::statements::Before;
 use crate::postgres::restore::tally::Tally;
 use crate::postgres::restore::ties::Open;
@@ -76,7 +78,7 @@ impl Work<'_> {
         let number = self.chunks.transactions + 1;
         let key = chunk_key(self.ticket.key, number);
         let detail = Detail {
-            tables: load::named(self.pair, &self.wrote),
+            tables: back::named(self.pair, &self.wrote),
             shared: settled.made.clone(),
             shared_differs: settled.differs.clone(),
             chunk: Some(number),
@@ -115,15 +117,15 @@ impl Work<'_> {
         }
         let rows = self.tallies.iter().map(|tally| tally.rows).sum();
         let begun = std::time::Instant::now();
-        let back = load::read_back(&mut self.live.connection, pair, self.statements, tenant, rows).await?;
-        load::compare(pair, tenant, &self.tallies, &back)?;
+        let back = back::read_back(&mut self.live.connection, pair, self.statements, tenant, rows).await?;
+        back::compare(pair, tenant, &self.tallies, &back)?;
         self.differs.push(settled.differs);
         let mut all = self.chunks.clone();
         all.add(self.rows(), &settled.made);
         let restored = Restored {
             rows,
             inserted: all.inserted,
-            tables: load::named(pair, &self.tallies),
+            tables: back::named(pair, &self.tallies),
             shared: all.shared,
             shared_differs: differing::joined(&self.differs),
             chunks: (self.chunks.transactions > 0).then(|| self.chunks.clone()),

@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::{Ids, Remap, RemapError, Remapped, clash, proof, rewrite};
 use crate::postgres::closure::Options;
 use crate::postgres::quote::columns;
+use crate::postgres::restore::back;
 use crate::postgres::restore::careful::{self, BY_SIZE, Looked};
 use crate::postgres::restore::differing::Shared;
 use crate::postgres::restore::error::RestoreError;
@@ -127,9 +128,9 @@ impl Carry<'_> {
         let begun = Instant::now();
         let tables = if put.is_whole() {
             let back = proof::back(connection, plan, pair, tenant).await?;
-            load::compare(pair, tenant, &rewritten.tallies, &back)?;
+            back::compare(pair, tenant, &rewritten.tallies, &back)?;
             let rows = rewritten.tallies.iter().map(|tally| tally.rows).sum();
-            load::read_back(connection, pair, &statements, tenant, rows).await?
+            back::read_back(connection, pair, &statements, tenant, rows).await?
         } else {
             careful::verify(&rewritten.stages, &rewritten.tallies, connection, tenant, put.kept).await?;
             rewritten.tallies.clone()
@@ -137,7 +138,7 @@ impl Carry<'_> {
         let verifying = begun.elapsed();
         let restored = Restored {
             rows: rewritten.tallies.iter().map(|tally| tally.rows).sum(),
-            tables: load::named(pair, &tables),
+            tables: back::named(pair, &tables),
             shared: settled.made,
             shared_differs: settled.differs,
             verifying,
@@ -146,7 +147,7 @@ impl Carry<'_> {
                 tenant: tenant.to_owned(),
                 ids: map::keep(connection, plan, pair, &self.ids, ticket).await?,
                 dangling: rewritten.dangling,
-                backup: load::named(pair, &rewritten.tallies),
+                backup: back::named(pair, &rewritten.tallies),
             })),
             ..put.restored()
         };
@@ -180,7 +181,7 @@ impl Carry<'_> {
         let (missing, shared_differs) =
             references::missing(connection, origin, self.pair, with, rewritten.left, none).await?;
         Ok(Looked {
-            tables: load::named(self.pair, &rewritten.tallies),
+            tables: back::named(self.pair, &rewritten.tallies),
             rows: rewritten.tallies.iter().map(|tally| tally.rows).sum(),
             already: survey.already,
             conflicts: survey.conflicts,

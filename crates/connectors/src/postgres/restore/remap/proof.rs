@@ -6,6 +6,7 @@ use super::dangling::{self, Sought};
 use super::plan::Plan;
 use super::rewrite::{self, Direction};
 use super::{Remap, carry, map};
+use crate::postgres::restore::back;
 use crate::postgres::restore::copy_stream::{Fields, Form};
 use crate::postgres::restore::error::RestoreError;
 use crate::postgres::restore::origin::Origin;
@@ -15,7 +16,7 @@ use crate::postgres::restore::source;
 use crate::postgres::restore::tally::Tally;
 use crate::postgres::restore::verify::{Checked, see};
 use crate::postgres::restore::work::{self, Job};
-use crate::postgres::restore::{load, references, session};
+use crate::postgres::restore::{references, session};
 
 /// What is seen of the backup's rows while they pass by, without what the server computes from new IDs.
 pub(super) struct Seen {
@@ -104,8 +105,8 @@ pub(crate) async fn check(pairs: &Pairs, job: &Job, remap: &Remap) -> Result<Che
     session::snapshot(live).await?;
     let meant = meant(&mut lane.origin, &plan, &pair, &was).await?;
     let found = back(live, &plan, &pair, &ids.tenant).await?;
-    let mut checked = Checked { tables: load::named(&pair, &found), ..Checked::default() };
-    let differences = load::differences(&load::named(&pair, &meant), &checked.tables);
+    let mut checked = Checked { tables: back::named(&pair, &found), ..Checked::default() };
+    let differences = back::differences(&back::named(&pair, &meant), &checked.tables);
     checked.differences = differences.into_iter().map(|difference| format!("{}: {difference}", ids.tenant)).collect();
     for mut seen in see(live, &pair, std::slice::from_ref(&ids.tenant)).await? {
         let left = seen.ties.left(&pair.sheets);
