@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use connectors::postgres::{Job, RestoreError, SharedDiffers, TenantOutcome, preview};
 
 use super::world::{World, code, conflicts};
+use reinstate_tests::postgres::Cluster;
 
 const TENANTS: &str = "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1), (2);";
 
@@ -343,4 +344,48 @@ async fn a_rule_that_rewrites_inserts_is_not_asked() {
     let done = world.try_restore(&all).await.unwrap();
     assert!(done.tenants.iter().all(|one| one.result.is_ok()), "{done:?}");
     assert_eq!(world.rows("live"), world.rows("copy"));
+}
+
+#[tokio::test]
+async fn a_tenant_that_was_switched_off_before_the_point_is_not_restored() {
+    let mut world = world(
+        "ALTER TABLE tenants ADD deleted_at timestamptz, ADD state text DEFAULT 'live'; INSERT INTO tenants (id) VALUES (3); \
+         UPDATE tenants SET deleted_at = '2022-04-05 07:38:00Z', state = 'closing' WHERE id = 1",
+    );
+    world.delete(&["1", "3"]).await;
+    world.job.scope.active = [("deleted_at".into(), None), ("state".into(), Some("live".into()))].into();
+    let refused = world.restore("1").await.unwrap_err();
+    assert_eq!(refused.code(), "postgres.inactive");
+    let said = refused.to_string();
+    assert!(said.contains("state is closing") && said.contains("deleted_at is 2022-04-05"), "{said}");
+    let looked = preview(&Job { tenants: vec!["1".into()], ..world.job.clone() }).await.unwrap();
+    assert_eq!(looked.tenants[0].1.as_ref().map_err(RestoreError::code).unwrap_err(), "postgres.inactive");
+    assert_eq!(code(world.restore("3").await), "done");
+    assert_eq!(world.live("SELECT count(*) FROM tenants WHERE id = 1"), "0");
+    world.job.scope.active = [("gone".into(), None)].into();
+    assert_eq!(world.restore("1").await.unwrap_err().code(), "postgres.no_column");
+}
+
+#[tokio::test]
+async fn readers_of_changes_are_told_from_where_rows_come_and_may_leave_them_out() {
+    let mut world = World::on(
+        Cluster::with().set("wal_level", "logical"),
+        &format!("{TENANTS} INSERT INTO tenants SELECT generate_series(3, 60)"),
+        "tenants",
+    );
+    let all: Vec<String> = (1..=50).map(|n| n.to_string()).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    world.delete(&all).await;
+    let _ = world.live("SELECT pg_create_logical_replication_slot('reader', 'test_decoding')");
+    world.job.replication_origin = Some("reinstate".into());
+    let done = world.try_restore(&all).await.unwrap();
+    assert!(done.tenants.iter().all(|one| one.result.is_ok()), "{done:?}");
+    let _ = world.live("INSERT INTO tenants VALUES (61)");
+    let seen = |only: u8| {
+        world.live(&format!(
+            "SELECT count(*) FROM pg_logical_slot_peek_changes('reader', NULL, NULL, 'only-local', '{only}') \
+             WHERE data LIKE 'table public.tenants: INSERT%'"
+        ))
+    };
+    assert_eq!((seen(0), seen(1)), ("51".into(), "1".into()));
 }

@@ -6,7 +6,7 @@ use connectors::postgres::{
     Catalog, Class, Closure, Conflict, ConflictKind, Guard, Job, Looked, OnConflict, Options, Outcome, RestoreError,
     Restored, Scope, connect, preview, restore,
 };
-use reinstate_tests::postgres::Cluster;
+use reinstate_tests::postgres::{Cluster, Options as Server};
 
 /// A cluster with the databases `copy` and `live`, equal at first.
 pub(crate) struct World {
@@ -17,7 +17,12 @@ pub(crate) struct World {
 impl World {
     /// Makes both from a script; the tenants are the rows of `root`.
     pub(crate) fn new(script: &str, root: &str) -> Self {
-        let cluster = Cluster::start();
+        Self::on(Cluster::with(), script, root)
+    }
+
+    /// As [`World::new`], on a server with settings of its own.
+    pub(crate) fn on(options: Server, script: &str, root: &str) -> Self {
+        let cluster = options.start();
         cluster.create("copy");
         let _ = cluster.sql("copy", script);
         let _ = cluster.sql("postgres", "CREATE DATABASE live TEMPLATE copy");
@@ -27,6 +32,7 @@ impl World {
             scope: Scope { root: root.into(), ..Scope::default() },
             tenants: Vec::new(),
             remap: None,
+            replication_origin: None,
             on_conflict: OnConflict::Fail,
             connections: 2,
             chunk_rows: connectors::postgres::CHUNK_ROWS,

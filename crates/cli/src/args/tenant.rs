@@ -88,6 +88,12 @@ pub(crate) struct TenantRestore {
     /// Slow down while a replica is further behind than this many bytes of WAL
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_lag: Option<u64>,
+    /// What a tenant's own row must hold in the copy (COLUMN alone: NULL); one that was switched off before is refused
+    #[arg(long, value_name = "COLUMN[=VALUE]")]
+    pub(crate) active: Vec<String>,
+    /// Write under a replication origin of this name, which readers of changes may leave out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) replication_origin: Option<String>,
 }
 
 /// New IDs instead of the old ones.

@@ -185,6 +185,7 @@ async fn ours(
         on_conflict: OnConflict::Fail,
         connections,
         chunk_rows: 0,
+        replication_origin: None,
         lock_timeout: Duration::from_secs(5),
         guard: Guard { latency, lag_bytes: None },
         run: "bench".to_owned(),

@@ -49,6 +49,14 @@ pub(super) async fn restore(args: TenantRestore, json: bool) -> Result<Exit, Fai
     Ok(if all { Exit::Done } else { Exit::Exceptions })
 }
 
+/// Reads `COLUMN=VALUE`, or `COLUMN` for NULL.
+fn active(text: &str) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((column, value)) => (column.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
+    }
+}
+
 fn job(args: TenantRestore) -> Result<Job, Failure> {
     Ok(Job {
         remap: remap(&args.renewal)?,
@@ -57,6 +65,7 @@ fn job(args: TenantRestore) -> Result<Job, Failure> {
             root: args.belonging.root,
             tables: args.tables,
             allow_triggers: args.allow_triggers,
+            active: args.active.iter().map(|text| active(text)).collect(),
         },
         from: args.from,
         to: args.to,
@@ -68,6 +77,7 @@ fn job(args: TenantRestore) -> Result<Job, Failure> {
         },
         connections: usize::from(args.connections),
         chunk_rows: args.chunk_rows,
+        replication_origin: args.replication_origin.clone(),
         lock_timeout: args.lock_timeout,
         guard: Guard { latency: args.max_latency, lag_bytes: args.max_lag },
         run: "tenant-restore".to_owned(),

@@ -26,6 +26,10 @@ pub(crate) struct Root {
     pub(crate) declare: Vec<String>,
     /// Whether a column's name and type may count as a reference where no foreign key says more; default true.
     pub(crate) by_name: Option<bool>,
+    /// Columns of a tenant's own row with the values, as text, that they must have in the copy (`null` for none): a
+    /// tenant that was switched off before the point is not restored. Not asked of extracts.
+    #[serde(default)]
+    pub(crate) active: BTreeMap<String, Option<String>>,
 }
 
 impl Root {
@@ -45,6 +49,7 @@ impl Root {
             },
             tables: tables.to_vec(),
             allow_triggers,
+            active: self.active.clone(),
         })
     }
 }
@@ -104,6 +109,9 @@ pub(crate) struct Restore {
     /// What protects those who use the live database.
     #[serde(default)]
     pub(crate) guard: Limits,
+    /// Name of a replication origin under which the rows are written: readers of changes that ask for local ones alone
+    /// are not given them. Default: none, they see inserts.
+    pub(crate) replication_origin: Option<String>,
 }
 
 /// New IDs for a tenant: its own is given, keys that are numbered or UUIDs get new values, and what refers to them follows.

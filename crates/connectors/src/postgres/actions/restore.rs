@@ -28,6 +28,7 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
             None => Duration::from_secs(5),
         },
         guard: input.guard.guard()?,
+        replication_origin: input.replication_origin,
         run: run(&call.key).to_owned(),
         key: call.key.clone(),
         token: i64::try_from(call.token).unwrap_or(i64::MAX),

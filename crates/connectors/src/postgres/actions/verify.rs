@@ -28,6 +28,7 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
         on_conflict: OnConflict::Fail,
         connections: 1,
         chunk_rows: 0,
+        replication_origin: None,
         lock_timeout: Duration::from_secs(5),
         guard: Guard::default(),
         run: String::new(),

@@ -58,6 +58,22 @@ pub enum RestoreError {
     /// The tenant is not in the backup.
     #[error("the backup holds no tenant {0}")]
     NoTenant(String),
+    /// A tenant that was not in use at the restore point.
+    #[error("{tenant} was not in use at the restore point: {found}")]
+    Inactive {
+        /// The tenant.
+        tenant: String,
+        /// What its own row says.
+        found: String,
+    },
+    /// A column that is not there.
+    #[error("{table} has no column {column}")]
+    NoColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// An ID that the root's key cannot hold.
     #[error("{id} is no value of the tenants' key: {why}")]
     BadId {
@@ -213,6 +229,8 @@ impl RestoreError {
             Self::Triggers(_) => "postgres.triggers",
             Self::Rights { .. } => "postgres.rights",
             Self::NoTenant(_) => "postgres.no_tenant",
+            Self::Inactive { .. } => "postgres.inactive",
+            Self::NoColumn { .. } => "postgres.no_column",
             Self::BadId { .. } => "postgres.bad_id",
             Self::Conflict { .. } => "postgres.conflict",
             Self::Mismatch { .. } => "postgres.mismatch",
@@ -254,6 +272,10 @@ impl RestoreError {
             Self::Triggers(_) => "disable them for the restore, or allow them to fire if what they do is wanted".into(),
             Self::Rights { .. } => "connect as a superuser, or grant what is missing to the role".into(),
             Self::NoTenant(_) => "is the ID right, and was the tenant there at the restore point?".into(),
+            Self::Inactive { .. } => {
+                "the deletion had begun: recover to an earlier point, or take it out of `active`".into()
+            }
+            Self::NoColumn { .. } => "name columns of the tenants' own table in `active`".into(),
             Self::BadId { .. } => "is this an ID of the root's key, and not of something else?".into(),
             Self::Conflict { .. } => {
                 "look at the rows; keep the live ones (keep-live), replace them, or free the name and try again".into()

@@ -30,7 +30,10 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(super) async fn open(job: &Job) -> Result<Self, RestoreError> {
-        let (origin, live) = futures::try_join!(Origin::open(&job.from), Live::open(&job.to, job.lock_timeout))?;
+        let (origin, mut live) = futures::try_join!(Origin::open(&job.from), Live::open(&job.to, job.lock_timeout))?;
+        if let Some(name) = &job.replication_origin {
+            live.mark(name).await?;
+        }
         Ok(Self { origin, live })
     }
 }

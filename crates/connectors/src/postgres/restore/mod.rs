@@ -5,6 +5,7 @@
 //! `references`), `careful` where live rows are in the way (`stage`), `remap` under new IDs, `chunks` in several
 //! transactions what is too large for one; `pace` keeps it from being felt; `work` does it for many.
 
+mod active;
 mod ahead;
 mod at_once;
 mod back;

@@ -79,7 +79,7 @@ impl Named {
         }
     }
 
-    fn refuse(&mut self, tenant: String, error: RestoreError) {
+    pub(crate) fn refuse(&mut self, tenant: String, error: RestoreError) {
         self.known.retain(|other| *other != tenant);
         self.refused.push(TenantOutcome { tenant, result: Err(error) });
     }

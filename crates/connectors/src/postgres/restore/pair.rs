@@ -26,6 +26,8 @@ pub struct Scope {
     pub tables: Vec<String>,
     /// Whether triggers that fire in any role may fire.
     pub allow_triggers: bool,
+    /// What shows in a tenant's own row of the backup that it was in use; asked of servers, not of extracts.
+    pub active: BTreeMap<String, Option<String>>,
 }
 
 /// What is the same for every tenant of a restore.

@@ -15,6 +15,8 @@ const SAME_TEXTS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET 
 /// To start helpers of a query takes the server longer than to read a small tenant, and takes cores from its users.
 const BY_ITSELF: &str = "SET max_parallel_workers_per_gather = 0";
 
+/// Connections that write at the same time at most, each under an origin of its own.
+const ORIGINS: u32 = 64;
 /// Whether a database stands still: it is no standby, or one whose replay is paused.
 const STANDS: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE true END";
 
@@ -59,6 +61,37 @@ impl Live {
             .await
             .map_err(failed("read a setting"))?;
         Ok(Self { connection, quiet, counts })
+    }
+}
+
+impl Live {
+    /// Marks what this connection writes from now on as replicated from an origin of this name and a number: one
+    /// connection at a time may use an origin.
+    ///
+    /// Logical decoding tells the origin of each transaction, and a reader of changes that asks for local ones alone is
+    /// not given these. A server has room for `max_replication_slots` of them.
+    pub(crate) async fn mark(&mut self, name: &str) -> Result<(), RestoreError> {
+        const MAKE: &str = "SELECT pg_replication_origin_create($1) WHERE pg_replication_origin_oid($1) IS NULL";
+        const USE: &str = "SELECT pg_replication_origin_session_setup($1)";
+        let mut last = None;
+        for number in 1..=ORIGINS {
+            let own = format!("{name}-{number}");
+            let is = |error: &sqlx::Error, state: &str| {
+                error.as_database_error().is_some_and(|error| error.code().as_deref() == Some(state))
+            };
+            match sqlx::query(MAKE).bind(&own).execute(&mut self.connection).await {
+                // Somebody made it at the same moment.
+                Err(error) if !is(&error, "23505") => return Err(failed("make a replication origin")(error)),
+                _ => {}
+            }
+            match sqlx::query(USE).bind(&own).execute(&mut self.connection).await {
+                Ok(_) => return Ok(()),
+                // In use by another connection.
+                Err(error) if is(&error, "55006") => last = Some(error),
+                Err(error) => return Err(failed("use a replication origin")(error)),
+            }
+        }
+        last.map_or(Ok(()), |error| Err(failed("use a replication origin")(error)))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::active::inactive;
 use super::ahead::ahead;
 use super::at_once::{self, AtOnce};
 use super::careful::{self, Looked};
@@ -75,6 +76,8 @@ pub struct Job {
     pub lock_timeout: Duration,
     /// What protects others.
     pub guard: Guard,
+    /// Name of a replication origin that marks what is written, so that readers of changes may leave it out.
+    pub replication_origin: Option<String>,
     /// Name of the run, for the ledger.
     pub run: String,
     /// Key of the restore; that of a tenant is this, a slash and its ID.
@@ -285,6 +288,9 @@ pub(crate) async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, 
             let pair = pairs.of((&job.from, described), &job.to, &mut lane.live.connection, &job.scope).await?;
             session::snapshot(server).await?;
             tenants = named(server, &pair, &job.tenants).await?;
+            for (tenant, found) in inactive(server, &pair, &job.scope.active, &tenants.known).await? {
+                tenants.refuse(tenant.clone(), RestoreError::Inactive { tenant, found });
+            }
             for (tenant, partitions) in pair.homeless(server, &tenants.known).await? {
                 tenants.known.retain(|other| *other != tenant);
                 tenants.homeless.push((tenant, partitions));
