@@ -110,7 +110,7 @@ impl Own {
         let folder = self.place.folder.clone();
         let (server, url) = (Server::of(&folder), self.url());
         let programs = Programs::for_data(&folder.join("data"), self.source.bin.as_deref())?;
-        for _ in 0..STARTS {
+        for start in 1..=STARTS {
             // A server that stands may be on its way again: it brings itself back when one of its processes is killed.
             let is_on_its_way = self.state.phase != Phase::Moving && server.is_alive();
             if !is_on_its_way {
@@ -126,6 +126,8 @@ impl Own {
                 Seen::Stands(stand) => return self.stands(stand, &programs).await,
                 // One that was found may have been dying already.
                 Seen::Ended if is_on_its_way => self.state.phase = Phase::Moving,
+                // One that ends without a word was killed by somebody before it could say one.
+                Seen::Ended if start < STARTS && server.log().is_empty() => self.state.phase = Phase::Moving,
                 Seen::TooSmall => self.state.phase = Phase::Moving,
                 Seen::Promoted => return Ok(Settled::Useless),
                 Seen::Ended => {
