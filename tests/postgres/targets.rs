@@ -105,6 +105,8 @@ async fn an_instance_moves_on_from_time_to_time_only() {
 async fn of_several_backups_the_one_before_a_place_is_chosen_by_a_time() {
     let mut damage = Damage::new();
     let later = damage.stage.live.base_backup("later");
+    // What was written since is in the archive, too.
+    damage.stage.archive();
     let mut with = damage.at(json!({ "before_xid": damage.xid }));
     with["backup"] = json!({ "bases": [damage.stage.base, later], "wal": damage.stage.live.archive() });
     let said = refused(&apply("postgres/recover@1", &with).await, "inputs", Advice::Never);
