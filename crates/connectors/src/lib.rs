@@ -15,6 +15,7 @@ pub mod postgres;
 mod settings;
 mod spec;
 mod sqlite;
+mod tenant;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ mod connect;
 mod quote;
 mod recover;
 mod restore;
+mod wal_dump;
 
 pub(crate) use actions::{Postgres, preflight};
 pub use catalog::{

@@ -95,15 +95,7 @@ pub(crate) struct Root {
     pub(crate) column: Option<String>,
 }
 
-/// The tenant's value in the key or column.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(untagged)]
-pub(crate) enum Tenant {
-    /// An integer.
-    Integer(i64),
-    /// A text.
-    Text(String),
-}
+pub(crate) use crate::tenant::Tenant;
 
 impl Tenant {
     /// Binds it as the next argument.
@@ -111,15 +103,6 @@ impl Tenant {
         match self {
             Self::Integer(value) => query.bind(*value),
             Self::Text(value) => query.bind(value.clone()),
-        }
-    }
-}
-
-impl std::fmt::Display for Tenant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Integer(value) => write!(f, "{value}"),
-            Self::Text(value) => f.write_str(value),
         }
     }
 }

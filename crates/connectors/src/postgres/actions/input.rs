@@ -1,4 +1,8 @@
-//! What `postgres/restore@1`, `remove`, `verify` and `bystanders` take and give.
+//! What `postgres/restore@1`, `remove` and `verify` take and give; `audited` is what `bystanders` does, `extracted` what
+//! `extract` does.
+
+mod audited;
+mod extracted;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +14,10 @@ use crate::postgres::closure::Options;
 use crate::postgres::restore::{
     Dangling, Guard, Mention, OnConflict, OnDangling, Raised, Remap, RemapError, Scope, SharedDiffers, TableTally,
 };
+
+pub(crate) use crate::tenant::Tenant;
+pub(crate) use audited::{Audited, Bystanders, Stood};
+pub(crate) use extracted::{DroppedExtract, Extract, Extracted, SiteStands};
 
 /// What makes a row the tenant's.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -51,25 +59,6 @@ impl Root {
             allow_triggers,
             active: self.active.clone(),
         })
-    }
-}
-
-/// A tenant's ID, as text or number.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Tenant {
-    /// A number.
-    Integer(i64),
-    /// A text.
-    Text(String),
-}
-
-impl std::fmt::Display for Tenant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Integer(id) => write!(f, "{id}"),
-            Self::Text(id) => f.write_str(id),
-        }
     }
 }
 
@@ -337,128 +326,4 @@ pub(crate) struct Verified {
     pub(crate) rows: u64,
     /// Rows and hash of each table, of all tenants.
     pub(crate) tables: BTreeMap<String, TableTally>,
-}
-
-/// Inputs of `postgres/bystanders@1`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Bystanders {
-    /// URL of the live database.
-    pub(crate) live: String,
-    /// Only transactions of this run; default all.
-    pub(crate) run: Option<String>,
-    /// What makes a row a tenant's; with it each row that we wrote is held against whose it is.
-    pub(crate) root: Option<Root>,
-    /// Folder of the live server's WAL, archived or its own: every record of our transactions is read there. Without it
-    /// the server's own folder is tried, if it is on this host.
-    pub(crate) wal: Option<std::path::PathBuf>,
-    /// Folder of the server's programs; default: where packages put those of the server's version.
-    pub(crate) bin: Option<std::path::PathBuf>,
-}
-
-/// Outputs of `postgres/bystanders@1`.
-#[derive(Debug, Default, JsonSchema, Serialize)]
-pub(crate) struct Stood {
-    /// Tenants with a restore that was not taken back.
-    pub(crate) restored_sites: u64,
-    /// Our transactions.
-    pub(crate) transactions: u64,
-    /// Rows that they inserted, by the server's counters.
-    pub(crate) rows: u64,
-    /// Rows in tables now whose last writer is one of our transactions.
-    pub(crate) rows_seen: u64,
-    /// Rows that they wrote beyond the tenants' own: 0, or the action is refused.
-    pub(crate) foreign: u64,
-    /// What the WAL says of our transactions; absent if it was not read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) wal: Option<Audited>,
-    /// Why the WAL was not read; absent if it was, or if there was nothing to look for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) wal_skipped: Option<String>,
-}
-
-/// What the WAL says of our transactions.
-#[derive(Debug, Default, JsonSchema, Serialize)]
-pub(crate) struct Audited {
-    /// Where reading began.
-    pub(crate) from: String,
-    /// Where it ended.
-    pub(crate) to: String,
-    /// Records of our transactions.
-    pub(crate) records: u64,
-    /// Rows that they inserted.
-    pub(crate) inserted: u64,
-    /// Rows that other transactions wrote in this time: the live users' own.
-    pub(crate) others: u64,
-}
-
-/// Inputs of `postgres/extract@1` and `postgres/drop-extract@1`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Extract {
-    /// The backup, as `postgres/recover@1` takes it.
-    #[expect(dead_code, reason = "it is read with its secrets as references, by the recovery")]
-    pub(crate) backup: crate::spec::Anything,
-    /// Tenants and their points in time, RFC 3339: `${{ restore_points }}`.
-    pub(crate) points: BTreeMap<String, String>,
-    /// What makes a row the tenant's.
-    pub(crate) root: Root,
-    /// Globs (`*`, `?`): only these tables of the closure; default all.
-    #[serde(default)]
-    pub(crate) tables: Vec<String>,
-    /// Folder for what is taken out; made if it is missing.
-    pub(crate) into: std::path::PathBuf,
-    /// Tenants whose points lie this close after another's are taken out at that one, such as `1m`; default `0s`.
-    pub(crate) together: Option<String>,
-    /// Folder of the server, as `into` of `postgres/recover@1`.
-    pub(crate) server_into: Option<std::path::PathBuf>,
-    /// Role that reads; must be in the backup. Default `postgres`.
-    pub(crate) role: Option<String>,
-    /// The server's page cache, as `postgres/recover@1` takes it.
-    pub(crate) shared_buffers: Option<String>,
-}
-
-/// Outputs of `postgres/extract@1`.
-#[derive(JsonSchema, Serialize)]
-pub(crate) struct Extracted {
-    /// What `postgres/restore@1` and `postgres/verify@1` take as `from`.
-    pub(crate) url: String,
-    /// The folder.
-    pub(crate) path: String,
-    /// Tenants that are there.
-    pub(crate) sites: u64,
-    /// Different points at which the server stood.
-    pub(crate) points: u64,
-    /// How often the server was started for them; twice, however many points there are, if WAL lies in a folder.
-    pub(crate) starts: u64,
-    /// Rows.
-    pub(crate) rows: u64,
-    /// Tenants that the backup does not hold at their points.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) missing: Vec<String>,
-    /// At which point each tenant's rows stand.
-    pub(crate) restore_point: Vec<SiteStands>,
-}
-
-/// At which point a tenant's rows stand.
-#[derive(JsonSchema, Serialize)]
-pub(crate) struct SiteStands {
-    /// The tenant.
-    pub(crate) site: String,
-    /// Time of the last transaction.
-    pub(crate) reached: Option<String>,
-    /// Time of the first transaction that is not in them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) until: Option<String>,
-    /// What the server said.
-    pub(crate) evidence: String,
-}
-
-/// Outputs of `postgres/drop-extract@1`.
-#[derive(JsonSchema, Serialize)]
-pub(crate) struct DroppedExtract {
-    /// Tenants whose files went.
-    pub(crate) sites: u64,
-    /// Whether the server was still there.
-    pub(crate) server: bool,
 }

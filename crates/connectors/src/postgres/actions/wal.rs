@@ -11,6 +11,7 @@ use super::bystanders::Ours;
 use super::input::Audited;
 use crate::answer::{Trouble, excerpt};
 use crate::postgres::connect::said;
+use crate::postgres::wal_dump::{Line, position};
 
 /// What a transaction did to rows of tables.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -112,13 +113,6 @@ pub(super) async fn audit(
     Ok((audited, found))
 }
 
-/// A position such as `0/16B3748` as a number.
-fn position(lsn: &str) -> u64 {
-    let (high, low) = lsn.split_once('/').unwrap_or(("0", lsn));
-    let half = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
-    (half(high) << 32) | half(low)
-}
-
 /// A record about rows of a table.
 #[derive(Debug, PartialEq, Eq)]
 struct Record<'l> {
@@ -131,12 +125,8 @@ struct Record<'l> {
 
 impl<'l> Record<'l> {
     /// Reads a line of `pg_waldump`; `None` if it is about anything else than rows that are written.
-    ///
-    /// `rmgr: Heap len (rec/tot): 54/150, tx: 745, lsn: 0/01, prev 0/00, desc: INSERT off 1 ..., blkref #0: rel 1663/5/16385 blk 0`
     fn read(line: &'l str) -> Option<Self> {
-        let rest = line.strip_prefix("rmgr: Heap")?;
-        let xid = rest.split_once("tx:")?.1.split_once(',')?.0.trim().parse().ok()?;
-        let what = rest.split_once("desc: ")?.1;
+        let Line { xid, what, .. } = Line::read(line).filter(|line| matches!(line.manager, "Heap" | "Heap2"))?;
         let (insert, rows) = if let Some(many) = what.strip_prefix("MULTI_INSERT") {
             // `MULTI_INSERT+INIT 57 tuples`, or `ntuples: 57`, by version.
             let digits = many.split_once("ntuples: ").map_or_else(
@@ -193,11 +183,5 @@ mod tests {
             assert_eq!(read("Heap       ", other), None, "{other}");
         }
         assert_eq!(read("Btree      ", "INSERT_LEAF off 1"), None);
-    }
-
-    #[test]
-    fn positions_are_ordered_as_numbers() {
-        assert!(position("0/9000000") < position("0/10000000"));
-        assert!(position("0/FFFFFFFF") < position("1/0"));
     }
 }

@@ -10,6 +10,7 @@ use super::place::stamp;
 use super::programs::{Control, Programs};
 use super::trouble::files;
 use crate::answer::Trouble;
+use crate::postgres::wal_dump::position;
 
 /// A base backup, read but not copied.
 #[derive(Clone, Debug)]
@@ -182,12 +183,6 @@ impl Label {
     }
 }
 
-/// Reads a position such as `0/2000028`.
-pub(super) fn position(text: &str) -> Option<u64> {
-    let (high, low) = text.split_once('/')?;
-    Some(u64::from(u32::from_str_radix(high, 16).ok()?) << 32 | u64::from(u32::from_str_radix(low, 16).ok()?))
-}
-
 /// Reads the end of a backup from the history file that the server leaves in the archive.
 fn stop_time(wal: &Path, label: &Label, segment: u64) -> Option<DateTime<Utc>> {
     let offset = position(&label.start_lsn)? % segment;
@@ -236,7 +231,7 @@ fn newest_file(base: &Path) -> Result<Option<DateTime<Utc>>, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Base, Control, Label, best, log_time, position};
+    use super::{Base, Control, Label, best, log_time};
     use crate::postgres::recover::place::point;
 
     const LABEL: &str = "START WAL LOCATION: 2/2000028 (file 000000030000000200000002)\n\
@@ -256,7 +251,6 @@ mod tests {
         {
             assert!(Label::parse(&harmed).is_none(), "{harmed}");
         }
-        assert_eq!(position("2/2000028"), Some(0x2_0200_0028));
         assert_eq!(log_time("2026-11-26 13:04:05"), None);
     }
 

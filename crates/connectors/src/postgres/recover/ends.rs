@@ -7,8 +7,8 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
-use super::base::position;
 use super::programs::Programs;
+use crate::postgres::wal_dump::Line;
 
 /// A record with which a transaction ends, committed or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,30 +27,24 @@ pub(super) struct End {
 impl End {
     /// Reads a line such as `... tx: 745, lsn: 0/01, prev 0/00, desc: COMMIT 2022-04-05 07:33:00.123456 UTC; ...`.
     pub(super) fn read(line: &str) -> Option<Self> {
-        let (head, desc) = line.split_once("desc: ")?;
-        let word = match desc {
-            _ if desc.starts_with("COMMIT") => "commit",
-            _ if desc.starts_with("ABORT") => "abort",
+        let Line { xid, lsn, prev, what, .. } = Line::read(line)?;
+        let word = match what {
+            _ if what.starts_with("COMMIT") => "commit",
+            _ if what.starts_with("ABORT") => "abort",
             _ => return None,
         };
-        let words: Vec<&str> = desc.split_whitespace().collect();
+        let words: Vec<&str> = what.split_whitespace().collect();
         let at = words.windows(3).find_map(|words| {
             let [date, time, zone] = words else { return None };
             let utc = zone.trim_end_matches(';') == "UTC";
             let time = NaiveDateTime::parse_from_str(&format!("{date} {time}"), "%Y-%m-%d %H:%M:%S%.f").ok()?;
             utc.then(|| time.and_utc())
         })?;
-        let after = |name: &str| {
-            let rest = head.split_once(name)?.1.trim_start();
-            rest.split([',', ' ']).next().map(str::to_owned)
-        };
-        Some(Self {
-            at,
-            lsn: position(&after("lsn: ")?)?,
-            prev: position(&after("prev ")?)?,
-            what: format!("{word} of transaction {}", after("tx: ")?),
-            is_of_catalog: desc.contains("inval msgs"),
-        })
+        // The end of a prepared transaction is written by another one, or by none.
+        let prepared = what.split_once("_PREPARED ").and_then(|(_, rest)| rest.split(':').next()?.trim().parse().ok());
+        let xid = prepared.unwrap_or(xid);
+        let is_of_catalog = what.contains("inval msgs");
+        Some(Self { at, lsn, prev, what: format!("{word} of transaction {xid}"), is_of_catalog })
     }
 
     /// Says that a replay stands before this, in the words of a server that stopped there by itself.
@@ -105,7 +99,8 @@ mod tests {
     #[test]
     fn ends_of_transactions_are_read_in_the_dumps_words() {
         let line = |what: &str| {
-            format!("rmgr: Transaction len (rec/tot): 34/ 34, tx: 745, lsn: 1/0A000028, prev 0/FFFFFF08, desc: {what}")
+            let by = if what.contains("_PREPARED") { 0 } else { 745 };
+            format!("rmgr: Transaction len (rec/tot): 34/ 34, tx: {by}, lsn: 1/0A000028, prev 0/FFFFFF08, desc: {what}")
         };
         let read = |what: &str| End::read(&line(what));
         let end = read("COMMIT 2022-04-05 07:33:00.123456 UTC").expect("an end");

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::base::position;
+use super::segments;
 use crate::answer::{Trouble, excerpt};
+use crate::postgres::wal_dump::position;
 
 /// The record at which the replay stopped, in the server's words; `None` if it stopped for another reason.
 pub(super) fn stopped_by(log: &str) -> Option<String> {
@@ -80,7 +81,6 @@ fn too_short(log: &str, at: &str, wal: Option<&Path>, segment: u64) -> Trouble {
 
 /// The first segment after a position that is not in the archive although a later one is.
 fn missing(wal: &Path, end: u64, segment: u64) -> Option<String> {
-    let per_log = 0x1_0000_0000 / segment;
     let names = std::fs::read_dir(wal).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let there: std::collections::BTreeSet<String> =
         names.filter(|name| name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).collect();
@@ -88,7 +88,8 @@ fn missing(wal: &Path, end: u64, segment: u64) -> Option<String> {
     let number = end / segment;
     // The position may be the very end of a segment that is there.
     [number, number + 1].into_iter().find_map(|number| {
-        let name = format!("{:08X}{:08X}", number / per_log, number % per_log);
+        // Of whichever timeline.
+        let name = segments::name(0, number, segment).split_off(8);
         (name < newest && !there.iter().any(|found| found[8..] == name)).then(|| format!("segment *{name}"))
     })
 }

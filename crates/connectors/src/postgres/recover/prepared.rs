@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 
 use super::account::Account;
-use super::base::position;
 use super::place::stamp;
 use super::programs::{Programs, version};
 use super::segments::segments;
@@ -22,6 +21,7 @@ use super::trouble::blocking;
 use super::twophase::{State, WANTED, body};
 use crate::answer::{Trouble, excerpt};
 use crate::postgres::connect::{connect, said};
+use crate::postgres::wal_dump::{Line, position, written};
 
 /// Bytes of a page of WAL, as every packaged server has them.
 const PAGE: u64 = 8192;
@@ -125,8 +125,7 @@ impl Wal {
         let state = |(xid, lsn): (u32, u64)| {
             let bytes = self.bytes(&all, lsn).map_err(unknown)?;
             let state = body(&bytes).and_then(|body| State::read(body, version)).filter(|state| state.xid == xid);
-            let state =
-                state.ok_or_else(|| unknown(format!("the record at {:X}/{lsn:08X} is not understood", lsn >> 32)))?;
+            let state = state.ok_or_else(|| unknown(format!("the record at {} is not understood", written(lsn))))?;
             Ok((xid, state))
         };
         open.into_iter().map(state).collect()
@@ -141,7 +140,7 @@ impl Wal {
         let mut command = self.account.command(&self.program);
         command.arg("--rmgr=Transaction").arg("--path").arg(&self.folder).arg(format!("--timeline={timeline}"));
         for (name, at) in [("--start", begin), ("--end", end)] {
-            command.arg(format!("{name}={:X}/{:X}", at >> 32, at & 0xFFFF_FFFF));
+            command.arg(format!("{name}={}", written(at)));
         }
         let mut child = command
             .stdin(Stdio::null())
@@ -192,10 +191,9 @@ enum Event {
 
 impl Event {
     fn read(line: &str) -> Option<Self> {
-        let (head, what) = line.split_once("desc: ")?;
-        let field = |name: &str| head.split_once(name)?.1.split([',', ' ']).find(|text| !text.is_empty());
+        let Line { xid, lsn, what, .. } = Line::read(line)?;
         if what.starts_with("PREPARE ") {
-            return Some(Self::Prepared { xid: field("tx:")?.parse().ok()?, lsn: position(field("lsn:")?)? });
+            return Some(Self::Prepared { xid, lsn });
         }
         let ended = ["COMMIT_PREPARED ", "ABORT_PREPARED "].iter().find_map(|word| what.strip_prefix(word))?;
         Some(Self::Ended { xid: ended.split(':').next()?.trim().parse().ok()? })

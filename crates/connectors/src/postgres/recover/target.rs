@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::base::position;
 use super::place::{point, stamp};
 use crate::answer::Trouble;
+use crate::postgres::wal_dump::position;
 
 /// A point in time, RFC 3339: what was committed at or before it is there, nothing later. Or a place in the WAL.
 #[derive(Clone, JsonSchema)]
