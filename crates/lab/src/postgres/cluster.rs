@@ -116,7 +116,9 @@ impl Cluster {
             return Ok(false);
         }
         let file = self.data().join("postmaster.pid");
-        let dead = std::fs::read_to_string(&file).is_ok_and(|text| text.lines().next().is_some_and(is_dead));
+        // Of a server that was killed the number may be anybody's by now: it must not be told to stop.
+        let is_gone = |pid: &str| is_dead(pid) || is_elsewhere(pid, &self.data());
+        let dead = std::fs::read_to_string(&file).is_ok_and(|text| text.lines().next().is_some_and(is_gone));
         if dead {
             // Killed and not yet buried: no server starts as long as a file names it.
             std::fs::remove_file(&file).map_err(StoreError::io(&file))?;
@@ -175,6 +177,12 @@ fn is_dead(pid: &str) -> bool {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat")).unwrap_or_default();
     // The state follows the program's name, which is in brackets and may hold anything.
     status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
+}
+
+/// Whether a process stands in another folder than its server's data; nothing is known of it where there is no `/proc`.
+fn is_elsewhere(pid: &str, data: &Path) -> bool {
+    let cwd = std::fs::read_link(Path::new("/proc").join(pid.trim()).join("cwd"));
+    cwd.is_ok_and(|cwd| cwd != std::fs::canonicalize(data).unwrap_or_else(|_| data.to_owned()))
 }
 
 async fn archive(conn: &mut Session) -> Result<bool, sqlx::Error> {

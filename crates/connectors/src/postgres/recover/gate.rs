@@ -83,6 +83,17 @@ impl Gate {
         Ok(())
     }
 
+    /// Removes segments from the cut one on from where the server keeps what it has got: it would look there as well.
+    ///
+    /// # Errors
+    /// `postgres.files`.
+    pub(super) fn close_behind(&self, kept: &Path) -> Result<(), Trouble> {
+        for (_, path) in segments(kept, self.size, u32::MAX)?.range(self.last.unwrap_or(0)..).map(|(_, it)| it) {
+            std::fs::remove_file(path).map_err(|error| files(path, &error))?;
+        }
+        Ok(())
+    }
+
     /// Puts the beginning of a segment there, in place of what was there of it.
     fn cut(&self, number: u64, bytes: u64) -> io::Result<()> {
         let name = name(self.timeline, number, self.size);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use runtime::Call;
+use tokio::process::Child;
 
 use super::account::Account;
 use super::base::{Base, choose};
@@ -26,7 +27,7 @@ use super::walk::Walk;
 use super::watch::{Seen, shorten, until_stands};
 use crate::answer::Trouble;
 
-/// Starts after settings were raised; each is one change of the live server's settings.
+/// Starts until it stands: each one more is a change of the live server's settings, or an end without a word.
 const STARTS: usize = 4;
 
 /// A server of ours.
@@ -38,6 +39,8 @@ pub(super) struct Own {
     pub(super) state: State,
     /// How often its server was started by us.
     pub(super) starts: u64,
+    /// The last of these starts.
+    pub(super) child: Option<Child>,
     /// How it is led on, once it walks.
     pub(super) walk: Option<Walk>,
 }
@@ -126,8 +129,11 @@ impl Own {
                 Seen::Stands(stand) => return self.stands(stand, &programs).await,
                 // One that was found may have been dying already.
                 Seen::Ended if is_on_its_way => self.state.phase = Phase::Moving,
-                // One that ends without a word was killed by somebody before it could say one.
-                Seen::Ended if start < STARTS && server.log().is_empty() => self.state.phase = Phase::Moving,
+                // One that ends without a word is as good as one that never was started; how it ended is kept.
+                Seen::Ended if start < STARTS && server.log().is_empty() => {
+                    tracing::warn!(folder = %folder.display(), end = %self.end(), "the server ended without a word");
+                    self.state.phase = Phase::Moving;
+                }
                 Seen::TooSmall => self.state.phase = Phase::Moving,
                 Seen::Promoted => return Ok(Settled::Useless),
                 Seen::Ended => {
@@ -158,7 +164,18 @@ impl Own {
 
     pub(super) fn start(&mut self, server: &Server, programs: &Programs) -> Result<(), Trouble> {
         self.starts += 1;
-        server.start(programs, &self.account)
+        self.child = Some(server.start(programs, &self.account)?);
+        Ok(())
+    }
+
+    /// How the server ended that was started last, in words.
+    fn end(&mut self) -> String {
+        match self.child.as_mut().map(Child::try_wait) {
+            Some(Ok(Some(status))) => status.to_string(),
+            Some(Ok(None)) => "its process is there".to_owned(),
+            Some(Err(error)) => error.to_string(),
+            None => "it was not started here".to_owned(),
+        }
     }
 
     /// Keeps where the server stands.

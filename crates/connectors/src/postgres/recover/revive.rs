@@ -73,7 +73,7 @@ async fn start(server: &Server, programs: &Programs, state: &mut State, folder: 
     server.forget_killed(&state.socket)?;
     server.point_back(&state.socket)?;
     state.write(folder)?;
-    server.start(programs, &account)
+    server.start(programs, &account).map(drop)
 }
 
 /// The folder of the instance that a URL's socket belongs to, if it is one.

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Child;
 
 use super::account::Account;
 use super::programs::{Programs, shown};
@@ -43,14 +44,14 @@ impl Server {
     ///
     /// # Errors
     /// `postgres.start`, `postgres.files`.
-    pub(super) fn start(&self, programs: &Programs, account: &Account) -> Result<(), Trouble> {
+    pub(super) fn start(&self, programs: &Programs, account: &Account) -> Result<Child, Trouble> {
         let log = File::create(&self.log).and_then(|log| Ok((log.try_clone()?, log)));
         let (out, err) = log.map_err(|error| files(&self.log, &error))?;
         let mut command = account.command(&programs.path("postgres"));
         command.arg("-D").arg(&self.data).current_dir(&self.data).process_group(0);
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         // Dropping the handle leaves the server alone; if it ends before we do, tokio fetches its status.
-        tokio::process::Command::from(command).spawn().map(drop).map_err(|error| {
+        tokio::process::Command::from(command).spawn().map_err(|error| {
             let text = format!("{} in {}: {error}", shown(account, programs), self.data.display());
             Trouble::retry("postgres.start", text)
                 .hint("may that user start the program, and enter every folder above the instance?")

@@ -5,12 +5,11 @@
 //! the WAL by the same rule: before the first transaction that ended later. Whatever is unusual ends the walk, and the
 //! way with a target is taken, which tells what is wrong.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
-use super::base::position;
 use super::ends::{End, Ends};
 use super::gate::Gate;
 use super::own::Own;
@@ -23,11 +22,15 @@ use super::target::Target;
 use super::watch::{Look, look};
 use crate::answer::Trouble;
 use crate::postgres::connect::connect;
+use crate::postgres::wal_dump::position;
 
 /// Looks between which a server's state may change: soon at first, then seldom.
 const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
 /// Refusals of a server that says it is open, until the walk is given up.
 const REFUSALS: u32 = 50;
+
+/// How long the replay may stand still on its way, until the walk is given up.
+const STILL: Duration = Duration::from_secs(10);
 
 /// What came of the wish to be elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,7 @@ impl Own {
             walk.gate.open_to(end.lsn)?;
             if is_new {
                 self.stop_and_configure(&walk.server, &walk.programs, Some(&walk.gate)).await?;
+                walk.gate.close_behind(&self.place.data().join("pg_wal"))?;
                 self.start(&walk.server, &walk.programs)?;
             }
         }
@@ -109,6 +113,7 @@ impl Walk {
     /// Waits until everything before the end is replayed and the server pauses there; `None` if it gets nowhere.
     async fn arrive(&mut self, end: &End, url: &str) -> Option<(u32, Look)> {
         let (mut pause, mut refusals, mut is_told) = (PAUSES[0], 0, false);
+        let (mut before, mut since) = (None, Instant::now());
         if self.stands.is_some_and(|stands| stands != end.lsn)
             && let Some(open) = &mut self.connection
         {
@@ -124,24 +129,33 @@ impl Walk {
             if let Some(open) = &mut self.connection {
                 match look(open).await {
                     Ok(seen) if !seen.in_recovery => return None,
-                    // The record before the end is replayed, and beyond the end nothing can be.
-                    Ok(seen) if seen.lsn.as_deref().and_then(position).is_some_and(|lsn| lsn > end.prev) => {
-                        if is_told && seen.is_paused {
+                    Ok(seen) => {
+                        let lsn = seen.lsn.as_deref().and_then(position);
+                        if lsn.is_some_and(|lsn| lsn > end.lsn) {
+                            // It got WAL from elsewhere than through the gate.
+                            return None;
+                        }
+                        // The record before the end is replayed.
+                        let is_there = lsn.is_some_and(|lsn| lsn > end.prev);
+                        if is_there && is_told && seen.is_paused {
                             return Some((self.server.postmaster()?, seen));
                         }
-                        if !is_told {
+                        if is_there && !is_told {
                             sqlx::query("SELECT pg_wal_replay_pause()").execute(open).await.ok()?;
                             is_told = true;
                         }
+                        if before != lsn {
+                            (before, since) = (lsn, Instant::now());
+                        }
                     }
-                    Ok(_) => {}
                     Err(_) => {
-                        self.connection = None;
+                        // A server that begins anew has forgotten that it was to pause.
+                        (self.connection, is_told) = (None, false);
                         refusals += 1;
                     }
                 }
             }
-            if refusals >= REFUSALS || !self.server.is_alive() {
+            if refusals >= REFUSALS || since.elapsed() > STILL && before.is_some() || !self.server.is_alive() {
                 return None;
             }
             tokio::time::sleep(pause).await;
