@@ -197,3 +197,32 @@ fn pairs_of_keys_and_nothing_else_may_be_a_tenants() {
     assert_eq!(class(&closure, "pairs"), Class::Unknown);
     assert!(reason(&closure, "pairs").contains("pairs of keys"));
 }
+
+#[test]
+fn more_ways_than_can_be_walked_are_no_answer() {
+    let arms = |count: usize| {
+        let mut tables = vec!["tenants".to_owned()];
+        let mut keys = Vec::new();
+        let mut columns = Vec::new();
+        for n in 0..count {
+            tables.push(format!("part{n}s: tenant_id!"));
+            keys.push(format!("part{n}s.tenant_id>tenants"));
+            columns.push(format!("part{n}_id?"));
+            keys.push(format!("moves.part{n}_id>part{n}s"));
+        }
+        tables.push(format!("moves: {}", columns.join(" ")));
+        tables.push("steps: move_id!".to_owned());
+        keys.push("steps.move_id>moves".to_owned());
+        let given = catalog(
+            &tables.iter().map(String::as_str).collect::<Vec<_>>(),
+            &keys.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+        let closure = closure(&given, &[]);
+        let why = reason(&closure, "moves");
+        (["moves", "steps"].map(|name| class(&closure, name)), why)
+    };
+    assert_eq!(arms(24).0, [Class::Tenant, Class::Tenant]);
+    let (classes, why) = arms(25);
+    assert_eq!(classes, [Class::Unknown, Class::Unknown], "no row stays away unseen");
+    assert!(why.contains("more than 24 ways"), "{why}");
+}

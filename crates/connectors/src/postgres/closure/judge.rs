@@ -4,6 +4,7 @@ use super::grow::Growth;
 use super::model::{Class, Link, TableClass, Way};
 use super::names;
 use super::notes::notes;
+use super::several::WAYS_MAX;
 use super::suspects::{is_text, mentions, suspects};
 use super::words;
 use crate::postgres::catalog::{Catalog, TableKind};
@@ -80,6 +81,9 @@ fn verdict(growth: &Growth<'_>, at: usize) -> (Class, String) {
         Some(class) if class != Class::Tenant => return (class, "it was declared so".to_owned()),
         _ => {}
     }
+    if let Some(why) = too_many(growth, at) {
+        return (Class::Unknown, why);
+    }
     if let Some(way) = growth.ways[at].first() {
         return (Class::Tenant, belonging(growth.catalog, growth.root, way, growth.ways[at].len()));
     }
@@ -95,6 +99,22 @@ fn verdict(growth: &Growth<'_>, at: usize) -> (Class, String) {
         return (Class::Ephemeral, "it is unlogged: empty after a crash, and in every recovered copy".to_owned());
     }
     without_way(growth, at)
+}
+
+/// Says of a table, or of one on its rows' way, that more ways lead to a tenant than can be walked: rows that only one of
+/// those that are left out would find must not stay away unseen.
+fn too_many(growth: &Growth<'_>, at: usize) -> Option<String> {
+    let many = |at: usize| growth.ways[at].len() > WAYS_MAX;
+    if many(at) {
+        return Some(format!(
+            "its rows lead to a tenant in more than {WAYS_MAX} ways, by keys that may be NULL; declare the reference that counts"
+        ));
+    }
+    let through = growth.ways[at].iter().flat_map(|way| &way.path).find(|hop| many(hop.to))?;
+    let label = growth.catalog.tables[through.to].label();
+    Some(format!(
+        "it leads on over {label}, from which more than {WAYS_MAX} ways lead; declare a reference of that one"
+    ))
 }
 
 /// Judges a table of whose rows nothing leads to a tenant.

@@ -5,7 +5,7 @@ use super::grow::Growth;
 use super::model::{Link, Way};
 use super::words;
 
-/// More ways than these are no answer.
+/// More ways than these are no answer: a table that has them is nobody's until it is declared whose.
 pub(super) const WAYS_MAX: usize = 24;
 
 /// How often ways are looked for that others' late ones open: once for each step between tables.
@@ -70,7 +70,8 @@ impl Growth<'_> {
         }
         arms.sort_by_key(|(place, _)| *place);
         ways.extend(arms.into_iter().map(|(_, way)| way));
-        ways.truncate(WAYS_MAX);
+        // One too many is kept, as the sign that there are too many; more would only multiply from table to table.
+        ways.truncate(WAYS_MAX + 1);
     }
 
     /// Tables whose rows lead on by one of several ways may have got theirs before the last aim had its own.
