@@ -29,9 +29,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With more tables.
+    fn with(more: &str) -> Self {
         let cluster = Cluster::start();
         cluster.create("copy");
-        let _ = cluster.sql("copy", SHOP);
+        let _ = cluster.sql("copy", &format!("{SHOP}; {more}"));
         let _ = cluster.sql("postgres", "CREATE DATABASE live TEMPLATE copy");
         let world = Self { cluster };
         world.delete();
@@ -238,4 +243,43 @@ async fn a_tenant_goes_in_one_transaction_where_it_is_small_enough_or_shall() {
         assert_eq!((&restored["rows"], restored.get("chunks")), (&json!(ROWS), None));
         assert_eq!(world.live("SELECT count(*) FROM reinstate.ledger"), "1");
     }
+}
+
+#[tokio::test]
+async fn rows_that_only_later_ones_lead_to_come_with_the_last_part() {
+    // Of no use to anybody but the item that points at them: without it they are nobody's.
+    let world = World::with(
+        "CREATE TABLE labels (id int PRIMARY KEY, what text); INSERT INTO labels SELECT id, 'of ' || id FROM items; \
+         ALTER TABLE items ADD label_id int UNIQUE REFERENCES labels; UPDATE items SET label_id = id",
+    );
+    let _ = world.live("DELETE FROM labels AS l WHERE NOT EXISTS (SELECT FROM items WHERE label_id = l.id)");
+    let labels = "SELECT count(*) FROM labels AS l WHERE NOT EXISTS (SELECT FROM items WHERE label_id = l.id)";
+    let damaged = (world.rows("live"), world.live("SELECT count(*) FROM labels"));
+    partly(&world.killed(1, "LOCK TABLE parts IN SHARE MODE").await);
+    assert_eq!(world.count("SELECT count(*) FROM items WHERE tenant_id = 1"), 1_000);
+    assert_eq!(world.count(labels), 0, "no label of a part without its item");
+    let _ = done(&world.apply(world.of("remove", "run1/restore/1/undo", 1, &json!({}))).await);
+    let _ = world.live("DELETE FROM kinds WHERE id = 3");
+    assert_eq!((world.rows("live"), world.live("SELECT count(*) FROM labels")), damaged);
+
+    let again = Call { key: "run2/restore/1".into(), ..world.restore(1) };
+    let restored = done(&world.apply(again).await);
+    assert_eq!((&restored["rows"], &restored["inserted"]), (&json!(ROWS + 1_000), &json!(ROWS + 1_000)));
+    assert!(restored["chunks"].as_u64().unwrap() > 10, "{restored}");
+    let all = "SELECT * FROM labels ORDER BY 1";
+    assert_eq!(world.live(all), world.cluster.sql("copy", all));
+    assert_eq!(world.rows("live"), world.rows("copy"));
+}
+
+#[tokio::test]
+async fn what_somebody_has_deleted_of_a_part_comes_again_and_is_taken_back_as_the_rest() {
+    let world = World::new();
+    partly(&world.killed(1, "LOCK TABLE parts IN SHARE MODE").await);
+    // An application that cleans up after tenants that are no more.
+    let _ = world.live("DELETE FROM items WHERE id = 2");
+    let restored = done(&world.apply(world.restore(2)).await);
+    assert_eq!(restored["rows"], json!(ROWS));
+    assert_eq!(world.rows("live"), world.rows("copy"));
+    let removed = done(&world.apply(world.of("remove", "run1/restore/1/undo", 1, &json!({}))).await);
+    assert_eq!(removed["rows"], json!(ROWS));
 }

@@ -389,3 +389,48 @@ async fn readers_of_changes_are_told_from_where_rows_come_and_may_leave_them_out
     };
     assert_eq!((seen(0), seen(1)), ("51".into(), "1".into()));
 }
+
+#[tokio::test]
+async fn what_a_row_refers_to_is_held_before_it_is_counted_on() {
+    for (end, made) in [("COMMIT", 1), ("ROLLBACK", 0)] {
+        let world = world(
+            "CREATE TABLE plans (id int PRIMARY KEY); INSERT INTO plans VALUES (3), (4); \
+             CREATE TABLE notes (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, plan_id int REFERENCES plans); \
+             INSERT INTO notes VALUES (1, 1, 3), (2, 2, 4)",
+        );
+        world.delete(&["1"]).await;
+        // Somebody is about to delete it, and its foreign keys saw no row of ours.
+        let mut other = connectors::postgres::connect(&world.cluster.url("live")).await.unwrap();
+        sqlx::raw_sql("BEGIN; DELETE FROM plans WHERE id = 3").execute(&mut other).await.unwrap();
+        let restore = async {
+            let restored = world.restore("1").await.unwrap();
+            assert_eq!(restored.shared.values().sum::<u64>(), made, "{end}");
+        };
+        let decide = async {
+            let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+            let mut watcher = connectors::postgres::connect(&world.cluster.url("postgres")).await.unwrap();
+            while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
+                tokio::task::yield_now().await;
+            }
+            sqlx::raw_sql(end).execute(&mut other).await.unwrap();
+        };
+        tokio::join!(restore, decide);
+        let dangling = "SELECT count(*) FROM notes AS n LEFT JOIN plans AS p ON p.id = n.plan_id WHERE p.id IS NULL";
+        assert_eq!(world.live(dangling), "0", "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_computed_column_of_a_domain_without_null_does_not_keep_small_tenants_away() {
+    let world = World::new(
+        "CREATE DOMAIN sure AS int NOT NULL; CREATE TABLE tenants (id int PRIMARY KEY, twice sure GENERATED ALWAYS AS (id * 2) STORED); \
+         INSERT INTO tenants SELECT generate_series(1, 40)",
+        "tenants",
+    );
+    let all: Vec<String> = (1..=30).map(|n| n.to_string()).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    world.delete(&all).await;
+    let done = world.try_restore(&all).await.unwrap();
+    assert!(done.tenants.iter().all(|one| one.result.is_ok()), "{done:?}");
+    assert_eq!(world.rows("live"), world.rows("copy"));
+}

@@ -52,7 +52,8 @@ impl AtOnce {
         let error = || failed("read the tables' row types");
         // A rule rewrites an INSERT and not a COPY.
         let found = sqlx::query(
-            "SELECT t.typarray, t.oid, array_agg(a.atttypid ORDER BY a.attnum), array_agg(a.attname::text ORDER BY a.attnum) \
+            "SELECT t.typarray, t.oid, array_agg(a.atttypid ORDER BY a.attnum), array_agg(a.attname::text ORDER BY a.attnum), \
+               array_agg((SELECT d.typtype = 'd' FROM pg_type AS d WHERE d.oid = a.atttypid) ORDER BY a.attnum) \
              FROM unnest($1::text[]) WITH ORDINALITY AS w(name, at) JOIN pg_class AS c ON c.oid = w.name::regclass \
              JOIN pg_type AS t ON t.oid = c.reltype \
              JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
@@ -70,6 +71,11 @@ impl AtOnce {
             let types: Vec<Oid> = row.try_get(2).map_err(error())?;
             let names: Vec<String> = row.try_get(3).map_err(error())?;
             let place = |name: &String| sheet.stored.iter().position(|stored| stored == name);
+            let domains: Vec<bool> = row.try_get(4).map_err(error())?;
+            // What is not inserted travels as NULL, which a domain may refuse.
+            if names.iter().zip(domains).any(|(name, is_domain)| is_domain && place(name).is_none()) {
+                return Ok(None);
+            }
             let number = |at: usize| row.try_get::<Oid, _>(at).map(|oid| oid.0).map_err(error());
             tables.push(RowType {
                 array: number(0)?,

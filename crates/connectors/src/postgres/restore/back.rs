@@ -12,8 +12,8 @@ use super::statements::Statements;
 use super::tally::{TableTally, Tally};
 
 /// Statements that are judged by the size of what they read, not as about one small tenant of many.
-pub(crate) const BY_SIZE: &str =
-    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on";
+pub(crate) const BY_SIZE: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; \
+    SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan";
 /// Rows up to which a tenant is read back by one prepared statement.
 const SMALL: u64 = 3_000;
 

@@ -13,6 +13,7 @@ use super::load::{self, Opened, Restored, Ticket};
 use super::origin::Origin;
 use super::pair::Pair;
 use super::references;
+use super::send;
 use super::session::{Live, run};
 use super::sheet::Sheet;
 use super::source::Cutter;
@@ -21,12 +22,6 @@ use super::statements::Statements;
 use super::tally::Tally;
 use super::ties::{Open, Ties};
 use super::work::OnConflict;
-
-/// Bytes that are handed to a server at once.
-const CHUNK: usize = 512 * 1024;
-/// What is compared is judged by its size, not as one small tenant of many.
-pub(crate) const BY_SIZE: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; \
-    SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan";
 
 /// What a look without writing found.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +112,7 @@ async fn attempt(
         Opened::New { before, .. } => before,
     };
     let connection = &mut live.connection;
-    run(connection, BY_SIZE, "set up the session").await?;
+    run(connection, back::BY_SIZE, "set up the session").await?;
     let mut staged = stage(connection, origin, pair, ticket.tenant).await?;
     let put = put(connection, &staged.stages, ticket.tenant, policy).await?;
     let left: Vec<(usize, usize, Open)> = staged.ties.left(&pair.sheets);
@@ -297,7 +292,7 @@ pub(crate) async fn fill(
                 ties.see(&pair.sheets, table, row, &cutter.fields, 1);
                 Ok(())
             })?;
-            if rows.len() >= CHUNK {
+            if rows.len() >= send::CHUNK {
                 copy.send(std::mem::take(&mut rows)).await.map_err(doing())?;
             }
         }

@@ -61,6 +61,19 @@ async fn may_exceed(server: &mut PgConnection, pair: &Pair, most: u64) -> Result
     Ok(u64::try_from(bytes / ROW_MIN).unwrap_or(u64::MAX) > most)
 }
 
+/// Says of each table whether its rows are found only over rows that are written after them, or over the tenant's own:
+/// a part of them would be in nobody's sight, for another attempt and for an undo as well.
+fn late(pair: &Pair, root: Option<usize>) -> Vec<bool> {
+    let mut late = vec![false; pair.sheets.all.len()];
+    let place = |table: usize| pair.sheets.all.iter().position(|sheet| sheet.place == table);
+    for (at, sheet) in pair.sheets.all.iter().enumerate() {
+        let walked = pair.closure.tables[sheet.place].ways.iter().flat_map(|way| way.path.iter().take(way.joins));
+        late[at] =
+            walked.map(|hop| place(hop.to)).any(|to| to.is_none_or(|to| Some(to) == root || to > at || late[to]));
+    }
+    late
+}
+
 /// How a large tenant is restored.
 #[derive(Clone, Copy)]
 pub(crate) struct Way<'a> {
@@ -106,6 +119,7 @@ pub(crate) async fn restore(
         way,
         aside,
         root,
+        late: late(pair, root),
     };
     let mut came = work.run(origin).await;
     let transactions = work.chunks.transactions;
@@ -153,6 +167,8 @@ struct Work<'a> {
     aside: Origin,
     /// The tenants' own table, if it is one of the restore.
     root: Option<usize>,
+    /// Tables whose rows are found only by rows that come after them: written in the last transaction.
+    late: Vec<bool>,
     ties: Ties,
     /// What the backup holds, as far as it was read.
     tallies: Vec<Tally>,
@@ -192,7 +208,7 @@ impl Work<'_> {
             of_own = self.ties.asked();
         }
         for (table, there) in there.iter_mut().enumerate() {
-            if Some(table) == self.root {
+            if Some(table) == self.root || self.late[table] {
                 continue;
             }
             self.table(origin, table, there, None).await?;
@@ -204,6 +220,11 @@ impl Work<'_> {
             if !whole {
                 let label = &self.pair.sheets.all[table].label;
                 return Err(self.mismatch(format!("{label}: the backup is not the one of which a part is here")));
+            }
+        }
+        for table in 0..self.late.len() {
+            if self.late[table] && Some(table) != self.root {
+                self.table(origin, table, &mut There::None, None).await?;
             }
         }
         self.last(own, of_own).await.map(Came::Restored)
@@ -237,7 +258,8 @@ impl Work<'_> {
         let mut there = Vec::with_capacity(sums.len());
         for (at, sum) in sums.into_iter().enumerate() {
             // One that was passed is judged by what the backup has, and all of it in the end.
-            let later = last.is_none_or(|last| at > last) || Some(at) == self.root;
+            let held_back = Some(at) == self.root || self.late[at];
+            let later = last.is_none_or(|last| at > last) || held_back;
             if later && present.get(at).copied().unwrap_or(false) {
                 return Ok(None);
             }
@@ -246,7 +268,7 @@ impl Work<'_> {
                     Some(part) => There::Some(part),
                     None => return Ok(None),
                 },
-                Some(last) if at < last && Some(at) != self.root => There::All(sum),
+                Some(last) if at < last && !held_back => There::All(sum),
                 _ => There::None,
             });
         }
@@ -301,7 +323,7 @@ impl Work<'_> {
                     cutter.pass(sheet, row, &mut stream, &mut waiting)
                 }
             })?;
-            let full = held.is_none() && self.rows() + waiting.rows >= self.way.most;
+            let full = held.is_none() && !self.late[table] && self.rows() + waiting.rows >= self.way.most;
             if held.is_none() && (stream.len() >= CHUNK || full) {
                 self.write(table, std::mem::take(&mut stream), std::mem::take(&mut waiting)).await?;
             }

@@ -246,6 +246,15 @@ impl RestoreError {
         }
     }
 
+    /// Whether rows would refer to rows that are nowhere, also where a part of the tenant is committed already.
+    pub(crate) fn is_of_references(&self) -> bool {
+        match self {
+            Self::References { .. } => true,
+            Self::Partly { source, .. } => source.is_of_references(),
+            _ => false,
+        }
+    }
+
     /// Returns what to do about it.
     #[must_use]
     pub fn hint(&self) -> String {

@@ -58,9 +58,7 @@ impl Task<'_> {
             drop(room);
             // A stream that was not read to its end leaves its connection useless, too.
             let broken = result.as_ref().is_err_and(|error| streamed || breaks(error));
-            if let Ok(mut done) = self.done.lock() {
-                done.push(TenantOutcome { tenant, result });
-            }
+            self.note(TenantOutcome { tenant, result });
             if broken {
                 *lane = Lane::open(self.job).await?;
                 lane.origin.snapshot().await?;
@@ -68,6 +66,18 @@ impl Task<'_> {
             }
         }
         Ok(())
+    }
+
+    fn note(&self, outcome: TenantOutcome) {
+        if let Ok(mut done) = self.done.lock() {
+            done.push(outcome);
+        }
+    }
+
+    fn put_back(&self, tenant: String, rows: u64) {
+        if let Ok(mut alone) = self.alone.lock() {
+            alone.push_back((tenant, rows));
+        }
     }
 
     /// Whether a tenant of so many rows is too large for one transaction.
@@ -92,24 +102,22 @@ impl Task<'_> {
         loop {
             let Ok(mut done) = self.done.lock().map(|mut done| std::mem::take(&mut *done)) else { return Ok(()) };
             let back = done.iter().filter(|one| one.result.is_ok()).count();
-            let waits = |one: &mut TenantOutcome| matches!(one.result, Err(RestoreError::References { .. }));
-            let again: Vec<String> =
-                if back > before { done.extract_if(.., waits).map(|one| one.tenant).collect() } else { Vec::new() };
-            let mut sized = Vec::with_capacity(again.len());
-            for tenant in again {
-                let rows = chunks::size(&mut lane.origin, self.pair, &tenant, self.job.chunk_rows).await?;
-                sized.push((tenant, rows));
-            }
-            let again = sized;
+            let waits = |one: &mut TenantOutcome| one.result.as_ref().is_err_and(RestoreError::is_of_references);
+            let again: Vec<TenantOutcome> =
+                if back > before { done.extract_if(.., waits).collect() } else { Vec::new() };
+            let none = again.is_empty();
             if let Ok(mut all) = self.done.lock() {
                 *all = done;
             }
-            if again.is_empty() {
+            if none {
                 return Ok(());
             }
             before = back;
-            if let Ok(mut alone) = self.alone.lock() {
-                alone.extend(again);
+            for TenantOutcome { tenant, .. } in again {
+                match chunks::size(&mut lane.origin, self.pair, &tenant, self.job.chunk_rows).await {
+                    Ok(rows) => self.put_back(tenant, rows),
+                    Err(error) => self.note(TenantOutcome { tenant, result: Err(error) }),
+                }
             }
             self.work(lane).await?;
         }

@@ -1,5 +1,7 @@
 //! The tenants that a restore was asked for: which of them the backup holds, and which cannot be restored at all.
 
+use std::collections::HashSet;
+
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{RestoreError, failed};
@@ -16,13 +18,11 @@ pub(crate) struct Named {
     pub(crate) known: Vec<String>,
     /// Those that it has not, as they were asked for.
     pub(crate) unknown: Vec<String>,
-    /// Tenants with rows in partitions that the live database has not.
-    pub(crate) homeless: Vec<(String, Vec<String>)>,
     /// Where sequences stood in the backup.
     pub(crate) sequences: Vec<Stand>,
     /// What an extract says of each tenant.
     manifests: Vec<Manifest>,
-    /// Tenants of an extract that cannot be restored together with the others, or not here.
+    /// Tenants that the backup has and that cannot be restored, or not together with the others.
     refused: Vec<TenantOutcome>,
 }
 
@@ -45,7 +45,8 @@ impl Named {
                 None => described = Some((manifest.catalog.clone(), extracted.described(&manifest)?)),
                 Some((catalog, _)) if *catalog != manifest.catalog => {
                     let why = "it was taken out of a server of another schema than the others";
-                    self.refuse(manifest.tenant, RestoreError::Drift(vec![why.to_owned()]));
+                    let error = RestoreError::Drift(vec![why.to_owned()]);
+                    self.refused.push(TenantOutcome { tenant: manifest.tenant, result: Err(error) });
                     continue;
                 }
                 Some(_) => {}
@@ -68,32 +69,35 @@ impl Named {
     pub(crate) fn fit(&mut self, pair: &Pair) {
         let lost: Vec<String> =
             pair.lost.iter().map(|partition| format!("{}.{}", partition.schema, partition.name)).collect();
+        let mut out = Vec::new();
         for manifest in std::mem::take(&mut self.manifests) {
             let gone: Vec<String> = manifest.partitions.iter().filter(|name| lost.contains(name)).cloned().collect();
             if !gone.is_empty() {
-                self.known.retain(|other| *other != manifest.tenant);
-                self.homeless.push((manifest.tenant, gone));
+                out.push((manifest.tenant, homeless(&gone)));
             } else if let Some(why) = manifest.misfit(&pair.sheets.all) {
-                self.refuse(manifest.tenant, RestoreError::Drift(vec![why]));
+                out.push((manifest.tenant, RestoreError::Drift(vec![why])));
             }
         }
+        self.refuse(out);
     }
 
-    pub(crate) fn refuse(&mut self, tenant: String, error: RestoreError) {
-        self.known.retain(|other| *other != tenant);
-        self.refused.push(TenantOutcome { tenant, result: Err(error) });
+    /// Leaves tenants out, each with its reason.
+    pub(crate) fn refuse(&mut self, out: Vec<(String, RestoreError)>) {
+        let those: HashSet<&str> = out.iter().map(|(tenant, _)| tenant.as_str()).collect();
+        self.known.retain(|tenant| !those.contains(tenant.as_str()));
+        self.refused.extend(out.into_iter().map(|(tenant, error)| TenantOutcome { tenant, result: Err(error) }));
     }
 
     /// Says of every tenant that is not restored why.
     pub(crate) fn left_out(self) -> impl Iterator<Item = TenantOutcome> {
         let unknown = self.unknown.into_iter().map(|tenant| (tenant.clone(), RestoreError::NoTenant(tenant)));
-        let homeless = self.homeless.into_iter().map(|(tenant, partitions)| {
-            let gone = partitions.iter().map(|name| format!("the partition {name} is not there any more"));
-            (tenant, RestoreError::Drift(gone.collect()))
-        });
-        let both = unknown.chain(homeless).map(|(tenant, error)| TenantOutcome { tenant, result: Err(error) });
-        both.chain(self.refused)
+        unknown.map(|(tenant, error)| TenantOutcome { tenant, result: Err(error) }).chain(self.refused)
     }
+}
+
+/// Says that a tenant has rows in partitions that are gone.
+pub(crate) fn homeless(partitions: &[String]) -> RestoreError {
+    RestoreError::Drift(partitions.iter().map(|name| format!("the partition {name} is not there any more")).collect())
 }
 
 /// Writes IDs as the root's key is written, and tells those of the backup from others.
@@ -118,9 +122,10 @@ pub(crate) async fn named(backup: &mut PgConnection, pair: &Pair, asked: &[Strin
             }
         })?;
     let mut named = Named::default();
+    let mut seen = HashSet::new();
     for (asked, known) in found {
         match known {
-            Some(id) if !named.known.contains(&id) => named.known.push(id),
+            Some(id) if seen.insert(id.clone()) => named.known.push(id),
             Some(_) => {}
             None => named.unknown.push(asked),
         }

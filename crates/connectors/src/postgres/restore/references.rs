@@ -50,6 +50,8 @@ pub(crate) async fn settle(
         } else {
             turned(open.values.into_iter().collect(), reference.columns.len())
         };
+        // What is there is held before it is counted on: somebody may be about to delete it, and is waited for.
+        key.lock(live, &values).await?;
         let mut gone = key.gone(live, &values).await?;
         if let Some(backup) = origin.server()
             && !is_empty(&gone)
@@ -68,7 +70,6 @@ pub(crate) async fn settle(
             gone = key.held(origin, gone).await?;
         }
         if is_empty(&gone) {
-            key.lock(live, &values).await?;
             asked.add(pair, reference, &values);
         } else {
             missing.extend(key.words(sheet, reference, gone));
@@ -123,9 +124,9 @@ pub(crate) async fn missing(
         if !reference.kept {
             gone = key.held(origin, gone).await?;
         }
-        let others = pair.wanted(run.iter().filter(|other| *other != tenant).map(String::as_str));
         if let Some(backup) = origin.server()
             && !is_empty(&gone)
+            && let others = pair.wanted(run.iter().filter(|other| *other != tenant).map(String::as_str))
             && let Some(rows) = pair.closure.rows(&pair.backup, reference.parent, &others)
         {
             // It comes back with another one.

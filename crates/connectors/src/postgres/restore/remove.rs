@@ -169,7 +169,8 @@ async fn take(
     left: &Left,
 ) -> Result<u64, RestoreError> {
     let changed = |differences: Vec<String>| RestoreError::ChangedSince { tenant: tenant.to_owned(), differences };
-    if left.inserted != left.rows {
+    // More than there are is fine: somebody deleted a part's rows, and they came again.
+    if left.inserted < left.rows {
         // Which of the rows were there before was not kept.
         let some = left.rows - left.inserted;
         return Err(changed(vec![format!("{some} of {} rows were there before the restore", left.rows)]));

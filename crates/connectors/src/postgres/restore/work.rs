@@ -1,5 +1,6 @@
 //! Many tenants: the largest first, small ones read together, a few connections at work.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::guard::{self, Heard};
 use super::lanes::{Lane, Task};
 use super::ledger;
 use super::load::{Restored, Ticket};
-use super::named::{Named, named};
+use super::named::{self, Named, named};
 use super::origin::Origin;
 use super::pace::Pace;
 use super::pair::{Pair, Scope};
@@ -206,7 +207,8 @@ async fn remapped(
 fn unreached(known: &[String], reached: &[TenantOutcome], error: RestoreError) -> Vec<TenantOutcome> {
     let why = error.to_string();
     let mut error = Some(error);
-    let left = known.iter().filter(|tenant| !reached.iter().any(|one| one.tenant == **tenant));
+    let reached: HashSet<&str> = reached.iter().map(|one| one.tenant.as_str()).collect();
+    let left = known.iter().filter(|tenant| !reached.contains(tenant.as_str()));
     left.map(|tenant| {
         let again = || RestoreError::Database { doing: "restore".into(), state: None, why: why.clone() };
         TenantOutcome { tenant: tenant.clone(), result: Err(error.take().unwrap_or_else(again)) }
@@ -288,13 +290,12 @@ pub(crate) async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, 
             let pair = pairs.of((&job.from, described), &job.to, &mut lane.live.connection, &job.scope).await?;
             session::snapshot(server).await?;
             tenants = named(server, &pair, &job.tenants).await?;
-            for (tenant, found) in inactive(server, &pair, &job.scope.active, &tenants.known).await? {
-                tenants.refuse(tenant.clone(), RestoreError::Inactive { tenant, found });
-            }
-            for (tenant, partitions) in pair.homeless(server, &tenants.known).await? {
-                tenants.known.retain(|other| *other != tenant);
-                tenants.homeless.push((tenant, partitions));
-            }
+            let inactive = inactive(server, &pair, &job.scope.active, &tenants.known).await?.into_iter();
+            tenants.refuse(
+                inactive.map(|(tenant, found)| (tenant.clone(), RestoreError::Inactive { tenant, found })).collect(),
+            );
+            let homeless = pair.homeless(server, &tenants.known).await?.into_iter();
+            tenants.refuse(homeless.map(|(tenant, gone)| (tenant, named::homeless(&gone))).collect());
             tenants.sequences = sequences::stand(server, &pair).await?;
             pair
         }

@@ -9,7 +9,7 @@ use super::{Ids, Remap, RemapError, Remapped, clash, proof, rewrite};
 use crate::postgres::closure::Options;
 use crate::postgres::quote::columns;
 use crate::postgres::restore::back;
-use crate::postgres::restore::careful::{self, BY_SIZE, Looked};
+use crate::postgres::restore::careful::{self, Looked};
 use crate::postgres::restore::differing::Shared;
 use crate::postgres::restore::error::RestoreError;
 use crate::postgres::restore::load::{self, Opened, Restored, Ticket};
@@ -194,7 +194,7 @@ impl Carry<'_> {
     async fn stage(&self, live: &mut Live, origin: &mut Origin, draw: Draw) -> Result<Rewritten<'_>, RestoreError> {
         let (pair, plan) = (self.pair, &self.plan);
         let connection = &mut live.connection;
-        run(connection, BY_SIZE, "set up the session").await?;
+        run(connection, back::BY_SIZE, "set up the session").await?;
         let mut seen = proof::Seen::of(plan, pair);
         let mut ties = careful::fill(connection, origin, pair, &self.ids.was, |table, row, fields| {
             seen.add(table, row, fields);
