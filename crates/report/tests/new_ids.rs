@@ -3,7 +3,7 @@
 
 mod support;
 
-use engine::{Outcome, PlanSpec, Work};
+use engine::{ActionUse, Command, Outcome, PlanSpec, SiteIx, TakeOut, Work};
 use reinstate_report::{new_id_steps, render_html, render_text};
 use support::*;
 
@@ -47,4 +47,31 @@ fn each_new_id_stands_beside_the_old_one() {
         assert!(text.contains(words), "{words} not in\n{text}");
     }
     assert!(render_html(&report).contains("new ID new-28"));
+}
+
+#[test]
+fn an_id_that_was_taken_back_is_not_told_and_one_that_is_a_number_is() {
+    let mut spec = making(3);
+    let make = &mut spec.steps[usize::from(CATALOGUE)];
+    if let Work::Action(action) = &make.work {
+        make.undo = Some(ActionUse { with: "{}".to_owned(), ..action.clone() });
+    }
+    let world: World = Box::new(|run, unit, _| {
+        let (step, key) = at(run, unit);
+        let undo = run.flight(unit).is_some_and(|flight| flight.mode.is_undo());
+        let outputs = match step {
+            CATALOGUE if !undo => format!(r#"{{"new_id":{}}}"#, 900 + key),
+            _ => "{}".to_owned(),
+        };
+        (took(step, unit), Outcome::Done { outputs: Some(outputs.into()) })
+    });
+    let mut drive = Drive::new(spec, world);
+    drive.run_to_rest();
+    let told = |drive: &Drive| {
+        drive.fold.report(drive.now).sites.into_iter().map(|site| site.new_id.unwrap_or_default()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&drive), ["900", "901", "902"]);
+    drive.command(Command::TakeOut { site: SiteIx(1), how: TakeOut::Undo }, "the customer wants the old one");
+    drive.run_to_rest();
+    assert_eq!(told(&drive), ["900", "", "902"]);
 }

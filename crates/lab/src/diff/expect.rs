@@ -27,8 +27,9 @@ pub(super) type Expectations = HashMap<String, Expect>;
 pub(super) async fn moves(layout: &Layout, passport: &Passport, sites: &[Site]) -> Result<Arc<Moves>, StoreError> {
     let path = layout.store("catalogue");
     let mut conn = sql::open(&path, Mode::Read).await?;
+    let by_id: HashMap<&str, &Site> = sites.iter().map(|site| (site.id.as_str(), site)).collect();
     let apps = |id: &str| {
-        let site = sites.iter().find(|site| site.id == id);
+        let site = by_id.get(id).copied();
         site.into_iter().flat_map(|site| site.apps.iter().map(|app| app.id.as_str())).collect::<Vec<_>>()
     };
     let made = moves::read(&mut conn, passport.seed, apps).await.map_err(StoreError::sql(&path))?;

@@ -43,6 +43,8 @@ pub(super) struct Estate {
     /// Damaged sites and when they were deleted: the retention register.
     pub(super) deleted: BTreeMap<String, Millis>,
     ids: HashMap<String, Denotes>,
+    /// IDs of the apps of each site.
+    apps: HashMap<String, Vec<String>>,
     stores: HashMap<&'static str, Store>,
     /// Readers of the shards, for the search service.
     pub(super) shards: HashMap<String, Mutex<Line>>,
@@ -89,7 +91,8 @@ impl Estate {
         }
         let mut conn = sql::open(&path, Mode::Read).await?;
         let ids = ids(&mut conn).await.map_err(StoreError::sql(&path))?;
-        let made = moves::read(&mut conn, passport.seed, |site| apps_of(&ids, site)).await;
+        let apps = by_site(&ids);
+        let made = moves::read(&mut conn, passport.seed, |site| named(&apps, site)).await;
         let mut moves = Moves::default();
         for (moved, undone) in made.map_err(StoreError::sql(&path))? {
             moves.set(Arc::new(moved), !undone);
@@ -104,6 +107,7 @@ impl Estate {
             latency: Arc::new(Latency::new(&layout.latency())),
             deleted: passport.deleted.clone(),
             ids,
+            apps,
             stores,
             shards,
             done: RwLock::new(done),
@@ -182,7 +186,7 @@ impl Estate {
 
     /// The IDs of a site's apps.
     pub(super) fn apps_of(&self, site: &str) -> Vec<&str> {
-        apps_of(&self.ids, site)
+        named(&self.apps, site)
     }
 
     /// Remembers that a site stands in for another, or does no longer.
@@ -211,12 +215,19 @@ impl Estate {
     }
 }
 
-fn apps_of<'i>(ids: &'i HashMap<String, Denotes>, of: &str) -> Vec<&'i str> {
-    let of = |(id, denotes): (&'i String, &Denotes)| match denotes {
-        Denotes::App { site, .. } if site == of => Some(id.as_str()),
-        _ => None,
-    };
-    ids.iter().filter_map(of).collect()
+/// IDs of the apps of each site.
+fn by_site(ids: &HashMap<String, Denotes>) -> HashMap<String, Vec<String>> {
+    let mut apps = HashMap::<String, Vec<String>>::new();
+    for (id, denotes) in ids {
+        if let Denotes::App { site, .. } = denotes {
+            apps.entry(site.clone()).or_default().push(id.clone());
+        }
+    }
+    apps
+}
+
+fn named<'a>(apps: &'a HashMap<String, Vec<String>>, site: &str) -> Vec<&'a str> {
+    apps.get(site).into_iter().flatten().map(String::as_str).collect()
 }
 
 async fn ids(conn: &mut Session) -> Result<HashMap<String, Denotes>, sqlx::Error> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Event, Mode, Plan, Run, SiteIx, StepIx, UnitIx, Work};
+use engine::{Event, Mode, Plan, Run, Scope, SiteIx, StepIx, UnitIx, Work};
 use serde_json::Value;
 
 use crate::fold::site_of;
@@ -47,14 +47,22 @@ fn read(outputs: &str) -> Option<Box<str>> {
         return None;
     }
     let outputs: Value = serde_json::from_str(outputs).ok()?;
-    outputs.get("new_id").and_then(Value::as_str).map(Box::from)
+    match outputs.get("new_id")? {
+        Value::String(id) => Some(id.as_str().into()),
+        // A catalogue that counts its sites.
+        Value::Number(id) => Some(id.to_string().into()),
+        _ => None,
+    }
 }
 
-/// Names of the steps that tell, by an output `new_id` that their inputs select, under which ID a site comes back.
+/// Names of the steps of a site that tell, by an output `new_id` that their inputs select, under which ID a site comes back.
 #[must_use]
 pub fn new_id_steps(plan: &Plan) -> Vec<&str> {
     let tells = |step: &StepIx| {
         let Work::Action(action) = &plan.step(*step).work else { return false };
+        if plan.step(*step).scope != Scope::Site {
+            return false;
+        }
         let with: Value = serde_json::from_str(&action.with).unwrap_or_default();
         with.pointer("/outputs/new_id").is_some()
     };

@@ -17,8 +17,19 @@ const NEW_ID: &str = "new_id";
 pub(super) fn check(sink: &mut Sink<'_>, runbook: &Runbook) {
     let mut remaps = 0;
     for step in &runbook.steps {
-        let of_undo = step.undo.as_ref().and_then(|undo| undo.with.as_ref());
-        for entry in [step.with.as_ref(), of_undo].into_iter().flatten().filter_map(|with| entry(with, REMAP)) {
+        let own = step.action.as_ref().map(|action| (action, step.with.as_ref(), step.span));
+        let undo = step.undo.as_ref().map(|undo| (&undo.action, undo.with.as_ref(), undo.span));
+        for (action, with, span) in own.into_iter().chain(undo) {
+            let Some(entry) = with.and_then(|with| entry(with, REMAP)) else {
+                let takes = schema::known_properties(&action.spec.input).is_some_and(|known| known.contains(&REMAP));
+                if takes && runbook.ids.value == Ids::Remap {
+                    let message = format!("sites get new IDs, but `{}` is not told of them", step.name);
+                    let hint = "give it `remap: { tenant: \"${{ steps.NAME.outputs.new_id }}\" }`";
+                    let warning = Diagnostic::warning(codes::REMAP_NOTHING, message, hint);
+                    sink.push(warning.at(sink.text, span, ""));
+                }
+                continue;
+            };
             remaps += 1;
             if runbook.ids.value == Ids::Original {
                 sink.error(
