@@ -132,7 +132,8 @@ pub(super) fn choose(
 }
 
 fn best(mut found: Vec<Base>, at: DateTime<Utc>) -> Result<Base, Trouble> {
-    found.sort_by(|a, b| a.usable_from().cmp(&b.usable_from()).then_with(|| a.path.cmp(&b.path)));
+    let starts = |base: &Base| position(&base.label.start_lsn);
+    found.sort_by(|a, b| (a.usable_from(), starts(a), &a.path).cmp(&(b.usable_from(), starts(b), &b.path)));
     let Some(earliest) = found.first() else {
         return Err(Trouble::never("postgres.backup_invalid", "there is no base backup")
             .hint("each lies in a folder of its own, with PG_VERSION and backup_label"));
@@ -146,10 +147,11 @@ fn best(mut found: Vec<Base>, at: DateTime<Utc>) -> Result<Base, Trouble> {
             stamp(at)
         ),
     );
-    // Ends are known to the second, rounded down: one that surely ended before is better than one that may have.
+    // Ends are known to the second, rounded down: one that surely ended before is better than one that may have, and of
+    // those that may have the earliest is the likeliest.
     let second = TimeDelta::seconds(1);
     let sure = found.iter().rposition(|base| base.usable_from().is_none_or(|end| end + second <= at));
-    let fitting = sure.or_else(|| found.iter().rposition(|base| base.usable_from().is_some_and(|end| end <= at)));
+    let fitting = sure.or_else(|| found.iter().position(|base| base.usable_from().is_some_and(|end| end <= at)));
     match fitting {
         Some(at) => Ok(found.swap_remove(at)),
         None => Err(refused.hint("give an earlier base backup, or a later point")),
@@ -275,6 +277,11 @@ mod tests {
         assert_eq!(chosen("2026-11-26T03:00:00.5Z"), Some("b".into()), "c may have ended later in that second");
         assert_eq!(chosen("2026-11-26T01:00:00.5Z"), Some("a".into()), "there is no better one");
         assert_eq!(chosen("2026-11-26T00:59:59Z"), None);
+        let mut later = base("a", Some("2026-11-26T01:00:00Z"));
+        later.label.start_lsn = "2/9000028".to_owned();
+        let of_one_second = vec![later, base("b", Some("2026-11-26T01:00:00Z"))];
+        let chosen = best(of_one_second, point("2026-11-26T01:00:00.5Z").expect("a time")).expect("one of them");
+        assert_eq!(chosen.path.to_str(), Some("b"), "who began first ended first");
         assert!(best(vec![], chrono::Utc::now()).is_err());
         assert!(best(vec![base("a", None)], chrono::Utc::now()).is_ok(), "then the server is the judge");
     }
