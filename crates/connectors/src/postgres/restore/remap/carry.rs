@@ -196,7 +196,7 @@ impl Carry<'_> {
         let connection = &mut live.connection;
         run(connection, back::BY_SIZE, "set up the session").await?;
         let mut seen = proof::Seen::of(plan, pair);
-        let mut ties = careful::fill(connection, origin, pair, &self.ids.was, |table, row, fields| {
+        let ties = careful::fill(connection, origin, pair, &self.ids.was, |table, row, fields| {
             seen.add(table, row, fields);
         })
         .await?;

@@ -108,7 +108,7 @@ pub(crate) async fn check(pairs: &Pairs, job: &Job, remap: &Remap) -> Result<Che
     let mut checked = Checked { tables: back::named(&pair, &found), ..Checked::default() };
     let differences = back::differences(&back::named(&pair, &meant), &checked.tables);
     checked.differences = differences.into_iter().map(|difference| format!("{}: {difference}", ids.tenant)).collect();
-    for mut seen in see(live, &pair, std::slice::from_ref(&ids.tenant)).await? {
+    for seen in see(live, &pair, std::slice::from_ref(&ids.tenant)).await? {
         let left = seen.ties.left(&pair.sheets);
         checked.dangling.extend(references::dangling(live, &pair, &ids.tenant, left).await?);
     }
