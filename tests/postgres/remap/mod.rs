@@ -5,4 +5,5 @@ mod dangling;
 mod edges;
 mod refused;
 mod traits;
+mod twice;
 mod world;

@@ -263,7 +263,7 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
             None => careful::look(&mut lane.live, &mut lane.origin, &pair, (tenant, &tenants.known, &shared)).await,
             Some(remap) => {
                 let with = (&*pair, &job.scope.closure);
-                remap::look(&mut lane.live, &mut lane.origin, with, remap, tenant).await
+                remap::look(&mut lane.live, &mut lane.origin, with, remap, (tenant, &raised)).await
             }
         };
         looked.push((tenant.clone(), found));

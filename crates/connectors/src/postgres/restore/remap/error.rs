@@ -99,6 +99,34 @@ pub enum RemapError {
         /// The ID that was asked for.
         asked: String,
     },
+    /// The new ID stands for another tenant already.
+    #[error("{tenant} stands for {was} already: the restore {key} has given it this ID")]
+    Taken {
+        /// The new ID.
+        tenant: String,
+        /// The tenant that has it.
+        was: String,
+        /// The key of its restore.
+        key: String,
+    },
+    /// An earlier restore under the same new ID has done it otherwise, so that its rows would come a second time.
+    #[error("{column}: the restore {key} under this new ID {did}")]
+    Otherwise {
+        /// The column, with its table.
+        column: String,
+        /// The key of the earlier restore.
+        key: String,
+        /// What it did, and what would be done now.
+        did: &'static str,
+    },
+    /// The map says two things of one ID.
+    #[error("the map of IDs from {was} to {tenant} has one ID twice")]
+    Twice {
+        /// The old ID.
+        was: String,
+        /// The new one.
+        tenant: String,
+    },
     /// No map of the tenant's IDs is there.
     #[error("the live database has no map of IDs from {was} to {tenant}")]
     NoMap {
@@ -126,6 +154,9 @@ impl RemapError {
             Self::Several(_) => "remap.several",
             Self::Same(_) => "remap.same",
             Self::Other { .. } => "remap.other",
+            Self::Taken { .. } => "remap.taken",
+            Self::Otherwise { .. } => "remap.otherwise",
+            Self::Twice { .. } => "remap.twice",
             Self::NoMap { .. } => "remap.no_map",
         }
     }
@@ -152,6 +183,11 @@ impl RemapError {
             Self::Several(_) => "restore each tenant by itself, with its own new ID",
             Self::Same(_) => "leave `remap` out to restore under the old IDs",
             Self::Other { .. } => "take the restore back first, or give the new one a key of its own",
+            Self::Taken { .. } => "take another new ID; or take that restore back first (`postgres/remove`)",
+            Self::Otherwise { .. } => "say `keep` as that restore did, or take it back first (`postgres/remove`)",
+            Self::Twice { .. } => {
+                "was a sequence set back, or did two restores under this new ID not know of each other? Take one back first"
+            }
             Self::NoMap { .. } => "was the tenant restored under this new ID, and not taken back since?",
         }
     }

@@ -32,6 +32,13 @@ pub(crate) struct Domain {
     pub(crate) source: Source,
 }
 
+impl Domain {
+    /// Whether its values are given by the restore of its own rows.
+    pub(crate) fn is_drawn(&self) -> bool {
+        matches!(self.source, Source::Sequence { .. } | Source::Uuid)
+    }
+}
+
 /// Where new values come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
