@@ -3,6 +3,7 @@
 mod actions;
 mod dangling;
 mod edges;
+mod parts;
 mod refused;
 mod traits;
 mod twice;

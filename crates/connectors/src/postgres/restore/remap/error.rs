@@ -127,6 +127,18 @@ pub enum RemapError {
         /// The new one.
         tenant: String,
     },
+    /// IDs of rows of another restore that are referred to, and that it has not given.
+    #[error(
+        "{ids} IDs of {column} have no new ones: no restore under {tenant} has given them, and this one leaves the table out"
+    )]
+    Unrestored {
+        /// The column, with its table.
+        column: String,
+        /// How many.
+        ids: u64,
+        /// The new ID.
+        tenant: String,
+    },
     /// No map of the tenant's IDs is there.
     #[error("the live database has no map of IDs from {was} to {tenant}")]
     NoMap {
@@ -157,6 +169,7 @@ impl RemapError {
             Self::Taken { .. } => "remap.taken",
             Self::Otherwise { .. } => "remap.otherwise",
             Self::Twice { .. } => "remap.twice",
+            Self::Unrestored { .. } => "remap.unrestored",
             Self::NoMap { .. } => "remap.no_map",
         }
     }
@@ -187,6 +200,9 @@ impl RemapError {
             Self::Otherwise { .. } => "say `keep` as that restore did, or take it back first (`postgres/remove`)",
             Self::Twice { .. } => {
                 "was a sequence set back, or did two restores under this new ID not know of each other? Take one back first"
+            }
+            Self::Unrestored { .. } => {
+                "restore its table before, or together with this one; if its values stay as they are, `keep` them"
             }
             Self::NoMap { .. } => "was the tenant restored under this new ID, and not taken back since?",
         }

@@ -1,14 +1,15 @@
 //! A tenant's rows under new IDs, for where the old ones cannot be had: everything that holds an ID follows.
 //!
 //! `declared` is what is asked for; `spread` finds which columns change and `plan` keeps it, a function of the catalogue;
-//! `map` draws the new IDs, `kept` is where they stay and from where they are taken again, `clash` looks for values that
-//! one could be mistaken for, `rewrite` is SQL that puts them in and takes them out again, `dangling` looks for old ones
+//! `map` draws the new IDs, `kept` is where they stay and from where they are taken again, `earlier` asks whether
+//! other restores have given what is counted on, `clash` looks for values that one could be mistaken for, `rewrite` is SQL that puts them in and takes them out again, `dangling` looks for old ones
 //! that are left; `carry` does it in one transaction, `proof` compares, then and later.
 
 mod carry;
 mod clash;
 mod dangling;
 mod declared;
+mod earlier;
 mod error;
 mod kept;
 mod map;

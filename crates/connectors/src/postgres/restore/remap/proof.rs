@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::dangling::{self, Sought};
 use super::plan::Plan;
 use super::rewrite::{self, Direction};
-use super::{Remap, carry, map};
+use super::{Remap, carry, earlier, map};
 use crate::postgres::restore::back;
 use crate::postgres::restore::copy_stream::{Fields, Form};
 use crate::postgres::restore::error::RestoreError;
@@ -104,6 +104,7 @@ pub(crate) async fn check(pairs: &Pairs, job: &Job, remap: &Remap) -> Result<Che
     let sought = Sought::gather(live, &plan, &ids).await?;
     session::snapshot(live).await?;
     let meant = meant(&mut lane.origin, &plan, &pair, &was).await?;
+    earlier::find(live, &mut lane.origin, &plan, &pair, &ids).await?;
     let found = back(live, &plan, &pair, &ids.tenant).await?;
     let mut checked = Checked { tables: back::named(&pair, &found), ..Checked::default() };
     let differences = back::differences(&back::named(&pair, &meant), &checked.tables);
