@@ -3,6 +3,7 @@
 mod actions;
 mod dangling;
 mod edges;
+mod overlap;
 mod parts;
 mod refused;
 mod traits;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::dangling::{self, Sought};
 use super::map::{self, Draw};
 use super::plan::Plan;
-use super::{Ids, Remap, RemapError, Remapped, clash, earlier, kept, proof, rewrite};
+use super::{Ids, Remap, RemapError, Remapped, clash, earlier, kept, overlap, proof, rewrite};
 use crate::postgres::closure::Options;
 use crate::postgres::quote::columns;
 use crate::postgres::restore::back;
@@ -210,6 +210,7 @@ impl Carry<'_> {
             (0..plan.sheets.len()).filter_map(|at| Stage::new(pair, &plan.sheets, at, &wanted)).collect();
         map::draw(connection, plan, pair, &stages, &self.ids, draw).await?;
         earlier::find(connection, origin, plan, pair, &self.ids).await?;
+        overlap::find(connection, plan).await?;
         clash::find(connection, plan, &stages).await?;
         let filled = |at: usize| seen.tallies[at].rows > 0;
         for (at, stage) in stages.iter_mut().enumerate().filter(|(at, _)| filled(*at)) {
