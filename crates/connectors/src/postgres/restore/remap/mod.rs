@@ -3,7 +3,7 @@
 //! `declared` is what is asked for; `spread` finds which columns change and `plan` keeps it, a function of the catalogue;
 //! `map` draws the new IDs, `kept` is where they stay and from where they are taken again, `earlier` asks whether
 //! other restores have given what is counted on, `overlap` which value could be replaced twice, `clash` looks for values that one could be mistaken for, `rewrite` is SQL that puts them in and takes them out again, `dangling` looks for old ones
-//! that are left; `carry` does it in one transaction, `proof` compares, then and later.
+//! that are left, `written` in whatever form; `carry` does it in one transaction, `proof` compares, then and later.
 
 mod carry;
 mod clash;
@@ -18,6 +18,7 @@ mod plan;
 mod proof;
 mod rewrite;
 mod spread;
+mod written;
 
 use std::collections::BTreeMap;
 

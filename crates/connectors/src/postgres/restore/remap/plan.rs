@@ -138,9 +138,9 @@ impl Changes {
         self.json.iter().chain(&self.text).any(|spot| spot.column == column)
     }
 
-    /// Whether every value of a column is one of a domain.
-    pub(crate) fn replaces(&self, column: &str) -> bool {
-        self.columns.iter().any(|change| change.column == column && change.when.is_none())
+    /// Returns the domain of which every value of a column is one.
+    pub(crate) fn replaces(&self, column: &str) -> Option<usize> {
+        self.columns.iter().find(|change| change.column == column && change.when.is_none()).map(|change| change.domain)
     }
 }
 
