@@ -3,6 +3,7 @@
 mod actions;
 mod dangling;
 mod edges;
+mod mirror;
 mod overlap;
 mod parts;
 mod refused;

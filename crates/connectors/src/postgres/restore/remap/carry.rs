@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::dangling::{self, Sought};
 use super::map::{self, Draw};
 use super::plan::Plan;
-use super::{Ids, Remap, RemapError, Remapped, clash, earlier, kept, overlap, proof, rewrite};
+use super::{Ids, Remap, RemapError, Remapped, clash, earlier, kept, mirror, overlap, proof};
 use crate::postgres::closure::Options;
 use crate::postgres::quote::columns;
 use crate::postgres::restore::back;
@@ -214,15 +214,7 @@ impl Carry<'_> {
         clash::find(connection, plan, &stages).await?;
         let filled = |at: usize| seen.tallies[at].rows > 0;
         for (at, stage) in stages.iter_mut().enumerate().filter(|(at, _)| filled(*at)) {
-            let from = format!("{} AS t", stage.twin);
-            let select = rewrite::select(plan, &pair.backup, at, &from, rewrite::Direction::ToNew);
-            let twin = format!("reinstate_new_{at}");
-            let script = format!(
-                "CREATE TEMP TABLE {twin} ON COMMIT DROP AS {select}; DROP TABLE {}; ANALYZE {twin}",
-                stage.twin
-            );
-            run(connection, &script, &format!("give new IDs to rows of {}", stage.sheet.label)).await?;
-            stage.twin = format!("pg_temp.{twin}");
+            mirror::rewrite(connection, plan, pair, (at, stage), &seen.tallies[at]).await?;
         }
         let twin = |at: usize| filled(at).then(|| format!("{} AS t", stages[at].twin));
         let sought = Sought::gather(connection, plan, &self.ids).await?;

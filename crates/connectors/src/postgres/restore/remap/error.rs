@@ -78,6 +78,24 @@ pub enum RemapError {
         column: String,
         /// How many rows.
         rows: u64,
+        /// Whether the new ID was drawn, so that another attempt draws another.
+        drawn: bool,
+    },
+    /// A new ID does not fit into what holds it.
+    #[error("new IDs do not fit into {what}: {why}")]
+    Unfit {
+        /// The table, with its column if it is known.
+        what: String,
+        /// What was cut off, or said by the server.
+        why: String,
+    },
+    /// Values under new IDs do not become what they were when the IDs are taken back.
+    #[error("{rows} values of {what} do not become what they were when new IDs are taken back")]
+    NoWayBack {
+        /// The table, with its column if it is known.
+        what: String,
+        /// How many values; 0 if no column shows it by itself.
+        rows: u64,
     },
     /// Not one tenant.
     #[error("{0} tenants are named, and one of them gets the new ID")]
@@ -163,6 +181,8 @@ impl RemapError {
             Self::Kept { .. } => "remap.kept",
             Self::Ambiguous { .. } => "remap.ambiguous",
             Self::Clash { .. } => "remap.clash",
+            Self::Unfit { .. } => "remap.unfit",
+            Self::NoWayBack { .. } => "remap.no_way_back",
             Self::Several(_) => "remap.several",
             Self::Same(_) => "remap.same",
             Self::Other { .. } => "remap.other",
@@ -190,8 +210,17 @@ impl RemapError {
             }
             Self::Kept { .. } => "keep what it refers to as well",
             Self::Ambiguous { .. } => "keep one of them, or declare under which condition it is which (`when`)",
+            Self::Clash { drawn: false, .. } => {
+                "if the column holds no such IDs, keep it (`keep`) or drop its declaration; else take another new ID for the tenant"
+            }
             Self::Clash { .. } => {
                 "another attempt draws other numbers; if the column holds no IDs, keep it (`keep`) or drop its declaration"
+            }
+            Self::Unfit { .. } => {
+                "make the column wider, in the live database and in the copy; or keep it (`keep`), or drop its declaration"
+            }
+            Self::NoWayBack { .. } => {
+                "is the ID written there in two ways, as a number and as a text? Keep the column (`keep`), or drop its declaration"
             }
             Self::Several(_) => "restore each tenant by itself, with its own new ID",
             Self::Same(_) => "leave `remap` out to restore under the old IDs",

@@ -3,7 +3,7 @@
 //! `declared` is what is asked for; `spread` finds which columns change and `plan` keeps it, a function of the catalogue;
 //! `map` draws the new IDs, `kept` is where they stay and from where they are taken again, `earlier` asks whether
 //! other restores have given what is counted on, `overlap` which value could be replaced twice, `clash` looks for values that one could be mistaken for, `rewrite` is SQL that puts them in and takes them out again, `dangling` looks for old ones
-//! that are left, `written` in whatever form; `carry` does it in one transaction, `proof` compares, then and later.
+//! that are left, `written` in whatever form; `carry` does it in one transaction, `mirror` sees that all lead back before it is written, `proof` compares, then and later.
 
 mod carry;
 mod clash;
@@ -13,6 +13,7 @@ mod earlier;
 mod error;
 mod kept;
 mod map;
+mod mirror;
 mod overlap;
 mod plan;
 mod proof;
