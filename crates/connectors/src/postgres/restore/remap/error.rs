@@ -103,6 +103,9 @@ pub enum RemapError {
         /// How many.
         usize,
     ),
+    /// A restore under new IDs writes a table by one statement, which nothing can slow down.
+    #[error("a guard cannot slow down a restore under new IDs")]
+    Guarded,
     /// The new ID is the old one.
     #[error("{0} is the tenant's old ID")]
     Same(
@@ -184,6 +187,7 @@ impl RemapError {
             Self::Unfit { .. } => "remap.unfit",
             Self::NoWayBack { .. } => "remap.no_way_back",
             Self::Several(_) => "remap.several",
+            Self::Guarded => "remap.guard",
             Self::Same(_) => "remap.same",
             Self::Other { .. } => "remap.other",
             Self::Taken { .. } => "remap.taken",
@@ -223,6 +227,7 @@ impl RemapError {
                 "is the ID written there in two ways, as a number and as a text? Keep the column (`keep`), or drop its declaration"
             }
             Self::Several(_) => "restore each tenant by itself, with its own new ID",
+            Self::Guarded => "leave the guard out; restore large tenants when the live database is less busy",
             Self::Same(_) => "leave `remap` out to restore under the old IDs",
             Self::Other { .. } => "take the restore back first, or give the new one a key of its own",
             Self::Taken { .. } => "take another new ID; or take that restore back first (`postgres/remove`)",

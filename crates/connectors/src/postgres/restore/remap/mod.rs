@@ -1,9 +1,11 @@
 //! A tenant's rows under new IDs, for where the old ones cannot be had: everything that holds an ID follows.
 //!
 //! `declared` is what is asked for; `spread` finds which columns change and `plan` keeps it, a function of the catalogue;
-//! `map` draws the new IDs, `kept` is where they stay and from where they are taken again, `earlier` asks whether
-//! other restores have given what is counted on, `overlap` which value could be replaced twice, `clash` looks for values that one could be mistaken for, `rewrite` is SQL that puts them in and takes them out again, `dangling` looks for old ones
-//! that are left, `written` in whatever form; `carry` does it in one transaction, `mirror` sees that all lead back before it is written, `proof` compares, then and later.
+//! `map` draws the new IDs, `kept` is where they stay and from where they are taken again, `earlier` asks whether other
+//! restores have given what is counted on. `overlap` tells which value could be replaced twice, `clash` which could be
+//! mistaken for a new ID. `rewrite` is SQL that puts IDs in and takes them out again, `mirror` sees that all rows lead back
+//! before one is written; `dangling` looks for old IDs that are left, `written` in whatever form. `carry` does it in one
+//! transaction, `proof` compares, then and later.
 
 mod carry;
 mod clash;
