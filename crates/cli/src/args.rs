@@ -2,6 +2,7 @@
 
 mod bench;
 mod order;
+mod serve;
 mod tenant;
 mod texts;
 mod verbs;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{Bench, BenchPart, BenchRestore};
 pub(crate) use order::Optimise;
+pub(crate) use serve::{AuditCommand, Serve, TokenCommand};
 pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
 pub(crate) use verbs::{
@@ -115,6 +117,14 @@ pub(crate) enum Command {
     /// Change a pool while the run goes on
     #[command(subcommand)]
     Pool(Pool),
+    /// Serve runs to browsers and programs, and drive them
+    Serve(Serve),
+    /// Who may use the daemon
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Who did what by the daemon
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at one tenant of a shared PostgreSQL database
     #[command(subcommand)]
     Tenant(Tenant),

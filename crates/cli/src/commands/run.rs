@@ -11,7 +11,6 @@ use crate::args::{Resume, RunCommand};
 use crate::execute::drive_run;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::preflight::Preflight;
 use crate::progress::Progress;
 use crate::{out, plan_file, planning, signals};
 
@@ -40,7 +39,7 @@ pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
 
 /// Asks the estate, before anything is recorded or changed, whether the plan can work; tells what is not well.
 async fn passes(plan: &Plan, json: bool) -> Result<bool, Failure> {
-    let preflight = Preflight::of(plan).await?;
+    let preflight = planning::preflight(plan).await?;
     if preflight.passes() {
         if !json {
             out::note(&preflight.text(false));
@@ -75,7 +74,7 @@ async fn open(
     for (id, run) in holder {
         let reason = format!("run {run} holds it");
         crate::ask::command(journal, name, &reason, |mine| {
-            let site = crate::subject::site(mine, id)?;
+            let site = server::verbs::subject::site(mine, id)?;
             Ok(engine::Command::TakeOut { site, how: engine::TakeOut::Exclude })
         })
         .await?;

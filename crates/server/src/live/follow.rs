@@ -1,4 +1,4 @@
-//! The follower: reads what the journal has gained, folds it, and hands out snapshots. Whoever draws never waits for it.
+//! The follower: reads what the journal has gained, folds it, and publishes views. Whoever looks never waits for it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,36 +6,39 @@ use std::time::Duration;
 
 use report::Fold;
 use runtime::{Clock, JournalError, RecoverError, Store, SystemClock, Tail};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::gather::gather;
-use super::snapshot::{Driver, Line, Snapshot};
-use crate::failure::{Failure, chain};
-use crate::progress;
+use crate::live::forecasts::{Forecasts, SHARE};
+use crate::live::gather::gather;
+use crate::live::grid::Grid;
+use crate::live::pace::Pace;
+use crate::live::snapshot::{Driver, Line, Snapshot};
+use crate::live::view::View;
+use crate::words::chain;
 
 /// Time between two looks at the journal's end.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 /// Time between two looks at who drives.
 const BETWEEN_LEASES: Duration = Duration::from_secs(1);
-/// Least time between two snapshots; longer for plans that take long to count.
-const BETWEEN_SNAPSHOTS: Duration = Duration::from_millis(100);
-/// Least time between two forecasts.
-const BETWEEN_FORECASTS: Duration = Duration::from_secs(5);
-/// Time after which a forecast is made again although nothing has happened: its end is a time of day.
-const FORECAST_AGES: Duration = Duration::from_secs(30);
-/// What is worked out again and again may take one part in this of a processor's time.
-const SHARE: u32 = 20;
+/// Least time between two views; longer for plans that take long to count.
+const BETWEEN_VIEWS: Duration = Duration::from_millis(100);
+/// The same while nobody looks.
+const BETWEEN_UNSEEN: Duration = Duration::from_secs(5);
 /// Events of note that are kept.
 const EVENTS: usize = 500;
 
+/// A question to the fold; asked between two pages of the journal, once its end has been reached.
+pub type Question = Box<dyn FnOnce(&Fold) + Send>;
+
 /// Follows one run.
-pub(super) struct Follower {
+pub struct Follower {
     store: Arc<dyn Store>,
     tail: Tail,
     fold: Fold,
     events: VecDeque<Line>,
     known: Snapshot,
+    pace: Pace,
     /// Groups that the journal had when it was last asked.
     groups: u64,
     /// Whether the journal's end was reached once.
@@ -44,80 +47,114 @@ pub(super) struct Follower {
     moved: bool,
     gather_at: Instant,
     lease_at: Instant,
-    forecast: Forecasts,
+    forecasts: Forecasts,
+    questions: Option<mpsc::UnboundedReceiver<Question>>,
 }
 
-/// Forecasts, made by a thread of their own from a copy of the fold.
-struct Forecasts {
-    at: Instant,
-    begun: Instant,
-    moved: bool,
-    coming: Option<oneshot::Receiver<String>>,
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("run", &self.fold.name()).finish_non_exhaustive()
+    }
 }
 
 impl Follower {
-    /// Opens a run; nothing of its journal but the plan is read yet.
+    /// Opens a run; nothing of its journal but the plan is read yet. `place` is shown as where it is recorded.
     ///
     /// # Errors
     /// If there is no such run, or the store cannot be read.
-    pub(super) async fn open(store: Arc<dyn Store>, run: &str, place: &str) -> Result<Self, Failure> {
+    pub async fn open(store: Arc<dyn Store>, run: &str, place: &str) -> Result<Self, RecoverError> {
         let tail = Tail::open(&*store, run).await?;
         let fold = Fold::new(tail.plan().clone()).named(run);
         let now = Instant::now();
         let known = Snapshot { run: report::plain(run), store: report::plain(place), ..Snapshot::default() };
-        let forecast = Forecasts { at: now, begun: now, moved: false, coming: None };
-        let events = VecDeque::new();
         Ok(Self {
             store,
             tail,
             fold,
-            events,
+            events: VecDeque::new(),
             known,
+            pace: Pace::default(),
             groups: 0,
             caught_up: false,
             moved: true,
             gather_at: now,
             lease_at: now,
-            forecast,
+            forecasts: Forecasts::new(),
+            questions: None,
         })
     }
 
-    /// What is known before anything is read.
-    pub(super) fn first(&self) -> Snapshot {
-        Snapshot { reading: Some((0, 0)), ..self.known.clone() }
+    /// Has questions answered that come this way.
+    #[must_use]
+    pub fn asked(mut self, questions: mpsc::UnboundedReceiver<Question>) -> Self {
+        self.questions = Some(questions);
+        self
     }
 
-    /// Follows until nobody looks any more. `wake` has it look at once.
+    /// What is known before anything is read.
+    #[must_use]
+    pub fn first(&self) -> Arc<View> {
+        Arc::new(View::first(Snapshot { reading: Some((0, 0)), ..self.known.clone() }))
+    }
+
+    /// Follows until nobody looks any more, or `leave` says so, which is asked whenever nothing is to be read. `wake` has it look at once.
     ///
     /// # Errors
     /// If the journal is not what this version can read; a store that is away for a while is waited for.
-    pub(super) async fn follow(mut self, out: watch::Sender<Snapshot>, wake: Arc<Notify>) -> Result<(), Failure> {
-        while !out.is_closed() {
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await; nothing but this follower knows of it.
+    pub async fn follow(
+        mut self,
+        out: watch::Sender<Arc<View>>,
+        wake: Arc<Notify>,
+        mut leave: impl FnMut(&Snapshot) -> bool,
+    ) -> Result<(), RecoverError> {
+        loop {
             let more = self.look(&wake).await?;
             self.forecast();
             if self.moved && Instant::now() >= self.gather_at {
-                if self.caught_up {
-                    tokio::task::block_in_place(|| self.gather());
-                } else {
-                    self.known.reading = Some((self.tail.groups(), self.groups.max(self.tail.groups())));
-                    self.gather_at = Instant::now() + BETWEEN_SNAPSHOTS;
-                }
-                let _ = out.send(self.known.clone());
+                self.publish(&out);
             }
             if more {
                 continue;
             }
-            tokio::select! {
-                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
-                () = wake.notified() => self.lease_at = Instant::now(),
-                () = out.closed() => {}
+            if out.is_closed() || leave(&self.known) {
+                return Ok(());
             }
+            self.pause(&out, &wake).await;
         }
-        Ok(())
+    }
+
+    /// Waits for the next look: until it is time, or somebody wants something.
+    async fn pause(&mut self, out: &watch::Sender<Arc<View>>, wake: &Notify) {
+        let question = async {
+            match &mut self.questions {
+                Some(questions) if self.caught_up => questions.recv().await,
+                _ => None,
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+            () = wake.notified() => self.lease_at = Instant::now(),
+            () = out.closed() => {}
+            Some(question) = question => self.answer(question),
+        }
+    }
+
+    /// Answers a question, and those that came with it.
+    fn answer(&mut self, first: Question) {
+        tokio::task::block_in_place(|| {
+            let mut question = Some(first);
+            while let Some(asked) = question {
+                asked(&self.fold);
+                question = self.questions.as_mut().and_then(|questions| questions.try_recv().ok());
+            }
+        });
     }
 
     /// Reads a page; says whether there may be more.
-    async fn look(&mut self, wake: &Notify) -> Result<bool, Failure> {
+    async fn look(&mut self, wake: &Notify) -> Result<bool, RecoverError> {
         let read = match self.read().await {
             Ok(read) => read,
             Err(error) if passes(&error) => {
@@ -125,13 +162,15 @@ impl Follower {
                 let _ = tokio::time::timeout(BETWEEN_LEASES, wake.notified()).await;
                 return Ok(false);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         self.trouble(None);
         if read.is_empty() && !self.caught_up {
             (self.caught_up, self.moved) = (true, true);
         }
-        tokio::task::block_in_place(|| self.push(&read))?;
+        if !read.is_empty() {
+            tokio::task::block_in_place(|| self.push(&read))?;
+        }
         Ok(!read.is_empty())
     }
 
@@ -155,7 +194,7 @@ impl Follower {
         self.known.trouble = trouble;
     }
 
-    fn push(&mut self, groups: &[(u64, Vec<engine::Record>)]) -> Result<(), Failure> {
+    fn push(&mut self, groups: &[(u64, Vec<engine::Record>)]) -> Result<(), RecoverError> {
         for (seq, records) in groups {
             for record in records {
                 self.fold.push(record).map_err(|source| RecoverError::Record {
@@ -163,62 +202,66 @@ impl Follower {
                     seq: *seq,
                     source,
                 })?;
-                if let Some(text) = progress::words(self.fold.run(), record) {
+                if let Some(text) = report::noted(self.fold.run(), record) {
                     self.events.push_back(Line { at: record.at, text });
                 }
             }
+            self.pace.note(self.fold.run());
             while self.events.len() > EVENTS {
                 self.events.pop_front();
             }
         }
-        self.moved |= !groups.is_empty();
-        self.forecast.moved |= !groups.is_empty();
+        self.moved = true;
+        self.forecasts.moved();
         Ok(())
     }
 
-    fn gather(&mut self) {
+    fn publish(&mut self, out: &watch::Sender<Arc<View>>) {
         let begun = Instant::now();
+        let before = out.borrow().clone();
+        let grid = if self.caught_up {
+            tokio::task::block_in_place(|| {
+                self.gather();
+                Grid::of(self.fold.run())
+            })
+        } else {
+            self.known.reading = Some((self.tail.groups(), self.groups.max(self.tail.groups())));
+            (*before.grid).clone()
+        };
+        let same = grid == *before.grid;
+        let grid = if same { before.grid.clone() } else { Arc::new(grid) };
+        let view = View::after(&before, self.known.clone(), grid);
+        let least = if out.receiver_count() > 1 || !self.caught_up { BETWEEN_VIEWS } else { BETWEEN_UNSEEN };
+        self.gather_at = Instant::now() + (begun.elapsed() * SHARE).max(least);
+        out.send_replace(Arc::new(view));
+    }
+
+    fn gather(&mut self) {
         let known = std::mem::take(&mut self.known);
-        self.known = gather(&self.fold, SystemClock.now(), known);
+        let now = SystemClock.now();
+        self.known = gather(&self.fold, now, known);
         self.known.reading = None;
         self.known.events = self.events.iter().cloned().collect();
+        let run = self.fold.run();
+        let as_of = if self.known.state.over { run.now() } else { now.max(run.now()) };
+        self.known.throughput = self.pace.throughput(run, as_of);
         if self.known.state.over {
             self.known.rest.clear();
+            self.known.forecast = None;
         }
         self.moved = false;
-        self.gather_at = Instant::now() + (begun.elapsed() * SHARE).max(BETWEEN_SNAPSHOTS);
     }
 
     /// Takes a forecast that has been made, and has the next one made when it is time.
     fn forecast(&mut self) {
-        if let Some(mut coming) = self.forecast.coming.take() {
-            match coming.try_recv() {
-                Ok(rest) => {
-                    self.moved |= rest != self.known.rest;
-                    self.known.rest = rest;
-                    let cost = self.forecast.begun.elapsed();
-                    self.forecast.at = Instant::now() + (cost * SHARE).max(BETWEEN_FORECASTS);
-                }
-                Err(oneshot::error::TryRecvError::Empty) => self.forecast.coming = Some(coming),
-                Err(oneshot::error::TryRecvError::Closed) => {}
-            }
-            return;
+        if let Some(rest) = self.forecasts.take() {
+            self.moved |= rest != self.known.forecast;
+            self.known.rest = rest.as_ref().map(report::rest_line).unwrap_or_default();
+            self.known.forecast = rest;
         }
-        let now = Instant::now();
-        let aged = !self.known.rest.is_empty() && now >= self.forecast.begun + FORECAST_AGES;
-        if now < self.forecast.at || !(self.forecast.moved || aged) || !self.caught_up {
-            return;
+        if self.caught_up {
+            self.forecasts.begin(&self.fold, self.known.forecast.is_some());
         }
-        self.forecast.moved = false;
-        self.forecast.begun = now;
-        let (told, coming) = oneshot::channel();
-        self.forecast.coming = Some(coming);
-        let fold = self.fold.clone();
-        // Not a task: leaving the screen does not wait for it.
-        std::thread::spawn(move || {
-            let rest = fold.rest(SystemClock.now()).map(|rest| report::rest_line(&rest));
-            let _ = told.send(rest.unwrap_or_default());
-        });
     }
 }
 

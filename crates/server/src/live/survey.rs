@@ -1,8 +1,8 @@
 //! Nodes and sites of a run, counted: the cost is that of its plan, whatever its history.
 
-use engine::{BatchIx, NodeIx, NodeState, PoolIx, Run, SiteEnd, SiteIx, Status};
+use engine::{BatchIx, KeyIx, NodeIx, NodeState, PoolIx, Run, SiteEnd, SiteIx, Status};
 
-use super::snapshot::{Batch, Pool, Sites, Step};
+use crate::live::snapshot::{Batch, Pool, Sites, Step};
 
 /// Counts sites by state.
 pub(super) fn sites(run: &Run) -> Sites {
@@ -42,17 +42,21 @@ pub(super) fn steps(run: &Run) -> Vec<Step> {
     let plan = run.plan();
     let name = |step| Step { name: report::plain(&plan.step(step).name), ..Step::default() };
     let mut steps: Vec<Step> = plan.steps().map(name).collect();
-    for node in (0..plan.node_count()).map(NodeIx) {
-        let Some(step) = steps.get_mut(plan.node_at(node).0.ix()) else { continue };
-        let count = match run.node_state(node) {
-            NodeState::Waiting | NodeState::Undecided | NodeState::Active => &mut step.waiting,
-            NodeState::Succeeded => &mut step.done,
-            NodeState::Skipped | NodeState::Cancelled => &mut step.not_run,
-            NodeState::Degraded => &mut step.degraded,
-            NodeState::Failed => &mut step.failed,
-            NodeState::Undoing | NodeState::Undone => &mut step.undone,
-        };
-        *count += 1;
+    for (step, ix) in steps.iter_mut().zip(plan.steps()) {
+        // The nodes of a step lie side by side.
+        let first = plan.node(ix, KeyIx(0)).0;
+        let nodes = first..first + plan.key_count(plan.step(ix).scope);
+        for node in nodes.map(NodeIx) {
+            let count = match run.node_state(node) {
+                NodeState::Waiting | NodeState::Undecided | NodeState::Active => &mut step.waiting,
+                NodeState::Succeeded => &mut step.done,
+                NodeState::Skipped | NodeState::Cancelled => &mut step.not_run,
+                NodeState::Degraded => &mut step.degraded,
+                NodeState::Failed => &mut step.failed,
+                NodeState::Undoing | NodeState::Undone => &mut step.undone,
+            };
+            *count += 1;
+        }
     }
     // Several units of one node lie side by side, so each node counts once.
     let mut last = None;

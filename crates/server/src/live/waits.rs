@@ -3,8 +3,8 @@
 use engine::{Gate, Millis, OnLapse, Request, Run, SiteEnd, SiteIx};
 use report::Fold;
 
-use super::snapshot::{Item, Kind, Waits};
-use super::survey::ended_as;
+use crate::live::snapshot::{Item, Kind, Waits};
+use crate::live::survey::ended_as;
 
 /// Items listed at most, of each kind.
 const LISTED: usize = 200;

@@ -14,9 +14,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Failure;
-use crate::planning;
-use crate::secrets::References;
+use crate::planning::evaluator;
 
 /// Questions that are under way at the same time.
 const AT_ONCE: usize = 16;
@@ -27,18 +25,20 @@ const QUESTIONS: usize = 20_000;
 
 /// What was asked and found.
 #[derive(Debug)]
-pub(crate) struct Preflight {
+pub struct Preflight {
     /// Number of questions.
-    pub(crate) asked: usize,
+    pub asked: usize,
     /// What was found: errors first.
-    pub(crate) rows: Vec<Row>,
+    pub rows: Vec<Row>,
 }
 
 /// A finding and the steps that it concerns.
 #[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) finding: Finding,
-    pub(crate) steps: BTreeSet<String>,
+pub struct Row {
+    /// What was found.
+    pub finding: Finding,
+    /// Names of the steps.
+    pub steps: BTreeSet<String>,
 }
 
 /// A question and who asks it.
@@ -53,10 +53,19 @@ struct Question {
 
 impl Preflight {
     /// Asks the estate of a plan; changes nothing.
-    pub(crate) async fn of(plan: &Plan) -> Result<Self, Failure> {
-        let (questions, whole) = questions(plan)?;
-        let secrets = Arc::new(References::of_plan(plan));
-        let (values, mut rows) = read_secrets(plan, &*secrets).await?;
+    ///
+    /// # Errors
+    /// Says why, if the plan's expressions cannot be compiled.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await.
+    pub async fn of(
+        plan: &Plan,
+        connectors: &[Arc<dyn Connector>],
+        secrets: &dyn SecretSource,
+    ) -> Result<Self, String> {
+        let (questions, whole) = questions(plan, connectors)?;
+        let (values, mut rows) = read_secrets(plan, secrets).await?;
         let asked = questions.len() + rows.len();
         let answers = futures::stream::iter(questions.into_values()).map(|question| ask(question, &values));
         let answered: Vec<Vec<Row>> = answers.buffer_unordered(AT_ONCE).collect().await;
@@ -76,23 +85,25 @@ impl Preflight {
     }
 
     /// Number of findings of a severity.
-    pub(crate) fn count(&self, severity: Severity) -> usize {
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
         self.rows.iter().filter(|row| row.finding.severity == severity).count()
     }
 
     /// Whether nothing stands in the way.
-    pub(crate) fn passes(&self) -> bool {
+    #[must_use]
+    pub fn passes(&self) -> bool {
         self.count(Severity::Error) == 0
     }
 }
 
 /// The questions of all steps by their text, and whether they are all.
-fn questions(plan: &Plan) -> Result<(BTreeMap<String, Question>, bool), Failure> {
-    let evaluator = planning::evaluator(plan)?;
+fn questions(plan: &Plan, connectors: &[Arc<dyn Connector>]) -> Result<(BTreeMap<String, Question>, bool), String> {
+    let evaluator = evaluator(plan)?;
     let mut by_action: BTreeMap<String, Arc<dyn Connector>> = BTreeMap::new();
-    for connector in connectors::all(&connectors::Settings::default()) {
+    for connector in connectors {
         for action in connector.actions() {
-            by_action.insert(action.uses, Arc::clone(&connector));
+            by_action.insert(action.uses, Arc::clone(connector));
         }
     }
     let mut all: BTreeMap<String, Question> = BTreeMap::new();
@@ -128,8 +139,8 @@ fn questions(plan: &Plan) -> Result<(BTreeMap<String, Question>, bool), Failure>
 async fn read_secrets(
     plan: &Plan,
     source: &dyn SecretSource,
-) -> Result<(BTreeMap<String, SecretString>, Vec<Row>), Failure> {
-    let names = planning::evaluator(plan)?.secrets();
+) -> Result<(BTreeMap<String, SecretString>, Vec<Row>), String> {
+    let names = evaluator(plan)?.secrets();
     let reads = names.into_iter().map(|name| async move {
         let read = tokio::time::timeout(PATIENCE, source.read(&name)).await;
         let read = read.unwrap_or_else(|_| Err(format!("it was not there within {} s", PATIENCE.as_secs())));

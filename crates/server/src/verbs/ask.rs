@@ -5,9 +5,9 @@ use std::time::Duration;
 use engine::{Command, Input, Record, Run};
 use runtime::{Clock, Fate, JournalError, Lease, Reply, Request, Settings, Store, SystemClock};
 
-use crate::execute::holder;
-use crate::failure::Failure;
-use crate::{people, planning};
+use crate::drivers::holder;
+use crate::planning::evaluator;
+use crate::verbs::VerbError;
 
 /// Time for which a driver is waited for; a live one answers within a second.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,27 +17,31 @@ const LOOKS_BEFORE_LEASE: u32 = 10;
 
 /// How a verb became an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub enum Asked {
     /// The process that drives the run has recorded it.
     OfDriver,
     /// Nobody drives the run; it is in the journal.
     InJournal,
 }
 
-/// Takes a verb on a run; the event is durable on return. The command is made from the run as it is then.
+/// Brings a verb to a run; the event is durable on return. The command is made from the run as it is then.
 ///
 /// # Errors
 /// If the run refuses it, the driver does not answer (what became of the verb is said then), or the store fails.
-pub(crate) async fn command(
+///
+/// # Cancel safety
+/// Dropping the future leaves it open whether the verb was taken.
+pub async fn ask(
     store: &dyn Store,
     name: &str,
+    actor: &str,
     reason: &str,
-    make: impl Fn(&Run) -> Result<Command, Failure>,
-) -> Result<Asked, Failure> {
+    make: impl Fn(&Run) -> Result<Command, VerbError>,
+) -> Result<Asked, VerbError> {
     loop {
         match store.acquire(name, &holder(), Settings::default().lease_ms).await {
             Ok(lease) => {
-                let recorded = record(store, &lease, reason, &make).await;
+                let recorded = record(store, &lease, actor, reason, &make).await;
                 let _ = store.release(&lease).await;
                 return recorded.map(|()| Asked::InJournal);
             }
@@ -47,7 +51,7 @@ pub(crate) async fn command(
         let run = runtime::recover(store, name, |_, _| {}).await?.run;
         let command = make(&run)?;
         let request =
-            Request { plan: run.plan().hash().to_owned(), actor: people::actor(), reason: reason.to_owned(), command };
+            Request { plan: run.plan().hash().to_owned(), actor: actor.to_owned(), reason: reason.to_owned(), command };
         if post(store, name, &request).await? {
             return Ok(Asked::OfDriver);
         }
@@ -55,7 +59,7 @@ pub(crate) async fn command(
 }
 
 /// Posts a request and waits for the answer; `false` if nobody drives the run any more and it was withdrawn.
-async fn post(store: &dyn Store, name: &str, request: &Request) -> Result<bool, Failure> {
+async fn post(store: &dyn Store, name: &str, request: &Request) -> Result<bool, VerbError> {
     let ttl = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
     let id = store.post(name, &request.encode(), ttl).await?;
     let until = tokio::time::Instant::now() + PATIENCE;
@@ -66,20 +70,8 @@ async fn post(store: &dyn Store, name: &str, request: &Request) -> Result<bool, 
         match fate {
             Fate::Answered(reply) => return answered(&reply),
             Fate::Waiting | Fate::Taken => {}
-            Fate::Withdrawn => {
-                return Err(Failure::input(
-                    "driver-silent",
-                    "the process that drives the run did not take the verb; it was withdrawn, and nothing has changed",
-                    "look at that process; `reinstate status` names it",
-                ));
-            }
-            Fate::Lost | Fate::Gone => {
-                return Err(Failure::input(
-                    "verb-unknown",
-                    "the process that drove the run ended while it had the verb; it may have been recorded or not",
-                    "look at `reinstate logs`, and take the verb again if it is not there",
-                ));
-            }
+            Fate::Withdrawn => return Err(VerbError::DriverSilent),
+            Fate::Lost | Fate::Gone => return Err(VerbError::Lost),
         }
         looks += 1;
         if fate == Fate::Waiting && looks.is_multiple_of(LOOKS_BEFORE_LEASE) && is_free(store, name).await? {
@@ -93,19 +85,15 @@ async fn post(store: &dyn Store, name: &str, request: &Request) -> Result<bool, 
     }
 }
 
-fn answered(reply: &[u8]) -> Result<bool, Failure> {
+fn answered(reply: &[u8]) -> Result<bool, VerbError> {
     match Reply::decode(reply) {
         Some(Reply::Recorded) => Ok(true),
-        Some(Reply::Refused(why)) => Err(refused(&why)),
-        None => Err(refused("the driver's answer is of another version")),
+        Some(Reply::Refused(why)) => Err(VerbError::Refused(why)),
+        None => Err(VerbError::Refused("the driver's answer is of another version".to_owned())),
     }
 }
 
-fn refused(why: &str) -> Failure {
-    Failure::input("verb-refused", why, "look at `reinstate status` and `reinstate why`; nothing has changed")
-}
-
-async fn is_free(store: &dyn Store, name: &str) -> Result<bool, Failure> {
+async fn is_free(store: &dyn Store, name: &str) -> Result<bool, VerbError> {
     Ok(store.list().await?.iter().any(|run| run.head.run == name && run.held_by.is_none()))
 }
 
@@ -113,25 +101,26 @@ async fn is_free(store: &dyn Store, name: &str) -> Result<bool, Failure> {
 async fn record(
     store: &dyn Store,
     lease: &Lease,
+    actor: &str,
     reason: &str,
-    make: &impl Fn(&Run) -> Result<Command, Failure>,
-) -> Result<(), Failure> {
+    make: &impl Fn(&Run) -> Result<Command, VerbError>,
+) -> Result<(), VerbError> {
     let recovered = runtime::recover(store, &lease.run, |_, _| {}).await?;
     let mut run = recovered.run;
     let command = make(&run)?;
-    let evaluator = planning::evaluator(run.plan())?;
+    let evaluator = evaluator(run.plan()).map_err(VerbError::Expressions)?;
     let mut group = engine::GroupWriter::default();
     let at = SystemClock.now().max(run.now());
-    let input = Input::Command { actor: people::actor(), reason: reason.to_owned(), command };
+    let input = Input::Command { actor: actor.to_owned(), reason: reason.to_owned(), command };
     let mut inputs = vec![input];
     if run.opened_at().is_none() {
-        inputs.insert(0, Input::Open { actor: people::actor() });
+        inputs.insert(0, Input::Open { actor: actor.to_owned() });
     }
     for input in inputs {
-        let events = run.decide(at, input, &evaluator).map_err(|why| refused(&why.to_string()))?;
+        let events = run.decide(at, input, &evaluator).map_err(|why| VerbError::Refused(why.to_string()))?;
         for event in events {
             let record = Record { at, event };
-            run.apply(&record).map_err(|error| Failure::trouble("run.defect", &error, "report this defect"))?;
+            run.apply(&record)?;
             group.push(&record);
         }
     }

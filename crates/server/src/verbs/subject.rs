@@ -2,10 +2,13 @@
 
 use engine::{Gate, KeyIx, NodeIx, PoolIx, Run, SiteIx, StepIx, UnitIx};
 
-use crate::failure::Failure;
+use crate::verbs::NoSubject;
 
 /// Finds a site by its ID.
-pub(crate) fn site(run: &Run, id: &str) -> Result<SiteIx, Failure> {
+///
+/// # Errors
+/// If the run has none of that name; the hint says which it has.
+pub fn site(run: &Run, id: &str) -> Result<SiteIx, NoSubject> {
     let sites = &run.plan().spec().sites;
     let known = (0..run.plan().site_count()).map(SiteIx).find(|&site| sites.id(site) == id);
     known.ok_or_else(|| {
@@ -14,31 +17,40 @@ pub(crate) fn site(run: &Run, id: &str) -> Result<SiteIx, Failure> {
             Some(site) => format!("the plan left it out: {}", site.reason),
             None => "`reinstate sites NAME` lists the run's sites".to_owned(),
         };
-        Failure::input("site-unknown", format!("{id} is no site of this run"), hint)
+        NoSubject::site(format!("{id} is no site of this run"), hint)
     })
 }
 
 /// Finds a step by its name.
-pub(crate) fn step(run: &Run, name: &str) -> Result<StepIx, Failure> {
+///
+/// # Errors
+/// If the run has none of that name; the hint says which it has.
+pub fn step(run: &Run, name: &str) -> Result<StepIx, NoSubject> {
     run.plan().steps().find(|&step| run.plan().step(step).name == name).ok_or_else(|| {
         let names: Vec<&str> = run.plan().spec().steps.iter().map(|step| step.name.as_str()).collect();
         let hint = format!("steps of the run: {}", names.join(", "));
-        Failure::input("step-unknown", format!("{name} is no step of this run"), hint)
+        NoSubject::step(format!("{name} is no step of this run"), hint)
     })
 }
 
 /// Finds a pool by its name.
-pub(crate) fn pool(run: &Run, name: &str) -> Result<PoolIx, Failure> {
+///
+/// # Errors
+/// If the run has none of that name; the hint says which it has.
+pub fn pool(run: &Run, name: &str) -> Result<PoolIx, NoSubject> {
     let pools = &run.plan().spec().pools;
     pools.iter().position(|pool| pool.name == name).map(PoolIx::from).ok_or_else(|| {
         let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
         let hint = format!("pools of the run: {}", names.join(", "));
-        Failure::input("pool-unknown", format!("{name} is no pool of this run"), hint)
+        NoSubject::pool(format!("{name} is no pool of this run"), hint)
     })
 }
 
 /// Finds a node, and the item if one is named: `STEP/KEY` or `STEP/KEY/ITEM`, `STEP` alone for a step that runs once.
-pub(crate) fn node(run: &Run, text: &str) -> Result<(NodeIx, Option<u32>), Failure> {
+///
+/// # Errors
+/// If the run has none of that name; the hint says which it has.
+pub fn node(run: &Run, text: &str) -> Result<(NodeIx, Option<u32>), NoSubject> {
     let plan = run.plan();
     let (name, rest) = text.split_once('/').unwrap_or((text, "run"));
     let step = step(run, name)?;
@@ -54,12 +66,15 @@ pub(crate) fn node(run: &Run, text: &str) -> Result<(NodeIx, Option<u32>), Failu
     });
     with_item.ok_or_else(|| {
         let hint = "name it as `why` and reports do: STEP/KEY, or STEP/KEY/ITEM for one of several items";
-        Failure::input("unit-unknown", format!("{text} is nothing of this run"), hint)
+        NoSubject::unit(format!("{text} is nothing of this run"), hint)
     })
 }
 
 /// Finds a unit: a node of one unit, or an item of a node.
-pub(crate) fn unit(run: &Run, text: &str) -> Result<UnitIx, Failure> {
+///
+/// # Errors
+/// If the run has none of that name; the hint says which it has.
+pub fn unit(run: &Run, text: &str) -> Result<UnitIx, NoSubject> {
     let (node, item) = node(run, text)?;
     let units = run.units_of(node);
     match item {
@@ -68,13 +83,16 @@ pub(crate) fn unit(run: &Run, text: &str) -> Result<UnitIx, Failure> {
         None => {
             let names: Vec<String> = units.take(5).map(|unit| run.unit_name(UnitIx(unit))).collect();
             let message = format!("{text} has several items, or none yet");
-            Err(Failure::input("unit-unknown", message, format!("name one of them: {}", names.join(", "))))
+            Err(NoSubject::unit(message, format!("name one of them: {}", names.join(", "))))
         }
     }
 }
 
 /// Finds a gate: `start`, `batch-2`, or the name of an approval's unit.
-pub(crate) fn gate(run: &Run, text: &str) -> Result<Gate, Failure> {
+///
+/// # Errors
+/// If the run has none of that name; the hint says which it has.
+pub fn gate(run: &Run, text: &str) -> Result<Gate, NoSubject> {
     let batch = text.strip_prefix("batch-").or_else(|| text.strip_prefix("batch ")).and_then(|n| n.parse::<u16>().ok());
     let gate = match (text, batch) {
         ("start", _) => Some(Gate::Start),
@@ -89,6 +107,6 @@ pub(crate) fn gate(run: &Run, text: &str) -> Result<Gate, Failure> {
         } else {
             format!("what waits for approval: {}", open.join(", "))
         };
-        Failure::input("gate-unknown", format!("{text} is no approval of this run"), hint)
+        NoSubject::gate(format!("{text} is no approval of this run"), hint)
     })
 }

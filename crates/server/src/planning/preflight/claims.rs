@@ -57,7 +57,7 @@ mod tests {
     use runtime::{Claim, Finding, Severity};
 
     use super::beyond;
-    use crate::preflight::Row;
+    use crate::planning::preflight::Row;
 
     fn row(what: &str, volume: &str, bytes: u64) -> Row {
         let claim = Claim { what: what.into(), volume: volume.into(), free: 1000, bytes };

@@ -12,7 +12,8 @@ const STEPS: usize = 4;
 
 impl Preflight {
     /// The findings as data.
-    pub(crate) fn view(&self) -> Value {
+    #[must_use]
+    pub fn view(&self) -> Value {
         json!({
             "asked": self.asked,
             "errors": self.count(Severity::Error),
@@ -29,7 +30,8 @@ impl Preflight {
     }
 
     /// The findings as a table; `all` also those that are well.
-    pub(crate) fn text(&self, all: bool) -> String {
+    #[must_use]
+    pub fn text(&self, all: bool) -> String {
         let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
         let verdict = match (errors, warnings) {
             (0, 0) => "all is well".to_owned(),

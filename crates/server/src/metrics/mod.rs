@@ -1,0 +1,7 @@
+//! What is measured of this process, as Prometheus reads it.
+
+mod attempts;
+mod text;
+
+pub use attempts::{Metrics, Watcher};
+pub(crate) use text::render;
