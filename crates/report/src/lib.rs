@@ -45,7 +45,7 @@ pub use report::{
     RemainingReport, Report, Resume, SharedFailure, SiteAudit, SiteReport, SiteTally, StepReport, StoreAudit,
     StoreSaid, UndoReport, UnitTally, Verdict, WaitingUnit, site_state,
 };
-pub use sites::{SiteView, sites};
+pub use sites::{SiteView, site_view, sites};
 pub use standing::{OpenApproval, PoolStanding, Standing, standing};
 pub use status::status_line;
 pub use text::render_text;

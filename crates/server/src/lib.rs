@@ -4,11 +4,13 @@
 //! composition root; whatever is true of a run is decided in the engine and said in the report.
 
 pub mod access;
+mod act;
 mod api;
 mod app;
 pub mod audit;
 mod drivers;
 mod home;
+mod launch;
 pub mod live;
 mod metrics;
 pub mod planning;
@@ -18,6 +20,7 @@ mod words;
 
 pub use drivers::{DriveOnceError, Drivers, Kit, Onlooker, Secrets, StartError, drive_once, holder};
 pub use home::Home;
+pub use launch::{create_run, default_run_name, is_run_name, open_run};
 pub use metrics::Metrics;
 pub use planning::preflight::Preflight;
 pub use serve::{ServeError, Served, Settings, serve};

@@ -14,9 +14,9 @@ mod sessions;
 mod tokens;
 mod who;
 
-pub(crate) use guard::{Access, guard};
+pub(crate) use guard::{Access, cookie, guard};
 pub use role::{Permission, Role};
 pub use rules::{RULES, Rule, rule_of};
-pub(crate) use sessions::{COOKIE, Sessions};
+pub(crate) use sessions::{COOKIE, LASTS as SESSION_LASTS, Sessions};
 pub use tokens::{NewToken, Token, TokenError, Tokens};
 pub use who::{Via, Who};

@@ -8,11 +8,11 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::access::Who;
-use crate::api::{Problem, events, runs};
+use crate::api::{Problem, events, launch, look, plan, report, runs, session, sites, verbs};
 use crate::app::App;
 
 /// Longest body of a request that is no plan.
@@ -35,6 +35,39 @@ pub(crate) fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(events::events))
+        .routes(routes!(look::grid))
+        .routes(routes!(look::steps))
+        .routes(routes!(look::batches))
+        .routes(routes!(look::pools))
+        .routes(routes!(look::waits))
+        .routes(routes!(look::approvals))
+        .routes(routes!(look::why))
+        .routes(routes!(report::log))
+        .routes(routes!(report::report))
+        .routes(routes!(sites::list))
+        .routes(routes!(sites::show))
+        .routes(routes!(plan::home))
+        .routes(routes!(plan::plan).layer(DefaultBodyLimit::max(plan::BODY_MAX)))
+        .routes(routes!(launch::launch))
+        .routes(routes!(launch::resume))
+        .routes(routes!(verbs::pause))
+        .routes(routes!(verbs::go_on))
+        .routes(routes!(verbs::cancel))
+        .routes(routes!(verbs::approve))
+        .routes(routes!(verbs::reject))
+        .routes(routes!(verbs::validate))
+        .routes(routes!(verbs::retry))
+        .routes(routes!(verbs::skip))
+        .routes(routes!(verbs::mark_done))
+        .routes(routes!(verbs::resolve))
+        .routes(routes!(verbs::pool_set))
+        .routes(routes!(verbs::undo))
+        .routes(routes!(verbs::quarantine))
+        .routes(routes!(verbs::exclude))
+        .routes(routes!(verbs::release))
+        .routes(routes!(verbs::adopt))
+        .routes(routes!(session::open, session::close))
+        .routes(routes!(session::audit))
         .routes(routes!(document))
         .routes(routes!(me))
         .routes(routes!(metrics))

@@ -77,7 +77,7 @@ impl Metrics {
 
     /// Counts someone who follows a stream, until the guard is dropped.
     #[must_use]
-    pub fn watcher(&self) -> Watcher {
+    pub(crate) fn watcher(&self) -> Watcher {
         self.counted.watchers.get_or_create(&Nothing {}).inc();
         Watcher { metrics: self.clone() }
     }
@@ -108,7 +108,7 @@ impl Metrics {
 
 /// Someone who follows a stream.
 #[derive(Debug)]
-pub struct Watcher {
+pub(crate) struct Watcher {
     metrics: Metrics,
 }
 

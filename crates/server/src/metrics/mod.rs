@@ -3,5 +3,6 @@
 mod attempts;
 mod text;
 
-pub use attempts::{Metrics, Watcher};
+pub use attempts::Metrics;
+pub(crate) use attempts::Watcher;
 pub(crate) use text::render;

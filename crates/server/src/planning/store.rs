@@ -10,12 +10,9 @@ const MOST: usize = 16;
 /// How long one is kept: what was looked at yesterday is looked at again.
 const LASTS: Millis = 4 * 3_600_000;
 
-/// A plan that was shown.
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    pub(crate) plan: Arc<Plan>,
-    /// Sites above which whoever launches it must type their number back.
-    pub(crate) guarded: bool,
+#[derive(Debug)]
+struct Shown {
+    plan: Arc<Plan>,
     at: Millis,
 }
 
@@ -26,7 +23,7 @@ pub(crate) struct ShownPlans {
 }
 
 impl ShownPlans {
-    pub(crate) fn keep(&self, plan: Arc<Plan>, guarded: bool, now: Millis) {
+    pub(crate) fn keep(&self, plan: Arc<Plan>, now: Millis) {
         let mut plans = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
         plans.retain(|_, shown| now - shown.at < LASTS);
         if plans.len() >= MOST
@@ -34,14 +31,15 @@ impl ShownPlans {
         {
             plans.remove(&oldest);
         }
-        plans.insert(plan.hash().to_owned(), Shown { plan, guarded, at: now });
+        plans.insert(plan.hash().to_owned(), Shown { plan, at: now });
     }
 
     /// The plan of a hash, which may be given by its first 8 characters or more.
-    pub(crate) fn of(&self, hash: &str, now: Millis) -> Option<Shown> {
+    pub(crate) fn of(&self, hash: &str, now: Millis) -> Option<Arc<Plan>> {
         let plans = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = plans.iter().filter(|(known, _)| hash.len() >= 8 && known.starts_with(hash));
-        let shown = found.next().map(|(_, shown)| shown.clone());
-        shown.filter(|shown| found.next().is_none() && now - shown.at < LASTS)
+        let good = |shown: &Shown| now - shown.at < LASTS;
+        let mut found = plans.iter().filter(|(known, shown)| hash.len() >= 8 && known.starts_with(hash) && good(shown));
+        let plan = found.next().map(|(_, shown)| shown.plan.clone());
+        plan.filter(|_| found.next().is_none())
     }
 }

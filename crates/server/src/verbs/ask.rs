@@ -52,14 +52,20 @@ pub async fn ask(
         let command = make(&run)?;
         let request =
             Request { plan: run.plan().hash().to_owned(), actor: actor.to_owned(), reason: reason.to_owned(), command };
-        if post(store, name, &request).await? {
+        if deliver(store, name, &request).await? {
             return Ok(Asked::OfDriver);
         }
     }
 }
 
-/// Posts a request and waits for the answer; `false` if nobody drives the run any more and it was withdrawn.
-async fn post(store: &dyn Store, name: &str, request: &Request) -> Result<bool, VerbError> {
+/// Posts a request to whoever drives a run and waits for the answer; `false` if nobody does any more and it was withdrawn.
+///
+/// # Errors
+/// As for [`ask`].
+///
+/// # Cancel safety
+/// Dropping the future leaves it open whether the verb was taken.
+pub(crate) async fn deliver(store: &dyn Store, name: &str, request: &Request) -> Result<bool, VerbError> {
     let ttl = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
     let id = store.post(name, &request.encode(), ttl).await?;
     let until = tokio::time::Instant::now() + PATIENCE;

@@ -9,6 +9,7 @@ pub mod subject;
 mod trouble;
 mod verb;
 
+pub(crate) use ask::deliver;
 pub use ask::{Asked, ask};
 pub use sites::{hold_again, hold_own_sites};
 pub use trouble::{NoSubject, REASON_MAX, VerbError};

@@ -80,7 +80,7 @@ pub enum VerbError {
 }
 
 /// Longest reason in characters; it stands in the journal for ever.
-pub const REASON_MAX: usize = 400;
+pub const REASON_MAX: usize = 2_000;
 
 impl VerbError {
     /// Returns the stable code.

@@ -117,8 +117,20 @@ impl Verb {
         }
     }
 
+    /// Whether it can be taken at all, whatever the run.
+    pub(crate) fn is_sound(&self, reason: &str) -> Result<(), VerbError> {
+        if reason.trim().is_empty() || reason.chars().count() > REASON_MAX {
+            return Err(VerbError::NoReason);
+        }
+        if let Self::MarkDone { outputs: Some(text), .. } = self {
+            let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+            object.map_err(|_| VerbError::Outputs)?;
+        }
+        Ok(())
+    }
+
     /// The command for a run as it is now; an adoption is made of two runs and has none.
-    fn command(&self, run: &Run) -> Result<Command, VerbError> {
+    pub(crate) fn command(&self, run: &Run) -> Result<Command, VerbError> {
         Ok(match self {
             Self::Pause => Command::Pause,
             Self::Continue => Command::Continue,
@@ -167,13 +179,7 @@ impl Verb {
 /// # Cancel safety
 /// Dropping the future leaves it open whether the verb was taken.
 pub async fn take(store: &dyn Store, name: &str, actor: &str, reason: &str, verb: &Verb) -> Result<Asked, VerbError> {
-    if reason.trim().is_empty() || reason.chars().count() > REASON_MAX {
-        return Err(VerbError::NoReason);
-    }
-    if let Verb::MarkDone { outputs: Some(text), .. } = verb {
-        let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
-        object.map_err(|_| VerbError::Outputs)?;
-    }
+    verb.is_sound(reason)?;
     if let Verb::Adopt { site, from } = verb {
         return adopt(store, name, (actor, reason), (site, from)).await;
     }
