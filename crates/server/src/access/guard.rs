@@ -56,7 +56,7 @@ impl Access {
     /// Finds out who sent a token, with a limit to guesses.
     pub(crate) fn of_token(&self, sent: &str, from: IpAddr) -> Result<Who, Problem> {
         let caller = from.to_string();
-        self.failed.empty(&caller).map_err(|wait| Problem::too_often(wait))?;
+        self.failed.empty(&caller).map_err(Problem::too_often)?;
         match self.tokens.find(sent, SystemClock.now()) {
             Ok(Some(token)) => Ok(Who { name: token.name, role: token.role, from, via: Via::Token(token.id) }),
             Ok(None) => {
@@ -95,7 +95,7 @@ impl Access {
             return Err(Problem::new(StatusCode::FORBIDDEN, "host-foreign", fact, "use localhost or 127.0.0.1"));
         }
         let Some(path) = path else {
-            self.asked.take(&from.to_string()).map_err(|wait| Problem::too_often(wait))?;
+            self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
             return Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "no-such-path",
@@ -104,7 +104,7 @@ impl Access {
             ));
         };
         let Some(rule) = rule_of(method, path) else {
-            self.asked.take(&from.to_string()).map_err(|wait| Problem::too_often(wait))?;
+            self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
             let fact = "this path has no such method";
             return Err(Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -119,7 +119,7 @@ impl Access {
             Via::Token(id) | Via::Session(id) => id.clone(),
             Via::Here | Via::Nobody => from.to_string(),
         };
-        self.asked.take(&caller).map_err(|wait| Problem::too_often(wait))?;
+        self.asked.take(&caller).map_err(Problem::too_often)?;
         let changes = !matches!(*method, Method::GET | Method::HEAD);
         if changes && !origin::is_own(headers, uri, matches!(who.via, Via::Session(_))) {
             let fact = "the request comes from a page of another site, or does not say from where";

@@ -62,27 +62,25 @@ impl Stream {
         if let Some(rest) = self.rest.take() {
             return Some(rest);
         }
-        loop {
-            if self.checked.elapsed() >= CHECKED {
-                if !self.app.access.still(&self.who) {
-                    return None;
-                }
-                self.checked = Instant::now();
+        if self.checked.elapsed() >= CHECKED {
+            if !self.app.access.still(&self.who) {
+                return None;
             }
-            tokio::select! {
-                () = self.app.stop.cancelled() => return None,
-                view = self.watch.next() => {
-                    let view = view?;
-                    // Sites are known once the journal has been read.
-                    if view.snapshot.reading.is_none() {
-                        self.rest = view.sites_event(self.seen);
-                        self.seen = Some(view.number);
-                    }
-                    return Some(view.run_event());
+            self.checked = Instant::now();
+        }
+        tokio::select! {
+            () = self.app.stop.cancelled() => None,
+            view = self.watch.next() => {
+                let view = view?;
+                // Sites are known once the journal has been read.
+                if view.snapshot.reading.is_none() {
+                    self.rest = view.sites_event(self.seen);
+                    self.seen = Some(view.number);
                 }
-                // A comment, so that whatever lies between does not take the stream for dead.
-                () = tokio::time::sleep(CHECKED) => return Some(Bytes::from_static(b":\n\n")),
+                Some(view.run_event())
             }
+            // A comment, so that whatever lies between does not take the stream for dead.
+            () = tokio::time::sleep(CHECKED) => Some(Bytes::from_static(b":\n\n")),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::live::{SiteLetter, View};
 
 async fn view(app: &App, run: &str) -> Result<Arc<View>, Problem> {
-    Ok(app.followers.watch(run).await?.caught_up().await?)
+    Ok(app.followers.watch(run).await?.fresh().await?)
 }
 
 fn written(value: &impl Serialize) -> Response {
@@ -99,7 +99,7 @@ pub(crate) async fn approvals(
     At(run): At<String>,
 ) -> Result<Json<Vec<Approval>>, Problem> {
     let mut watch = app.followers.watch(&run).await?;
-    watch.caught_up().await?;
+    watch.fresh().await?;
     Ok(Json(watch.ask(approvals_of).await?))
 }
 
@@ -119,7 +119,7 @@ fn approvals_of(fold: &Fold) -> Vec<Approval> {
         gate: report::gate_word(run, request.gate),
         from: request.approval.from.clone(),
         people: members(&request.approval.from),
-        needed: request.approval.min.max(1).into(),
+        needed: request.approval.min.max(1),
         approved_by: request.approved_by.iter().map(ToString::to_string).collect(),
         since: report::stamp(request.since),
         lapses: request.due.map(report::stamp),
@@ -147,7 +147,7 @@ pub(crate) async fn why(
     Asked(about): Asked<About>,
 ) -> Result<Json<Vec<String>>, Problem> {
     let mut watch = app.followers.watch(&run).await?;
-    watch.caught_up().await?;
+    watch.fresh().await?;
     let typed = Typed { run, store: Some(app.place.clone()) };
     let told = watch.ask(move |fold| report::why(fold.run(), &about.subject, SystemClock.now(), &typed)).await?;
     let lines = told.map_err(|error| {

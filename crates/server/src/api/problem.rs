@@ -133,7 +133,7 @@ impl From<VerbError> for Problem {
             VerbError::Refused(_) | VerbError::NotReleased { .. } => StatusCode::CONFLICT,
             _ => match error.code() {
                 "journal-no-such-run" => StatusCode::NOT_FOUND,
-                "journal-site-held" | "journal-held" => StatusCode::CONFLICT,
+                "journal-site-held" | "journal-held" | "journal-exists" => StatusCode::CONFLICT,
                 _ => StatusCode::SERVICE_UNAVAILABLE,
             },
         };

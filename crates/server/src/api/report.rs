@@ -58,7 +58,7 @@ pub(crate) async fn report(
     Asked(Formed { format }): Asked<Formed>,
 ) -> Result<Response, Problem> {
     let mut watch = app.followers.watch(&run).await?;
-    watch.caught_up().await?;
+    watch.fresh().await?;
     let _permit = app.large.acquire().await;
     let fold = watch.fold().await?;
     let made = tokio::task::spawn_blocking(move || {

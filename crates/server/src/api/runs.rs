@@ -83,7 +83,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Asked(page): Asked<Page>) 
 #[utoipa::path(get, path = "/api/v1/runs/{run}", tag = "runs", params(("run" = String, Path, description = "Name of the run")),
     responses((status = 200, body = Object), (status = "default", body = Problem)))]
 pub(crate) async fn show(State(app): State<Arc<App>>, At(run): At<String>) -> Result<Response, Problem> {
-    let view = app.followers.watch(&run).await?.caught_up().await?;
+    let view = app.followers.watch(&run).await?.fresh().await?;
     Ok(json(view.json()))
 }
 

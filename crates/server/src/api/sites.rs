@@ -52,7 +52,7 @@ pub(crate) async fn list(
         return Err(Problem::input("sites-state", fact, format!("use one of {}", states.join(", "))).at("state"));
     }
     let mut watch = app.followers.watch(&run).await?;
-    watch.caught_up().await?;
+    watch.fresh().await?;
     let page = watch.ask(move |fold| page(fold, &wanted)).await?;
     Ok(runs::json(page.to_string()))
 }
@@ -95,7 +95,7 @@ pub(crate) async fn show(
     At((run, site)): At<(String, String)>,
 ) -> Result<Response, Problem> {
     let mut watch = app.followers.watch(&run).await?;
-    watch.caught_up().await?;
+    watch.fresh().await?;
     let typed = Typed { run, store: Some(app.place.clone()) };
     let detail = watch.ask(move |fold| {
         let site = subject::site(fold.run(), &site)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use report::Fold;
 use runtime::{Clock, JournalError, RecoverError, Store, SystemClock, Tail};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::live::forecasts::{Forecasts, SHARE};
@@ -21,15 +21,20 @@ use crate::words::chain;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 /// Time between two looks at who drives.
 const BETWEEN_LEASES: Duration = Duration::from_secs(1);
-/// Least time between two views; longer for plans that take long to count.
+/// Least time between two views while somebody looks; longer for plans that take long to count.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(100);
-/// The same while nobody looks.
+/// The same while nobody does.
 const BETWEEN_UNSEEN: Duration = Duration::from_secs(5);
 /// Events of note that are kept.
 const EVENTS: usize = 500;
 
-/// A question to the fold; asked between two pages of the journal, once its end has been reached.
-pub type Question = Box<dyn FnOnce(&Fold) + Send>;
+/// What is asked of a follower; seen to between two pages of the journal, once its end has been reached.
+pub enum Question {
+    /// A question to the fold.
+    Fold(Box<dyn FnOnce(&Fold) + Send>),
+    /// A view of what the journal holds now, if there is anything new; answered when it is published.
+    View(oneshot::Sender<()>),
+}
 
 /// Follows one run.
 pub struct Follower {
@@ -45,7 +50,9 @@ pub struct Follower {
     caught_up: bool,
     /// Whether the fold has moved since it was last gathered.
     moved: bool,
-    gather_at: Instant,
+    /// When the last view was published, and how long it took to make.
+    published: Option<(Instant, Duration)>,
+    between: Duration,
     lease_at: Instant,
     forecasts: Forecasts,
     questions: Option<mpsc::UnboundedReceiver<Question>>,
@@ -77,7 +84,8 @@ impl Follower {
             groups: 0,
             caught_up: false,
             moved: true,
-            gather_at: now,
+            published: None,
+            between: BETWEEN_VIEWS,
             lease_at: now,
             forecasts: Forecasts::new(),
             questions: None,
@@ -88,6 +96,13 @@ impl Follower {
     #[must_use]
     pub fn asked(mut self, questions: mpsc::UnboundedReceiver<Question>) -> Self {
         self.questions = Some(questions);
+        self
+    }
+
+    /// Has views published not more often than this.
+    #[must_use]
+    pub fn paced(mut self, between: Duration) -> Self {
+        self.between = between;
         self
     }
 
@@ -113,7 +128,8 @@ impl Follower {
         loop {
             let more = self.look(&wake).await?;
             self.forecast();
-            if self.moved && Instant::now() >= self.gather_at {
+            let watched = out.receiver_count() > 1 || !self.caught_up;
+            if self.moved && self.is_due(if watched { self.between } else { BETWEEN_UNSEEN }) {
                 self.publish(&out);
             }
             if more {
@@ -122,12 +138,17 @@ impl Follower {
             if out.is_closed() || leave(&self.known) {
                 return Ok(());
             }
-            self.pause(&out, &wake).await;
+            self.pause(&out, &wake).await?;
         }
     }
 
+    /// Whether the next view may be published, after this time at least.
+    fn is_due(&self, least: Duration) -> bool {
+        self.published.is_none_or(|(at, cost)| at.elapsed() >= (cost * SHARE).max(least))
+    }
+
     /// Waits for the next look: until it is time, or somebody wants something.
-    async fn pause(&mut self, out: &watch::Sender<Arc<View>>, wake: &Notify) {
+    async fn pause(&mut self, out: &watch::Sender<Arc<View>>, wake: &Notify) -> Result<(), RecoverError> {
         let question = async {
             match &mut self.questions {
                 Some(questions) if self.caught_up => questions.recv().await,
@@ -138,19 +159,30 @@ impl Follower {
             () = tokio::time::sleep(BETWEEN_LOOKS) => {}
             () = wake.notified() => self.lease_at = Instant::now(),
             () = out.closed() => {}
-            Some(question) = question => self.answer(question),
+            Some(question) = question => self.answer(question, out, wake).await?,
         }
+        Ok(())
     }
 
-    /// Answers a question, and those that came with it.
-    fn answer(&mut self, first: Question) {
-        tokio::task::block_in_place(|| {
-            let mut question = Some(first);
-            while let Some(asked) = question {
-                asked(&self.fold);
-                question = self.questions.as_mut().and_then(|questions| questions.try_recv().ok());
+    /// Answers a question.
+    async fn answer(
+        &mut self,
+        question: Question,
+        out: &watch::Sender<Arc<View>>,
+        wake: &Notify,
+    ) -> Result<(), RecoverError> {
+        match question {
+            Question::Fold(asked) => tokio::task::block_in_place(|| asked(&self.fold)),
+            Question::View(told) => {
+                while self.look(wake).await? {}
+                // Not more often than its cost allows, whoever asks.
+                if self.moved && self.is_due(Duration::ZERO) {
+                    self.publish(out);
+                }
+                let _ = told.send(());
             }
-        });
+        }
+        Ok(())
     }
 
     /// Reads a page; says whether there may be more.
@@ -165,13 +197,15 @@ impl Follower {
             Err(error) => return Err(error),
         };
         self.trouble(None);
-        if read.is_empty() && !self.caught_up {
-            (self.caught_up, self.moved) = (true, true);
-        }
+        // A journal that grows all the time has an end all the same.
+        let more = read.len() >= Tail::PAGE as usize;
         if !read.is_empty() {
             tokio::task::block_in_place(|| self.push(&read))?;
         }
-        Ok(!read.is_empty())
+        if !more && !self.caught_up {
+            (self.caught_up, self.moved) = (true, true);
+        }
+        Ok(more)
     }
 
     async fn read(&mut self) -> Result<Vec<(u64, Vec<engine::Record>)>, RecoverError> {
@@ -231,8 +265,7 @@ impl Follower {
         let same = grid == *before.grid;
         let grid = if same { before.grid.clone() } else { Arc::new(grid) };
         let view = View::after(&before, self.known.clone(), grid);
-        let least = if out.receiver_count() > 1 || !self.caught_up { BETWEEN_VIEWS } else { BETWEEN_UNSEEN };
-        self.gather_at = Instant::now() + (begun.elapsed() * SHARE).max(least);
+        self.published = Some((Instant::now(), begun.elapsed()));
         out.send_replace(Arc::new(view));
     }
 

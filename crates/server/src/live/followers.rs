@@ -13,6 +13,8 @@ use crate::live::follow::{Follower, Question};
 use crate::live::snapshot::Snapshot;
 use crate::live::view::View;
 
+/// Least time between two views of a run: the eye wants no more, and each goes to everybody who looks.
+const BETWEEN_VIEWS: Duration = Duration::from_millis(250);
 /// Time for which a follower that nobody looks at is kept: whoever looks once often looks again.
 const LINGER: Duration = Duration::from_secs(60);
 
@@ -170,7 +172,7 @@ impl Followers {
         tokio::spawn(async move {
             let mut unseen_since = None;
             let leave = |_: &Snapshot| followers.leaves(&name, &mut unseen_since);
-            let followed = follower.asked(questions).follow(publish, wake, leave).await;
+            let followed = follower.asked(questions).paced(BETWEEN_VIEWS).follow(publish, wake, leave).await;
             if let Err(error) = followed {
                 tracing::error!(run = name, error = &error as &dyn std::error::Error, "a run cannot be followed");
                 followers.table().followed.remove(&name);
@@ -253,6 +255,21 @@ impl Watch {
         view.map(|view| view.clone()).map_err(|_| ended())
     }
 
+    /// The run as its journal has it now, or as of a moment ago: views are made a few times a second at most.
+    ///
+    /// # Errors
+    /// If the follower ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn fresh(&mut self) -> Result<Arc<View>, LiveError> {
+        let (tell, told) = oneshot::channel();
+        if self.questions.send(Question::View(tell)).is_ok() {
+            let _ = told.await;
+        }
+        self.caught_up().await
+    }
+
     /// Asks the fold of the run, at the journal's newest end that is known; answered between two pages of the journal.
     /// `answer` should take milliseconds: everybody who looks at the run waits for it. What takes longer works on a clone of
     /// the fold ([`Watch::fold`]).
@@ -268,9 +285,9 @@ impl Watch {
     ) -> Result<T, LiveError> {
         let ended = || LiveError::Ended { run: self.run.clone() };
         let (tell, told) = oneshot::channel();
-        let question: Question = Box::new(move |fold| {
+        let question = Question::Fold(Box::new(move |fold| {
             let _ = tell.send(answer(fold));
-        });
+        }));
         self.questions.send(question).map_err(|_| ended())?;
         told.await.map_err(|_| ended())
     }

@@ -82,8 +82,8 @@ impl Metrics {
         Watcher { metrics: self.clone() }
     }
 
-    /// Counts what became durable of a run.
-    pub fn committed(&self, _run: &str, records: &[Record]) {
+    /// Counts what became durable.
+    pub fn committed(&self, records: &[Record]) {
         if let Some(last) = records.last() {
             let ms = SystemClock.now().saturating_sub(last.at).max(0);
             self.counted.commit_seconds.observe(ms as f64 / 1_000.0);
