@@ -85,7 +85,7 @@ impl Home {
 
 /// A daemon that runs.
 pub struct Daemon<'a> {
-    pub home: &'a Home,
+    home: &'a Home,
     pub address: String,
     child: Child,
 }
@@ -138,7 +138,7 @@ impl<'a> Daemon<'a> {
     /// Posts what must be done.
     pub fn done(&self, token: &str, path: &str, body: &Value) -> Value {
         let answer = self.post(token, path, body);
-        assert_eq!(answer.status, 200, "{path} {body}: {answer:?}");
+        assert_eq!(answer.status, 200, "{path} {body}: {answer:?}\n{}", log_of(&self.home.path("")));
         answer.json()
     }
 

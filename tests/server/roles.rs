@@ -48,6 +48,8 @@ fn every_route_refuses_everybody_who_may_not() {
     assert!(refused >= 60, "{refused}");
     let unknown: Vec<&str> = RULES
         .iter()
+        // Pages are no part of the document.
+        .filter(|rule| rule.path.starts_with("/api/"))
         .filter(|rule| !operations.iter().any(|(method, path)| rule.method == method.as_str() && path == rule.path))
         .map(|rule| rule.path)
         .collect();

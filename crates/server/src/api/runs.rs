@@ -31,6 +31,8 @@ pub(crate) struct RunRow {
     driven_by: Option<String>,
     /// Whether this process does.
     driven_here: bool,
+    /// Why this process could not drive it any further.
+    trouble: Option<String>,
     /// How it stands; `null` while nobody has looked at it since the daemon started: `GET` of the run does.
     state: Option<String>,
     /// Sites in all.
@@ -64,6 +66,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Asked(page): Asked<Page>) 
         let of = view.map(|view| &view.snapshot);
         RunRow {
             driven_here: app.drivers.drives(&run.head.run),
+            trouble: app.drivers.trouble(&run.head.run).map(|trouble| ::report::plain(&trouble)),
             plan: run.head.plan_hash,
             created_at: ::report::stamp(run.head.created_at),
             driven_by: run.held_by,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use runtime::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,9 +46,10 @@ pub(crate) async fn open(
     let token = app.access.tokens.good(id, now).ok().flatten();
     let token = token.ok_or_else(|| Problem::unauthorised("the token was revoked"))?;
     let name = app.access.sessions.open(id, token.expires_at, now).ok_or_else(Problem::defect)?;
-    let mut response = Json(Me { name: who.name, role: who.role }).into_response();
+    let mut response = Json(Me { name: who.name.clone(), role: who.role }).into_response();
     response.headers_mut().insert(header::SET_COOKIE, set_cookie(&name, SESSION_LASTS / 1_000, app.secure)?);
-    Ok(response)
+    // The guard knows nobody here: the route is open.
+    Ok(app.recorded(&who, &Method::POST, "/session", response).await)
 }
 
 /// Ends the session of the cookie; whoever has none is told the same.

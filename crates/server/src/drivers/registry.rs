@@ -3,7 +3,7 @@
 //! Each has a task, a launcher and a lease of its own, so that a run that waits for a slow system, or for the disk, holds
 //! no other up; what they share of the estate is divided by the store's shared pools.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,15 +47,22 @@ struct Shared {
     metrics: Metrics,
     stop: CancellationToken,
     tasks: TaskTracker,
-    driven: Mutex<BTreeMap<String, Option<String>>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    driven: BTreeSet<String>,
+    /// Why runs could not be driven any further; forgotten when they are driven again.
+    troubles: BTreeMap<String, String>,
 }
 
 impl Drivers {
     /// Drives nothing yet. Cancelling `stop` has every drive end cleanly.
     #[must_use]
     pub fn new(kit: Kit, followers: Followers, metrics: Metrics, stop: CancellationToken) -> Self {
-        let (tasks, driven) = (TaskTracker::new(), Mutex::default());
-        Self { shared: Arc::new(Shared { kit, followers, metrics, stop, tasks, driven }) }
+        let (tasks, table) = (TaskTracker::new(), Mutex::default());
+        Self { shared: Arc::new(Shared { kit, followers, metrics, stop, tasks, table }) }
     }
 
     /// What runs are driven with.
@@ -72,9 +79,12 @@ impl Drivers {
         if self.shared.stop.is_cancelled() {
             return Err(StartError::Stopping);
         }
-        if self.driven().insert(run.to_owned(), None).is_some() {
+        let mut table = self.shared.table();
+        if !table.driven.insert(run.to_owned()) {
             return Err(StartError::Driven);
         }
+        table.troubles.remove(run);
+        drop(table);
         let (shared, name, actor) = (self.shared.clone(), run.to_owned(), actor.to_owned());
         self.shared.tasks.spawn(async move { shared.drive(name, actor).await });
         Ok(())
@@ -83,7 +93,13 @@ impl Drivers {
     /// Whether this process drives a run.
     #[must_use]
     pub fn drives(&self, run: &str) -> bool {
-        self.driven().contains_key(run)
+        self.shared.table().driven.contains(run)
+    }
+
+    /// Why a run could not be driven any further, since it was last driven here.
+    #[must_use]
+    pub fn trouble(&self, run: &str) -> Option<String> {
+        self.shared.table().troubles.get(run).cloned()
     }
 
     /// Waits until every drive has ended; they do once `stop` is cancelled. Not longer than `patience`.
@@ -94,26 +110,30 @@ impl Drivers {
         self.shared.tasks.close();
         let _ = tokio::time::timeout(patience, self.shared.tasks.wait()).await;
     }
-
-    fn driven(&self) -> MutexGuard<'_, BTreeMap<String, Option<String>>> {
-        self.shared.driven.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Shared {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn drive(self: Arc<Self>, name: String, actor: String) {
         self.followers.driven(&name, true);
         // Whoever looks later finds the run folded.
         if let Err(error) = self.followers.watch(&name).await {
             tracing::warn!(run = name, %error, "the run cannot be followed");
         }
-        self.drive_to_its_end(&name, &actor).await;
+        let trouble = self.drive_to_its_end(&name, &actor).await.err();
         self.followers.driven(&name, false);
-        self.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        let mut table = self.table();
+        table.driven.remove(&name);
+        table.troubles.extend(trouble.map(|trouble| (name.clone(), trouble)));
+        drop(table);
         self.followers.nudge(&name);
     }
 
-    async fn drive_to_its_end(&self, name: &str, actor: &str) {
+    /// Drives a run for as long as there is something to drive; says why it could not go on.
+    async fn drive_to_its_end(&self, name: &str, actor: &str) -> Result<(), String> {
         let mut pause = FIRST_PAUSE;
         loop {
             let settings = Settings { wait: FOR_EVER, ..Settings::default() };
@@ -122,20 +142,20 @@ impl Shared {
             let error = match driven {
                 Ok((DriveEnd::Ended(end), _)) => {
                     tracing::info!(run = name, ?end, "the run ended");
-                    return;
+                    return Ok(());
                 }
-                Ok((DriveEnd::WaitsForOperator | DriveEnd::Stopped, _)) => return,
+                Ok((DriveEnd::WaitsForOperator | DriveEnd::Stopped, _)) => return Ok(()),
                 Err(error) => error,
             };
             let text = chain(&error);
             if !passes(&error) {
                 tracing::error!(run = name, error = text, "the run cannot be driven");
-                return;
+                return Err(text);
             }
             tracing::warn!(run = name, error = text, pause_s = pause.as_secs(), "the drive is begun again");
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
-                () = self.stop.cancelled() => return,
+                () = self.stop.cancelled() => return Ok(()),
             }
         }
     }
