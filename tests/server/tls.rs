@@ -3,14 +3,37 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use reinstate_tests::process::expect;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::daemon::{Daemon, Home};
 
 fn file(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("server").join(name).display().to_string()
+}
+
+/// Sends a request by TLS to whoever proves to be `localhost`, and gives all that comes back.
+fn by_tls(address: &str, request: &str) -> String {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(file("certificate.pem")).expect("a certificate")).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_root_certificates(roots).with_no_client_auth();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let mut tls = connector.connect("localhost".try_into().expect("a name"), stream).await.expect("a handshake");
+        tls.write_all(request.as_bytes()).await.expect("it reads");
+        let mut answer = Vec::new();
+        let _ = tls.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    })
 }
 
 #[test]
@@ -19,32 +42,10 @@ fn it_speaks_tls_and_nothing_else() {
     let token = home.token("mia", "viewer");
     let daemon =
         Daemon::start_with(&home, &["--tls-cert", &file("certificate.pem"), "--tls-key", &file("key.pem")], &[]);
-    let connect = [
-        "s_client",
-        "-quiet",
-        "-verify_return_error",
-        "-connect",
-        &daemon.address,
-        "-CAfile",
-        &file("certificate.pem"),
-    ];
-    let mut client = Command::new("openssl")
-        .args(connect)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("openssl starts");
-    let request = format!(
-        "GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
-    );
-    client.stdin.as_mut().expect("a pipe").write_all(request.as_bytes()).expect("it reads");
-    let output = client.wait_with_output().expect("it ends");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        text.starts_with("HTTP/1.1 200") && text.contains("\"mia\"") && text.contains("strict-transport-security"),
-        "{text}"
-    );
+    let head = "GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+    let text = by_tls(&daemon.address, &format!("{head}Authorization: Bearer {token}\r\n\r\n"));
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("\"mia\""), "{text}");
+    assert!(text.contains("strict-transport-security"), "{text}");
     let mut plain = TcpStream::connect(&daemon.address).expect("it listens");
     plain.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
     let mut answer = Vec::new();

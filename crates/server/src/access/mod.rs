@@ -2,7 +2,7 @@
 //!
 //! Who someone is comes from a token, from a session that a token has opened, or, while there is no token at all, from
 //! being on this machine. A provider of identities (OIDC) would be a further way to open a session: it ends in
-//! [`Sessions::open`] like a token does, and nothing else of this module would change.
+//! `Sessions::open` like a token does, and nothing else of this module would change.
 
 mod guard;
 mod limits;

@@ -36,7 +36,7 @@ pub enum Question {
     View(oneshot::Sender<()>),
 }
 
-/// Follows one run.
+/// Follows one run. Folding takes a processor for a while: it wants a runtime of several threads.
 pub struct Follower {
     store: Arc<dyn Store>,
     tail: Tail,
