@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod audited;
+mod browser;
 mod client;
 mod daemon;
 mod flow;
 mod fuzz;
 mod killed;
+mod pages;
 mod people;
 mod roles;
 mod secrets;

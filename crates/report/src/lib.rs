@@ -26,7 +26,7 @@ mod typed;
 mod why;
 
 pub use amendment::amendment_lines;
-pub use duration::{clock, span, stamp};
+pub use duration::{clock, grouped, span, stamp};
 pub use escape::plain;
 pub use events::{event_json, event_line, event_subject, noted, sites_of, what_follows};
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, new_id_steps, settles_undo, told};

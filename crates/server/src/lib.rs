@@ -13,6 +13,7 @@ mod home;
 mod launch;
 pub mod live;
 mod metrics;
+mod pages;
 pub mod planning;
 mod serve;
 pub mod verbs;

@@ -166,7 +166,7 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, mut request: Request, nex
             if let (true, Some(who), "role-missing") = (changes, known, problem.code()) {
                 return app.recorded(&who, &method, &target, problem.into_response()).await;
             }
-            return problem.into_response();
+            return crate::pages::turned_away(&request, &problem).unwrap_or_else(|| problem.into_response());
         }
     };
     request.extensions_mut().insert(who.clone());

@@ -76,3 +76,20 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
         }
     }
 }
+
+/// A form as a browser sends it.
+pub(crate) struct Filled<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Filled<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Form::<T>::from_request(request, state).await {
+            Ok(axum::extract::Form(filled)) => Ok(Self(filled)),
+            Err(rejection) => {
+                let fact = crate::words::chain(&rejection);
+                Err(Problem::new(rejection.status(), "form", fact, "go back and fill the form in again").at("body"))
+            }
+        }
+    }
+}

@@ -24,24 +24,24 @@ use crate::planning::preflight::Preflight;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Launching {
     /// Hash of the plan that was looked at, or its first 8 characters or more.
-    plan: String,
+    pub(crate) plan: String,
     /// The number of its sites, typed back by whoever launches it.
-    count: u32,
+    pub(crate) count: u32,
     /// Name of the run; the runbook's and the time if it is left out.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Whether the estate is not asked first whether the plan can work.
     #[serde(default)]
-    no_preflight: bool,
+    pub(crate) no_preflight: bool,
     /// Whether sites that another run holds are left out.
     #[serde(default)]
-    skip_held: bool,
+    pub(crate) skip_held: bool,
 }
 
 /// A run that was launched.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Launched {
     /// Its name.
-    run: String,
+    pub(crate) run: String,
     /// Hash of its plan.
     plan: String,
     /// Whether it waits for somebody else's approval before it starts.
@@ -63,7 +63,7 @@ pub(crate) async fn launch(
     acted(what, launched.await.unwrap_or_else(|_| Err(Problem::defect())).map(Json))
 }
 
-async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Result<Launched, Problem> {
+pub(crate) async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Result<Launched, Problem> {
     let now = SystemClock.now();
     let plan = app.plans.of(&asked.plan, now).ok_or_else(|| {
         Problem::conflict("plan-unknown", "no plan of that hash was shown lately", "plan again, and look at it")
@@ -123,7 +123,7 @@ pub(crate) async fn resume(
     acted(what, resumed(&app, &who, run).await.map(Json))
 }
 
-async fn resumed(app: &Arc<App>, who: &Who, run: String) -> Result<Resumed, Problem> {
+pub(crate) async fn resumed(app: &Arc<App>, who: &Who, run: String) -> Result<Resumed, Problem> {
     let list = app.drivers.kit().store.list().await?;
     let Some(known) = list.into_iter().find(|known| known.head.run == run) else {
         let fact = format!("there is no run `{}`", report::plain(&run));

@@ -1,7 +1,7 @@
 //! The HTTP API: handlers, what they take and give, and the document of it all.
 
 mod acted;
-mod body;
+pub(crate) mod body;
 mod events;
 mod launch;
 mod look;
@@ -14,5 +14,8 @@ mod session;
 mod sites;
 mod verbs;
 
+pub(crate) use launch::{Launching, launched, resumed};
+pub(crate) use plan::{BODY_MAX as PLAN_MAX, Given, Planning, Shown, show};
 pub(crate) use problem::{Code, Problem, Told};
 pub(crate) use routes::routes;
+pub(crate) use session::{opened, set_cookie};

@@ -40,29 +40,29 @@ pub(crate) async fn home(State(app): State<Arc<App>>) -> Json<Shelves> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Given {
     /// Name of a file; with `text`, the name by which findings call it.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The text itself.
-    text: Option<String>,
+    pub(crate) text: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Planning {
     /// The runbook.
-    runbook: Given,
+    pub(crate) runbook: Given,
     /// The estate. To send a text takes the role admin: an estate says who approves, and what secrets are read.
-    estate: Given,
+    pub(crate) estate: Given,
     /// The site list, CSV or JSON.
-    sites: Given,
+    pub(crate) sites: Given,
     /// Values of inputs, by name.
     #[serde(default)]
-    inputs: BTreeMap<String, String>,
+    pub(crate) inputs: BTreeMap<String, String>,
     /// Reasons for leaving sites out, by ID.
     #[serde(default)]
-    exclude: BTreeMap<String, String>,
+    pub(crate) exclude: BTreeMap<String, String>,
     /// Whether the estate is asked, reading only, whether the plan can work.
     #[serde(default)]
-    preflight: bool,
+    pub(crate) preflight: bool,
 }
 
 /// A plan, or why there is none.
@@ -70,18 +70,18 @@ pub(crate) struct Planning {
 pub(crate) struct Shown {
     /// The plan: hash, batches, steps with their units, what cannot be taken back, forecast. `null` if there is none.
     #[schema(value_type = Option<Object>)]
-    plan: Option<Value>,
+    pub(crate) plan: Option<Value>,
     /// Whether whoever launches it must type the number of its sites back. It does no harm to do so always.
-    count_asked: bool,
+    pub(crate) count_asked: bool,
     /// The approval that it waits for before it starts, by somebody else than who launches it.
     #[schema(value_type = Option<Object>)]
-    second_person: Option<Value>,
+    pub(crate) second_person: Option<Value>,
     /// Findings, by text, with places and hints.
     #[schema(value_type = Vec<Object>)]
-    findings: Vec<Value>,
+    pub(crate) findings: Vec<Value>,
     /// What the estate said, if it was asked.
     #[schema(value_type = Option<Object>)]
-    preflight: Option<Value>,
+    pub(crate) preflight: Option<Value>,
 }
 
 /// Makes a plan and shows it: nothing is changed. The plan is kept for four hours, to be launched by its hash. Mistakes in
@@ -104,7 +104,7 @@ pub(crate) async fn plan(
     acted(what, shown.map(|shown| runs::json(serde_json::to_vec(&shown).unwrap_or_default())))
 }
 
-async fn show(app: &Arc<App>, who: &Who, planning: Planning) -> Result<Shown, Problem> {
+pub(crate) async fn show(app: &Arc<App>, who: &Who, planning: Planning) -> Result<Shown, Problem> {
     if planning.estate.text.is_some() && !who.role.may(Permission::Administer) {
         let fact = "only an admin may bring an estate along: it says who approves, and what secrets are read";
         let hint = format!("name a file in estates/, or ask somebody with the role {}", Role::Admin.word());

@@ -18,13 +18,13 @@ use crate::words::chain;
 pub(crate) struct Problem {
     /// Stable code.
     #[schema(value_type = String)]
-    code: &'static str,
+    pub(crate) code: &'static str,
     /// The fact.
-    fact: String,
+    pub(crate) fact: String,
     /// Where, if that is known: a field of the body, a parameter, `file:line:column`.
-    place: Option<String>,
+    pub(crate) place: Option<String>,
     /// The caller's next move.
-    hint: String,
+    pub(crate) hint: String,
     #[serde(skip)]
     status: StatusCode,
     #[serde(skip)]
@@ -93,6 +93,10 @@ impl Problem {
     /// Where it is.
     pub(crate) fn at(self, place: impl Into<String>) -> Self {
         Self { place: Some(place.into()), ..self }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub(crate) fn code(&self) -> &'static str {

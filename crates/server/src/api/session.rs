@@ -40,16 +40,22 @@ pub(crate) async fn open(
     axum::Extension(nobody): axum::Extension<Who>,
     Body(opening): Body<Opening>,
 ) -> Result<Response, Problem> {
-    let who = app.access.of_token(opening.token.trim(), nobody.from)?;
+    let (who, name) = opened(&app, &nobody, &opening.token)?;
+    let mut response = Json(Me { name: who.name.clone(), role: who.role }).into_response();
+    response.headers_mut().insert(header::SET_COOKIE, set_cookie(&name, SESSION_LASTS / 1_000, app.secure)?);
+    // The guard knows nobody here: the route is open.
+    Ok(app.recorded(&who, &Method::POST, "/session", response).await)
+}
+
+/// Opens a session for whoever has a token; gives who that is, and the session's name.
+pub(crate) fn opened(app: &App, nobody: &Who, token: &str) -> Result<(Who, String), Problem> {
+    let who = app.access.of_token(token.trim(), nobody.from)?;
     let Via::Token(id) = &who.via else { return Err(Problem::defect()) };
     let now = SystemClock.now();
     let token = app.access.tokens.good(id, now).ok().flatten();
     let token = token.ok_or_else(|| Problem::unauthorised("the token was revoked"))?;
     let name = app.access.sessions.open(id, token.expires_at, now).ok_or_else(Problem::defect)?;
-    let mut response = Json(Me { name: who.name.clone(), role: who.role }).into_response();
-    response.headers_mut().insert(header::SET_COOKIE, set_cookie(&name, SESSION_LASTS / 1_000, app.secure)?);
-    // The guard knows nobody here: the route is open.
-    Ok(app.recorded(&who, &Method::POST, "/session", response).await)
+    Ok((who, name))
 }
 
 /// Ends the session of the cookie; whoever has none is told the same.
@@ -64,7 +70,8 @@ pub(crate) async fn close(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
     Ok(response)
 }
 
-fn set_cookie(name: &str, lasts_s: i64, secure: bool) -> Result<HeaderValue, Problem> {
+/// The header that keeps a session's name, or takes it away.
+pub(crate) fn set_cookie(name: &str, lasts_s: i64, secure: bool) -> Result<HeaderValue, Problem> {
     let secure = if secure { "; Secure" } else { "" };
     let text = format!("{COOKIE}={name}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::try_from(text).map_err(|_| Problem::defect())

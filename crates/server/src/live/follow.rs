@@ -278,6 +278,7 @@ impl Follower {
         let run = self.fold.run();
         let as_of = if self.known.state.over { run.now() } else { now.max(run.now()) };
         self.known.throughput = self.pace.throughput(run, as_of);
+        self.known.curve = self.pace.curve(run);
         if self.known.state.over {
             self.known.rest.clear();
             self.known.forecast = None;

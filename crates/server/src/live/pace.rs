@@ -11,11 +11,17 @@ const LATELY: Millis = 300_000;
 /// Least time between two samples.
 const BETWEEN: Millis = 5_000;
 const HOUR: f64 = 3_600_000.0;
+/// Points of the curve over the whole run; where there are more, every second goes.
+const POINTS: usize = 240;
 
 /// How many sites were back at some points in time.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     samples: VecDeque<(Millis, u32)>,
+    /// The same over the whole run, so far apart that there are never many.
+    curve: Vec<(Millis, u32)>,
+    /// Least time between two points of the curve.
+    apart: Millis,
 }
 
 impl Pace {
@@ -26,6 +32,18 @@ impl Pace {
         let (at, back) = (run.now(), tally.returned + tally.degraded);
         if self.samples.is_empty() {
             self.samples.push_back((opened, 0));
+            (self.curve, self.apart) = (vec![(opened, 0)], 1_000);
+        }
+        if self.curve.last().is_some_and(|(last, _)| at - last >= self.apart) {
+            self.curve.push((at, back));
+        }
+        if self.curve.len() > POINTS {
+            let mut place = 0;
+            self.curve.retain(|_| {
+                place += 1;
+                place % 2 == 1
+            });
+            self.apart *= 2;
         }
         if self.samples.back().is_some_and(|(last, _)| at - last >= BETWEEN) {
             self.samples.push_back((at, back));
@@ -33,6 +51,16 @@ impl Pace {
         while self.samples.len() > 1 && self.samples.get(1).is_some_and(|(next, _)| *next <= at - LATELY) {
             self.samples.pop_front();
         }
+    }
+
+    /// Sites that were back by time: at most some hundred points, the last one as the run stands.
+    pub(super) fn curve(&self, run: &Run) -> Vec<(Millis, u32)> {
+        let tally = run.tally();
+        let mut curve = self.curve.clone();
+        if !curve.is_empty() {
+            curve.push((run.now(), tally.returned + tally.degraded));
+        }
+        curve
     }
 
     /// Sites an hour as of `now`, which is the run's own time once it is over.

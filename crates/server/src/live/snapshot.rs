@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub forecast: Option<Rest>,
     /// Sites that came back an hour.
     pub throughput: Throughput,
+    /// Sites that were back by time, for a drawing: at most some hundred points.
+    pub curve: Vec<(Millis, u32)>,
     /// When the run was opened.
     pub opened_at: Option<Millis>,
     /// Time of the newest event.

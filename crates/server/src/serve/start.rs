@@ -90,6 +90,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
         document: document.to_json().unwrap_or_default().into(),
     });
     let router = router
+        .merge(crate::pages::routes())
         .fallback(|| async { http::StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(app.clone(), guard))
         .layer(from_fn_with_state(app.clone(), around))
