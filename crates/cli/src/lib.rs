@@ -16,11 +16,9 @@ mod out;
 mod people;
 mod plan_file;
 mod planning;
-mod preflight;
 mod progress;
 mod secrets;
 mod signals;
-mod subject;
 mod watch;
 
 use std::process::ExitCode;
@@ -65,6 +63,11 @@ pub fn main_impl() -> ExitCode {
 fn start_log(directives: &str, json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_new(directives).unwrap_or_default();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Not `try_init`, which also takes what libraries give to `log`: one that draws graphs tells of its every step there.
     // A second subscriber can only come from a test harness, which then keeps its own.
-    let _ = if json { builder.json().try_init() } else { builder.try_init() };
+    let _ = if json {
+        tracing::subscriber::set_global_default(builder.json().finish())
+    } else {
+        tracing::subscriber::set_global_default(builder.finish())
+    };
 }

@@ -50,7 +50,8 @@ pub(crate) fn readable(stamp: &str) -> String {
 }
 
 /// A whole number with thin groups of three: `12 345`.
-pub(crate) fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (ix, digit) in digits.chars().enumerate() {

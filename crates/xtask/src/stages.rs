@@ -113,7 +113,7 @@ fn cargo(args: &[&str], env: &[(&str, &str)]) -> bool {
     }
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_owned()
 }

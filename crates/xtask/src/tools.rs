@@ -18,6 +18,8 @@ enum Install {
     Debian(&'static str),
     /// A program in the crate registry; takes minutes, once per machine.
     Crate(&'static str),
+    /// Packages for Node, at their versions, into the target folder.
+    Packages(&'static [&'static str]),
 }
 
 const TOOLS: &[Tool] = &[
@@ -34,6 +36,24 @@ const SERVER: Tool = Tool {
     install: Install::Debian("postgresql"),
 };
 
+/// The pages are looked at with a real browser.
+const BROWSER: Tool = Tool {
+    name: "Chromium",
+    probe: &["sh", "-c", "command -v chromium-headless-shell || command -v chromium"],
+    install: Install::Debian("chromium"),
+};
+const NODE: Tool = Tool { name: "Node", probe: &["npm", "--version"], install: Install::Debian("npm") };
+/// What drives the browser, and what judges whether everybody can use a page; in the target folder, for tests alone.
+const DRIVER: Tool = Tool {
+    name: "playwright-core and axe-core",
+    probe: &[
+        "sh",
+        "-c",
+        "ls target/browser/node_modules/axe-core/axe.min.js target/browser/node_modules/playwright-core",
+    ],
+    install: Install::Packages(&["playwright-core@1.65.1", "axe-core@4.14.1"]),
+};
+
 const RUNNER: Tool =
     Tool { name: "cargo-nextest", probe: &["cargo", "nextest", "--version"], install: Install::Crate("cargo-nextest") };
 
@@ -42,7 +62,7 @@ const RUNNER: Tool =
 /// # Errors
 /// Names the tool that is missing and how to get it.
 pub(crate) fn provide(with_tests: bool) -> Result<(), String> {
-    let for_tests = if with_tests { [&RUNNER, &SERVER].as_slice() } else { &[] };
+    let for_tests = if with_tests { [&RUNNER, &SERVER, &BROWSER, &NODE, &DRIVER].as_slice() } else { &[] };
     for tool in TOOLS.iter().chain(for_tests.iter().copied()) {
         if succeeds(tool.probe, true) {
             continue;
@@ -56,6 +76,11 @@ pub(crate) fn provide(with_tests: bool) -> Result<(), String> {
                     && succeeds(&["apt-get", "install", "--yes", "--no-install-recommends", package], false)
             }
             Install::Crate(name) => succeeds(&["cargo", "install", name, "--locked"], false),
+            Install::Packages(names) => {
+                let call =
+                    ["npm", "install", "--prefix", "target/browser", "--no-save", "--no-package-lock", "--silent"];
+                succeeds(&[call.as_slice(), names].concat(), false)
+            }
         };
         if !installed || !succeeds(tool.probe, true) {
             return Err(format!("{} is missing and could not be installed\nhint: {}", tool.name, tool.hint()));
@@ -70,6 +95,7 @@ impl Tool {
             Install::Component(component) => format!("rustup component add {component}"),
             Install::Debian(package) => format!("apt-get install {package}, as root"),
             Install::Crate(name) => format!("cargo install {name} --locked"),
+            Install::Packages(names) => format!("npm install --prefix target/browser --no-save {}", names.join(" ")),
         }
     }
 }
@@ -77,7 +103,7 @@ impl Tool {
 fn succeeds(call: &[&str], silent: bool) -> bool {
     let [program, args @ ..] = call else { return false };
     let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).env("DEBIAN_FRONTEND", "noninteractive");
+    command.args(args).current_dir(crate::stages::root()).stdin(Stdio::null()).env("DEBIAN_FRONTEND", "noninteractive");
     // An installation must not land in the project's own target folder.
     command.env_remove("CARGO_TARGET_DIR");
     if silent {

@@ -16,6 +16,7 @@ parallel, batch by batch, and records every step in a journal, so that a run tha
   reinstate run  restore.yaml --sites sites.csv --estate estate.yaml --plan HASH
   reinstate resume NAME                                 go on after a crash, a kill or Ctrl-C
   reinstate watch NAME                                  follow it on a full screen, approve, pause, retry
+  reinstate serve --home DIR                            the same for programs and browsers, by HTTP
   reinstate status NAME; reinstate why NAME SITE; reinstate report NAME --format html --output report.html";
 
 pub(super) const WATCH: &str = "\

@@ -35,15 +35,22 @@ impl Drawing {
     /// Each step is a `g` with the id `step-N` (its position), its name in `data-step` and its tint as class.
     #[must_use]
     pub fn to_svg(&self) -> String {
-        self.svg(true)
+        self.svg(Some(true))
     }
 
     /// The same for inside an HTML page: sized by the page.
     pub(crate) fn to_svg_part(&self) -> String {
-        self.svg(false)
+        self.svg(Some(false))
     }
 
-    fn svg(&self, alone: bool) -> String {
+    /// The same without any style, for a page whose style sheet knows the classes.
+    #[must_use]
+    pub fn to_svg_plain(&self) -> String {
+        self.svg(None)
+    }
+
+    /// With its style, alone or as a part; without any if neither.
+    fn svg(&self, styled: Option<bool>) -> String {
         let captions: Vec<String> = self.nodes.iter().map(super::GraphNode::caption).collect();
         let names: Vec<String> = self.nodes.iter().map(|node| shorten(&node.name)).collect();
         let edges = self.edges();
@@ -67,10 +74,13 @@ impl Drawing {
         let (width, height) = (placed.width + 2.0 * MARGIN, placed.height + 2.0 * MARGIN);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"rg\" role=\"img\" width=\"{width:.0}\" \
-             height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\"><title>{}</title><style>{STYLE}</style>",
+             height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\"><title>{}</title>",
             Xml(&self.title)
         );
-        if alone {
+        if styled.is_some() {
+            let _ = write!(svg, "<style>{STYLE}</style>");
+        }
+        if styled == Some(true) {
             svg.push_str("<style>@media (prefers-color-scheme:dark){svg.rg{background:#0d1117}}</style>");
         }
         svg.push_str(

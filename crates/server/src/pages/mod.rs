@@ -1,0 +1,29 @@
+//! Pages for people: rendered here, kept up to date by a stream of parts, usable without a script.
+//!
+//! Whatever a page shows comes from a [`View`](crate::live::View) or an answer of the fold; whatever it does goes the way
+//! that the API goes. A page knows no truth of its own.
+
+mod act;
+mod acts;
+mod assets;
+mod audit;
+mod cells;
+mod curve;
+mod frame;
+mod html;
+mod launch;
+mod parts;
+mod planned;
+mod queue;
+mod routes;
+mod run;
+mod runs;
+mod sign_in;
+mod site;
+mod sites;
+mod stream;
+mod waiting;
+mod words;
+
+pub(crate) use html::turned_away;
+pub(crate) use routes::routes;

@@ -1,0 +1,113 @@
+//! The page of a run.
+
+use std::sync::Arc;
+
+use ::report::Drawing;
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Response};
+use runtime::{Clock, SystemClock};
+use serde::Deserialize;
+
+use crate::access::Who;
+use crate::api::Problem;
+use crate::api::body::{Asked, At};
+use crate::app::App;
+use crate::live::View;
+use crate::pages::cells;
+use crate::pages::frame::Frame;
+use crate::pages::html::{Trouble, page, text};
+use crate::pages::parts::{graph, rendered};
+
+#[derive(Deserialize)]
+pub(super) struct Said {
+    /// What was done, by the number of its word.
+    #[serde(default)]
+    did: String,
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct Page<'a> {
+    frame: Frame,
+    name: &'a str,
+    said: &'static str,
+    head: String,
+    sites: String,
+    waits: String,
+    batches: String,
+    pools: String,
+    steps: String,
+    events: String,
+    graph: String,
+    curve: String,
+    cells: Vec<char>,
+    per: usize,
+    grid_label: String,
+}
+
+/// The page of a run.
+pub(super) async fn run(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    At(name): At<String>,
+    Asked(Said { did }): Asked<Said>,
+) -> Response {
+    match seen(&app, &name).await {
+        Ok((view, drawing)) => {
+            let of = |id: &str| text(&rendered(&view, id));
+            let per = cells::per(view.grid.letters().len());
+            page(&Page {
+                frame: Frame::of(&who, "/runs"),
+                name: &name,
+                said: crate::pages::acts::done(&did),
+                head: of("part-head"),
+                sites: of("part-sites"),
+                waits: of("part-waits"),
+                batches: of("part-batches"),
+                pools: of("part-pools"),
+                steps: of("part-steps"),
+                events: of("part-events"),
+                curve: of("part-curve"),
+                graph: text(&graph(&view, &drawing)),
+                cells: cells::cells(&view.grid, per),
+                per,
+                grid_label: cells::label(&view.grid),
+            })
+        }
+        Err(problem) => Trouble(who, problem).into_response(),
+    }
+}
+
+async fn seen(app: &App, name: &str) -> Result<(Arc<View>, Drawing), Problem> {
+    let mut watch = app.followers.watch(name).await?;
+    let view = watch.fresh().await?;
+    let drawing = watch.ask(|fold| Drawing::of_plan(fold.plan())).await?;
+    Ok((view, drawing))
+}
+
+/// The report as a page of its own.
+pub(super) async fn report(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    At(name): At<String>,
+) -> Response {
+    match made(&app, &name).await {
+        // It carries its style with it, and forbids itself everything else.
+        Ok(html) => {
+            ([(http::header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'")], Html(html))
+                .into_response()
+        }
+        Err(problem) => Trouble(who, problem).into_response(),
+    }
+}
+
+async fn made(app: &App, name: &str) -> Result<String, Problem> {
+    let mut watch = app.followers.watch(name).await?;
+    let _ = watch.fresh().await?;
+    let _turn = app.large.acquire().await;
+    let fold = watch.fold().await?;
+    let made = tokio::task::spawn_blocking(move || report::render_html(&fold.report(SystemClock.now()))).await;
+    made.map_err(|_| Problem::defect())
+}

@@ -1,0 +1,94 @@
+//! From a token to a session of the browser, and back.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderMap, Method, header};
+use serde::Deserialize;
+
+use crate::access::{SESSION_LASTS, Who, cookie};
+use crate::api::body::{Asked, Filled};
+use crate::api::{Problem, opened, set_cookie};
+use crate::app::App;
+use crate::pages::frame::Frame;
+use crate::pages::html::{dressed, page};
+
+#[derive(Default, Deserialize)]
+pub(super) struct To {
+    #[serde(default)]
+    to: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Form {
+    token: String,
+    #[serde(default)]
+    to: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Page<'a> {
+    frame: Frame,
+    to: &'a str,
+    problem: Option<&'a Problem>,
+}
+
+/// The form.
+pub(super) async fn form(Asked(To { to }): Asked<To>) -> Response {
+    page(&Page { frame: Frame::of_nobody(), to: own(&to), problem: None })
+}
+
+/// Opens a session.
+pub(super) async fn sign_in(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    Filled(form): Filled<Form>,
+) -> Response {
+    let to = own(&form.to);
+    match opened(&app, &who, &form.token) {
+        Ok((known, name)) => {
+            let response = with_cookie(&app, to, &name, SESSION_LASTS / 1_000);
+            // The guard knows nobody here: the route is open.
+            app.recorded(&known, &Method::POST, "/sign-in", response).await
+        }
+        Err(problem) => dressed(&Page { frame: Frame::of_nobody(), to, problem: Some(&problem) }, &problem),
+    }
+}
+
+/// Ends a session.
+pub(super) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    if let Some(name) = cookie(&headers) {
+        app.access.sessions.close(name);
+    }
+    with_cookie(&app, "/sign-in", "", 0)
+}
+
+fn with_cookie(app: &App, to: &str, name: &str, lasts_s: i64) -> Response {
+    match set_cookie(name, lasts_s, app.secure) {
+        Ok(value) => ([(header::SET_COOKIE, value)], Redirect::to(to)).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// A place on these pages; what leads elsewhere leads to the runs.
+fn own(to: &str) -> &str {
+    let inside = to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']);
+    if inside { to } else { "/runs" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own;
+
+    #[test]
+    fn signing_in_leads_nowhere_else() {
+        for elsewhere in ["", "https://example.org", "//example.org", "/\\example.org", "javascript:x", "/a\r\nb"] {
+            assert_eq!(own(elsewhere), "/runs", "{elsewhere}");
+        }
+        assert_eq!(own("/runs/a?did=pause"), "/runs/a?did=pause");
+    }
+}

@@ -1,0 +1,132 @@
+//! What changes on a page of a run, as a stream: parts that differ from what was sent, and the letters of sites.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::stream;
+use http::header;
+use report::Drawing;
+use tokio::time::Instant;
+
+use crate::access::Who;
+use crate::api::body::At;
+use crate::app::App;
+use crate::live::{View, Watch};
+use crate::metrics::Watcher;
+use crate::pages::html::Trouble;
+use crate::pages::parts::{PARTS, graph, rendered};
+
+/// Least time between two updates of a page: people read no faster, and two hundred of them shall cost little.
+const BETWEEN: Duration = Duration::from_millis(500);
+/// Least time between two drawings of the graph, the largest part of all.
+const BETWEEN_GRAPHS: Duration = Duration::from_secs(4);
+/// Time after which whoever follows is asked for again: a token may have been revoked.
+const CHECKED: Duration = Duration::from_secs(5);
+
+/// Follows a run until the page is left.
+pub(super) async fn live(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Who>,
+    At(name): At<String>,
+) -> Response {
+    let mut watch = match app.followers.watch(&name).await {
+        Ok(watch) => watch,
+        Err(error) => return Trouble(who, error.into()).into_response(),
+    };
+    watch.unseen();
+    let watcher = app.metrics.watcher();
+    let now = Instant::now();
+    let (sent, seen) = (BTreeMap::new(), None);
+    let follow =
+        Follow { app, who, watch, _watcher: watcher, sent, seen, at: now, checked: now, graph: None, graph_at: now };
+    let frames = stream::unfold(follow, |mut follow| async move {
+        let frame = follow.next().await?;
+        Some((Ok::<Bytes, std::convert::Infallible>(frame), follow))
+    });
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    (headers, [("x-accel-buffering", "no")], Body::from_stream(frames)).into_response()
+}
+
+struct Follow {
+    app: Arc<App>,
+    who: Who,
+    watch: Watch,
+    _watcher: Watcher,
+    /// What the page has, by part. The bytes are shared with everybody else's.
+    sent: BTreeMap<&'static str, Bytes>,
+    /// The view whose sites the page has.
+    seen: Option<u64>,
+    at: Instant,
+    checked: Instant,
+    /// The graph as the plan has it, and when it may be sent again.
+    graph: Option<Drawing>,
+    graph_at: Instant,
+}
+
+impl Follow {
+    /// What has changed; `None` when the stream is over.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if self.checked.elapsed() >= CHECKED {
+                if !self.app.access.still(&self.who) {
+                    return None;
+                }
+                self.checked = Instant::now();
+            }
+            tokio::time::sleep_until(self.at).await;
+            tokio::select! {
+                () = self.app.stop.cancelled() => return None,
+                view = self.watch.next() => {
+                    self.at = Instant::now() + BETWEEN;
+                    let view = view?;
+                    if self.graph.is_none() && view.snapshot.reading.is_none() {
+                        self.graph = self.watch.ask(|fold| Drawing::of_plan(fold.plan())).await.ok();
+                    }
+                    let frames = self.changed(&view);
+                    if !frames.is_empty() {
+                        return Some(frames);
+                    }
+                }
+                // A comment, so that whatever lies between does not take the stream for dead.
+                () = tokio::time::sleep(CHECKED) => return Some(Bytes::from_static(b":\n\n")),
+            }
+        }
+    }
+
+    fn changed(&mut self, view: &View) -> Bytes {
+        let mut frames = Vec::new();
+        for id in PARTS {
+            let now = rendered(view, id);
+            if self.sent.get(id) != Some(&now) {
+                frames.extend_from_slice(&view.rendered(&format!("{id} event"), |_| frame(id, &now)));
+                self.sent.insert(id, now);
+            }
+        }
+        if let Some(plan) = self.graph.as_ref().filter(|_| Instant::now() >= self.graph_at) {
+            let now = graph(view, plan);
+            if self.sent.get("part-graph") != Some(&now) {
+                frames.extend_from_slice(&view.rendered("part-graph event", |_| frame("part-graph", &now)));
+                self.sent.insert("part-graph", now);
+                self.graph_at = Instant::now() + BETWEEN_GRAPHS;
+            }
+        }
+        if view.snapshot.reading.is_none() && self.seen != Some(view.number) {
+            if let Some(sites) = view.sites_event(self.seen) {
+                frames.extend_from_slice(&sites);
+            }
+            self.seen = Some(view.number);
+        }
+        frames.into()
+    }
+}
+
+fn frame(id: &str, html: &Bytes) -> Bytes {
+    let value = serde_json::json!({ "id": id, "html": String::from_utf8_lossy(html) });
+    format!("event: part\ndata: {value}\n\n").into()
+}

@@ -1,0 +1,189 @@
+// Drives the daemon's pages in a headless browser, as people would: launch, approve, validate, pause, retry.
+// Called by tests/server/browser.rs with the address, tokens and a folder for screenshots; needs the tools that
+// `cargo xtask test` provides. Whatever is not as it should be ends it with a message.
+import fs from "node:fs";
+import { createRequire } from "node:module";
+
+const asked = JSON.parse(process.argv[2]);
+const require = createRequire(asked.tools + "/");
+const { chromium } = require("playwright-core");
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const check = (holds, what) => {
+  if (!holds) throw new Error(what);
+};
+const browser = await chromium.launch({ executablePath: asked.browser, args: ["--no-sandbox"] });
+
+// A person: a browser of their own, signed in; what the console says counts as a fault.
+const person = async (token, options = {}) => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const faults = [];
+  let refusals = 0;
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() !== "error") return;
+    // What a browser says of an answer that is a refusal; asked for on purpose below.
+    if (/status of (4\d\d)/.test(message.text())) refusals += 1;
+    else faults.push(message.text());
+  });
+  await page.goto(asked.url + "/queue");
+  check(page.url().includes("/sign-in"), "whoever is not known is asked who they are");
+  await page.fill("#token", token);
+  await page.click("main button[type=submit]");
+  await page.waitForURL("**/queue");
+  const away = async () => {
+    check(faults.length === 0, "the console says: " + faults.join(" | "));
+    await context.close();
+    return refusals;
+  };
+  return { page, away };
+};
+
+// No serious fault of accessibility, nothing wider than the window, and a picture for whoever wants to look.
+const inspect = async (page, name) => {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Page.setBypassCSP", { enabled: true });
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => (await globalThis.axe.run()).violations);
+  await session.detach();
+  const serious = found.filter((one) => ["serious", "critical"].includes(one.impact));
+  check(serious.length === 0, `${name}: ` + serious.map((one) => `${one.id} at ${one.nodes[0].target}`).join("; "));
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+  check(!wide, `${name} is wider than the window`);
+  if (asked.shots) await page.screenshot({ path: `${asked.shots}/${name}.png`, fullPage: true });
+};
+
+const text = (page, selector) => page.textContent(selector);
+const shows = async (page, selector, words) => {
+  // Asked again and again from here: the page's own policy forbids it to run what it is told.
+  const until = Date.now() + 60_000;
+  for (;;) {
+    const seen = (await page.locator(selector).textContent()) ?? "";
+    if (seen.includes(words)) return;
+    check(Date.now() < until, `${selector} never shows "${words}", but "${seen.slice(0, 300)}"`);
+    await page.waitForTimeout(50);
+  }
+};
+const decide = async (page, link, reason) => {
+  await page.click(link);
+  await page.fill("#reason", reason);
+  await page.click("main button[type=submit]");
+  await page.waitForSelector("main [role=status].card");
+};
+
+// The operator plans and launches.
+const operator = await person(asked.operator);
+await operator.page.click("nav >> text=Launch");
+await inspect(operator.page, "launch");
+await operator.page.selectOption("#runbook", "watched.yaml");
+await operator.page.selectOption("#estate", "e.yaml");
+await operator.page.selectOption("#sites", "s.csv");
+await operator.page.click("text=Show the plan");
+check((await text(operator.page, "h1")).includes("6 sites"), "the plan says how many sites it touches");
+await inspect(operator.page, "plan");
+await operator.page.fill("#count", "7");
+await operator.page.click("main button[type=submit]");
+check((await text(operator.page, "[role=alert]")).includes("the plan has 6 sites, not 7"), "a wrong number launches nothing");
+await operator.page.fill("#count", "6");
+await operator.page.fill("#name", "seen");
+await operator.page.click("main button[type=submit]");
+await operator.page.waitForURL("**/runs/seen");
+const run = operator.page;
+await shows(run, "#link", "live");
+
+// An approver lets the second batch start; the operator's page shows what waits without being loaded again.
+const approver = await person(asked.approver);
+const approve = async (batch) => {
+  await approver.page.goto(asked.url + "/runs/seen/queue");
+  await approver.page.waitForSelector(`text=Approve ${batch}`);
+  await inspect(approver.page, "queue");
+  await approver.page.click(`text=Approve ${batch}`);
+  await inspect(approver.page, "act");
+  await approver.page.fill("#reason", "looked at the plan");
+  await approver.page.click("main button[type=submit]");
+  await approver.page.waitForURL("**/runs/seen?did=approve");
+};
+// A validator passes the first site.
+const validator = await person(asked.validator);
+await shows(run, "#part-waits", "validate/s0");
+await validator.page.goto(asked.url + "/runs/seen");
+check(!(await validator.page.isVisible("text=Pause")), "a validator steers nothing");
+await decide(validator.page, "text=Pass validate/s0", "all products are there");
+await shows(run, "#part-sites", "1returned");
+
+// The second batch, with a site that fails; it is retried once its cause is gone.
+await shows(run, "#part-waits", "batch-2");
+check(!(await run.isVisible("text=Approve batch-2")), "who may not approve sees no button for it");
+await approve("batch-2");
+await shows(run, "#part-waits", "QUARANTINED");
+check((await run.getAttribute("#grid i:nth-child(4)", "class")) === "q", "the grid shows the site that is out");
+await inspect(run, "run");
+await run.click("#grid i:nth-child(4)");
+await run.waitForURL("**/runs/seen/sites/s3");
+check((await text(run, "main")).includes("exec."), "the page of the site says why");
+await inspect(run, "site");
+fs.writeFileSync(asked.cause, "");
+await decide(run, "text=Retry >> nth=0", "the cause is gone");
+await shows(run, "#part-sites", "6returned");
+
+// Lists by state; a run that is over offers nothing that cannot be done.
+await run.goto(asked.url + "/runs/seen/sites?state=returned");
+check((await run.locator("tbody tr").count()) === 6, "six sites are back");
+await inspect(run, "sites");
+await run.goto(asked.url + "/runs/seen");
+await shows(run, "#part-head", "succeeded");
+check(!(await run.isVisible("#part-head >> text=Pause")), "what is over cannot be paused");
+
+// Another run is paused, goes on, and is cancelled by its name.
+await run.goto(asked.url + "/launch");
+await run.selectOption("#runbook", "paced.yaml");
+await run.selectOption("#estate", "e.yaml");
+await run.selectOption("#sites", "many.csv");
+await run.click("text=Show the plan");
+await run.fill("#count", "2000");
+await run.fill("#name", "long");
+await run.click("main button[type=submit]");
+await run.waitForURL("**/runs/long");
+await decide(run, "#part-head >> text=Pause", "to look");
+await shows(run, "#part-head", "PAUSED");
+check((await text(run, "#part-head")).includes("to look"), "the page says who paused and why");
+await decide(run, "#part-head >> text=Continue", "seen");
+await shows(run, "#part-head", "running");
+await run.click("#part-head >> text=Cancel");
+await run.fill("#reason", "it was a trial");
+await run.fill("#typed", "another");
+await run.click("main button[type=submit]");
+check((await text(run, "[role=alert]")).includes("not the run's name"), "another name cancels nothing");
+check((await run.inputValue("#reason")) === "it was a trial", "what was written stays");
+await run.fill("#typed", "long");
+await run.click("main button[type=submit]");
+await shows(run, "#part-head", "CANCELLED");
+
+// By keyboard alone: the first stop leads past the places.
+await run.goto(asked.url + "/runs");
+await run.keyboard.press("Tab");
+check((await run.evaluate(() => document.activeElement.textContent)) === "Skip to content", "the first stop is the way past");
+await inspect(run, "runs");
+
+// Who did what; in the dark and on a phone too.
+const admin = await person(asked.admin, { colorScheme: "dark", viewport: { width: 390, height: 844 } });
+await admin.page.click("nav >> text=Audit");
+check((await text(admin.page, "main")).includes("POST /runs/seen/act/retry"), "the audit log knows of the retry");
+await inspect(admin.page, "audit_phone");
+for (const path of ["/runs", "/runs/seen", "/runs/seen/sites/s3", "/runs/long/act?verb=cancel", "/launch"]) {
+  await admin.page.goto(asked.url + path);
+  await inspect(admin.page, "phone" + path.replace(/[^a-z0-9]+/g, "_"));
+}
+await admin.page.goto(asked.url + "/runs/seen/report");
+check((await text(admin.page, "h1")).length > 0, "the report is a page");
+await admin.page.goBack();
+await admin.page.click("text=Sign out");
+await admin.page.waitForURL("**/sign-in");
+await admin.page.goto(asked.url + "/runs");
+check(admin.page.url().includes("/sign-in"), "whoever has signed out is not known any more");
+
+check((await operator.away()) === 2, "two refusals were asked for, of the wrong number and the wrong name");
+for (const other of [approver, validator, admin]) check((await other.away()) === 0, "nobody else was refused");
+await browser.close();

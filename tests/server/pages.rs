@@ -1,0 +1,159 @@
+//! The pages without a browser: who may see and do what, and that text from outside stays text.
+
+use serde_json::json;
+
+use crate::client::{Answer, Request};
+use crate::daemon::{Daemon, Home};
+
+/// A browser's request: a cookie in place of a token, and a page wanted.
+struct Visitor {
+    cookie: String,
+}
+
+impl Visitor {
+    fn of(daemon: &Daemon<'_>, token: &str) -> Self {
+        let body = format!("token={token}&to=%2Fruns");
+        let answer = form(daemon, "/sign-in", &body, None);
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/runs")), "{answer:?}");
+        let cookie = answer.header("set-cookie").expect("a session").to_owned();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+        Self { cookie: cookie.split(';').next().expect("its first part").to_owned() }
+    }
+
+    fn get(&self, daemon: &Daemon<'_>, path: &str) -> Answer {
+        daemon.ask(&Request::new("GET", path).with("Cookie", &self.cookie).with("Accept", "text/html"))
+    }
+
+    fn post(&self, daemon: &Daemon<'_>, path: &str, body: &str) -> Answer {
+        form(daemon, path, body, Some(&self.cookie))
+    }
+}
+
+fn form(daemon: &Daemon<'_>, path: &str, body: &str, cookie: Option<&str>) -> Answer {
+    let mut request = Request::new("POST", path)
+        .with("Content-Type", "application/x-www-form-urlencoded")
+        .with("Accept", "text/html")
+        .with("Origin", &format!("http://{}", daemon.address));
+    if let Some(cookie) = cookie {
+        request = request.with("Cookie", cookie);
+    }
+    request.body = body.as_bytes().to_vec();
+    daemon.ask(&request)
+}
+
+#[test]
+fn each_role_sees_and_does_what_is_its_own() {
+    let home = Home::new(5);
+    let roles = ["viewer", "validator", "approver", "operator", "admin"];
+    let tokens: Vec<String> = roles.iter().map(|role| home.token(role, role)).collect();
+    let daemon = Daemon::start(&home);
+    daemon.launch(&tokens[3], "paced.yaml", "r");
+    let acts = [
+        ("pause", "operator"),
+        ("continue", "operator"),
+        ("resume", "operator"),
+        ("cancel", "operator"),
+        ("approve", "approver"),
+        ("reject", "approver"),
+        ("pass", "validator"),
+        ("fail", "validator"),
+        ("retry", "operator"),
+        ("retry-quarantined", "operator"),
+        ("retry-from", "operator"),
+        ("skip", "operator"),
+        ("mark-done", "operator"),
+        ("resolve", "operator"),
+        ("undo", "operator"),
+        ("quarantine", "operator"),
+        ("exclude", "operator"),
+        ("pool", "operator"),
+    ];
+    for (role, token) in roles.iter().zip(&tokens) {
+        let visitor = Visitor::of(&daemon, token);
+        for page in
+            ["/runs", "/queue", "/runs/r", "/runs/r/sites", "/runs/r/sites/s0", "/runs/r/queue", "/runs/r/report"]
+        {
+            assert_eq!(visitor.get(&daemon, page).status, 200, "{role} {page}");
+        }
+        assert_eq!(visitor.get(&daemon, "/audit").status, if *role == "admin" { 200 } else { 403 }, "{role}");
+        let launches = matches!(*role, "operator" | "admin");
+        assert_eq!(visitor.get(&daemon, "/launch").status, if launches { 200 } else { 403 }, "{role}");
+        assert_eq!(visitor.post(&daemon, "/launch/run", "count=1").status == 403, !launches, "{role}");
+        for (act, needs) in acts {
+            // Nothing of it can be done: without a reason every act is refused.
+            let answer = visitor.post(&daemon, &format!("/runs/r/act/{act}"), "subject=s0");
+            let may = *role == needs || *role == "admin" || (needs == "validator" && *role == "approver");
+            assert_eq!(answer.status == 403, !may, "{role} {act}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn who_is_not_known_is_led_to_the_form_and_back_and_nowhere_else() {
+    let home = Home::new(5);
+    let token = home.token("vera", "viewer");
+    let daemon = Daemon::start(&home);
+    let asked = daemon.ask(&Request::new("GET", "/runs?from=0").with("Accept", "text/html"));
+    assert_eq!((asked.status, asked.header("location")), (303, Some("/sign-in?to=%2Fruns%3Ffrom%3D0")));
+    assert_eq!(daemon.ask(&Request::new("GET", "/runs")).status, 401, "a program is told so");
+    let elsewhere = form(&daemon, "/sign-in", &format!("token={token}&to=https%3A%2F%2Fexample.org"), None);
+    assert_eq!(elsewhere.header("location"), Some("/runs"));
+    let wrong = form(&daemon, "/sign-in", "token=guessed&to=%2Fruns", None);
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.body.contains("role=\"alert\"") && !wrong.body.contains("guessed"), "{wrong:?}");
+    let foreign = Request::new("POST", "/sign-out").with("Cookie", "reinstate_session=x").with("Origin", "http://evil");
+    assert_eq!(daemon.ask(&foreign).status, 401, "a session that is not known acts for nobody");
+}
+
+#[test]
+fn text_from_outside_stays_text() {
+    let home = Home::new(5);
+    let daemon = Daemon::start(&home);
+    daemon.launch("", "paced.yaml", "r");
+    let _ = daemon.until("", "r", |run| run["state"]["over"] == true);
+    let pause = json!({ "reason": "<img src=x onerror=alert(2)>" });
+    let _ = daemon.post("", "/api/v1/runs/r/cancel", &pause);
+    let visit = |path: &str| daemon.ask(&Request::new("GET", path).with("Accept", "text/html"));
+    for path in [
+        "/runs/r",
+        "/runs/r/act?verb=retry&subject=%3Cscript%3Ealert(3)%3C%2Fscript%3E",
+        "/runs/%3Cscript%3Ealert(4)%3C%2Fscript%3E",
+        "/runs/r/sites?find=%22%3E%3Cscript%3Ealert(5)%3C%2Fscript%3E",
+        "/sign-in?to=%22%3E%3Cscript%3Ealert(6)%3C%2Fscript%3E",
+        "/audit",
+    ] {
+        let answer = visit(path);
+        assert!(!answer.body.contains("<script>alert") && !answer.body.contains("<img src=x"), "{path}: {answer:?}");
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{path}: {policy}");
+    }
+    assert!(visit("/runs/r").body.contains("/assets/live.js?"), "its own script alone");
+}
+
+#[test]
+fn the_stream_of_a_page_brings_its_parts_and_then_what_changes() {
+    let home = Home::new(400);
+    home.write("runbooks/slow.yaml", &crate::daemon::paced(100));
+    let daemon = Daemon::start(&home);
+    daemon.launch("", "slow.yaml", "r");
+    let mut parts = std::collections::BTreeSet::new();
+    let mut letters = 0;
+    for (kind, data) in Request::new("GET", "/runs/r/live").follow(&daemon.address) {
+        match kind.as_str() {
+            "part" => {
+                let id = data["id"].as_str().expect("its place").to_owned();
+                let over =
+                    id == "part-head" && data["html"].as_str().is_some_and(|html| html.contains("ended: succeeded"));
+                parts.insert(id);
+                if over {
+                    break;
+                }
+            }
+            "grid" | "sites" => letters += 1,
+            other => panic!("{other}"),
+        }
+    }
+    let all = ["batches", "curve", "events", "graph", "head", "pools", "sites", "steps", "waits"];
+    assert_eq!(parts.into_iter().collect::<Vec<_>>(), all.map(|name| format!("part-{name}")));
+    assert!(letters > 1, "sites came back one after the other");
+}
