@@ -72,13 +72,17 @@ fn retry(sink: &mut Sink<'_>, step: &Step, action: &Action) {
 
 fn with(sink: &mut Sink<'_>, action: &Action, node: Option<&Node>, place: Span) {
     let none = Node { span: place, value: Value::Map(Vec::new()) };
-    let node = node.unwrap_or(&none);
+    inputs(sink, &action.words(), &action.spec.input, node.unwrap_or(&none));
+}
+
+/// Holds inputs against the schema of an action.
+pub(crate) fn inputs(sink: &mut Sink<'_>, what: &str, schema: &Json, node: &Node) {
     if !matches!(node.value, Value::Map(_)) {
         sink.wrong(node, "`with`", "a map", "write one line `input: value` for each input");
         return;
     }
     sink.unique(node, "`with`");
-    value(sink, &action.words(), (&action.spec.input, &action.spec.input), node, 0);
+    value(sink, what, (schema, schema), node, 0);
 }
 
 fn kind_of(node: &Node) -> &'static str {
