@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use engine::{Plan, Run};
-use runtime::{Drive, DriveEnd, Equipment, Holder, Launcher, Settings, Store, SystemClock};
+use engine::{Plan, Record, Run};
+use runtime::{Drive, DriveEnd, Equipment, Holder, Launcher, Observer, Settings, Store, SystemClock};
 use tokio_util::sync::CancellationToken;
 
+use crate::announce::Announcer;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::secrets::References;
@@ -41,8 +42,20 @@ async fn drive_held(
     settings: Settings,
 ) -> Result<(DriveEnd, Run), Failure> {
     let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
-    let launcher = Launcher::new(connectors::all(&connectors::Settings::default()));
+    let connectors = connectors::all(&connectors::Settings::default());
+    let announcer = Announcer::start(journal, name, recovered.run.plan(), &connectors)?;
+    let launcher = Launcher::new(connectors);
     progress.begin(&recovered.run);
+    if let Some(announcer) = &announcer {
+        // What was reached and not told when the driver before was gone.
+        announcer.saw(&recovered.run);
+    }
+    let mut observer = |run: &Run, records: &[Record]| {
+        progress.committed(run, records);
+        if let Some(announcer) = &announcer {
+            announcer.saw(run);
+        }
+    };
     let drive = Drive {
         journal: &**journal,
         lease,
@@ -50,13 +63,16 @@ async fn drive_held(
         equip: &equip,
         launcher: &launcher,
         clock: &SystemClock,
-        observer: progress,
+        observer: &mut observer,
         desk: Some(&**journal),
         stop,
         settings,
     };
     let driven = runtime::drive(drive, recovered, &crate::people::actor()).await;
     progress.finish();
+    if let Some(announcer) = announcer {
+        announcer.finish().await;
+    }
     Ok(driven?)
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use engine::{Plan, PlanSpec};
 use runbook::{Diagnostic, Estate, PlanEvaluator, Runbook, SiteList, Source};
 
+use crate::announce::Announce;
 use crate::args::{FindingFormat, Planned};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -113,6 +114,10 @@ pub(crate) fn read_for(
         }
     };
     findings.tell(&estate_found, &estate_source);
+    if let Some(stored) = read.as_ref().and_then(|estate| estate.to_json().get("announce").cloned()) {
+        // Which names a text may use is known to the report, not to the front end.
+        Announce::of_json(&stored)?;
+    }
     Ok((runbook, read))
 }
 
