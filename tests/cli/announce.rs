@@ -130,7 +130,7 @@ fn a_killed_run_is_told_of_once_and_its_end_as_well() {
 fn what_is_told_is_what_the_run_did() {
     let (place, service) = (Place::new(), Service::start());
     place.write("estate.yaml", service.estate(&place));
-    let steps = "  a: { uses: noop@1 }\n  b: { needs: a, on_failure: degrade, if: site.shard == 'b', uses: exec/run@1, with: { command: [\"false\"] } }\n";
+    let steps = "  a: { uses: noop@1 }\n  b: { needs: a, on_failure: degrade, if: site.shard == 'b', uses: exec/run@1, with: { command: [\"false\"], failure_means: refused } }\n";
     place.write("r.yaml", runbook("r", BATCHES, steps));
     let _ = place.run("r.yaml", "r1", 3);
     let milestones = service.milestones();
