@@ -212,6 +212,21 @@ fn what_would_go_wrong_in_the_night_is_found_at_check() {
 }
 
 #[test]
+fn mail_is_tried_again_only_with_a_ledger() {
+    let place = Place::new();
+    let step = |more: &str| {
+        format!(
+            "  tell: {{ retry: {{ attempts: 3 }}, uses: notify/email@1, with: {{ server: {{ host: mail.example, tls: starttls }}, from: a@b.example, to: c@d.example, subject: s, text: t{more} }} }}\n"
+        )
+    };
+    place.write("r.yaml", runbook("r", "", &step("")));
+    let said = place.said(&["check", "r.yaml"], 2);
+    holds(&said.all(), &["RB0602", "give `with.once`, which sees to it that it acts once"]);
+    place.write("r.yaml", runbook("r", "", &step(", once: { ledger: sent.db }")));
+    let _ = place.said(&["check", "r.yaml"], 0);
+}
+
+#[test]
 fn before_anybody_is_written_to_it_is_shown_who_would_get_what() {
     let place = Place::new();
     place.write("contacts.csv", "site,email,language\ns1,ada@a.example,de\ns2,bob@b.example,\ns3,eve@c.example,\n");

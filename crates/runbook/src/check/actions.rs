@@ -51,7 +51,14 @@ pub(crate) fn holds(property: &Holds, with: Option<&Node>) -> bool {
 /// How an action becomes safe to apply twice, if its inputs can say so.
 pub(super) fn how_to_be_safe(action: &ActionSpec) -> Option<String> {
     match &action.idempotent {
-        Holds::WhenInput(name) => Some(format!("set `with.{name}: true` if applying it twice is safe")),
+        Holds::WhenInput(name) => {
+            let flag = schema::property(&action.input, name)
+                .is_some_and(|property| schema::allows(&action.input, property, "boolean"));
+            Some(match flag {
+                true => format!("set `with.{name}: true` if applying it twice is safe"),
+                false => format!("give `with.{name}`, which sees to it that it acts once"),
+            })
+        }
         Holds::Always | Holds::Never => None,
     }
 }
