@@ -3,6 +3,7 @@
 
 mod agreed;
 mod amend;
+mod announce;
 mod audit;
 mod author;
 mod drivers;

@@ -188,7 +188,15 @@ pub fn file_holding(folder: &Path, needle: &[u8]) -> Option<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if std::fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle) {
+                continue;
+            }
+            let bytes = match std::fs::read(&path) {
+                Ok(bytes) => bytes,
+                // SQLite removes its files beside a database when the last connection closes.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => panic!("{}: {error}", path.display()),
+            };
+            if bytes.windows(needle.len()).any(|window| window == needle) {
                 return Some(path);
             }
         }

@@ -30,6 +30,26 @@ fn echo() -> String {
     url
 }
 
+/// A mail server that refuses everybody and repeats what it was told. Returns its port.
+fn rude_mail() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.write_all(b"220 mail\r\n");
+            for line in BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok) {
+                let said = match line.split(' ').next() {
+                    Some("EHLO") => "250-mail\r\n250 AUTH PLAIN LOGIN\r\n".to_owned(),
+                    Some("QUIT") => "221 bye\r\n".to_owned(),
+                    _ => format!("535 5.7.8 not you: {line}\r\n"),
+                };
+                let _ = stream.write_all(said.as_bytes());
+            }
+        }
+    });
+    port
+}
+
 fn clean(text: &str, what: &str) {
     for canary in CANARIES {
         assert!(!text.contains(canary), "{what} holds {canary}:\n{text}");
@@ -42,13 +62,16 @@ fn canaries_are_found_nowhere() {
     let vault = tempfile::tempdir().unwrap();
     let token = vault.path().join("token");
     std::fs::write(&token, format!("{}\n", CANARIES[0])).unwrap();
-    let url = echo();
+    let (url, mail) = (echo(), rude_mail());
     place.write(
         "estate.yaml",
         format!(
             "schema: estate/v1\nname: bench\nsandbox: true\nvariables: {{ echo: \"{url}\" }}\nsecrets: {{ file: \
-             \"file:{}\", env: \"env:CANARY\" }}\n",
-            token.display()
+             \"file:{}\", env: \"env:CANARY\" }}\nannounce:\n  ledger: {}\n  messages:\n    - {{ uses: notify/webhook@1, \
+             on: [started, ended], with: {{ url: \"{url}/f\", key: \"${{{{ secrets.env }}}}\", headers: {{ X-Token: \
+             \"${{{{ secrets.file }}}}\" }}, body: {{ t: \"${{{{ secrets.env }}}}\" }} }} }}\n",
+            token.display(),
+            place.path("announced.db").display()
         ),
     );
     let steps = format!(
@@ -57,9 +80,12 @@ fn canaries_are_found_nowhere() {
   answers: {{ uses: http/request@1, with: {{ url: "${{{{ estate.echo }}}}/c", headers: {{ X-Token: "${{{{ secrets.file }}}}" }}, expect_status: [400] }} }}
   fails: {{ uses: exec/run@1, on_failure: degrade, with: {{ command: [sh, -c, "echo out $T; echo err $T >&2; cat; cat >&2; exit 3"], env: {{ T: "${{{{ secrets.env }}}}" }}, inputs: {{ t: "${{{{ secrets.file }}}}" }}, failure_means: refused }} }}
   prints: {{ uses: exec/run@1, with: {{ command: [sh, -c, "echo \"{{\\\"leak\\\": \\\"$T\\\"}}\""], env: {{ T: "${{{{ secrets.file }}}}" }} }} }}
+  hook: {{ uses: notify/webhook@1, on_failure: degrade, with: {{ url: "${{{{ estate.echo }}}}/d", key: "${{{{ secrets.env }}}}", headers: {{ X-Token: "${{{{ secrets.file }}}}" }}, body: {{ t: "${{{{ secrets.env }}}}" }} }} }}
+  chat: {{ uses: notify/slack@1, on_failure: degrade, with: {{ url: "${{{{ estate.echo }}}}/e", text: "${{{{ secrets.file }}}}", once: {{ ledger: sent.db }} }} }}
+  mail: {{ uses: notify/email@1, on_failure: degrade, with: {{ server: {{ host: 127.0.0.1, port: {mail}, tls: none, user: u, password: "${{{{ secrets.env }}}}" }}, from: a@b.example, to: c@d.example, subject: s, text: "${{{{ secrets.file }}}}", once: {{ ledger: sent.db }} }} }}
   slow: {}
 "#,
-        place.gated("needs: [refused, expects, answers, fails, prints],")
+        place.gated("needs: [refused, expects, answers, fails, prints, hook, chat, mail],")
     );
     place.write("r.yaml", runbook("r", "", &steps));
     let planned = ["--sites", "sites.csv", "--estate", "estate.yaml", "--log", "trace"];
@@ -108,7 +134,7 @@ fn canaries_are_found_nowhere() {
         let said = seen(command, if command[0] == "status" { 3 } else { 0 });
         if command[0] == "logs" {
             // The failures are told, only not with the values.
-            holds(&said.out, &["http.status", "check.mismatch", "exec.exit"]);
+            holds(&said.out, &["http.status", "check.mismatch", "exec.exit", "email.auth"]);
         }
     }
     nowhere("after looking");

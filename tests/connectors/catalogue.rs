@@ -29,6 +29,10 @@ fn every_action_is_listed_once_with_schemas() {
         "sqlite/bystanders@1",
         "postgres/recover@1",
         "postgres/drop-recovered@1",
+        "notify/webhook@1",
+        "notify/slack@1",
+        "notify/email@1",
+        "notify/contacts@1",
     ] {
         assert!(names.contains(name), "{name}");
     }
@@ -45,6 +49,13 @@ fn every_action_is_listed_once_with_schemas() {
     let request = catalogue.iter().find(|action| action.uses == "http/request@1").unwrap();
     assert_eq!(request.has_probe, Holds::WhenInput("probe".to_owned()));
     assert!(request.input["properties"]["probe"].is_object());
+    // Mail is at least once: only who keeps a ledger may apply it twice.
+    for uses in ["notify/email@1", "notify/slack@1"] {
+        let spec = catalogue.iter().find(|action| action.uses == uses).unwrap();
+        let kept = Holds::WhenInput("once".to_owned());
+        assert_eq!((&spec.idempotent, &spec.has_probe), (&kept, &kept));
+        assert!(spec.input["properties"]["once"].is_object());
+    }
 }
 
 #[tokio::test]

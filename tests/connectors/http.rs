@@ -41,6 +41,17 @@ impl Service {
         Self { url, seen }
     }
 
+    /// Headers and bodies of all requests so far.
+    pub(crate) fn posts(&self) -> Vec<(HeaderMap, String)> {
+        let seen = self.seen.lock().unwrap();
+        seen.calls.iter().map(|(_, _, headers, body)| (headers.clone(), body.clone())).collect()
+    }
+
+    /// How often the effect of a key took place.
+    pub(crate) fn effects(&self, key: &str) -> u32 {
+        self.seen.lock().unwrap().effects.get(key).copied().unwrap_or_default()
+    }
+
     /// Number of requests so far.
     pub(crate) fn calls(&self) -> usize {
         self.seen.lock().unwrap().calls.len()

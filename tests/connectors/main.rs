@@ -6,6 +6,7 @@ mod check;
 mod exec;
 mod http;
 mod lab_shards;
+mod notify;
 mod objects;
 mod objects_killed;
 mod objects_s3;

@@ -12,12 +12,12 @@ use crate::recover::Backup;
 use crate::shard::Shard;
 use crate::world::{World, call};
 
-fn questions(uses: &str, with: Value) -> Vec<Value> {
+pub(crate) fn questions(uses: &str, with: Value) -> Vec<Value> {
     World::new().connector(uses).questions(&Intent { uses: uses.into(), with, from: BTreeMap::new() })
 }
 
 /// Asks what an action would ask, and returns what was found.
-async fn found(uses: &str, with: Value) -> Vec<Finding> {
+pub(crate) async fn found(uses: &str, with: Value) -> Vec<Finding> {
     asked(uses, questions(uses, with)).await
 }
 
@@ -32,7 +32,7 @@ async fn asked(uses: &str, questions: Vec<Value>) -> Vec<Finding> {
 }
 
 #[track_caller]
-fn good(findings: &[Finding]) -> &str {
+pub(crate) fn good(findings: &[Finding]) -> &str {
     match findings {
         [Finding { severity: Severity::Good, fact, .. }] => fact,
         other => panic!("not well: {other:?}"),
@@ -40,7 +40,7 @@ fn good(findings: &[Finding]) -> &str {
 }
 
 #[track_caller]
-fn error<'f>(findings: &'f [Finding], code: &str) -> &'f str {
+pub(crate) fn error<'f>(findings: &'f [Finding], code: &str) -> &'f str {
     match findings {
         [found] if found.severity == Severity::Error && found.code == code && !found.hint.is_empty() => &found.fact,
         other => panic!("not {code}: {other:?}"),

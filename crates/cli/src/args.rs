@@ -3,6 +3,7 @@
 mod bench;
 mod lab;
 mod order;
+mod report;
 mod serve;
 mod tenant;
 mod texts;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use bench::{Bench, BenchPart, BenchRestore};
 pub(crate) use lab::{Backend, Demo, DemoBook, Lab};
 pub(crate) use order::Optimise;
+pub(crate) use report::{Messages, ReportCommand, ReportFormat, Telling};
 pub(crate) use serve::{AuditCommand, Serve, TokenCommand};
 pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Plan(PlanCommand),
     /// Forecast a run before its first step: how long, what holds it back; changes nothing
     Simulate(Simulate),
+    /// Show who would be told what by messages to the sites' contacts; sends nothing
+    Messages(Messages),
     /// Restore the sites
     Run(RunCommand),
     /// Go on with a run that was interrupted
@@ -377,29 +381,4 @@ pub(crate) struct Logs {
     /// Only the last N events
     #[arg(long, value_name = "N")]
     pub(crate) tail: Option<usize>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ReportCommand {
-    #[command(flatten)]
-    pub(crate) of: OfRun,
-    /// Form of the report (`--json` is short for json)
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub(crate) format: ReportFormat,
-    /// File to write instead of standard output
-    #[arg(long)]
-    pub(crate) output: Option<PathBuf>,
-}
-
-/// Form of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For a terminal.
-    Text,
-    /// For programs.
-    Json,
-    /// One page with plots, without the network.
-    Html,
-    /// One test case a site, for CI.
-    Junit,
 }

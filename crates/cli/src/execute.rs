@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use engine::Run;
 use runtime::{DriveEnd, Settings, Store};
-use server::{Kit, drive_once};
+use server::{Kit, Telling, drive_once};
 use tokio_util::sync::CancellationToken;
 
+use crate::announce::Announcer;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::secrets::References;
@@ -25,11 +26,17 @@ pub(crate) async fn drive_run(
     Ok(driven?)
 }
 
-/// A store with the actions and the secrets of this build.
+/// A store with the actions, the secrets and the words for the outside of this build.
 pub(crate) fn kit(store: &Arc<dyn Store>) -> Kit {
+    let connectors = connectors::all(&connectors::Settings::default());
+    let (journal, actions) = (store.clone(), connectors.clone());
     Kit {
         store: store.clone(),
-        connectors: connectors::all(&connectors::Settings::default()),
+        connectors,
         secrets: Arc::new(|plan| Arc::new(References::of_plan(plan))),
+        telling: Arc::new(move |run, plan| {
+            let announcer = Announcer::start(&journal, run, plan, &actions).map_err(|failure| failure.message)?;
+            Ok(announcer.map(|announcer| Box::new(announcer) as Box<dyn Telling>))
+        }),
     }
 }

@@ -89,6 +89,11 @@ impl From<DriveOnceError> for Failure {
         match error {
             DriveOnceError::Recover(error) => error.into(),
             DriveOnceError::Journal(error) => error.into(),
+            DriveOnceError::Announce(why) => Self::input(
+                "announce",
+                why,
+                "put the estate's `announce` right, and plan again: a stored plan keeps its estate",
+            ),
             DriveOnceError::Drive(error) => error.into(),
         }
     }

@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing depends on this crate. It holds wiring, words and exit codes; what is true of a run
 //! is decided in the engine, what is said of it in the report.
 
+mod announce;
 mod args;
 mod ask;
 mod bench;

@@ -8,6 +8,7 @@ use engine::{Plan, PlanSpec};
 use runbook::{Diagnostic, Estate, Runbook, SiteList, Source};
 use server::Preflight;
 
+use crate::announce::Announce;
 use crate::args::{FindingFormat, Planned};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -115,6 +116,10 @@ pub(crate) fn read_for(
         }
     };
     findings.tell(&estate_found, &estate_source);
+    if let Some(stored) = read.as_ref().and_then(|estate| estate.to_json().get("announce").cloned()) {
+        // Which names a text may use is known to the report, not to the front end.
+        Announce::of_json(&stored)?;
+    }
     Ok((runbook, read))
 }
 

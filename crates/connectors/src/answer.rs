@@ -69,6 +69,11 @@ impl Trouble {
         self.code == code
     }
 
+    /// Whether something may have changed.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.verdict == Verdict::Unknown
+    }
+
     /// The same fact, but something may have changed meanwhile.
     #[must_use]
     pub(crate) fn in_doubt(mut self) -> Self {

@@ -10,6 +10,7 @@ mod exec;
 mod glob;
 mod http;
 mod noop;
+mod notify;
 mod objects;
 pub mod postgres;
 mod settings;
@@ -19,6 +20,7 @@ mod tenant;
 
 use std::sync::Arc;
 
+pub use notify::{Begun, Entry, Ledger, LedgerError};
 use runtime::Connector;
 use runtime::engine::ActionSpec;
 pub use settings::Settings;
@@ -32,7 +34,8 @@ pub fn all(settings: &Settings) -> Vec<Arc<dyn Connector>> {
     vec![
         Arc::new(noop::Noop),
         Arc::new(http::Http::new(Arc::clone(&client))),
-        Arc::new(check::Check::new(client)),
+        Arc::new(check::Check::new(Arc::clone(&client))),
+        Arc::new(notify::Notify::new(client)),
         Arc::new(exec::Exec),
         Arc::new(objects::Objects::new(settings)),
         Arc::new(sqlite::Sqlite::new(settings)),

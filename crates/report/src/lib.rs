@@ -1,12 +1,13 @@
 //! What a run means to people and to other programs: plan + records -> [`Fold`] -> [`Report`] -> text, JSON, JUnit,
-//! HTML; and drawings of the graph, answers to `why`, the rows of `sites`, the line of `status`; and how long a
-//! plan or the rest of a run will take.
+//! HTML; and drawings of the graph, answers to `why`, the rows of `sites`, the line of `status`; how long a plan or the
+//! rest of a run will take; and words for the outside, with when they are due.
 //!
 //! Architecture invariant: pure. No IO, no clock: whoever asks says what time it is. Depends on the engine only.
 //! Law of every renderer: what was skipped, degraded or failed is never shown as success, every given site is
 //! accounted for, and text that came from outside is escaped for where it goes.
 
 mod amendment;
+pub mod announce;
 mod duration;
 mod escape;
 mod events;
@@ -21,6 +22,7 @@ pub mod schedule;
 mod sites;
 mod standing;
 mod status;
+mod status_message;
 mod text;
 mod typed;
 mod why;
@@ -48,6 +50,9 @@ pub use report::{
 pub use sites::{SiteView, site_view, sites};
 pub use standing::{OpenApproval, PoolStanding, Standing, standing};
 pub use status::status_line;
+pub use status_message::{
+    Incident, STATUS_NAMES, StatusMessage, StatusTemplate, TemplateError, are_templates, status_message,
+};
 pub use text::render_text;
 pub use typed::{Typed, gate_word};
 pub use why::{NoSuchSubject, why};

@@ -110,4 +110,5 @@ codes! {
     FEW_APPROVERS = "RB0809", "an approval needs more people than its groups have";
     PLAN_EXCLUDED = "RB0810", "a site is left out that is not in the list";
     ESTATE_ACTIONS = "RB0811", "an estate replaces an action in a way that means nothing";
+    ESTATE_ANNOUNCE = "RB0815", "an estate announces milestones in a way that means nothing";
 }

@@ -1,6 +1,7 @@
 //! Estate files: the systems that a runbook acts on, as variables and references to secrets.
 
 mod actions;
+mod announce;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,10 @@ use crate::source::Source;
 use crate::words;
 use crate::yaml::{self, Node, Value};
 
+#[cfg(test)]
+pub(crate) use announce::{ANNOUNCE, ANNOUNCEMENT};
+pub use announce::{Announce, Announcement};
+
 /// An estate as its file describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estate {
@@ -28,6 +33,8 @@ pub struct Estate {
     pub guard: Option<Guard>,
     /// Actions that stand in for those of a runbook: by the name that the runbook uses, the name that is used here.
     pub actions: BTreeMap<String, String>,
+    /// Who is told of a run's milestones.
+    pub announce: Option<Announce>,
     /// Variables that expressions read as `estate.NAME`.
     pub variables: serde_json::Map<String, Json>,
     /// References by name: `env:NAME`, `file:PATH` or `command:...`; never values.
@@ -52,7 +59,7 @@ impl Guard {
 }
 
 pub(crate) const ESTATE: &[&str] =
-    &["schema", "name", "sandbox", "approvers", "guard", "actions", "variables", "secrets"];
+    &["schema", "name", "sandbox", "approvers", "guard", "actions", "announce", "variables", "secrets"];
 pub(crate) const GUARD: &[&str] = &["sites", "approval"];
 
 impl Estate {
@@ -87,13 +94,16 @@ impl Estate {
         self.guard.as_ref().map(|guard| guard.sites)
     }
 
-    /// Returns the form that a plan stores: `{"variables": {...}, "secrets": {"name": "file:..."}}`, and `actions` if
-    /// there are any.
+    /// Returns the form that a plan stores: `{"variables": {...}, "secrets": {"name": "file:..."}}`, and `actions`
+    /// and `announce` if there are any.
     #[must_use]
     pub fn to_json(&self) -> Json {
         let mut stored = json!({ "variables": self.variables, "secrets": self.secrets });
         if !self.actions.is_empty() {
             stored["actions"] = json!(self.actions);
+        }
+        if let Some(announce) = &self.announce {
+            stored["announce"] = announce.to_json();
         }
         stored
     }
@@ -130,7 +140,8 @@ fn read(sink: &mut Sink<'_>, root: &Node, catalogue: Option<&[ActionSpec]>) -> E
             }
         }
     }
-    Estate { name: name.unwrap_or_default(), sandbox, approvers, guard, actions, variables, secrets }
+    let announce = top.get("announce").map(|node| announce::read(sink, node, &secrets, catalogue));
+    Estate { name: name.unwrap_or_default(), sandbox, approvers, guard, actions, announce, variables, secrets }
 }
 
 fn approvers(sink: &mut Sink<'_>, node: &Node) -> BTreeMap<String, Vec<String>> {

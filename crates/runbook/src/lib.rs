@@ -26,7 +26,7 @@ mod yaml;
 
 pub use check::{Checked, check, check_for};
 pub use diagnostic::{Diagnostic, Label, Severity, Text, has_errors};
-pub use estate::{Estate, Guard};
+pub use estate::{Announce, Announcement, Estate, Guard};
 pub use evaluate::{Foreseen, PlanEvaluator, secret_marker};
 pub use init::{SCHEMA_FILE, init_template};
 pub use model::{Outline, Runbook, Type};

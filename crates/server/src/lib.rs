@@ -19,7 +19,7 @@ mod serve;
 pub mod verbs;
 mod words;
 
-pub use drivers::{DriveOnceError, Drivers, Kit, Onlooker, Secrets, StartError, drive_once, holder};
+pub use drivers::{DriveOnceError, Drivers, Kit, Onlooker, Secrets, StartError, Tell, Telling, drive_once, holder};
 pub use home::Home;
 pub use launch::{create_run, default_run_name, is_run_name, open_run};
 pub use metrics::Metrics;

@@ -7,8 +7,9 @@ mod demo;
 mod lab;
 mod logs;
 mod look;
+mod messages;
 mod plan;
-mod report;
+pub(crate) mod report;
 mod run;
 mod serve;
 mod simulate;
@@ -31,6 +32,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Schema(args) => author::schema(&args),
         Command::Plan(args) => plan::plan(&args, json).await,
         Command::Simulate(args) => simulate::simulate(&args, json).await,
+        Command::Messages(args) => messages::messages(&args, json).await,
         Command::Run(args) => run::run(args, json).await,
         Command::Resume(args) => run::resume(args, json).await,
         Command::Watch(args) => crate::watch::watch(&args, json).await,

@@ -1,9 +1,13 @@
 //! `report`: what a run did.
 
-use report::Fold;
+use std::path::Path;
+
+use engine::Plan;
+use report::{Fold, Incident, Report, StatusTemplate};
 use runtime::{Clock, Journal, SystemClock};
 
-use crate::args::{ReportCommand, ReportFormat};
+use crate::announce;
+use crate::args::{ReportCommand, ReportFormat, Telling};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{files, out};
@@ -11,7 +15,8 @@ use crate::{files, out};
 /// Reports on a run.
 pub(crate) async fn report(args: &ReportCommand, json: bool) -> Result<Exit, Failure> {
     let journal = store::open(&args.of.stored.store).await?;
-    let report = fold(&*journal, &args.of.name).await?.report(SystemClock.now());
+    let fold = fold(&*journal, &args.of.name).await?;
+    let report = fold.report(SystemClock.now());
     let form = if json { ReportFormat::Json } else { args.format };
     let color = args.output.is_none() && out::colored();
     let text = match form {
@@ -19,12 +24,41 @@ pub(crate) async fn report(args: &ReportCommand, json: bool) -> Result<Exit, Fai
         ReportFormat::Json => report.to_json(),
         ReportFormat::Html => report::render_html(&report),
         ReportFormat::Junit => report::render_junit(&report),
+        ReportFormat::Status | ReportFormat::StatusMd | ReportFormat::Statuspage => {
+            status(form, &report, fold.plan(), &args.telling)?
+        }
     };
     match &args.output {
         Some(path) => files::write(path, text.as_bytes())?,
         None => out::answer(&text),
     }
     Ok(Exit::Done)
+}
+
+/// Makes the status message of a run.
+fn status(form: ReportFormat, report: &Report, plan: &Plan, telling: &Telling) -> Result<String, Failure> {
+    let of_estate = announce::Announce::of_plan(plan)?.map(|announce| announce.incident).unwrap_or_default();
+    let incident = Incident {
+        name: telling.incident.clone().or(of_estate.name),
+        what: telling.what.clone().or(of_estate.what),
+        support: telling.support.clone().or(of_estate.support),
+        components: if telling.component.is_empty() { of_estate.components } else { telling.component.clone() },
+    };
+    let template = telling.template.as_deref().map(template).transpose()?;
+    let message = report::status_message(report, &incident);
+    Ok(match form {
+        ReportFormat::StatusMd => message.markdown(template.as_ref()),
+        ReportFormat::Statuspage => format!("{:#}\n", message.statuspage(template.as_ref())),
+        _ => message.text(template.as_ref()),
+    })
+}
+
+fn template(path: &Path) -> Result<StatusTemplate, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::input("template-unreadable", format!("{}: {error}", path.display()), "name a file with text")
+    })?;
+    StatusTemplate::parse(&text)
+        .map_err(|error| Failure::input(error.code(), format!("{}: {error}", path.display()), error.hint()))
 }
 
 /// Folds a run's journal into the run and its timings.

@@ -51,7 +51,14 @@ pub(crate) fn holds(property: &Holds, with: Option<&Node>) -> bool {
 /// How an action becomes safe to apply twice, if its inputs can say so.
 pub(super) fn how_to_be_safe(action: &ActionSpec) -> Option<String> {
     match &action.idempotent {
-        Holds::WhenInput(name) => Some(format!("set `with.{name}: true` if applying it twice is safe")),
+        Holds::WhenInput(name) => {
+            let flag = schema::property(&action.input, name)
+                .is_some_and(|property| schema::allows(&action.input, property, "boolean"));
+            Some(match flag {
+                true => format!("set `with.{name}: true` if applying it twice is safe"),
+                false => format!("give `with.{name}`, which sees to it that it acts once"),
+            })
+        }
         Holds::Always | Holds::Never => None,
     }
 }
@@ -72,13 +79,17 @@ fn retry(sink: &mut Sink<'_>, step: &Step, action: &Action) {
 
 fn with(sink: &mut Sink<'_>, action: &Action, node: Option<&Node>, place: Span) {
     let none = Node { span: place, value: Value::Map(Vec::new()) };
-    let node = node.unwrap_or(&none);
+    inputs(sink, &action.words(), &action.spec.input, node.unwrap_or(&none));
+}
+
+/// Holds inputs against the schema of an action.
+pub(crate) fn inputs(sink: &mut Sink<'_>, what: &str, schema: &Json, node: &Node) {
     if !matches!(node.value, Value::Map(_)) {
         sink.wrong(node, "`with`", "a map", "write one line `input: value` for each input");
         return;
     }
     sink.unique(node, "`with`");
-    value(sink, &action.words(), (&action.spec.input, &action.spec.input), node, 0);
+    value(sink, what, (schema, schema), node, 0);
 }
 
 fn kind_of(node: &Node) -> &'static str {

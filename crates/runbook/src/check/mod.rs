@@ -21,7 +21,7 @@ use crate::model::Runbook;
 use crate::source::Source;
 use crate::yaml;
 
-pub(crate) use actions::{holds, idempotent, read_only};
+pub(crate) use actions::{holds, idempotent, inputs, read_only};
 pub(crate) use graph::Ancestors;
 pub(crate) use ids::tells_new_id;
 pub(crate) use secrets::{has_password, is_secret_word};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::types::{Approval, OneOrMany};
+use super::types::{Approval, Duration, OneOrMany};
 
 /// An estate: the systems that a runbook acts on.
 #[derive(JsonSchema)]
@@ -25,6 +25,8 @@ pub(super) struct Estate {
     guard: Option<Guard>,
     /// Actions that stand in for those of a runbook: `sqlite/restore@1: postgres/restore@1`.
     actions: Option<BTreeMap<String, String>>,
+    /// Who is told of a run's milestones.
+    announce: Option<Announce>,
     /// Values that expressions read as `estate.NAME`.
     variables: Option<BTreeMap<String, Value>>,
     /// References to secrets by name; never their values.
@@ -46,6 +48,39 @@ struct Guard {
     sites: u32,
     /// A person's decision that a larger run waits for.
     approval: Option<Approval>,
+}
+
+/// Who is told of a run's milestones, in words for the outside.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Announce {
+    /// File in which it is kept what was told, so that nothing is told twice.
+    ledger: String,
+    /// Name of the incident.
+    name: Option<String>,
+    /// What happened.
+    what: Option<String>,
+    /// How customers reach support.
+    support: Option<String>,
+    /// IDs of the components of the status page that are affected.
+    components: Option<OneOrMany>,
+    /// What is sent when.
+    messages: Vec<Announcement>,
+}
+
+/// One way of telling.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Announcement {
+    /// Name and version of an action of the kind `notify/...`.
+    #[schemars(regex(pattern = r"^notify/"))]
+    uses: String,
+    /// Milestones: `started`, `batch`, a share such as `25%`, `exceptions`, `ended`.
+    on: Option<OneOrMany>,
+    /// Also every so often while the run goes on.
+    every: Option<Duration>,
+    /// Inputs of the action; `{{percent}}` stands for a value of the status message, `${{ secrets.NAME }}` for a secret.
+    with: Option<BTreeMap<String, Value>>,
 }
 
 /// Where a secret is: `env:NAME`, `file:PATH` or `command:PROGRAM`.

@@ -40,7 +40,7 @@ pub fn estate_schema(catalogue: &[ActionSpec]) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estate::{ESTATE, GUARD};
+    use crate::estate::{ANNOUNCE, ANNOUNCEMENT, ESTATE, GUARD};
     use crate::lower::{self, keys};
 
     /// The schema and the reader must know the same keys.
@@ -79,7 +79,13 @@ mod tests {
         for (pointer, known) in tables {
             assert_eq!(keys_of(pointer), sorted(known), "{pointer}");
         }
-        for (pointer, known) in [("", ESTATE), ("/$defs/Guard", GUARD), ("/$defs/Approval", keys::APPROVAL)] {
+        for (pointer, known) in [
+            ("", ESTATE),
+            ("/$defs/Guard", GUARD),
+            ("/$defs/Approval", keys::APPROVAL),
+            ("/$defs/Announce", ANNOUNCE),
+            ("/$defs/Announcement", ANNOUNCEMENT),
+        ] {
             assert_eq!(keys_in(&estate, pointer), sorted(known), "{pointer} of an estate");
         }
         let mut finally: Vec<&str> = keys::STEP.to_vec();

@@ -48,7 +48,7 @@ enum Version {
 
 /// A duration with a unit, such as `500ms`, `30s`, `5m` or `1h 30m`.
 #[derive(JsonSchema)]
-struct Duration(#[schemars(regex(pattern = r"^0$|^\s*([0-9]+\s*[a-zA-Z]+\s*)+$|\$\{\{"))] String);
+pub(super) struct Duration(#[schemars(regex(pattern = r"^0$|^\s*([0-9]+\s*[a-zA-Z]+\s*)+$|\$\{\{"))] String);
 
 /// A duration, or 0 for none.
 #[derive(JsonSchema)]

@@ -2,10 +2,27 @@
 
 use std::sync::Arc;
 
-use engine::{ActionSpec, Plan};
+use async_trait::async_trait;
+use engine::{ActionSpec, Plan, Run};
 use runtime::{Connector, Equipment, SecretSource, Store};
 
 use crate::planning::evaluator;
+
+/// Tells the outside of a run's milestones while it is driven, and never holds it up.
+#[async_trait]
+pub trait Telling: Send + Sync {
+    /// Something became durable.
+    fn saw(&self, run: &Run);
+
+    /// Waits, within bounds, until what is due was told.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves what was not told to whoever drives the run next.
+    async fn finish(self: Box<Self>);
+}
+
+/// Makes what tells of a run, by its name and plan; none if its estate announces nothing.
+pub type Tell = dyn Fn(&str, &Plan) -> Result<Option<Box<dyn Telling>>, String> + Send + Sync;
 
 /// Makes, from a plan, what reads the secrets of its estate.
 pub type Secrets = dyn Fn(&Plan) -> Arc<dyn SecretSource> + Send + Sync;
@@ -19,6 +36,8 @@ pub struct Kit {
     pub connectors: Vec<Arc<dyn Connector>>,
     /// Reads secrets at the moment of use.
     pub secrets: Arc<Secrets>,
+    /// Tells the outside.
+    pub telling: Arc<Tell>,
 }
 
 impl Kit {

@@ -5,7 +5,7 @@ mod once;
 mod registry;
 mod take_up;
 
-pub use kit::{Kit, Secrets};
+pub use kit::{Kit, Secrets, Tell, Telling};
 pub use once::{DriveOnceError, Onlooker, drive_once, holder};
 pub use registry::{Drivers, StartError};
 pub(crate) use take_up::take_up;

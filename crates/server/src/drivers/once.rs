@@ -1,6 +1,6 @@
 //! Driving one run in this process: lease, fold, drive, release.
 
-use engine::{Plan, Run};
+use engine::{Plan, Record, Run};
 use runtime::{
     Drive, DriveEnd, DriveError, Equipment, Holder, JournalError, Launcher, Observer, RecoverError, Settings,
     SystemClock,
@@ -24,6 +24,9 @@ pub enum DriveOnceError {
     /// Somebody else drives it, or the store is in trouble.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What its estate announces cannot be told.
+    #[error("the estate's announcements cannot be made: {0}")]
+    Announce(String),
     /// It could not be recorded or decided.
     #[error(transparent)]
     Drive(#[from] DriveError),
@@ -68,7 +71,18 @@ async fn drive_held(
 ) -> Result<(DriveEnd, Run), DriveOnceError> {
     let recovered = runtime::recover(&*kit.store, &lease.run, |_, _| {}).await?;
     let launcher = Launcher::new(kit.connectors.clone());
+    let telling = (kit.telling)(&lease.run, recovered.run.plan()).map_err(DriveOnceError::Announce)?;
     onlooker.begun(&recovered.run);
+    if let Some(telling) = &telling {
+        // What was reached and not told when the driver before was gone.
+        telling.saw(&recovered.run);
+    }
+    let mut observer = |run: &Run, records: &[Record]| {
+        onlooker.committed(run, records);
+        if let Some(telling) = &telling {
+            telling.saw(run);
+        }
+    };
     let equip = |plan: &Plan| -> Result<Equipment, String> { kit.equip(plan) };
     let drive = Drive {
         journal: &*kit.store,
@@ -77,12 +91,16 @@ async fn drive_held(
         equip: &equip,
         launcher: &launcher,
         clock: &SystemClock,
-        observer: onlooker,
+        observer: &mut observer,
         desk: Some(&*kit.store),
         stop,
         settings,
     };
-    Ok(runtime::drive(drive, recovered, actor).await?)
+    let driven = runtime::drive(drive, recovered, actor).await;
+    if let Some(telling) = telling {
+        telling.finish().await;
+    }
+    Ok(driven?)
 }
 
 /// Who drives: this process.
