@@ -58,6 +58,7 @@ pub fn spec(random: &mut Random) -> PlanSpec {
         excluded: vec![],
         read_only,
         order: vec![],
+        drill: None,
     };
     PlanSpec {
         format: PLAN_FORMAT,

@@ -19,6 +19,8 @@ pub struct DrillMark {
     pub listed: u32,
     /// How much earlier the restore points are than those that the runbook gives.
     pub earlier_ms: u64,
+    /// Whether the run is taken back before the clean-up.
+    pub take_back: bool,
     /// What it is judged by.
     pub objectives: DrillObjectives,
 }
@@ -90,6 +92,7 @@ mod tests {
             seed: 5,
             listed: 883,
             earlier_ms: 60_000,
+            take_back: true,
             objectives: DrillObjectives { throughput_min: Some(1.5), ..DrillObjectives::default() },
         };
         let mut spec = spec(PLAN_FORMAT);
