@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod bench;
+mod drill;
 mod order;
 mod tenant;
 mod texts;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{Bench, BenchPart, BenchRestore};
+pub(crate) use drill::{Drill, DrillCheck, DrillHistory, DrillList, DrillRun};
 pub(crate) use order::Optimise;
 pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
@@ -55,7 +57,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Draw the steps of a runbook
     Graph(Graph),
-    /// Print the JSON Schema of runbooks or of estate files, for editors
+    /// Print the JSON Schema of runbooks, estate files or drill files, for editors
     Schema(Schema),
     /// Show what a run would do, with its hash; changes nothing
     Plan(PlanCommand),
@@ -115,6 +117,9 @@ pub(crate) enum Command {
     /// Change a pool while the run goes on
     #[command(subcommand)]
     Pool(Pool),
+    /// Prove a runbook in a sandbox, over a sample of sites, on a schedule
+    #[command(subcommand)]
+    Drill(Drill),
     /// Look at one tenant of a shared PostgreSQL database
     #[command(subcommand)]
     Tenant(Tenant),
@@ -186,6 +191,8 @@ pub(crate) enum SchemaOf {
     Runbook,
     /// An estate file.
     Estate,
+    /// A drill file.
+    Drill,
 }
 
 /// Form of a drawing.

@@ -7,6 +7,7 @@
 //! accounted for, and text that came from outside is escaped for where it goes.
 
 mod amendment;
+mod drill;
 mod duration;
 mod escape;
 mod fold;
@@ -25,6 +26,10 @@ mod typed;
 mod why;
 
 pub use amendment::amendment_lines;
+pub use drill::{
+    DRILL_FORMAT, DrillEvidence, DrillObjective, DrillReport, DrillStep, Leftover, Readiness, Regression, Trend,
+    judge_drill, readiness, render_drill, render_drill_junit, render_trend, trend,
+};
 pub use duration::{clock, span, stamp};
 pub use escape::plain;
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, new_id_steps, settles_undo, told};

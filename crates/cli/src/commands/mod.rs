@@ -4,6 +4,7 @@ mod amend;
 mod author;
 mod bench;
 mod demo;
+mod drill;
 mod lab;
 pub(crate) mod logs;
 mod look;
@@ -56,6 +57,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Undo(args) => verbs::take_out(args, TakeOut::Undo, json).await,
         Command::Adopt(args) => verbs::adopt(args, json).await,
         Command::Pool(crate::args::Pool::Set(args)) => verbs::pool_set(args, json).await,
+        Command::Drill(args) => drill::drill(args, json).await,
         Command::Tenant(args) => tenant::tenant(args, json).await,
         Command::Lab(args) => lab::lab(args, json).await,
         Command::Demo(args) => demo::demo(args, json).await,
