@@ -103,17 +103,17 @@ clean_up:
     let expected = [
         "RB0110 2:7",
         "RB0803 6:11",
-        "RB0901 7:19",
-        "RB0902 7:44",
+        "RB0911 7:19",
+        "RB0912 7:44",
         "RB0111 7:68",
-        "RB0903 8:21",
+        "RB0913 8:21",
         "RB0308 8:46",
-        "RB0905 9:16",
+        "RB0915 9:16",
         "RB0201 10:24",
         "RB0107 10:28",
         "RB0107 11:1",
         "RB0310 14:3",
-        "RB0906 14:26",
+        "RB0916 14:26",
         "RB0312 16:32",
         "RB0301 16:63",
         "RB0501 16:17",
@@ -144,7 +144,7 @@ fn what_can_be_checked_without_a_runbook_is() {
         check_drill(&Source::new("weekly.yaml", text.as_str()), &fixture::catalogue(), None, None);
     assert!(drill.is_none());
     let codes: Vec<&str> = diagnostics.iter().map(|found| found.code).collect();
-    assert_eq!(codes, ["RB0901", "RB0107"]);
+    assert_eq!(codes, ["RB0911", "RB0107"]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn patterns_of_other_lengths_and_days_that_never_come_are_refused() {
         let text = DRILL.replace("30 3 * * 1", pattern);
         let found = checked(&text).diagnostics;
         assert!(
-            found.iter().any(|found| found.code == "RB0901" && found.message.contains(fact)),
+            found.iter().any(|found| found.code == "RB0911" && found.message.contains(fact)),
             "{pattern}: {found:?}"
         );
     }
@@ -175,7 +175,7 @@ fn only_a_sandbox_is_drilled_in() {
         check_drill(&source, &fixture::catalogue(), Some(&runbook()), Some(&production));
     assert!(drill.is_none());
     let [found] = diagnostics.as_slice() else { panic!("{diagnostics:?}") };
-    assert_eq!((found.code, found.place().line), ("RB0904", 5));
+    assert_eq!((found.code, found.place().line), ("RB0914", 5));
     assert_eq!(found.message, "the estate `lab` is no sandbox");
 }
 

@@ -85,7 +85,7 @@ pub struct DrillStep {
     pub attempts: u64,
     /// Units that succeeded.
     pub succeeded: u64,
-    /// Units that failed or were degraded.
+    /// Units that failed, were degraded, or came to no end without a ruling that nobody was there to give.
     pub failed: u64,
     /// 95th percentile of its successful attempts.
     pub p95_s: Option<f64>,

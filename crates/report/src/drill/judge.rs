@@ -97,7 +97,7 @@ fn measure(drill: &mut DrillReport, report: &Report) {
     back.extend(std::iter::repeat_n(i64::MAX, late));
     let at = |percent| percentile(&back, percent).filter(|&ms| ms < i64::MAX).map(seconds);
     (drill.rto_p50_s, drill.rto_p95_s) = (at(50), at(95));
-    let losses = report.sites.iter().filter_map(|site| site.data_loss_s);
+    let losses = report.sites.iter().filter(|site| site.back_after_s.is_some()).filter_map(|site| site.data_loss_s);
     // What a point was moved back by for the drill's sake, nobody would lose.
     drill.rpo_max_s = losses.max_by(f64::total_cmp).map(|loss| loss - drill.earlier_s);
     drill.throughput = (report.wall_s > 0.0).then(|| f64::from(drill.returned) / report.wall_s * 3_600.0);
@@ -108,7 +108,7 @@ fn measure(drill: &mut DrillReport, report: &Report) {
             name: step.name.clone(),
             attempts: step.attempts,
             succeeded: step.units.succeeded,
-            failed: step.units.failed + step.units.degraded,
+            failed: step.units.failed + step.units.degraded + step.units.for_operator,
             p95_s: step.p95_s,
             undo_attempts: step.undo.as_ref().map(|undo| undo.attempts),
         })

@@ -47,7 +47,7 @@ pub fn render_drill(drill: &DrillReport) -> String {
         let _ = writeln!(text, "  step {}: {} failed", plain(&step.name), step.failed);
     }
     let idle: Vec<&str> = drill.steps.iter().filter(|step| step.attempts == 0).map(|step| step.name.as_str()).collect();
-    if !idle.is_empty() {
+    if !idle.is_empty() && idle.len() < drill.steps.len() {
         let _ = writeln!(text, "  steps that did not run: {}", plain(&idle.join(", ")));
     }
     if let Some(against) = &drill.against {

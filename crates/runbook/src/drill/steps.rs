@@ -1,6 +1,6 @@
 //! `set_up` and `clean_up`: steps of the language, as runbooks of their own over the sites of the drill's runbook.
 //!
-//! Each becomes a run with a journal of its own (`adr/0002`): clean-up then has all it needs in the store before
+//! Each becomes a run with a journal of its own (`adr/0002` of the runtime): clean-up then has all it needs in the store before
 //! anything begins, whatever becomes of the run that it cleans up after.
 
 use std::collections::HashMap;

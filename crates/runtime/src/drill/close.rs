@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::drill::conduct::{Conduct, ConductError};
 use crate::driver::{DriveEnd, recover};
-use crate::ports::{JournalError, Lease};
+use crate::ports::Lease;
 
 /// How often units that wait for an operator are given up before the run is left as it stands.
 const ROUNDS: u32 = 8;
@@ -150,7 +150,7 @@ impl Conduct<'_> {
             }
         }
         if !group.is_empty() {
-            self.store.append(lease, recovered.next, &group.finish()).await.map_err(JournalError::from)?;
+            self.store.append(lease, recovered.next, &group.finish()).await?;
         }
         Ok(!matches!(run.status(), Status::Ended(_)))
     }

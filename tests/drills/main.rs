@@ -1,0 +1,5 @@
+//! Drills with the real binary: in the lab, killed and stopped there, and in an estate of files where parts of them fail.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+mod files;
+mod lab;
