@@ -90,7 +90,9 @@ fn measure(drill: &mut DrillReport, report: &Report) {
     let flawed = report.exceptions.iter().filter(|one| one.state == "returned").count();
     drill.returned = tally.returned.saturating_sub(u32::try_from(flawed).unwrap_or(u32::MAX));
     drill.exceptions = tally.given - drill.returned;
-    let mut back: Vec<i64> = report.sites.iter().filter_map(|site| site.back_after_s).map(whole_ms).collect();
+    // A degraded site is back, but not as it should be.
+    let whole = || report.sites.iter().filter(|site| site.state == "returned");
+    let mut back: Vec<i64> = whole().filter_map(|site| site.back_after_s).map(whole_ms).collect();
     back.sort_unstable();
     // A site that is not back takes longer than all that are.
     let late = (drill.sites as usize).saturating_sub(back.len());
@@ -147,12 +149,12 @@ fn cleaned_up(drill: &mut DrillReport, clean_up: Option<&Report>) {
         unit: failure.unit.clone(),
         message: failure.message.clone(),
     }));
-    // What is neither done nor reported as failed was not tried: a step before it failed.
+    // What is neither done nor told above was not tried: a step before it failed.
     for step in &report.steps {
-        let open =
-            step.units.total - step.units.succeeded - step.units.skipped - step.units.failed - step.units.degraded;
+        let told = report.finally_failures.iter().filter(|failure| failure.step == step.name).count() as u64;
+        let open = (step.units.total - step.units.succeeded - step.units.skipped).saturating_sub(told);
         if open > 0 {
-            let message = format!("{open} of {} units were not tried", step.units.total);
+            let message = format!("{open} of {} units were not done", step.units.total);
             drill.leftovers.push(Leftover { part: part(), unit: step.name.clone(), message });
         }
     }
