@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use reinstate_tests::process::{expect, reinstate};
 use serde_json::Value;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_reinstate-under-test");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_reinstate-under-test");
 
 const DRILL: &str = r#"schema: drill/v1
 name: small
@@ -29,13 +29,13 @@ steps:
   work: { uses: exec/run@1, with: { command: [WORK] } }
 "#;
 
-struct Place {
+pub struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
     /// A drill whose set-up, run and first clean-up are these commands.
-    fn new(set_up: &str, work: &str, clean: &str) -> Self {
+    pub fn new(set_up: &str, work: &str, clean: &str) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
         let at = place.folder.path().display();
         place.write(
@@ -48,7 +48,7 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -56,7 +56,7 @@ impl Place {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    fn change(&self, name: &str, from: &str, to: &str) {
+    pub fn change(&self, name: &str, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.path(name)).unwrap();
         assert!(text.contains(from));
         self.write(name, &text.replace(from, to));
@@ -69,7 +69,7 @@ impl Place {
         expect(&mut command, code)
     }
 
-    fn said(&self, verb: &str, code: i32) -> Value {
+    pub fn said(&self, verb: &str, code: i32) -> Value {
         serde_json::from_slice(&self.drill(&[verb], code).stdout).unwrap()
     }
 

@@ -59,6 +59,7 @@ pub fn spec(random: &mut Random) -> PlanSpec {
         read_only,
         order: vec![],
         drill: None,
+        uncertified: None,
     };
     PlanSpec {
         format: PLAN_FORMAT,

@@ -227,6 +227,9 @@ pub(crate) struct Planned {
     /// Leave a site of the list out, with the reason; may be repeated
     #[arg(long = "exclude", value_name = "SITE=REASON")]
     pub(crate) exclude: Vec<String>,
+    /// Go without the passed drill that the estate demands, for this reason; a second person must approve the start
+    #[arg(long, value_name = "REASON")]
+    pub(crate) uncertified: Option<String>,
 }
 
 /// Where runs are recorded.

@@ -6,6 +6,7 @@
 mod args;
 mod ask;
 mod bench;
+mod certificate;
 mod commands;
 mod execute;
 mod exit;

@@ -10,7 +10,7 @@ use runbook::{Diagnostic, Estate, PlanEvaluator, Runbook, SiteList, Source};
 use crate::args::{FindingFormat, Planned};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{files, out};
+use crate::{certificate, files, out};
 
 /// Findings about one file that are shown as text: whoever has more starts with these.
 const SHOWN_MAX: usize = 200;
@@ -156,7 +156,11 @@ pub(crate) fn resolve(
     let Some(runbook) = runbook else { return Ok(None) };
     let list = read_sites(&planned.sites, &runbook, findings)?;
     let (Some(estate), Some(list)) = (estate, list) else { return Ok(None) };
-    plan_of(&runbook, &estate, &list, inputs, exclude, findings)
+    let plan = plan_of(&runbook, &estate, &list, inputs, exclude, findings)?;
+    match (plan, &planned.uncertified) {
+        (Some(plan), Some(reason)) => admit(certificate::waived(plan.spec().clone(), &estate, reason)?).map(Some),
+        (plan, _) => Ok(plan),
+    }
 }
 
 /// Resolves a plan from parts that were read without an error.

@@ -30,7 +30,7 @@ pub use diagnostic::{Diagnostic, Label, Severity, Text, has_errors};
 pub use drill::{
     CatchUp, CheckedDrill, Drill, DrillFiles, DrillRefused, Due, Overlap, Prepared, Sample, Schedule, check_drill,
 };
-pub use estate::{Estate, Guard};
+pub use estate::{CertificateRule, Estate, Guard};
 pub use evaluate::{Foreseen, PlanEvaluator, secret_marker};
 pub use init::{SCHEMA_FILE, init_template};
 pub use model::{Outline, Runbook, Type};

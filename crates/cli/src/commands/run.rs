@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::preflight::Preflight;
 use crate::progress::Progress;
-use crate::{out, plan_file, planning, signals};
+use crate::{certificate, out, plan_file, planning, signals};
 
 /// Plans, records and drives a run.
 pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
@@ -31,6 +31,7 @@ pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::BadInput);
     }
     let journal = store::open(&args.stored.store).await?;
+    certificate::demanded(&*journal, &plan, planning::guard(&args.planned.estate)?, SystemClock.now()).await?;
     let now = SystemClock.now();
     let name = args.run.clone().unwrap_or_else(|| default_name(&plan, now));
     name_is_usable(&name)?;

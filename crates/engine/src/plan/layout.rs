@@ -92,7 +92,7 @@ impl Plan {
         // Each format is a prefix of the next: what came later is empty.
         let later = match format {
             1 => postcard::to_extend(&Extras::default(), bytes.to_vec()),
-            2 => postcard::to_extend(&None::<DrillMark>, bytes.to_vec()),
+            2 => postcard::to_extend(&(None::<DrillMark>, None::<String>), bytes.to_vec()),
             _ => return Self::of(postcard::from_bytes(bytes).map_err(|_| PlanError::Encoding)?, bytes),
         };
         let whole = later.map_err(|_| PlanError::Encoding)?;

@@ -41,7 +41,7 @@ pub struct PlanSpec {
     pub extras: Extras,
 }
 
-/// What formats after the first added to a plan: all but `drill` came with format 2.
+/// What formats after the first added to a plan: all but the last two came with format 2.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extras {
     /// Approval that the run waits for before anything starts (a second person, above a size set in the estate file).
@@ -56,6 +56,8 @@ pub struct Extras {
     pub order: Vec<u32>,
     /// The drill that the run is part of; since format 3.
     pub drill: Option<DrillMark>,
+    /// Why the run goes without the drill that the estate demands of its runbook, if it does; since format 3.
+    pub uncertified: Option<String>,
 }
 
 /// A group of people who may approve.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::types::{Approval, OneOrMany};
+use super::types::{Approval, Duration, OneOrMany};
 
 /// An estate: the systems that a runbook acts on.
 #[derive(JsonSchema)]
@@ -46,6 +46,19 @@ struct Guard {
     sites: u32,
     /// A person's decision that a larger run waits for.
     approval: Option<Approval>,
+    /// A drill that the runbook of a larger run must have passed lately.
+    certificate: Option<Certificate>,
+}
+
+/// A drill that the runbook must have passed lately.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Certificate {
+    /// How long ago it may have ended.
+    max_age: Duration,
+    /// Sites up to which a run needs none; 0 if nothing is said.
+    #[schemars(range(max = 10_000_000))]
+    above: Option<u32>,
 }
 
 /// Where a secret is: `env:NAME`, `file:PATH` or `command:PROGRAM`.

@@ -50,7 +50,7 @@ pub fn estate_schema(catalogue: &[ActionSpec]) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estate::{ESTATE, GUARD};
+    use crate::estate::{CERTIFICATE, ESTATE, GUARD};
     use crate::lower::{self, keys};
 
     /// The schema and the reader must know the same keys.
@@ -89,7 +89,12 @@ mod tests {
         for (pointer, known) in tables {
             assert_eq!(keys_of(pointer), sorted(known), "{pointer}");
         }
-        for (pointer, known) in [("", ESTATE), ("/$defs/Guard", GUARD), ("/$defs/Approval", keys::APPROVAL)] {
+        for (pointer, known) in [
+            ("", ESTATE),
+            ("/$defs/Guard", GUARD),
+            ("/$defs/Certificate", CERTIFICATE),
+            ("/$defs/Approval", keys::APPROVAL),
+        ] {
             assert_eq!(keys_in(&estate, pointer), sorted(known), "{pointer} of an estate");
         }
         let drill = drill_schema(&[]);
