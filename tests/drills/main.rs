@@ -4,3 +4,4 @@
 mod certificate;
 mod files;
 mod lab;
+mod units;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use runtime::{Clock, DrillClaim, DrillPlans, SystemClock};
+use report::DrillReport;
+use runtime::{Clock, DrillClaim, DrillPlans, Store, SystemClock};
+use tokio_util::sync::CancellationToken;
 
 use super::conclude::{self, how};
 use super::read::{self, Loaded};
@@ -21,26 +23,10 @@ pub(super) async fn run(args: &DrillRun, json: bool) -> Result<Exit, Failure> {
     let store = store::open(&args.stored.store).await?;
     let stop = signals::stop_token();
     conclude::take_up(&store, loaded.drill.name(), json).await?;
-    let slot = SystemClock.now();
-    let Some((claim, plans)) = prepared(&loaded, slot, args.seed, json)? else { return Ok(Exit::BadInput) };
-    if !json {
-        let (drawn, all) = (plans.run.site_count(), loaded.list.len());
-        out::note(&format!("drill {}: {drawn} of {all} sites; its clean-up is done whatever happens", claim.run));
-    }
-    match runtime::open_drill(&*store, &claim, &plans).await {
-        Ok(true) => {}
-        Ok(false) => {
-            let message = format!("drill {} takes place at this very moment", claim.drill);
-            return Err(Failure::new(Exit::Held, "drill-claimed", message, "wait until it is over"));
-        }
-        Err(error) => {
-            // Nothing was done; the history says so.
-            conclude::conclude(&store, &claim, &[error.to_string()]).await?;
-            return Err(error.into());
-        }
-    }
-    let conducted = conclude::conduct(&store, &claim.run, true, stop.clone(), json).await?;
-    let report = conclude::conclude(&store, &claim, &conducted.troubles).await?;
+    let report = match take_place(&store, &loaded, SystemClock.now(), args.seed, stop.clone(), json).await? {
+        Ok(report) => report,
+        Err(exit) => return Ok(exit),
+    };
     if let Some(path) = &args.junit {
         files::write(path, report::render_drill_junit(&report).as_bytes())?;
     }
@@ -54,6 +40,37 @@ pub(super) async fn run(args: &DrillRun, json: bool) -> Result<Exit, Failure> {
         (false, true) => Exit::Stopped,
         (false, false) => Exit::NotGood,
     })
+}
+
+/// Has a drill take place for a slot: it is claimed, conducted, judged and kept. What `stop` calls off is cleaned up all
+/// the same.
+async fn take_place(
+    store: &Arc<dyn Store>,
+    loaded: &Loaded,
+    slot: engine::Millis,
+    seed: Option<u64>,
+    stop: CancellationToken,
+    json: bool,
+) -> Result<Result<DrillReport, Exit>, Failure> {
+    let Some((claim, plans)) = prepared(loaded, slot, seed, json)? else { return Ok(Err(Exit::BadInput)) };
+    if !json {
+        let (drawn, all) = (plans.run.site_count(), loaded.list.len());
+        out::note(&format!("drill {}: {drawn} of {all} sites; its clean-up is done whatever happens", claim.run));
+    }
+    match runtime::open_drill(&**store, &claim, &plans).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let message = format!("this slot of drill {} was claimed by another process", claim.drill);
+            return Err(Failure::new(Exit::Held, "drill-claimed", message, "look at `reinstate drill list`"));
+        }
+        Err(error) => {
+            // Nothing was done; the history says so.
+            conclude::conclude(store, &claim, &[error.to_string()]).await?;
+            return Err(error.into());
+        }
+    }
+    let conducted = conclude::conduct(store, &claim.run, true, stop, json).await?;
+    conclude::conclude(store, &claim, &conducted.troubles).await.map(Ok)
 }
 
 /// Plans a drill for a slot; `None` if something was found, which has been shown then.
