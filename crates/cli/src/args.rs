@@ -4,6 +4,7 @@ mod bench;
 mod drill;
 mod lab;
 mod order;
+mod serve;
 mod tenant;
 mod texts;
 mod verbs;
@@ -16,6 +17,7 @@ pub(crate) use bench::{Bench, BenchPart, BenchRestore};
 pub(crate) use drill::{Drill, DrillCheck, DrillHistory, DrillList, DrillRun};
 pub(crate) use lab::{Backend, Demo, DemoBook, Lab};
 pub(crate) use order::Optimise;
+pub(crate) use serve::{AuditCommand, Serve, TokenCommand};
 pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
 pub(crate) use verbs::{
@@ -122,6 +124,14 @@ pub(crate) enum Command {
     /// Prove a runbook in a sandbox, over a sample of sites, on a schedule
     #[command(subcommand)]
     Drill(Drill),
+    /// Serve runs to browsers and programs, and drive them
+    Serve(Serve),
+    /// Who may use the daemon
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Who did what by the daemon
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at one tenant of a shared PostgreSQL database
     #[command(subcommand)]
     Tenant(Tenant),

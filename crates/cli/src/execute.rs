@@ -1,9 +1,10 @@
-//! Driving a run in this process: lease, fold, drive, release.
+//! Driving a run in this process, with all that this build has.
 
 use std::sync::Arc;
 
-use engine::{Plan, Run};
-use runtime::{Drive, DriveEnd, Equipment, Holder, Launcher, Settings, Store, SystemClock};
+use engine::Run;
+use runtime::{DriveEnd, Settings, Store};
+use server::{Kit, drive_once};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -19,58 +20,16 @@ pub(crate) async fn drive_run(
     wait: std::time::Duration,
 ) -> Result<(DriveEnd, Run), Failure> {
     let settings = Settings { wait, ..Settings::default() };
-    let holder = holder();
-    let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
-    let result = drive_held(journal, name, &holder, lease.clone(), progress, stop, settings).await;
-    if let Ok((DriveEnd::Ended(_), _)) = &result {
-        // Sites of a run that is over are free for others; what holds one no longer is none of theirs.
-        journal.let_go_all(name).await?;
-    }
-    // A lease that cannot be given back expires by itself.
-    let _ = journal.release(&lease).await;
-    result
-}
-
-async fn drive_held(
-    journal: &Arc<dyn Store>,
-    name: &str,
-    holder: &Holder,
-    lease: runtime::Lease,
-    progress: &mut Progress,
-    stop: CancellationToken,
-    settings: Settings,
-) -> Result<(DriveEnd, Run), Failure> {
-    let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
-    let launcher = Launcher::new(connectors::all(&connectors::Settings::default()));
-    progress.begin(&recovered.run);
-    let drive = Drive {
-        journal: &**journal,
-        lease,
-        holder: holder.name.clone(),
-        equip: &equip,
-        launcher: &launcher,
-        clock: &SystemClock,
-        observer: progress,
-        desk: Some(&**journal),
-        stop,
-        settings,
-    };
-    let driven = runtime::drive(drive, recovered, &crate::people::actor()).await;
+    let driven = drive_once(&kit(journal), name, &crate::people::actor(), progress, stop, settings).await;
     progress.finish();
     Ok(driven?)
 }
 
-/// Makes from a plan what executes it here.
-pub(crate) fn equip(plan: &Plan) -> Result<Equipment, String> {
-    let evaluator = crate::planning::evaluator(plan).map_err(|failure| failure.message)?;
-    Ok(Equipment { evaluator: Arc::new(evaluator), secrets: Arc::new(References::of_plan(plan)) })
-}
-
-/// Who drives: this process.
-pub(crate) fn holder() -> Holder {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "host".into(), |name| name.trim().to_owned());
-    let pid = std::process::id();
-    let since = chrono::Utc::now().format("%H:%M:%SZ");
-    Holder { name: format!("{host} pid {pid} since {since}"), pid, host }
+/// A store with the actions and the secrets of this build.
+pub(crate) fn kit(store: &Arc<dyn Store>) -> Kit {
+    Kit {
+        store: store.clone(),
+        connectors: connectors::all(&connectors::Settings::default()),
+        secrets: Arc::new(|plan| Arc::new(References::of_plan(plan))),
+    }
 }

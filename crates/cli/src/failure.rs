@@ -1,6 +1,8 @@
 //! Why a command could not do its work, for people: code, fact, cause, hint.
 
 use runtime::{DriveError, JournalError, RecoverError};
+use server::DriveOnceError;
+use server::verbs::VerbError;
 
 use crate::exit::Exit;
 
@@ -78,6 +80,27 @@ impl From<DriveError> for Failure {
                 Self::input("plan-expressions", why, "resume with the version that made the plan; nothing was changed")
             }
             error => Self::trouble("run.defect", &error, "this is a defect; the journal is intact: report it"),
+        }
+    }
+}
+
+impl From<DriveOnceError> for Failure {
+    fn from(error: DriveOnceError) -> Self {
+        match error {
+            DriveOnceError::Recover(error) => error.into(),
+            DriveOnceError::Journal(error) => error.into(),
+            DriveOnceError::Drive(error) => error.into(),
+        }
+    }
+}
+
+impl From<VerbError> for Failure {
+    fn from(error: VerbError) -> Self {
+        match error {
+            VerbError::Recover(error) => error.into(),
+            VerbError::Journal(error) => error.into(),
+            VerbError::Defect(ref misfit) => Self::trouble("run.defect", misfit, "report this defect"),
+            error => Self::input(error.code(), chain(&error), error.hint()),
         }
     }
 }

@@ -17,11 +17,9 @@ mod out;
 mod people;
 mod plan_file;
 mod planning;
-mod preflight;
 mod progress;
 mod secrets;
 mod signals;
-mod subject;
 mod watch;
 
 use std::process::ExitCode;

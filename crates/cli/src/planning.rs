@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::{Plan, PlanSpec};
-use runbook::{Diagnostic, Estate, PlanEvaluator, Runbook, SiteList, Source};
+use runbook::{Diagnostic, Estate, Runbook, SiteList, Source};
+use server::Preflight;
 
 use crate::args::{FindingFormat, Planned};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::secrets::References;
 use crate::{certificate, files, out};
 
 /// Findings about one file that are shown as text: whoever has more starts with these.
@@ -229,13 +231,13 @@ pub(crate) fn left_out(sites: &[String]) -> Result<BTreeMap<String, String>, Fai
         .collect()
 }
 
-/// Compiles the expressions of a stored plan.
-pub(crate) fn evaluator(plan: &Plan) -> Result<PlanEvaluator, Failure> {
-    PlanEvaluator::new(plan).map_err(|found| {
-        let first = found.first().map_or_else(String::new, |found| found.message.clone());
+/// Asks the estate of a plan, before a run, whether it can work; changes nothing.
+pub(crate) async fn preflight(plan: &Plan) -> Result<Preflight, Failure> {
+    let connectors = connectors::all(&connectors::Settings::default());
+    Preflight::of(plan, &connectors, &References::of_plan(plan)).await.map_err(|why| {
         Failure::input(
             "plan-expressions",
-            format!("an expression of the stored plan cannot be compiled: {first}"),
+            format!("an expression of the stored plan cannot be compiled: {why}"),
             "resume with the version that made the plan",
         )
     })

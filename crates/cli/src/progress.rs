@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use engine::{Event, Record, Run, SiteEnd, Status};
+use engine::{Event, Record, Run, SiteEnd};
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::Observer;
+use server::Onlooker;
 
 use crate::out;
 
@@ -32,19 +33,6 @@ impl Progress {
             (false, false, false) => Form::Lines,
         };
         Self { form, from: None, returned: 0 }
-    }
-
-    /// Starts to show a run as it was recovered.
-    pub(crate) fn begin(&mut self, run: &Run) {
-        self.from = run.opened_at();
-        self.returned = run.tally().returned;
-        if let Form::Bar(bar) = &mut self.form {
-            **bar = ProgressBar::new(u64::from(run.plan().site_count()));
-            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} sites {msg} {elapsed}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(200));
-        }
     }
 
     /// Ends the showing.
@@ -75,6 +63,20 @@ impl Progress {
     }
 }
 
+impl Onlooker for Progress {
+    fn begun(&mut self, run: &Run) {
+        self.from = run.opened_at();
+        self.returned = run.tally().returned;
+        if let Form::Bar(bar) = &mut self.form {
+            **bar = ProgressBar::new(u64::from(run.plan().site_count()));
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} sites {msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+    }
+}
+
 impl Observer for Progress {
     fn committed(&mut self, run: &Run, records: &[Record]) {
         let from = *self.from.get_or_insert_with(|| run.opened_at().unwrap_or(run.now()));
@@ -92,7 +94,7 @@ impl Observer for Progress {
             }
             Form::Events => {
                 for record in records {
-                    out::note(&crate::commands::logs::event_json(run, record).to_string());
+                    out::note(&report::event_json(run, record, None).to_string());
                 }
             }
         }
@@ -103,82 +105,9 @@ impl Observer for Progress {
 fn line(run: &Run, record: &Record, from: i64, returned: u32) -> Option<String> {
     let text = match &record.event {
         Event::SiteEnded { end: SiteEnd::Returned, .. } => {
-            format!("{} ({returned}/{})", words(run, record)?, run.plan().site_count())
+            format!("{} ({returned}/{})", report::noted(run, record)?, run.plan().site_count())
         }
-        _ => words(run, record)?,
+        _ => report::noted(run, record)?,
     };
     Some(format!("{:>9.3}s {text}", (record.at - from) as f64 / 1_000.0))
-}
-
-/// An event of note that was just applied, in words that cannot move a cursor.
-pub(crate) fn words(run: &Run, record: &Record) -> Option<String> {
-    let plan = run.plan();
-    let text = match &record.event {
-        Event::BatchOpened { batch } => {
-            let sites = plan.batch_sites(*batch).len();
-            format!("batch {} opens: {sites} {}", batch.0 + 1, if sites == 1 { "site" } else { "sites" })
-        }
-        Event::BatchSettled { batch } => {
-            format!("batch {} is settled, {} out", batch.0 + 1, run.batch_failures(*batch))
-        }
-        Event::SiteEnded { site, end } => {
-            format!("site {} {}", plan.spec().sites.id(*site), format!("{end:?}").to_lowercase())
-        }
-        Event::Refused { unit, failure, then } => {
-            format!("{} refused [{}]: {}; {}", run.unit_name(*unit), failure.code, failure.message, what_follows(*then))
-        }
-        Event::InDoubt { unit, failure, then } => {
-            format!(
-                "{} in doubt [{}]: {}; {}",
-                run.unit_name(*unit),
-                failure.code,
-                failure.message,
-                what_follows(*then)
-            )
-        }
-        Event::BudgetExceeded { batch } => format!("batch {} exceeded its failure budget", batch.0 + 1),
-        Event::Paused { actor, reason } => format!("paused by {actor}: {reason}"),
-        Event::Continued { actor, reason } => format!("continued by {actor}: {reason}"),
-        Event::Cancelled { actor, reason } => format!("cancelled by {actor}: {reason}"),
-        event if event_of_people(event) => report::told(run, event)?,
-        Event::Adopted { epoch, .. } if *epoch > 1 => {
-            "taken up again: attempts that were in flight are checked first".to_owned()
-        }
-        Event::Ended { .. } => match run.status() {
-            Status::Ended(end) => format!("ended: {end:?}"),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    Some(report::plain(&text))
-}
-
-/// Whether an event is a person's, or the want of one.
-fn event_of_people(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Approved { .. }
-            | Event::Rejected { .. }
-            | Event::Lapsed { .. }
-            | Event::Retried { .. }
-            | Event::Overruled { .. }
-            | Event::TakenOut { .. }
-            | Event::SiteAdopted { .. }
-            | Event::PoolSet { .. }
-            | Event::Unwinding { .. }
-            | Event::Closing { .. }
-            | Event::Amended { .. }
-            | Event::Ruled { .. }
-    )
-}
-
-/// What comes after an attempt without success, in words.
-pub(crate) fn what_follows(then: engine::Then) -> &'static str {
-    match then {
-        engine::Then::ApplyAt(_) => "tried again later",
-        engine::Then::ProbeAt(_) => "the target is asked",
-        engine::Then::GiveUp => "given up",
-        engine::Then::Park => "waits for an operator",
-        engine::Then::Drop => "not tried again, since its site is out or the run is ending",
-    }
 }

@@ -10,6 +10,7 @@ mod amendment;
 mod drill;
 mod duration;
 mod escape;
+mod events;
 mod fold;
 mod forecast;
 mod graph;
@@ -32,6 +33,7 @@ pub use drill::{
 };
 pub use duration::{clock, span, stamp};
 pub use escape::plain;
+pub use events::{event_json, event_line, event_subject, noted, sites_of, what_follows};
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, new_id_steps, settles_undo, told};
 pub use forecast::{
     After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, PathPart, Point,
@@ -46,9 +48,9 @@ pub use report::{
     ActReport, ApprovalReport, AuditReport, BatchReport, Cause, DecisionReport, Distribution, Evidence,
     ExceptionReport, Moment, MomentKind, NoReturnReport, Objective, OverruledReport, PoolReport, REPORT_FORMAT,
     RemainingReport, Report, Resume, SharedFailure, SiteAudit, SiteReport, SiteTally, StepReport, StoreAudit,
-    StoreSaid, UndoReport, UnitTally, Verdict, WaitingUnit,
+    StoreSaid, UndoReport, UnitTally, Verdict, WaitingUnit, site_state,
 };
-pub use sites::{SiteView, sites};
+pub use sites::{SiteView, site_view, sites};
 pub use standing::{OpenApproval, PoolStanding, Standing, standing};
 pub use status::status_line;
 pub use text::render_text;

@@ -39,14 +39,25 @@ pub struct SiteView<'a> {
 /// for.
 pub fn sites(run: &Run) -> impl ExactSizeIterator<Item = SiteView<'_>> + '_ {
     let plan = run.plan();
-    let own = |&step: &StepIx| plan.step(step).scope == Scope::Site && !plan.step(step).finally;
-    let own: Vec<StepIx> = plan.steps().filter(own).collect();
+    let own = own_steps(run);
     let given = plan.site_count() as usize;
     let all = given + plan.spec().extras.excluded.len();
     (0..all).map(move |site| match plan.spec().extras.excluded.get(site.wrapping_sub(given)) {
         Some(left_out) => excluded(left_out),
         None => view(run, &own, SiteIx::from(site)),
     })
+}
+
+/// One site that the plan restores, as it stands. Costs time in proportion to the steps.
+#[must_use]
+pub fn site_view(run: &Run, site: SiteIx) -> SiteView<'_> {
+    view(run, &own_steps(run), site)
+}
+
+fn own_steps(run: &Run) -> Vec<StepIx> {
+    let plan = run.plan();
+    let own = |&step: &StepIx| plan.step(step).scope == Scope::Site && !plan.step(step).finally;
+    plan.steps().filter(own).collect()
 }
 
 fn excluded(site: &ExcludedSite) -> SiteView<'_> {

@@ -11,10 +11,10 @@ use engine::{
 };
 use runtime::{Clock, Drive, DriveEnd, Launcher, Settings, Store, SystemClock};
 use serde::Serialize;
+use server::holder;
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::process;
-use crate::execute::holder;
 use crate::failure::Failure;
 
 /// Steps in each layer; each needs every step of the layer before.
@@ -88,13 +88,15 @@ async fn drive(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
     let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
     let plan = recovered.run.plan().clone();
     let launcher = Launcher::new(connectors::all(&connectors::Settings::default()));
+    let kit = crate::execute::kit(journal);
+    let equip = |plan: &Plan| kit.equip(plan);
     let mut commits = 0;
     let mut count = |_: &Run, _: &[Record]| commits += 1;
     let drive = Drive {
         journal: &**journal,
         lease: lease.clone(),
         holder: holder.name,
-        equip: &crate::execute::equip,
+        equip: &equip,
         launcher: &launcher,
         clock: &SystemClock,
         observer: &mut count,

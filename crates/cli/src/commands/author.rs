@@ -10,7 +10,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 use crate::planning::{self, Findings};
-use crate::preflight::Preflight;
 
 /// Writes a commented runbook and, beside it, the schema that its first line names.
 pub(crate) fn init(args: &Init) -> Result<Exit, Failure> {
@@ -56,7 +55,7 @@ pub(crate) async fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
     let errors = findings.errors();
     let quiet = json || args.format != crate::args::FindingFormat::Text;
     let preflight = match plan.filter(|_| args.preflight && errors == 0) {
-        Some(plan) => Some(Preflight::of(&plan).await?),
+        Some(plan) => Some(planning::preflight(&plan).await?),
         None => None,
     };
     match &preflight {

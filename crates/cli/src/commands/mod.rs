@@ -6,14 +6,15 @@ mod bench;
 mod demo;
 mod drill;
 mod lab;
-pub(crate) mod logs;
+mod logs;
 mod look;
 mod plan;
 mod report;
 mod run;
+mod serve;
 mod simulate;
 mod tenant;
-pub(crate) mod verbs;
+mod verbs;
 
 use engine::TakeOut;
 
@@ -58,6 +59,9 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Adopt(args) => verbs::adopt(args, json).await,
         Command::Pool(crate::args::Pool::Set(args)) => verbs::pool_set(args, json).await,
         Command::Drill(args) => drill::drill(args, json).await,
+        Command::Serve(args) => serve::serve(args, json).await,
+        Command::Token(args) => serve::token(args, json),
+        Command::Audit(args) => serve::audit(&args, json),
         Command::Tenant(args) => tenant::tenant(args, json).await,
         Command::Lab(args) => lab::lab(args, json).await,
         Command::Demo(args) => demo::demo(args, json).await,

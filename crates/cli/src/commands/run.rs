@@ -1,19 +1,17 @@
 //! `run` and `resume`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::{Plan, Run, Status};
-use runtime::{Clock, DriveEnd, RunHead, Store, SystemClock};
+use runtime::{Clock, DriveEnd, Store, SystemClock};
 use serde_json::json;
 
 use crate::args::{Resume, RunCommand};
 use crate::execute::drive_run;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::preflight::Preflight;
 use crate::progress::Progress;
-use crate::{certificate, out, plan_file, planning, signals};
+use crate::{certificate, out, people, plan_file, planning, signals};
 
 /// Plans, records and drives a run.
 pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
@@ -32,16 +30,15 @@ pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
     }
     let journal = store::open(&args.stored.store).await?;
     certificate::demanded(&*journal, &plan, planning::guard(&args.planned.estate)?, SystemClock.now()).await?;
-    let now = SystemClock.now();
-    let name = args.run.clone().unwrap_or_else(|| default_name(&plan, now));
+    let name = args.run.clone().unwrap_or_else(|| server::default_run_name(&plan, SystemClock.now()));
     name_is_usable(&name)?;
-    open(&*journal, &name, &plan, now, args.skip_held).await?;
+    server::create_run(&*journal, &name, &plan, &people::actor(), args.skip_held).await?;
     go(&journal, &name, &args.stored.store, args.waiting.wait, json).await
 }
 
 /// Asks the estate, before anything is recorded or changed, whether the plan can work; tells what is not well.
 async fn passes(plan: &Plan, json: bool) -> Result<bool, Failure> {
-    let preflight = Preflight::of(plan).await?;
+    let preflight = planning::preflight(plan).await?;
     if preflight.passes() {
         if !json {
             out::note(&preflight.text(false));
@@ -55,33 +52,6 @@ async fn passes(plan: &Plan, json: bool) -> Result<bool, Failure> {
         out::note("nothing was changed; put it right, or run with `--no-preflight` and let it fail where it must");
     }
     Ok(false)
-}
-
-/// Creates the run with its hold on every site, or, if that is wished, on those that no other run holds.
-async fn open(
-    journal: &dyn Store,
-    name: &str,
-    plan: &Arc<Plan>,
-    now: engine::Millis,
-    skip_held: bool,
-) -> Result<(), Failure> {
-    let spec = plan.spec();
-    let ids: Vec<String> = spec.sites.ids.iter().map(str::to_owned).collect();
-    let held = if skip_held { journal.holders(&spec.origin.estate, &ids).await? } else { Vec::new() };
-    let holder: BTreeMap<&str, &str> = held.iter().map(|held| (held.site.as_str(), held.run.as_str())).collect();
-    let free: Vec<String> = ids.iter().filter(|id| !holder.contains_key(id.as_str())).cloned().collect();
-    let head = RunHead { run: name.to_owned(), plan_hash: plan.hash().to_owned(), created_at: now };
-    let bytes = plan.encode().map_err(|error| Failure::trouble("plan-encoding", &error, "report this defect"))?;
-    journal.create_holding(&head, &bytes, &spec.origin.estate, &free).await?;
-    for (id, run) in holder {
-        let reason = format!("run {run} holds it");
-        crate::ask::command(journal, name, &reason, |mine| {
-            let site = crate::subject::site(mine, id)?;
-            Ok(engine::Command::TakeOut { site, how: engine::TakeOut::Exclude })
-        })
-        .await?;
-    }
-    Ok(())
 }
 
 /// Above the size that the estate guards, the number of sites must be typed back.
@@ -146,22 +116,15 @@ fn agreed(args: &RunCommand, plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-fn default_name(plan: &Plan, now: i64) -> String {
-    let time = chrono::DateTime::from_timestamp_millis(now).unwrap_or_default();
-    format!("{}-{}", plan.spec().origin.runbook, time.format("%Y%m%dT%H%M%SZ"))
-}
-
-/// Names stand in idempotency keys, file names and commands.
 fn name_is_usable(name: &str) -> Result<(), Failure> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.len() > 100 || !name.chars().all(plain) || name.starts_with(['-', '.']) {
-        return Err(Failure::input(
-            "run-name",
-            format!("`{}` cannot be the name of a run", name.escape_debug()),
-            "use 1 to 100 letters, digits, `-`, `_` and `.`, starting with a letter or digit",
-        ));
+    if server::is_run_name(name) {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::input(
+        "run-name",
+        format!("`{}` cannot be the name of a run", name.escape_debug()),
+        "use 1 to 100 letters, digits, `-`, `_` and `.`, starting with a letter or digit",
+    ))
 }
 
 async fn go(

@@ -3,8 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::keys::{Key, key, verb_of};
-use super::snapshot::{Item, Snapshot};
 use super::verb::Verb;
+use server::live::{Item, Snapshot};
 
 /// Longest reason; it stands in the journal for ever.
 const REASON: usize = 400;

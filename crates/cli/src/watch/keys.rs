@@ -1,10 +1,10 @@
 //! The keys: what each means, which verbs apply to what is selected, and how that is told.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use engine::Ruling;
+use server::verbs::Truth;
 
-use super::snapshot::{Item, Kind, Snapshot};
 use super::verb::Verb;
+use server::live::{Item, Kind, Snapshot};
 
 /// Lines that a page key moves by.
 const PAGE: usize = 10;
@@ -76,11 +76,12 @@ pub(super) fn verb_of(letter: char, item: Option<&Item>, seen: &Snapshot) -> Res
         'R' if seen.sites.quarantined == 0 => Err("no site is quarantined"),
         'R' => Ok(Verb::RetryAll),
         'd' => of(&waiting, "select a step in doubt or stuck to say that it is done")
-            .map(|item| Verb::Resolve(item, Ruling::Done)),
+            .map(|item| Verb::Resolve(item, Truth::Done)),
         'n' => of(&waiting, "select a step in doubt or stuck to say that it is not done")
-            .map(|item| Verb::Resolve(item, Ruling::Again)),
-        'g' => of(&waiting, "select a step in doubt or stuck to give it up")
-            .map(|item| Verb::Resolve(item, Ruling::GiveUp)),
+            .map(|item| Verb::Resolve(item, Truth::NotDone)),
+        'g' => {
+            of(&waiting, "select a step in doubt or stuck to give it up").map(|item| Verb::Resolve(item, Truth::GiveUp))
+        }
         'p' if seen.state.over => Err("the run has ended"),
         'p' if seen.state.paused => Err("the run is paused already; `c` continues it"),
         'p' => Ok(Verb::Pause),

@@ -1,18 +1,13 @@
 //! `watch`: a run on a full screen, to follow and to steer it.
 //!
-//! The *follower* reads the journal and hands out snapshots; the *session* draws the newest one and takes keys; verbs go
+//! The *follower* (`server::live`) reads the journal and hands out snapshots; the *session* draws the newest one and takes keys; verbs go
 //! the ways of the command line. Drawing is pure: snapshot and desk in, text out.
 
 mod desk;
 mod draw;
-mod follow;
-mod gather;
 mod keys;
 mod screen;
 mod session;
-mod snapshot;
-mod survey;
 mod verb;
-mod waits;
 
 pub(crate) use session::watch;

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyEventKind};
-use runtime::{Clock, Store, SystemClock};
+use runtime::{Clock, RecoverError, Store, SystemClock};
+use server::live::{Follower, Snapshot, View};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch as latest};
 use tokio::task::JoinHandle;
 
 use super::desk::{Desk, Next};
 use super::draw::{Ink, draw, is_small};
-use super::follow::Follower;
 use super::screen::Screen;
-use super::snapshot::Snapshot;
 use super::verb::Verb;
 use crate::args::OfRun;
 use crate::ask::Asked;
@@ -45,7 +44,8 @@ pub(crate) async fn watch(args: &OfRun, json: bool) -> Result<Exit, Failure> {
     let (tell, seen) = latest::channel(follower.first());
     let wake = Arc::new(Notify::new());
     let screen = Screen::open()?;
-    let following = tokio::spawn(follower.follow(tell, wake.clone()));
+    // It is aborted with the process; it holds nothing but its own memory.
+    let following = tokio::spawn(follower.follow(tell, wake.clone(), |_| false));
     let session =
         Session { args: args.clone(), store, seen, wake, desk: Desk::default(), ink: Ink::new(out::colored()) };
     // The screen is given back before anything is printed.
@@ -57,7 +57,7 @@ pub(crate) async fn watch(args: &OfRun, json: bool) -> Result<Exit, Failure> {
 struct Session {
     args: OfRun,
     store: Arc<dyn Store>,
-    seen: latest::Receiver<Snapshot>,
+    seen: latest::Receiver<Arc<View>>,
     wake: Arc<Notify>,
     desk: Desk,
     ink: Ink,
@@ -71,30 +71,31 @@ impl Session {
     async fn sit(
         mut self,
         mut screen: Screen,
-        mut following: JoinHandle<Result<(), Failure>>,
+        mut following: JoinHandle<Result<(), RecoverError>>,
     ) -> Result<String, Failure> {
         let mut keys = keys();
         let mut leave = signals()?;
         let (told, mut came) = mpsc::channel::<Came>(1);
         let mut tick = tokio::time::interval(TICK);
         loop {
-            let seen = self.seen.borrow_and_update().clone();
-            let drawn = screen.terminal.draw(|frame| draw(frame, &seen, &self.desk, SystemClock.now(), self.ink));
+            let view = self.seen.borrow_and_update().clone();
+            let seen = &view.snapshot;
+            let drawn = screen.terminal.draw(|frame| draw(frame, seen, &self.desk, SystemClock.now(), self.ink));
             drawn.map_err(|error| {
                 Failure::trouble("watch-terminal", &error, "the terminal went away; the run goes on")
             })?;
             self.desk.small = screen.terminal.size().is_ok_and(|size| is_small(size.width, size.height));
             tokio::select! {
                 key = keys.recv() => match key {
-                    Some(Ok(event)) => match self.take(event, &seen) {
+                    Some(Ok(event)) => match self.take(event, seen) {
                         Next::Draw => {}
-                        Next::Leave => return Ok(seen.line),
+                        Next::Leave => return Ok(seen.line.clone()),
                         Next::Send(verb, reason) => self.send(verb, reason, told.clone()),
                     },
                     Some(Err(error)) => {
                         return Err(Failure::trouble("watch-terminal", &error, "the terminal went away; the run goes on"));
                     }
-                    None => return Ok(seen.line),
+                    None => return Ok(seen.line.clone()),
                 },
                 Some(came) = came.recv() => {
                     self.answer(came);
@@ -102,12 +103,12 @@ impl Session {
                 }
                 // The follower ends by itself only if it cannot go on.
                 ended = &mut following => match ended {
-                    Ok(Ok(())) => return Ok(seen.line),
-                    Ok(Err(failure)) => return Err(failure),
+                    Ok(Ok(())) => return Ok(seen.line.clone()),
+                    Ok(Err(error)) => return Err(error.into()),
                     Err(error) => return Err(Failure::trouble("watch-defect", &error, "report this defect; the run goes on")),
                 },
                 _ = self.seen.changed() => {}
-                () = left(&mut leave) => return Ok(seen.line),
+                () = left(&mut leave) => return Ok(seen.line.clone()),
                 _ = tick.tick() => {}
             }
             if screen.is_lost() {
@@ -132,7 +133,7 @@ impl Session {
     fn send(&self, verb: Verb, reason: String, told: mpsc::Sender<Came>) {
         let (store, args) = (self.store.clone(), self.args.clone());
         tokio::spawn(async move {
-            let came = verb.take(&store, &args, &reason).await;
+            let came = verb.take(&*store, &args.name, &reason).await;
             let _ = told.send(came).await;
         });
     }

@@ -1,16 +1,11 @@
 //! What can be asked of the run from the screen: the same verbs as on the command line, on the same ways.
 
-use std::sync::Arc;
-
-use engine::{Again, Command, Ruling, Run};
 use runtime::Store;
+use server::live::{Item, Kind, Snapshot};
+use server::verbs::Truth;
 
-use super::snapshot::{Item, Kind, Snapshot};
-use crate::args::OfRun;
 use crate::ask::{self, Asked};
-use crate::commands::verbs::hold_again;
 use crate::failure::Failure;
-use crate::subject;
 
 /// A verb with what it is about, by name: numbers may change under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +17,7 @@ pub(super) enum Verb {
     /// A site or a unit.
     Retry(Item),
     RetryAll,
-    Resolve(Item, Ruling),
+    Resolve(Item, Truth),
 }
 
 impl Verb {
@@ -36,9 +31,9 @@ impl Verb {
             Self::Reject(item) => of("reject", item),
             Self::Retry(item) => of("retry", item),
             Self::RetryAll => "retry --quarantined".to_owned(),
-            Self::Resolve(item, Ruling::Done) => format!("{} done", of("resolve", item)),
-            Self::Resolve(item, Ruling::Again) => format!("{} not-done", of("resolve", item)),
-            Self::Resolve(item, Ruling::GiveUp) => format!("{} give-up", of("resolve", item)),
+            Self::Resolve(item, Truth::Done) => format!("{} done", of("resolve", item)),
+            Self::Resolve(item, Truth::NotDone) => format!("{} not-done", of("resolve", item)),
+            Self::Resolve(item, Truth::GiveUp) => format!("{} give-up", of("resolve", item)),
         }
     }
 
@@ -65,38 +60,33 @@ impl Verb {
             Self::Retry(item) if item.kind == Kind::Stuck => format!("one step runs again, for {}", sites(item.sites)),
             Self::Retry(_) => "1 site runs again where it failed".to_owned(),
             Self::RetryAll => format!("{}: each runs again where it failed", sites(seen.sites.quarantined)),
-            Self::Resolve(item, Ruling::Done) => format!("its effect IS THERE; {} on", go(item.sites)),
-            Self::Resolve(item, Ruling::Again) => {
+            Self::Resolve(item, Truth::Done) => format!("its effect IS THERE; {} on", go(item.sites)),
+            Self::Resolve(item, Truth::NotDone) => {
                 format!("its effect IS NOT THERE; it runs again, for {}", sites(item.sites))
             }
-            Self::Resolve(item, Ruling::GiveUp) => format!("not worth finding out; quarantines {}", sites(item.sites)),
+            Self::Resolve(item, Truth::GiveUp) => format!("not worth finding out; quarantines {}", sites(item.sites)),
         }
     }
 
-    /// The command for a run as it is now.
-    fn command(&self, run: &Run) -> Result<Command, Failure> {
-        Ok(match self {
-            Self::Pause => Command::Pause,
-            Self::Continue => Command::Continue,
-            Self::Approve(item) => Command::Approve { gate: subject::gate(run, &item.subject)? },
-            Self::Reject(item) => Command::Reject { gate: subject::gate(run, &item.subject)? },
-            Self::Retry(item) if item.kind == Kind::Stuck => {
-                Command::Retry { what: Again::Unit(subject::unit(run, &item.subject)?) }
-            }
-            Self::Retry(item) => Command::Retry { what: Again::Site(subject::site(run, &item.subject)?) },
-            Self::RetryAll => Command::Retry { what: Again::Quarantined },
-            Self::Resolve(item, ruling) => Command::Rule { unit: subject::unit(run, &item.subject)?, ruling: *ruling },
-        })
+    /// The verb as the command line takes it.
+    fn what(&self) -> server::verbs::Verb {
+        use server::verbs::Verb as What;
+        match self {
+            Self::Pause => What::Pause,
+            Self::Continue => What::Continue,
+            Self::Approve(item) => What::Approve { gate: item.subject.clone() },
+            Self::Reject(item) => What::Reject { gate: item.subject.clone() },
+            Self::Retry(item) => What::Retry { subject: item.subject.clone() },
+            Self::RetryAll => What::RetryQuarantined,
+            Self::Resolve(item, truth) => What::Resolve { unit: item.subject.clone(), truth: *truth },
+        }
     }
 
     /// Takes the verb; the event is durable on return.
     ///
     /// # Errors
     /// As on the command line: if the run refuses it, the driver does not answer, or the store fails.
-    pub(super) async fn take(&self, store: &Arc<dyn Store>, of: &OfRun, reason: &str) -> Result<Asked, Failure> {
-        if matches!(self, Self::Retry(_) | Self::RetryAll) {
-            hold_again(of).await?;
-        }
-        ask::command(&**store, &of.name, reason, |run| self.command(run)).await
+    pub(super) async fn take(&self, store: &dyn Store, run: &str, reason: &str) -> Result<Asked, Failure> {
+        ask::take(store, run, reason, &self.what()).await
     }
 }

@@ -191,6 +191,14 @@ impl Fold {
         crate::report::audit(self)
     }
 
+    /// What the stores of one site say of its restore point; `None` unless the site is back and some store was asked for it.
+    ///
+    /// Costs time in proportion to the steps.
+    #[must_use]
+    pub fn site_audit(&self, site: engine::SiteIx) -> Option<crate::report::SiteAudit> {
+        crate::report::audit_of(self, site)
+    }
+
     /// Units that wait for an operator, in the order of their numbers, worked out as they are asked for.
     pub fn waiting_units(&self) -> impl Iterator<Item = crate::report::WaitingUnit> + '_ {
         crate::report::waiting_for_operator(&self.run)

@@ -234,6 +234,13 @@ pub(crate) fn audit(fold: &Fold) -> Option<AuditReport> {
     Some(report)
 }
 
+/// What the stores of one site say; `None` unless it is back and some store was asked or gave evidence.
+pub(crate) fn audit_of(fold: &Fold, site: SiteIx) -> Option<SiteAudit> {
+    let asked = !fold.plan().spec().sites.restore_points.is_empty() && fold.audit.is_anything();
+    let all = if asked && back(fold, site) { judged(fold, site, &provers(fold)) } else { Vec::new() };
+    (!all.is_empty()).then(|| told(fold, site, &all))
+}
+
 fn store_of(fold: &Fold, step: StepIx) -> StoreAudit {
     let (plan, of) = (fold.plan(), &fold.audit.steps[step.ix()]);
     let name = &plan.step(step).name;

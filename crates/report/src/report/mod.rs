@@ -19,8 +19,8 @@ mod spread;
 use serde::Serialize;
 
 pub(crate) use alike::alike;
-pub(crate) use audit::audit;
 pub use audit::{AuditReport, SiteAudit, StoreAudit, StoreSaid};
+pub(crate) use audit::{audit, audit_of};
 pub(crate) use build::build;
 pub(crate) use exceptions::{exception, place, waiting_for_operator};
 pub use kinds::{Distribution, Moment, MomentKind, Objective, Verdict};
@@ -29,7 +29,8 @@ pub use rows::{
     BatchReport, Cause, Evidence, ExceptionReport, PoolReport, Resume, SharedFailure, SiteReport, SiteTally,
     StepReport, UndoReport, UnitTally, WaitingUnit,
 };
-pub(crate) use rows_of::{scope_name, site_state, tally as site_tally, units_of_step};
+pub use rows_of::site_state;
+pub(crate) use rows_of::{scope_name, tally as site_tally, units_of_step};
 pub(crate) use spread::percentile;
 
 use crate::forecast::Rest;

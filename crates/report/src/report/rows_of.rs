@@ -23,8 +23,10 @@ pub(crate) fn scope_name(plan: &engine::Plan, scope: Scope) -> String {
     }
 }
 
-/// State of a site in a word.
-pub(crate) fn site_state(run: &Run, site: SiteIx) -> &'static str {
+/// State of a site in a word, as `sites` has it: `returned`, `degraded`, `quarantined`, `undone`, `excluded`, `released`,
+/// `undoing`, `restoring` or `waiting`.
+#[must_use]
+pub fn site_state(run: &Run, site: SiteIx) -> &'static str {
     match run.site_end(site) {
         _ if run.is_undoing(site) => "undoing",
         Some(SiteEnd::Returned) => "returned",

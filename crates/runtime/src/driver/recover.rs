@@ -6,9 +6,6 @@ use engine::{GroupError, GroupWriter, Misfit, Plan, PlanError, Record, Run, deco
 
 use crate::ports::{Journal, JournalError, RunHead};
 
-/// Groups read at once; bounds the memory of a recovery.
-const PAGE: u32 = 256;
-
 /// A run as its journal tells it.
 #[derive(Debug)]
 pub struct Recovered {
@@ -103,6 +100,9 @@ pub struct Tail {
 }
 
 impl Tail {
+    /// Groups read at once; bounds the memory of a recovery. Fewer came if the journal's present end was reached.
+    pub const PAGE: u32 = 256;
+
     /// Reads the plan that a run was created with; no group is read yet.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl Tail {
     /// Dropping the future loses nothing: the same groups come with the next call.
     pub async fn read(&mut self, journal: &dyn Journal) -> Result<Vec<(u64, Vec<Record>)>, RecoverError> {
         let run = &self.head.run;
-        let groups = journal.load(run, self.next, PAGE).await?;
+        let groups = journal.load(run, self.next, Self::PAGE).await?;
         let decoded: Result<Vec<_>, _> = groups
             .into_iter()
             .map(|group| match decode_group(&group.bytes) {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::watch::Watch;
 use crate::args::FindingFormat;
-use crate::execute::{equip, holder};
+use crate::execute::kit;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{out, people};
@@ -47,12 +47,13 @@ pub(super) async fn conduct(
     json: bool,
 ) -> Result<Conducted, Failure> {
     let mut watch = Watch::new(json);
+    let kit = kit(store);
     let conduct = Conduct {
         store: &**store,
-        holder: holder(),
+        holder: server::holder(),
         actor: people::actor(),
-        equip: &equip,
-        launcher: &|| Launcher::new(connectors::all(&connectors::Settings::default())),
+        equip: &|plan: &engine::Plan| kit.equip(plan),
+        launcher: &|| Launcher::new(kit.connectors.clone()),
         clock: &SystemClock,
         observer: &mut watch,
         stop,

@@ -2,6 +2,7 @@
 
 use engine::{DrillPart, Record, Run};
 use runtime::{DrillObserver, Observer as _};
+use server::Onlooker as _;
 
 use crate::out;
 use crate::progress::Progress;
@@ -28,7 +29,7 @@ impl DrillObserver for Watch {
                 DrillPart::CleanUp => "clean-up",
             });
         }
-        self.progress.begin(run);
+        self.progress.begun(run);
     }
 
     fn committed(&mut self, _: DrillPart, run: &Run, records: &[Record]) {

@@ -1,7 +1,7 @@
 //! Keys and what they lead to.
 
 use super::*;
-use crate::watch::snapshot::{Kind, Waits};
+use server::live::{Kind, Waits};
 
 fn seen(subjects: &[(&str, Kind)]) -> Snapshot {
     let item = |(subject, kind): &(&str, Kind)| Item {

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use super::Ink;
 use super::ink::{Column, heading, line, put, row, width};
-use crate::watch::snapshot::{Batch, Pool, Snapshot, Step, Tone};
+use server::live::{Batch, Pool, Snapshot, Step, Tone};
 
 /// Width of a column of numbers: that of its heading or of the longest.
 fn wide(name: &str, longest: impl Iterator<Item = usize>) -> u16 {

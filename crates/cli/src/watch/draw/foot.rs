@@ -7,7 +7,7 @@ use super::Ink;
 use super::ink::{line, put, width, wrap};
 use crate::watch::desk::{Desk, Over};
 use crate::watch::keys::offers;
-use crate::watch::snapshot::{Snapshot, Tone};
+use server::live::{Snapshot, Tone};
 
 /// Lines that an answer may take.
 const ANSWER: usize = 4;

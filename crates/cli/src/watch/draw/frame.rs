@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use super::ink::{line, put};
 use super::{Ink, body, foot, head, over, waits};
 use crate::watch::desk::{Desk, Page};
-use crate::watch::snapshot::Snapshot;
+use server::live::Snapshot;
 
 /// Smallest screen on which everything has a place.
 const SMALLEST: (u16, u16) = (60, 16);
@@ -95,7 +95,7 @@ fn small(buffer: &mut Buffer, area: Rect, seen: &Snapshot, ink: Ink) {
         (3, format!("{waits} wait for people")),
         (4, format!("needs {}x{}; q quits", SMALLEST.0, SMALLEST.1)),
     ] {
-        let style = if at == 0 { ink.of(seen.state.tone) } else { ink.of(crate::watch::snapshot::Tone::Plain) };
+        let style = if at == 0 { ink.of(seen.state.tone) } else { ink.of(server::live::Tone::Plain) };
         put(buffer, line(area, at), 0, &text, style);
     }
 }

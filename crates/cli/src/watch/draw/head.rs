@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use super::Ink;
 use super::ink::{line, put, put_right, width};
-use crate::watch::snapshot::{Driver, Sites, Snapshot, Tone};
+use server::live::{Driver, Sites, Snapshot, Tone};
 
 /// Time without any event after which that is told.
 const QUIET: Millis = 5_000;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Span;
 
-use crate::watch::snapshot::Tone;
+use server::live::Tone;
 
 /// How text is coloured. What colour says is said by words too.
 #[derive(Clone, Copy, Debug)]

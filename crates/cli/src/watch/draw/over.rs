@@ -7,7 +7,7 @@ use super::Ink;
 use super::ink::{heading, line, put, wrap};
 use crate::watch::desk::{Desk, Over};
 use crate::watch::keys::VERBS;
-use crate::watch::snapshot::{Item, Snapshot, Tone};
+use server::live::{Item, Snapshot, Tone};
 
 /// Draws what lies over the page, if anything does.
 pub(super) fn over(buffer: &mut Buffer, area: Rect, seen: &Snapshot, desk: &Desk, ink: Ink) {

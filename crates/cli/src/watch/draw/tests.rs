@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 
 use super::{Ink, draw};
 use crate::watch::desk::Desk;
-use crate::watch::snapshot::{Batch, Driver, Item, Kind, Line, Pool, Sites, Snapshot, State, Step, Tone, Waits};
+use server::live::{Batch, Driver, Item, Kind, Line, Pool, Sites, Snapshot, State, Step, Tone, Waits};
 
 /// 5 April 2022, 07:38 UTC.
 const T0: i64 = 1_649_144_280_000;

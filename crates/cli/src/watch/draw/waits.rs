@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 
 use super::Ink;
 use super::ink::{Column, heading, line, put, row};
-use crate::watch::snapshot::{Item, Kind, Snapshot, Tone};
+use server::live::{Item, Kind, Snapshot, Tone};
 
 /// Draws the list around the selected item.
 pub(super) fn waits(buffer: &mut Buffer, area: Rect, seen: &Snapshot, selected: Option<usize>, ink: Ink) {

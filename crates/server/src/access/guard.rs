@@ -1,0 +1,175 @@
+//! The guard before every route: who asks, may they, and not too often.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode, header};
+use runtime::{Clock, SystemClock};
+
+use crate::access::limits::Limit;
+use crate::access::{COOKIE, Permission, Role, Sessions, Tokens, Via, Who, origin, rule_of};
+use crate::api::Problem;
+use crate::app::App;
+
+/// Who may ask, and how often.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) tokens: Tokens,
+    pub(crate) sessions: Sessions,
+    /// Who acts on this machine while there are no tokens.
+    pub(crate) here: String,
+    /// Whether the daemon listens on loopback alone.
+    pub(crate) loopback: bool,
+    /// Whether a proxy stands before it that says where requests come from.
+    pub(crate) behind_proxy: bool,
+    asked: Limit,
+    failed: Limit,
+}
+
+impl Access {
+    pub(crate) fn new(tokens: Tokens, here: String, loopback: bool, behind_proxy: bool) -> Self {
+        Self {
+            tokens,
+            sessions: Sessions::default(),
+            here,
+            loopback,
+            behind_proxy,
+            asked: Limit::new(400, 100.0),
+            failed: Limit::new(10, 0.2),
+        }
+    }
+
+    /// Whether who asked before may still: the token may have been revoked since.
+    pub(crate) fn still(&self, who: &Who) -> bool {
+        match &who.via {
+            Via::Token(id) | Via::Session(id) => {
+                matches!(self.tokens.good(id, SystemClock.now()), Ok(Some(_)))
+            }
+            Via::Here => matches!(self.tokens.ever(), Ok(false)),
+            Via::Nobody => true,
+        }
+    }
+
+    /// Finds out who sent a token, with a limit to guesses.
+    pub(crate) fn of_token(&self, sent: &str, from: IpAddr) -> Result<Who, Problem> {
+        let caller = from.to_string();
+        self.failed.empty(&caller).map_err(Problem::too_often)?;
+        match self.tokens.find(sent, SystemClock.now()) {
+            Ok(Some(token)) => Ok(Who { name: token.name, role: token.role, from, via: Via::Token(token.id) }),
+            Ok(None) => {
+                let _ = self.failed.take(&caller);
+                Err(Problem::unauthorised("the token is not known, has expired or was revoked"))
+            }
+            Err(error) => Err(Problem::trouble(error.code(), &error, error.hint())),
+        }
+    }
+
+    fn who(&self, headers: &HeaderMap, from: IpAddr) -> Result<Who, Problem> {
+        if let Some(sent) = headers.get(header::AUTHORIZATION) {
+            let sent = sent.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+            let sent = sent.ok_or_else(|| Problem::unauthorised("the header Authorization is no bearer token"))?;
+            return self.of_token(sent.trim(), from);
+        }
+        let now = SystemClock.now();
+        let trouble = |error: crate::access::TokenError| Problem::trouble(error.code(), &error, error.hint());
+        if let Some(id) = cookie(headers).and_then(|name| self.sessions.token_of(name, now)) {
+            let token = self.tokens.good(&id, now).map_err(trouble)?;
+            let token = token.ok_or_else(|| Problem::unauthorised("the token of this session is over"))?;
+            return Ok(Who { name: token.name, role: token.role, from, via: Via::Session(id) });
+        }
+        if self.loopback && from.is_loopback() && !self.behind_proxy && !self.tokens.ever().map_err(trouble)? {
+            return Ok(Who { name: self.here.clone(), role: Role::Admin, from, via: Via::Here });
+        }
+        Err(Problem::unauthorised("who asks is not known"))
+    }
+
+    /// Lets a request pass, or says why not.
+    fn pass(&self, request: &Request, path: Option<&str>) -> Result<Who, Problem> {
+        let from = self.address(request);
+        let (headers, uri, method) = (request.headers(), request.uri(), request.method());
+        if self.loopback && !self.behind_proxy && !origin::names_loopback(headers, uri) {
+            let fact = "the request names another host than this machine";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "host-foreign", fact, "use localhost or 127.0.0.1"));
+        }
+        let Some(path) = path else {
+            self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
+            return Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "no-such-path",
+                "there is nothing here",
+                "see /api/v1/openapi.json",
+            ));
+        };
+        let Some(rule) = rule_of(method, path) else {
+            self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
+            let fact = "this path has no such method";
+            return Err(Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "no-such-method",
+                fact,
+                "see /api/v1/openapi.json",
+            ));
+        };
+        let nobody = || Who { name: String::new(), role: Role::Viewer, from, via: Via::Nobody };
+        let who = if rule.needs == Permission::Open { nobody() } else { self.who(headers, from)? };
+        let caller = match &who.via {
+            Via::Token(id) | Via::Session(id) => id.clone(),
+            Via::Here | Via::Nobody => from.to_string(),
+        };
+        self.asked.take(&caller).map_err(Problem::too_often)?;
+        let changes = !matches!(*method, Method::GET | Method::HEAD);
+        if changes && !origin::is_own(headers, uri, matches!(who.via, Via::Session(_))) {
+            let fact = "the request comes from a page of another site, or does not say from where";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "origin-foreign", fact, "act on the daemon's own pages"));
+        }
+        if !who.role.may(rule.needs) {
+            let fact = format!("the role {} may not do this", who.role.word());
+            let hint = format!("it takes the role {}", rule.needs.least().word());
+            return Err(Problem::new(StatusCode::FORBIDDEN, "role-missing", fact, hint));
+        }
+        Ok(who)
+    }
+
+    /// Where a request comes from; behind a proxy, what the nearest one says.
+    fn address(&self, request: &Request) -> IpAddr {
+        let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([0, 0, 0, 0]), SocketAddr::ip);
+        if !self.behind_proxy {
+            return peer;
+        }
+        let said = request.headers().get_all("x-forwarded-for").iter().next_back();
+        let nearest = said.and_then(|said| said.to_str().ok()).and_then(|said| said.rsplit(',').next());
+        nearest.and_then(|ip| ip.trim().parse().ok()).unwrap_or(peer)
+    }
+}
+
+/// The name of the session that a browser sent.
+pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|header| header.to_str().ok());
+    cookies.flat_map(|header| header.split(';')).find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == COOKIE).then_some(value)
+    })
+}
+
+/// Stands before every route, and has what was done written into the audit log.
+pub(crate) async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let (method, target) = (request.method().clone(), request.uri().path().to_owned());
+    let who = match app.access.pass(&request, path.as_deref()) {
+        Ok(who) => who,
+        Err(problem) => {
+            let known = app.access.who(request.headers(), app.access.address(&request)).ok();
+            if let (true, Some(who), "role-missing") = (changes, known, problem.code()) {
+                return app.recorded(&who, &method, &target, problem.into_response()).await;
+            }
+            return problem.into_response();
+        }
+    };
+    request.extensions_mut().insert(who.clone());
+    let response = next.run(request).await;
+    if changes && who.via != Via::Nobody { app.recorded(&who, &method, &target, response).await } else { response }
+}

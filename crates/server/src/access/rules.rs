@@ -1,0 +1,80 @@
+//! What each route asks for. A route without a rule is refused to everybody.
+
+use http::Method;
+
+use crate::access::Permission::{self, Administer, Decide, Open, Operate, See, Validate};
+
+/// The rule of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Method.
+    pub method: Method,
+    /// Path as the router has it.
+    pub path: &'static str,
+    /// What it asks for.
+    pub needs: Permission,
+}
+
+const fn get(path: &'static str, needs: Permission) -> Rule {
+    Rule { method: Method::GET, path, needs }
+}
+
+const fn post(path: &'static str, needs: Permission) -> Rule {
+    Rule { method: Method::POST, path, needs }
+}
+
+const fn delete(path: &'static str, needs: Permission) -> Rule {
+    Rule { method: Method::DELETE, path, needs }
+}
+
+/// All rules. Pages add theirs here.
+pub const RULES: &[Rule] = &[
+    get("/healthz", Open),
+    get("/metrics", See),
+    post("/session", Open),
+    delete("/session", Open),
+    get("/api/v1/openapi.json", See),
+    get("/api/v1/me", See),
+    get("/api/v1/home", See),
+    get("/api/v1/runs", See),
+    get("/api/v1/runs/{run}", See),
+    get("/api/v1/runs/{run}/events", See),
+    get("/api/v1/runs/{run}/grid", See),
+    get("/api/v1/runs/{run}/sites", See),
+    get("/api/v1/runs/{run}/sites/{site}", See),
+    get("/api/v1/runs/{run}/steps", See),
+    get("/api/v1/runs/{run}/batches", See),
+    get("/api/v1/runs/{run}/pools", See),
+    get("/api/v1/runs/{run}/waits", See),
+    get("/api/v1/runs/{run}/approvals", See),
+    get("/api/v1/runs/{run}/why", See),
+    get("/api/v1/runs/{run}/log", See),
+    get("/api/v1/runs/{run}/report", See),
+    post("/api/v1/plans", Operate),
+    post("/api/v1/runs", Operate),
+    post("/api/v1/runs/{run}/resume", Operate),
+    post("/api/v1/runs/{run}/pause", Operate),
+    post("/api/v1/runs/{run}/continue", Operate),
+    post("/api/v1/runs/{run}/cancel", Operate),
+    post("/api/v1/runs/{run}/retry", Operate),
+    post("/api/v1/runs/{run}/skip", Operate),
+    post("/api/v1/runs/{run}/mark-done", Operate),
+    post("/api/v1/runs/{run}/resolve", Operate),
+    post("/api/v1/runs/{run}/pool", Operate),
+    post("/api/v1/runs/{run}/sites/{site}/undo", Operate),
+    post("/api/v1/runs/{run}/sites/{site}/quarantine", Operate),
+    post("/api/v1/runs/{run}/sites/{site}/exclude", Operate),
+    post("/api/v1/runs/{run}/sites/{site}/release", Operate),
+    post("/api/v1/runs/{run}/sites/{site}/adopt", Operate),
+    post("/api/v1/runs/{run}/validate", Validate),
+    post("/api/v1/runs/{run}/approve", Decide),
+    post("/api/v1/runs/{run}/reject", Decide),
+    get("/api/v1/audit", Administer),
+];
+
+/// The rule of a route; `HEAD` has that of `GET`.
+#[must_use]
+pub fn rule_of(method: &Method, path: &str) -> Option<&'static Rule> {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    RULES.iter().find(|rule| rule.method == *method && rule.path == path)
+}

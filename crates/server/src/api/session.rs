@@ -1,0 +1,87 @@
+//! Sessions for browsers, and the audit log for admins.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use runtime::{Clock, SystemClock};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::{COOKIE, Role, SESSION_LASTS, Via, Who, cookie};
+use crate::api::Problem;
+use crate::api::body::{Asked, Body};
+use crate::app::App;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Opening {
+    /// The token.
+    token: String,
+}
+
+/// Who someone is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Me {
+    /// Name.
+    name: String,
+    /// Role.
+    role: Role,
+}
+
+/// Opens a session with a token, for browsers: a cookie that no script can read and no other site can send.
+#[utoipa::path(post, path = "/session", tag = "session", request_body = Opening,
+    responses((status = 200, body = Me), (status = "default", body = Problem)))]
+pub(crate) async fn open(
+    State(app): State<Arc<App>>,
+    axum::Extension(nobody): axum::Extension<Who>,
+    Body(opening): Body<Opening>,
+) -> Result<Response, Problem> {
+    let who = app.access.of_token(opening.token.trim(), nobody.from)?;
+    let Via::Token(id) = &who.via else { return Err(Problem::defect()) };
+    let now = SystemClock.now();
+    let token = app.access.tokens.good(id, now).ok().flatten();
+    let token = token.ok_or_else(|| Problem::unauthorised("the token was revoked"))?;
+    let name = app.access.sessions.open(id, token.expires_at, now).ok_or_else(Problem::defect)?;
+    let mut response = Json(Me { name: who.name, role: who.role }).into_response();
+    response.headers_mut().insert(header::SET_COOKIE, set_cookie(&name, SESSION_LASTS / 1_000, app.secure)?);
+    Ok(response)
+}
+
+/// Ends the session of the cookie; whoever has none is told the same.
+#[utoipa::path(delete, path = "/session", tag = "session",
+    responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn close(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    if let Some(name) = cookie(&headers) {
+        app.access.sessions.close(name);
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(header::SET_COOKIE, set_cookie("", 0, app.secure)?);
+    Ok(response)
+}
+
+fn set_cookie(name: &str, lasts_s: i64, secure: bool) -> Result<HeaderValue, Problem> {
+    let secure = if secure { "; Secure" } else { "" };
+    let text = format!("{COOKIE}={name}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::try_from(text).map_err(|_| Problem::defect())
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct Last {
+    /// Records at most; 100 if not said, 1000 at most.
+    limit: Option<usize>,
+}
+
+/// Who did what, newest first. `reinstate audit verify` says whether the log is whole.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "daemon", params(Last),
+    responses((status = 200, body = Vec<Object>), (status = "default", body = Problem)))]
+pub(crate) async fn audit(State(app): State<Arc<App>>, Asked(last): Asked<Last>) -> Result<Json<Vec<Value>>, Problem> {
+    let (home, most) = (app.home.clone(), last.limit.unwrap_or(100).min(1_000));
+    let read = tokio::task::spawn_blocking(move || crate::audit::read_last(home.path(), most));
+    let records = read.await.map_err(|_| Problem::defect())?;
+    let records = records.map_err(|error| Problem::trouble(error.code(), &error, error.hint()))?;
+    Ok(Json(records.iter().map(|record| serde_json::json!(record)).collect()))
+}

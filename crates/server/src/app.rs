@@ -1,0 +1,81 @@
+//! What every handler may use.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::Method;
+use runtime::{Clock, SystemClock};
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{Access, Via, Who};
+use crate::api::{Code, Problem, Told};
+use crate::audit::{AuditLog, Entry};
+use crate::drivers::Drivers;
+use crate::home::Home;
+use crate::live::Followers;
+use crate::metrics::Metrics;
+use crate::planning::ShownPlans;
+
+/// The daemon's parts.
+pub(crate) struct App {
+    pub(crate) home: Home,
+    /// Where runs are recorded, as `--store` takes it.
+    pub(crate) place: String,
+    pub(crate) drivers: Drivers,
+    pub(crate) followers: Followers,
+    pub(crate) access: Access,
+    pub(crate) audit: AuditLog,
+    pub(crate) plans: ShownPlans,
+    pub(crate) metrics: Metrics,
+    /// Whether browsers reach it by TLS, so that cookies may insist on it.
+    pub(crate) secure: bool,
+    /// Cancelled when the process is to stop: streams end.
+    pub(crate) stop: CancellationToken,
+    /// Reads of whole journals at once; they take memory and time in proportion to a run.
+    pub(crate) large: tokio::sync::Semaphore,
+    /// The OpenAPI document.
+    pub(crate) document: bytes::Bytes,
+}
+
+impl App {
+    /// Writes down what somebody did and what came of it, before they are told. Whoever cannot be written down is told that.
+    pub(crate) async fn recorded(
+        self: &Arc<Self>,
+        who: &Who,
+        method: &Method,
+        path: &str,
+        response: Response,
+    ) -> Response {
+        let code = response.extensions().get::<Code>().map(|code| code.0);
+        let outcome = match code {
+            Some(code) => code.to_owned(),
+            None if response.status().is_success() => "ok".to_owned(),
+            None => response.status().as_str().to_owned(),
+        };
+        let what = response.extensions().get::<Told>().map(|told| told.0.clone()).unwrap_or_default();
+        let known = match &who.via {
+            Via::Token(id) => format!("token {id}"),
+            Via::Session(id) => format!("session of token {id}"),
+            Via::Here => "here".to_owned(),
+            Via::Nobody => "not known".to_owned(),
+        };
+        let entry = Entry {
+            at: report::stamp(SystemClock.now()),
+            who: who.name.clone(),
+            role: who.role.word().to_owned(),
+            from: format!("{}, {known}", who.from),
+            action: report::plain(&format!("{method} {path}")),
+            what,
+            outcome,
+        };
+        let log = self.audit.clone();
+        match tokio::task::spawn_blocking(move || log.append(entry)).await {
+            Ok(Ok(_)) => response,
+            Ok(Err(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "an act could not be written down");
+                axum::response::IntoResponse::into_response(Problem::unrecorded(&error))
+            }
+            Err(_) => axum::response::IntoResponse::into_response(Problem::defect()),
+        }
+    }
+}

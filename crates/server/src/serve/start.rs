@@ -1,0 +1,109 @@
+//! Putting the daemon together, and its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::middleware::from_fn_with_state;
+use runtime::{Clock, SystemClock};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{Access, Tokens, guard};
+use crate::api::routes;
+use crate::app::App;
+use crate::audit::AuditLog;
+use crate::drivers::{Drivers, Kit, take_up};
+use crate::live::Followers;
+use crate::metrics::Metrics;
+use crate::serve::around::around;
+use crate::serve::listen::listen;
+use crate::serve::tls;
+use crate::serve::{ServeError, Settings};
+
+/// Time that connections get to end what they are at.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Time that drives get to end; their own grace is within it.
+const DRIVES_END: Duration = Duration::from_secs(20);
+/// Reads of whole journals at once.
+const LARGE: usize = 2;
+
+/// A daemon that serves.
+#[derive(Debug)]
+pub struct Served {
+    /// Where.
+    pub address: SocketAddr,
+    serving: tokio::task::JoinHandle<()>,
+    drivers: Drivers,
+}
+
+impl Served {
+    /// Waits until the daemon has ended, which it does once its token is cancelled: streams end, connections and drives
+    /// finish what they are at, within bounds.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the daemon as it is.
+    pub async fn ended(self) {
+        let Self { serving, drivers, .. } = self;
+        let _ = serving.await;
+        drivers.ended(DRIVES_END).await;
+    }
+}
+
+/// Starts to serve, and takes up what was interrupted; returns when it can be reached. Ends when `stop` is cancelled.
+///
+/// # Errors
+/// If strangers could get in, the address or the certificate cannot be used, or the home cannot be written.
+///
+/// # Cancel safety
+/// Not cancel safe: what was started by then goes on until `stop` is cancelled.
+pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Result<Served, ServeError> {
+    let home = &settings.home;
+    home.make().map_err(|source| ServeError::Home { path: home.path().display().to_string(), source })?;
+    let tokens = Tokens::of(home.path());
+    settings.safe(tokens.any(SystemClock.now())?)?;
+    let audit = AuditLog::of(home.path());
+    audit.ready()?;
+    let acceptor = match &settings.tls {
+        Some((certificate, key)) => Some(tls::acceptor(certificate, key)?),
+        None => None,
+    };
+    let unheard = |source| ServeError::Listen { address: settings.listen, source };
+    let listener = TcpListener::bind(settings.listen).await.map_err(unheard)?;
+    let address = listener.local_addr().map_err(unheard)?;
+    let followers = Followers::new(kit.store.clone(), &settings.place);
+    let metrics = Metrics::default();
+    let drivers = Drivers::new(kit, followers.clone(), metrics.clone(), stop.clone());
+    let (router, document) = routes();
+    let app = Arc::new(App {
+        home: home.clone(),
+        place: settings.place.clone(),
+        drivers: drivers.clone(),
+        followers,
+        access: Access::new(tokens, settings.actor.clone(), settings.is_loopback(), settings.behind_proxy),
+        audit,
+        plans: Default::default(),
+        metrics,
+        secure: acceptor.is_some() || settings.behind_proxy,
+        stop: stop.clone(),
+        large: tokio::sync::Semaphore::new(LARGE),
+        document: document.to_json().unwrap_or_default().into(),
+    });
+    let router = router
+        .fallback(|| async { http::StatusCode::NOT_FOUND })
+        .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state(app.clone(), around))
+        .with_state(app);
+    if settings.take_up {
+        let (drivers, actor, stop) = (drivers.clone(), settings.actor.clone(), stop.clone());
+        tokio::spawn(async move {
+            match take_up(&drivers, &actor, stop).await {
+                Ok(taken) if taken.is_empty() => {}
+                Ok(taken) => tracing::info!(runs = taken.join(", "), "interrupted runs were taken up"),
+                Err(error) => tracing::error!(%error, "interrupted runs could not be looked for"),
+            }
+        });
+    }
+    let serving = tokio::spawn(listen(listener, acceptor, router, stop, DRAIN));
+    Ok(Served { address, serving, drivers })
+}

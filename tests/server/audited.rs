@@ -1,0 +1,57 @@
+//! What was done is written down, with who did it, before they are told; and a log that was tampered with is found out.
+
+use reinstate_tests::process::expect;
+use serde_json::json;
+
+use crate::daemon::{Daemon, Home};
+
+#[test]
+fn every_act_and_every_refusal_is_a_record_and_tampering_shows() {
+    let home = Home::new(5);
+    let (operator, viewer, admin) =
+        (home.token("otto", "operator"), home.token("vera", "viewer"), home.token("ada", "admin"));
+    let daemon = Daemon::start(&home);
+    daemon.launch(&operator, "paced.yaml", "r");
+    let pause = json!({ "reason": "to look" });
+    assert_eq!(daemon.post(&viewer, "/api/v1/runs/r/pause", &pause).status, 403);
+    assert_eq!(daemon.post(&operator, "/api/v1/runs/none/pause", &pause).status, 404);
+    let records = daemon.seen(&admin, "/api/v1/audit");
+    let rows: Vec<_> = records.as_array().expect("records").iter().collect();
+    let short: Vec<_> = rows
+        .iter()
+        .map(|row| [&row["who"], &row["action"], &row["outcome"]].map(|text| text.as_str().expect("text")))
+        .collect();
+    assert_eq!(
+        short,
+        [
+            ["otto", "POST /api/v1/runs/none/pause", "journal-no-such-run"],
+            ["vera", "POST /api/v1/runs/r/pause", "role-missing"],
+            ["otto", "POST /api/v1/runs", "ok"],
+            ["otto", "POST /api/v1/plans", "ok"],
+        ]
+    );
+    assert_eq!(rows[0]["what"]["reason"], "to look");
+    assert!(rows[0]["from"].as_str().expect("text").starts_with("127.0.0.1, token "));
+    let _ = expect(&mut home.command(&["audit", "verify"]), 0);
+    let path = home.path("audit.jsonl");
+    let text = std::fs::read_to_string(&path).expect("the log");
+    home.write("audit.jsonl", &text.replace("vera", "otto"));
+    let found = expect(&mut home.command(&["audit", "verify"]), 8);
+    assert!(String::from_utf8_lossy(&found.stdout).contains("line 3 was changed"), "{found:?}");
+    let lines: Vec<&str> = text.lines().collect();
+    home.write("audit.jsonl", &format!("{}\n{}\n{}\n", lines[0], lines[2], lines[3]));
+    let found = expect(&mut home.command(&["audit", "verify", "--json"]), 8);
+    assert!(String::from_utf8_lossy(&found.stdout).contains("out-of-place"), "{found:?}");
+}
+
+#[test]
+fn the_journal_has_the_name_of_who_asked() {
+    let home = Home::new(5);
+    let operator = home.token("otto", "operator");
+    let daemon = Daemon::start(&home);
+    daemon.launch(&operator, "paced.yaml", "r");
+    let _ = daemon.until(&operator, "r", |run| run["state"]["over"] == true);
+    let log = daemon.seen(&operator, "/api/v1/runs/r/log");
+    assert_eq!(log[0]["event"], "opened");
+    assert!(log[0]["detail"].as_str().expect("text").starts_with("by otto,"), "{}", log[0]);
+}

@@ -1,0 +1,16 @@
+//! The daemon as a process of its own, over loopback: what it serves, to whom, and what is left when it dies.
+#![allow(clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod audited;
+mod client;
+mod daemon;
+mod flow;
+mod fuzz;
+mod killed;
+mod people;
+mod roles;
+mod secrets;
+mod starts;
+mod tls;
+mod watchers;
