@@ -4,4 +4,5 @@
 mod certificate;
 mod files;
 mod lab;
+mod scheduler;
 mod units;

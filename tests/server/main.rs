@@ -5,6 +5,7 @@
 mod audited;
 mod client;
 mod daemon;
+mod drills;
 mod flow;
 mod fuzz;
 mod killed;

@@ -6,7 +6,6 @@
 mod args;
 mod ask;
 mod bench;
-mod certificate;
 mod commands;
 mod execute;
 mod exit;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use engine::{Plan, PlanSpec};
 use runbook::{Diagnostic, Estate, Runbook, SiteList, Source};
 use server::Preflight;
+use server::certificate::waived;
 
 use crate::args::{FindingFormat, Planned};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::secrets::References;
-use crate::{certificate, files, out};
+use crate::{files, out};
 
 /// Findings about one file that are shown as text: whoever has more starts with these.
 const SHOWN_MAX: usize = 200;
@@ -160,7 +161,7 @@ pub(crate) fn resolve(
     let (Some(estate), Some(list)) = (estate, list) else { return Ok(None) };
     let plan = plan_of(&runbook, &estate, &list, inputs, exclude, findings)?;
     match (plan, &planned.uncertified) {
-        (Some(plan), Some(reason)) => admit(certificate::waived(plan.spec().clone(), &estate, reason)?).map(Some),
+        (Some(plan), Some(reason)) => admit(waived(plan.spec().clone(), estate.guard.as_ref(), reason)?).map(Some),
         (plan, _) => Ok(plan),
     }
 }

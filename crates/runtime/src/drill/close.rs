@@ -108,7 +108,7 @@ impl Conduct<'_> {
     }
 
     async fn enact_held(
-        &self,
+        &mut self,
         lease: &Lease,
         reason: &str,
         commands: &[Command],

@@ -144,7 +144,7 @@ async fn before(
 }
 
 impl Conduct<'_> {
-    pub(super) async fn has(&self, run: &str) -> Result<bool, ConductError> {
+    pub(super) async fn has(&mut self, run: &str) -> Result<bool, ConductError> {
         match self.store.plan(run).await {
             Ok(_) => Ok(true),
             Err(JournalError::NoSuchRun(_)) => Ok(false),

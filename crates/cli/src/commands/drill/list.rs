@@ -7,13 +7,17 @@ use engine::Millis;
 use report::{DrillReport, Readiness, stamp};
 use runtime::{Clock, DrillEntry, Store, SystemClock};
 use serde_json::json;
+use server::drills::LoadedDrill;
 
 use super::conclude;
-use super::read::{self, Loaded};
+use super::read;
 use crate::args::{DrillHistory, DrillList};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
+
+/// Entries of a history among which the oldest is looked for.
+const OLDEST: u32 = 1_000;
 
 /// How a drill stands.
 struct Standing {
@@ -77,9 +81,8 @@ pub(super) async fn history(args: &DrillHistory, json: bool) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-async fn ready(store: &Arc<dyn Store>, loaded: &Loaded, reports: &[DrillReport]) -> Result<Readiness, Failure> {
-    let hash =
-        engine::Origin { runbook_text: loaded.runbook.source().text.clone(), ..Default::default() }.runbook_hash();
+async fn ready(store: &Arc<dyn Store>, loaded: &LoadedDrill, reports: &[DrillReport]) -> Result<Readiness, Failure> {
+    let hash = loaded.runbook_hash();
     let good = store.last_good_drill(loaded.drill.name()).await?.and_then(|entry| entry.result);
     let steps = loaded.runbook.outline().map(|step| (step.name, step.undo));
     let ended = good.map(|good| good.ended_at);
@@ -123,12 +126,13 @@ async fn standings(
     Ok(Ok((all, SystemClock.now())))
 }
 
-async fn standing(store: &Arc<dyn Store>, loaded: &Loaded) -> Result<Standing, Failure> {
+async fn standing(store: &Arc<dyn Store>, loaded: &LoadedDrill) -> Result<Standing, Failure> {
     let (drill, now) = (&loaded.drill, SystemClock.now());
     let last = store.drills(Some(drill.name()), 1).await?.pop();
     let good = store.last_good_drill(drill.name()).await?.and_then(|entry| entry.result).map(|result| result.ended_at);
+    let oldest = if good.is_none() { store.drills(Some(drill.name()), OLDEST).await?.pop() } else { None };
     // One that never took place is watched since now: `verify` fails without a good drill anyhow.
-    let since = last.as_ref().map_or(now, |entry| entry.claim.at);
+    let since = oldest.map_or(now, |entry| entry.claim.at);
     let next = drill.schedule().and_then(|schedule| schedule.next_after(now));
     Ok(Standing {
         name: drill.name().to_owned(),
