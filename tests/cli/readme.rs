@@ -37,12 +37,11 @@ impl Drop for Background {
     }
 }
 
-#[test]
-fn ten_minutes_by_hand_work_as_typed() {
-    let scratch = tempfile::tempdir().unwrap();
+/// Types the commands below a heading, and hands each answer on.
+fn typed(heading: &str, scratch: &Path, least: usize, mut answered: impl FnMut(&str, &str)) {
     let mut background: Option<Background> = None;
     let mut typed = 0;
-    for line in commands("## Ten minutes by hand") {
+    for line in commands(heading) {
         if line.starts_with("cargo build") || line.starts_with("export PATH") {
             continue;
         }
@@ -55,21 +54,44 @@ fn ten_minutes_by_hand_work_as_typed() {
         }
         assert!(line.starts_with("reinstate "), "`{line}` is not a command that this test knows");
         if let Some(line) = line.strip_suffix(" &") {
-            let mut child = command(line, scratch.path()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut child = command(line, scratch).stdout(Stdio::piped()).spawn().unwrap();
             let mut first = String::new();
             BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
             assert_ne!(first, "", "{line} ended at once");
             background = Some(Background(child));
             continue;
         }
-        let said = finish(&mut command(&line, scratch.path()));
+        let said = finish(&mut command(&line, scratch));
         assert_eq!(said.status.code(), Some(0), "{line}\n{}\n{}", said.out, said.err);
-        if line.contains(" diff ") {
-            assert!(said.out.starts_with("clean: 80 sites equal"), "{}", said.out);
-        }
+        answered(&line, &said.out);
     }
-    assert!(typed >= 10, "{typed}");
+    assert!(typed >= least, "{typed}");
+}
+
+#[test]
+fn ten_minutes_by_hand_work_as_typed() {
+    let scratch = tempfile::tempdir().unwrap();
+    typed("## Ten minutes by hand", scratch.path(), 10, |line, out| {
+        if line.contains(" diff ") {
+            assert!(out.starts_with("clean: 80 sites equal"), "{out}");
+        }
+    });
     assert!(scratch.path().join("report.html").exists());
+}
+
+#[test]
+fn a_drill_works_as_typed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (books, drills) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks"), scratch.path().join("drills"));
+    std::fs::create_dir(&drills).unwrap();
+    std::fs::copy(books.join("drills/weekly.yaml"), drills.join("weekly.yaml")).unwrap();
+    std::fs::copy(books.join("restoration-2.yaml"), scratch.path().join("restoration-2.yaml")).unwrap();
+    typed("## Drills", scratch.path(), 8, |line, out| {
+        if line.contains("drill run") {
+            assert!(out.starts_with("GOOD: drill weekly"), "{out}");
+        }
+    });
+    assert!(scratch.path().join("drill.xml").exists());
 }
 
 #[test]
@@ -84,7 +106,7 @@ fn exit_codes_of_the_readme_are_those_of_the_help() {
         assert!(help.contains(&format!("{code}  {meaning}")), "{code}: {meaning}");
         count += 1;
     }
-    assert_eq!(count, 9);
+    assert_eq!(count, 10);
 }
 
 #[test]

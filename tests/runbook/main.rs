@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod check;
+mod drill;
 mod fixture;
 mod foreseen;
 mod guarded;

@@ -6,6 +6,7 @@ mod audited;
 mod browser;
 mod client;
 mod daemon;
+mod drills;
 mod flow;
 mod fuzz;
 mod killed;

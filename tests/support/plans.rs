@@ -58,6 +58,8 @@ pub fn spec(random: &mut Random) -> PlanSpec {
         excluded: vec![],
         read_only,
         order: vec![],
+        drill: None,
+        uncertified: None,
     };
     PlanSpec {
         format: PLAN_FORMAT,

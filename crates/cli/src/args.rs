@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod bench;
+mod drill;
 mod lab;
 mod order;
 mod report;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{Bench, BenchPart, BenchRestore};
+pub(crate) use drill::{Drill, DrillCheck, DrillHistory, DrillList, DrillRun};
 pub(crate) use lab::{Backend, Demo, DemoBook, Lab};
 pub(crate) use order::Optimise;
 pub(crate) use report::{Messages, ReportCommand, ReportFormat, Telling};
@@ -61,7 +63,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Draw the steps of a runbook
     Graph(Graph),
-    /// Print the JSON Schema of runbooks or of estate files, for editors
+    /// Print the JSON Schema of runbooks, estate files or drill files, for editors
     Schema(Schema),
     /// Show what a run would do, with its hash; changes nothing
     Plan(PlanCommand),
@@ -123,6 +125,9 @@ pub(crate) enum Command {
     /// Change a pool while the run goes on
     #[command(subcommand)]
     Pool(Pool),
+    /// Prove a runbook in a sandbox, over a sample of sites, on a schedule
+    #[command(subcommand)]
+    Drill(Drill),
     /// Serve runs to browsers and programs, and drive them
     Serve(Serve),
     /// Who may use the daemon
@@ -202,6 +207,8 @@ pub(crate) enum SchemaOf {
     Runbook,
     /// An estate file.
     Estate,
+    /// A drill file.
+    Drill,
 }
 
 /// Form of a drawing.
@@ -234,6 +241,9 @@ pub(crate) struct Planned {
     /// Leave a site of the list out, with the reason; may be repeated
     #[arg(long = "exclude", value_name = "SITE=REASON")]
     pub(crate) exclude: Vec<String>,
+    /// Go without the passed drill that the estate demands, for this reason; a second person must approve the start
+    #[arg(long, value_name = "REASON")]
+    pub(crate) uncertified: Option<String>,
 }
 
 /// Where runs are recorded.

@@ -26,6 +26,8 @@ pub(crate) enum Exit {
     Held,
     /// Differences were found.
     Differs,
+    /// A drill was not good, or no good one has passed lately.
+    NotGood,
 }
 
 impl Exit {
@@ -41,6 +43,7 @@ impl Exit {
             Self::Stopped => 6,
             Self::Held => 7,
             Self::Differs => 8,
+            Self::NotGood => 9,
         }
     }
 

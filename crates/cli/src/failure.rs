@@ -2,6 +2,8 @@
 
 use runtime::{DriveError, JournalError, RecoverError};
 use server::DriveOnceError;
+use server::certificate::CertificateError;
+use server::drills::{DrillError, UnreadableFile};
 use server::verbs::VerbError;
 
 use crate::exit::Exit;
@@ -107,5 +109,33 @@ impl From<VerbError> for Failure {
             VerbError::Defect(ref misfit) => Self::trouble("run.defect", misfit, "report this defect"),
             error => Self::input(error.code(), chain(&error), error.hint()),
         }
+    }
+}
+
+impl From<CertificateError> for Failure {
+    fn from(error: CertificateError) -> Self {
+        match error {
+            CertificateError::Journal(error) => error.into(),
+            error => Self::input(error.code(), error.to_string(), error.hint()),
+        }
+    }
+}
+
+impl From<UnreadableFile> for Failure {
+    fn from(error: UnreadableFile) -> Self {
+        Self::input("file-unreadable", chain(&error), "check the path and its permissions")
+    }
+}
+
+impl From<DrillError> for Failure {
+    fn from(error: DrillError) -> Self {
+        let exit = match error {
+            DrillError::Journal(error) => return error.into(),
+            DrillError::Recover(error) => return error.into(),
+            DrillError::Claimed(_) | DrillError::Elsewhere { .. } => Exit::Held,
+            DrillError::Refused(_) | DrillError::Plan(_) => Exit::BadInput,
+            DrillError::Unjudged(_) => Exit::Trouble,
+        };
+        Self::new(exit, error.code(), error.to_string(), error.hint())
     }
 }

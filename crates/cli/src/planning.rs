@@ -7,6 +7,7 @@ use std::sync::Arc;
 use engine::{Plan, PlanSpec};
 use runbook::{Diagnostic, Estate, Runbook, SiteList, Source};
 use server::Preflight;
+use server::certificate::waived;
 
 use crate::announce::Announce;
 use crate::args::{FindingFormat, Planned};
@@ -163,7 +164,11 @@ pub(crate) fn resolve(
     let Some(runbook) = runbook else { return Ok(None) };
     let list = read_sites(&planned.sites, &runbook, findings)?;
     let (Some(estate), Some(list)) = (estate, list) else { return Ok(None) };
-    plan_of(&runbook, &estate, &list, inputs, exclude, findings)
+    let plan = plan_of(&runbook, &estate, &list, inputs, exclude, findings)?;
+    match (plan, &planned.uncertified) {
+        (Some(plan), Some(reason)) => admit(waived(plan.spec().clone(), estate.guard.as_ref(), reason)?).map(Some),
+        (plan, _) => Ok(plan),
+    }
 }
 
 /// Resolves a plan from parts that were read without an error.

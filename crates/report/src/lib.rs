@@ -8,6 +8,7 @@
 
 mod amendment;
 pub mod announce;
+mod drill;
 mod duration;
 mod escape;
 mod events;
@@ -28,6 +29,10 @@ mod typed;
 mod why;
 
 pub use amendment::amendment_lines;
+pub use drill::{
+    DRILL_FORMAT, DrillEvidence, DrillObjective, DrillReport, DrillStep, Leftover, Readiness, Regression, Trend,
+    judge_drill, readiness, render_drill, render_drill_junit, render_trend, trend,
+};
 pub use duration::{clock, grouped, span, stamp};
 pub use escape::plain;
 pub use events::{event_json, event_line, event_subject, noted, sites_of, what_follows};

@@ -111,4 +111,11 @@ codes! {
     PLAN_EXCLUDED = "RB0810", "a site is left out that is not in the list";
     ESTATE_ACTIONS = "RB0811", "an estate replaces an action in a way that means nothing";
     ESTATE_ANNOUNCE = "RB0815", "an estate announces milestones in a way that means nothing";
+
+    DRILL_CRON = "RB0911", "the schedule of a drill is not understood or never comes";
+    DRILL_ZONE = "RB0912", "the time zone of a drill does not exist";
+    DRILL_SAMPLE = "RB0913", "the sample of a drill cannot be drawn";
+    DRILL_SANDBOX = "RB0914", "the estate of a drill is no sandbox";
+    DRILL_POINT = "RB0915", "the restore point of a drill cannot be drawn";
+    DRILL_WAITS = "RB0916", "a drill would wait for people";
 }

@@ -48,6 +48,17 @@ pub struct Guard {
     pub sites: u32,
     /// The approval that a run over more sites waits for.
     pub approval: Option<Approval>,
+    /// The passed drill that a large run asks of its runbook.
+    pub certificate: Option<CertificateRule>,
+}
+
+/// Which runs need a runbook that a drill has passed with, and how lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateRule {
+    /// How long ago the drill may have ended, in milliseconds.
+    pub max_age_ms: u64,
+    /// Number of sites up to which a run needs none.
+    pub above: u32,
 }
 
 impl Guard {
@@ -60,7 +71,8 @@ impl Guard {
 
 pub(crate) const ESTATE: &[&str] =
     &["schema", "name", "sandbox", "approvers", "guard", "actions", "announce", "variables", "secrets"];
-pub(crate) const GUARD: &[&str] = &["sites", "approval"];
+pub(crate) const GUARD: &[&str] = &["sites", "approval", "certificate"];
+pub(crate) const CERTIFICATE: &[&str] = &["max_age", "above"];
 
 impl Estate {
     /// Reads an estate file; `None` if there is an error. Whether its `actions` exist is not asked.
@@ -192,7 +204,21 @@ fn guard(sink: &mut Sink<'_>, node: &Node, approvers: &BTreeMap<String, Vec<Stri
         let text = sink.text;
         sink.found.extend(crate::approvers::missing(text, declared, approvers));
     }
-    Some(Guard { sites: u32::try_from(sites?).ok()?, approval: approval.map(|declared| declared.approval) })
+    let certificate = fields.get("certificate").and_then(|node| certificate(sink, node));
+    let approval = approval.map(|declared| declared.approval);
+    Some(Guard { sites: u32::try_from(sites?).ok()?, approval, certificate })
+}
+
+fn certificate(sink: &mut Sink<'_>, node: &Node) -> Option<CertificateRule> {
+    let fields = sink.fields(node, "`certificate`", CERTIFICATE);
+    let max_age = fields
+        .need(sink, "max_age", "say how long ago the drill may have passed: `max_age: 30d`")
+        .and_then(|node| sink.duration(node, "`max_age`", false));
+    let above = match fields.get("above") {
+        Some(node) => sink.integer(node, "`above`", 0..=10_000_000)?,
+        None => 0,
+    };
+    Some(CertificateRule { max_age_ms: max_age?, above: u32::try_from(above).ok()? })
 }
 
 /// Finds duplicate keys inside free-form values.

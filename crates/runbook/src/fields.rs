@@ -238,6 +238,12 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
+    /// Reads a map and reports nothing; anything else is read as an empty one.
+    pub(crate) fn quietly(node: &'n Node) -> Self {
+        let entries = if let Value::Map(entries) = &node.value { entries.as_slice() } else { &[] };
+        Self { entries, what: "the file", span: node.span }
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entry(key).map(|entry| &entry.value)
     }

@@ -7,6 +7,7 @@ mod approvers;
 mod check;
 pub mod codes;
 mod diagnostic;
+mod drill;
 mod estate;
 mod evaluate;
 mod expr;
@@ -26,13 +27,16 @@ mod yaml;
 
 pub use check::{Checked, check, check_for};
 pub use diagnostic::{Diagnostic, Label, Severity, Text, has_errors};
-pub use estate::{Announce, Announcement, Estate, Guard};
+pub use drill::{
+    CatchUp, CheckedDrill, Drill, DrillFiles, DrillRefused, Due, Overlap, Prepared, Sample, Schedule, check_drill,
+};
+pub use estate::{Announce, Announcement, CertificateRule, Estate, Guard};
 pub use evaluate::{Foreseen, PlanEvaluator, secret_marker};
 pub use init::{SCHEMA_FILE, init_template};
 pub use model::{Outline, Runbook, Type};
 pub use plan::plan;
 pub use render::{render_github, render_json, render_text};
-pub use schema::{estate_schema, json_schema};
+pub use schema::{drill_schema, estate_schema, json_schema};
 pub use sites::{Format, MAX_SHOWN, SiteList};
 pub use source::{Lines, MAX_TEXT, Source, Span};
 pub use words::{duration_ms, is_name, percent, rate};

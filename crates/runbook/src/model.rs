@@ -96,6 +96,7 @@ impl Runbook {
             place: step.place,
             synthesised: step.synthesised,
             finally: step.finally,
+            undo: step.undo.is_some(),
         })
     }
 
@@ -126,6 +127,8 @@ pub struct Outline<'a> {
     pub synthesised: bool,
     /// Whether it comes from `finally`.
     pub finally: bool,
+    /// Whether its effect can be taken back.
+    pub undo: bool,
 }
 
 /// The type of an attribute or input.

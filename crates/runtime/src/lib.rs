@@ -3,12 +3,14 @@
 //! Architecture invariant: no adapter is known here, no YAML, no SQL.
 
 mod clock;
+mod drill;
 mod driver;
 mod fair;
 mod memory;
 mod ports;
 
 pub use clock::{ManualClock, SystemClock};
+pub use drill::{Conduct, ConductError, Conducted, DrillObserver, DrillPlans, DrillRuns, conduct, open_drill};
 pub use driver::{
     Drive, DriveEnd, DriveError, Equip, Equipment, Launcher, Observer, RecoverError, Recovered, Reply, Request,
     Settings, Tail, drive, open, recover,
@@ -17,7 +19,7 @@ pub use engine;
 pub use fair::{Party, fair_grant};
 pub use memory::MemoryJournal;
 pub use ports::{
-    Appended, Call, Claim, Clock, Connector, Fate, Finding, Grant, HeldSite, Holder, Intent, Journal, JournalError,
-    KEPT_MS, Lease, Mailbox, Posted, Probed, RunHead, RunSummary, SecretSource, SecretText, Severity, SharedPools,
-    SiteLocks, Source, Store, StoredGroup, Want,
+    Appended, Call, Claim, Clock, Connector, DrillClaim, DrillEntry, DrillResult, Drills, Fate, Finding, Grant,
+    HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, Lease, Mailbox, Posted, Probed, RunHead, RunSummary,
+    SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, Want,
 };

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Access, Via, Who};
 use crate::api::{Code, Problem, Told};
 use crate::audit::{AuditLog, Entry};
+use crate::drills::Drills;
 use crate::drivers::Drivers;
 use crate::home::Home;
 use crate::live::Followers;
@@ -22,6 +23,7 @@ pub(crate) struct App {
     /// Where runs are recorded, as `--store` takes it.
     pub(crate) place: String,
     pub(crate) drivers: Drivers,
+    pub(crate) drills: Drills,
     pub(crate) followers: Followers,
     pub(crate) access: Access,
     pub(crate) audit: AuditLog,

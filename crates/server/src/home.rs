@@ -11,7 +11,7 @@ const LISTED: usize = 1_000;
 /// Longest site list that is read from the folder.
 const SITES_MAX: u64 = 256 << 20;
 
-/// A folder with `runbooks/`, `estates/` and `sites/`, the tokens and the audit log.
+/// A folder with `runbooks/`, `estates/`, `sites/` and `drills/`, the tokens and the audit log.
 #[derive(Clone, Debug)]
 pub struct Home {
     path: PathBuf,
@@ -70,7 +70,7 @@ impl Home {
         for shelf in [Shelf::Runbooks, Shelf::Estates, Shelf::Sites] {
             std::fs::create_dir_all(self.path.join(shelf.folder()))?;
         }
-        Ok(())
+        std::fs::create_dir_all(self.path.join("drills"))
     }
 
     /// Names of all files.

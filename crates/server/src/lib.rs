@@ -8,6 +8,8 @@ mod act;
 mod api;
 mod app;
 pub mod audit;
+pub mod certificate;
+pub mod drills;
 mod drivers;
 mod home;
 mod launch;

@@ -89,9 +89,9 @@ async fn a_journal_that_turns_newer_while_open_is_refused() {
     let (journal, lease) = with_groups(&path, 3).await;
     journal.close().await;
     let journal = open(&path).await;
-    sql(&path, "PRAGMA user_version = 3").await;
+    sql(&path, "PRAGMA user_version = 9").await;
     let newer = journal.append(&lease, 3, b"x").await.unwrap_err();
-    assert!(matches!(newer, JournalError::NewerFormat { found: 3, .. }), "{newer}");
+    assert!(matches!(newer, JournalError::NewerFormat { found: 9, .. }), "{newer}");
 }
 
 #[tokio::test]

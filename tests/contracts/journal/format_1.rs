@@ -16,14 +16,14 @@ pub(crate) async fn sample(path: &Path) {
     sql(path, include_str!("samples/format-1.sql")).await;
 }
 
-async fn format(path: &Path) -> i64 {
+pub(crate) async fn format(path: &Path) -> i64 {
     let mut connection = SqliteConnectOptions::new().filename(path).read_only(true).connect().await.unwrap();
     let format = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     format
 }
 
-async fn has_all(journal: &dyn Journal) {
+pub(crate) async fn has_all(journal: &dyn Journal) {
     let groups = journal.load("a", 0, 5).await.unwrap();
     assert_eq!(groups.len(), 5);
     assert!(groups.iter().all(|group| group.bytes == pattern::group(group.seq)));

@@ -3,8 +3,10 @@
 
 mod child_process;
 mod damage;
+mod drills;
 mod fixture;
 mod format_1;
+mod format_2;
 mod mailbox;
 mod model;
 mod pattern;
@@ -72,4 +74,11 @@ contract! {
     pools::pools_keys_and_estates_are_apart,
     pools::one_slot_goes_round,
     pools::units_that_take_more_than_an_even_part_do_not_wait_for_ever,
+    drills::a_slot_of_a_drill_is_claimed_once,
+    drills::one_of_many_claimants_wins,
+    drills::what_came_of_a_drill_is_said_once,
+    drills::drills_are_listed_newest_slot_first,
+    drills::unfinished_drills_are_listed_oldest_first,
+    drills::the_last_good_drill_is_the_one_that_ended_last,
+    drills::a_runbook_is_certified_by_the_good_drill_that_ended_last,
 }

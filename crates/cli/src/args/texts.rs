@@ -74,7 +74,8 @@ Exit codes:
   5  the run waits for an operator
   6  stopped by a signal; `reinstate resume` goes on
   7  somebody else drives this run
-  8  differences were found (`lab diff`)";
+  8  differences were found (`lab diff`)
+  9  the drill was not good, or no good one has passed lately (`drill run`, `drill verify`)";
 
 /// `tenant restore --help`.
 pub(super) const TENANT_RESTORE: &str = "\

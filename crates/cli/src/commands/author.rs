@@ -121,6 +121,7 @@ fn schema_text(of: SchemaOf) -> Result<String, Failure> {
     let schema = match of {
         SchemaOf::Runbook => runbook::json_schema(&catalogue),
         SchemaOf::Estate => runbook::estate_schema(&catalogue),
+        SchemaOf::Drill => runbook::drill_schema(&catalogue),
     };
     serde_json::to_string_pretty(&schema).map_err(|error| Failure::trouble("schema", &error, "report this defect"))
 }

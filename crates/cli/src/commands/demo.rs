@@ -116,6 +116,7 @@ async fn restore(
         sites: lab_dir.join("sites.csv"),
         estate: lab_dir.join("estate.yaml"),
         exclude: Vec::new(),
+        uncertified: None,
         inputs: vec![],
     };
     let Some(plan) = planning::resolve(&planned, &inputs(book, backend), &Default::default(), &mut findings)? else {

@@ -4,6 +4,7 @@ mod amend;
 mod author;
 mod bench;
 mod demo;
+mod drill;
 mod lab;
 mod logs;
 mod look;
@@ -59,6 +60,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Undo(args) => verbs::take_out(args, TakeOut::Undo, json).await,
         Command::Adopt(args) => verbs::adopt(args, json).await,
         Command::Pool(crate::args::Pool::Set(args)) => verbs::pool_set(args, json).await,
+        Command::Drill(args) => drill::drill(args, json).await,
         Command::Serve(args) => serve::serve(args, json).await,
         Command::Token(args) => serve::token(args, json),
         Command::Audit(args) => serve::audit(&args, json),

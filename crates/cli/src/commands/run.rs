@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::{Plan, Run, Status};
 use runtime::{Clock, DriveEnd, Store, SystemClock};
 use serde_json::json;
+use server::certificate::demanded;
 
 use crate::args::{Resume, RunCommand};
 use crate::execute::drive_run;
@@ -29,6 +30,8 @@ pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::BadInput);
     }
     let journal = store::open(&args.stored.store).await?;
+    let guard = planning::guard(&args.planned.estate)?;
+    demanded(&*journal, &plan, guard.as_ref(), SystemClock.now()).await?;
     let name = args.run.clone().unwrap_or_else(|| server::default_run_name(&plan, SystemClock.now()));
     name_is_usable(&name)?;
     server::create_run(&*journal, &name, &plan, &people::actor(), args.skip_held).await?;

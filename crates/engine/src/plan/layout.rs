@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
 use crate::plan::admit::{PlanError, admit};
+use crate::plan::drill::DrillMark;
 use crate::plan::graph;
 use crate::plan::keys::Keys;
 use crate::plan::spec::{Extras, ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
@@ -88,11 +89,13 @@ impl Plan {
         if format > crate::plan::spec::PLAN_FORMAT {
             return Err(PlanError::NewerFormat { found: format });
         }
-        if format >= 2 {
-            return Self::of(postcard::from_bytes(bytes).map_err(|_| PlanError::Encoding)?, bytes);
-        }
-        // Format 1 is a prefix of format 2: what came later is empty.
-        let whole = postcard::to_extend(&Extras::default(), bytes.to_vec()).map_err(|_| PlanError::Encoding)?;
+        // Each format is a prefix of the next: what came later is empty.
+        let later = match format {
+            1 => postcard::to_extend(&Extras::default(), bytes.to_vec()),
+            2 => postcard::to_extend(&(None::<DrillMark>, None::<String>), bytes.to_vec()),
+            _ => return Self::of(postcard::from_bytes(bytes).map_err(|_| PlanError::Encoding)?, bytes),
+        };
+        let whole = later.map_err(|_| PlanError::Encoding)?;
         Self::of(postcard::from_bytes(&whole).map_err(|_| PlanError::Encoding)?, bytes)
     }
 

@@ -3,6 +3,7 @@
 mod admit;
 mod carry;
 pub(crate) mod difference;
+mod drill;
 mod graph;
 mod keys;
 mod layout;
@@ -12,6 +13,7 @@ pub(crate) use graph::covers;
 
 pub use admit::PlanError;
 pub use carry::Carry;
+pub use drill::{DrillMark, DrillObjectives, DrillPart};
 pub use layout::Plan;
 pub use spec::{
     ActionUse, Approval, ApproverGroup, Backoff, Batches, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need,

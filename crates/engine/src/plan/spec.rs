@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupIx, PoolIx, StepIx};
+use crate::plan::drill::DrillMark;
 use crate::sites::{Interned, Sites};
 
 /// Format number of a stored plan; a reader refuses a newer one.
-pub const PLAN_FORMAT: u16 = 2;
+pub const PLAN_FORMAT: u16 = 3;
 
 /// Key number of a site that belongs to no key of a group.
 pub const NO_KEY: u32 = u32::MAX;
@@ -36,11 +37,11 @@ pub struct PlanSpec {
     pub estate: String,
     /// Objectives of the run.
     pub objectives: Objectives,
-    /// What format 2 added. New fields go to the end, so that older plans are a prefix of newer ones.
+    /// What later formats added. New fields go to the end, so that older plans are a prefix of newer ones.
     pub extras: Extras,
 }
 
-/// What format 2 added to a plan.
+/// What formats after the first added to a plan: all but the last two came with format 2.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extras {
     /// Approval that the run waits for before anything starts (a second person, above a size set in the estate file).
@@ -53,6 +54,10 @@ pub struct Extras {
     pub read_only: Vec<bool>,
     /// Rank of each node in the order of nodes, lower starts first; empty for the engine's own order.
     pub order: Vec<u32>,
+    /// The drill that the run is part of; since format 3.
+    pub drill: Option<DrillMark>,
+    /// Why the run goes without the drill that the estate demands of its runbook, if it does; since format 3.
+    pub uncertified: Option<String>,
 }
 
 /// A group of people who may approve.
@@ -88,6 +93,14 @@ pub struct Origin {
     pub sites_file: String,
     /// Name of the estate.
     pub estate: String,
+}
+
+impl Origin {
+    /// Returns the hash of the runbook's text, hexadecimal: two runbooks of one hash are one.
+    #[must_use]
+    pub fn runbook_hash(&self) -> String {
+        blake3::hash(self.runbook_text.as_bytes()).to_hex().to_string()
+    }
 }
 
 /// Recovery objectives; `None` where the runbook sets none.

@@ -282,6 +282,7 @@ fn evidence(html: &mut String, report: &Report) {
         ("site list", report.sites_file.clone()),
         ("estate", report.estate.clone()),
         ("opened by", report.opened_by.clone()),
+        ("uncertified", report.uncertified.clone().unwrap_or_default()),
         ("driven by", report.drivers.join(", ")),
         (
             "journal",

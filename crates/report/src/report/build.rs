@@ -63,6 +63,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
             _ => None,
         },
         opened_by: fold.opened_by.clone(),
+        uncertified: fold.plan().spec().extras.uncertified.clone(),
         opened: run.opened_at().map(stamp),
         ended: fold.ended_at.map(stamp),
         as_of: stamp(as_of),

@@ -66,6 +66,8 @@ pub struct Report {
     pub paused: Option<String>,
     /// Who opened it.
     pub opened_by: String,
+    /// Why it went without the passed drill that the estate demands of its runbook; `null` if it did not.
+    pub uncertified: Option<String>,
     /// When it was opened.
     pub opened: Option<String>,
     /// When it ended.

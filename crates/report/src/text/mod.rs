@@ -76,6 +76,10 @@ fn outcome(page: &mut Page, report: &Report) {
     let name = if report.run.is_empty() { String::new() } else { format!("run {} of ", plain(&report.run)) };
     let on = if report.estate.is_empty() { String::new() } else { format!(" on {}", plain(&report.estate)) };
     page.paragraph(0, 0, None, &format!("{name}{}{on}", plain(&report.runbook)));
+    if let Some(reason) = &report.uncertified {
+        let fact = format!("UNCERTIFIED: no drill has passed lately with this runbook; {}", plain(reason));
+        page.paragraph(0, 2, Some(Ink::Warn), &fact);
+    }
     if let Some(paused) = &report.paused {
         page.paragraph(0, 2, Some(Ink::Warn), &format!("paused by {}", plain(paused)));
         page.paragraph(0, 6, None, crate::report::PAUSED_HINT);

@@ -24,7 +24,7 @@ use crate::yaml;
 pub(crate) use actions::{holds, idempotent, inputs, read_only};
 pub(crate) use graph::Ancestors;
 pub(crate) use ids::tells_new_id;
-pub(crate) use secrets::{has_password, is_secret_word};
+pub(crate) use secrets::{check as secrets, has_password, is_secret_word};
 
 /// What checking gave.
 #[derive(Clone, Debug)]
@@ -41,6 +41,15 @@ pub struct Checked {
 #[must_use]
 pub fn check(source: &Source, catalogue: &[ActionSpec]) -> Checked {
     checked(source, catalogue, &BTreeMap::new())
+}
+
+/// Checks the steps of a runbook that was not read from a file of its own; its inputs, targets and pools are known to be
+/// right.
+pub(crate) fn steps(sink: &mut Sink<'_>, runbook: &mut Runbook) {
+    let ancestors = graph::check(sink, runbook);
+    expressions::check(sink, runbook, &ancestors);
+    actions::check(sink, runbook);
+    undo::check(sink, runbook, &ancestors);
 }
 
 /// Reads and checks a runbook as an estate would execute it: where the estate names a stand-in for an action, it is the

@@ -23,7 +23,7 @@ pub(crate) fn check(sink: &mut Sink<'_>, root: &Node) {
     let Value::Map(entries) = &root.value else { return };
     for entry in entries {
         match entry.key.as_str() {
-            "steps" | "finally" | "targets" => with_of(sink, &entry.value),
+            "steps" | "finally" | "targets" | "set_up" | "clean_up" => with_of(sink, &entry.value),
             "inputs" => defaults(sink, &entry.value),
             _ => {}
         }

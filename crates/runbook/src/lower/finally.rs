@@ -22,10 +22,10 @@ pub(super) fn fits(what: OnFailure) -> bool {
 }
 
 /// Reports words that a step of `finally` cannot have.
-pub(super) fn words(sink: &mut Sink<'_>, fields: Fields<'_>) {
+pub(super) fn words(sink: &mut Sink<'_>, fields: Fields<'_>, list: &str) {
     for (word, hint) in NOT_IN_FINALLY {
         if let Some(entry) = fields.entry(word) {
-            sink.error(codes::FINALLY_WORD, entry.key_span, format!("a step of `finally` cannot have `{word}`"), *hint);
+            sink.error(codes::FINALLY_WORD, entry.key_span, format!("a step of `{list}` cannot have `{word}`"), *hint);
         }
     }
     if let Some(node) = fields.get("on_failure")
@@ -35,7 +35,7 @@ pub(super) fn words(sink: &mut Sink<'_>, fields: Fields<'_>) {
         sink.error(
             codes::FINALLY_WORD,
             node.span,
-            format!("a step of `finally` cannot have `on_failure: {text}`: the run is over by then"),
+            format!("a step of `{list}` cannot have `on_failure: {text}`: the run is over by then"),
             "write `quarantine` or `degrade`; both mean that the run ends with an exception",
         );
     }

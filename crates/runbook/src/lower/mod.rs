@@ -13,6 +13,7 @@ mod verify;
 
 pub(crate) use approval::NOT_IN_APPROVAL;
 pub(crate) use finally::NOT_IN_FINALLY;
+pub(crate) use retry::defaults;
 pub(crate) use steps::within as steps_within;
 
 use std::collections::{BTreeMap, HashMap};
@@ -37,6 +38,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) steps: HashMap<String, usize>,
     /// Position of the first step of `finally`; all after it are of `finally` too.
     pub(crate) finally_from: usize,
+    /// Key of the steps that run last, as people know it.
+    pub(crate) last: &'static str,
     pub(crate) defaults: retry::Defaults,
 }
 
@@ -122,6 +125,7 @@ pub(crate) fn document(
         pools: Vec::new(),
         steps: HashMap::new(),
         finally_from: usize::MAX,
+        last: "finally",
         defaults: retry::Defaults::default(),
     };
     let pools = top.get("pools").map(|node| pools::pools(sink, &scene, node)).unwrap_or_default();
@@ -147,6 +151,16 @@ pub(crate) fn document(
         steps,
         actions: actions.clone(),
     }
+}
+
+/// Reads steps that are not those of a runbook: a map of `steps`, one of `finally`, or both.
+pub(crate) fn steps(
+    sink: &mut Sink<'_>,
+    scene: &mut Scene<'_>,
+    list: Option<&Node>,
+    finally: Option<&Node>,
+) -> Vec<crate::model::Step> {
+    steps::all(sink, scene, None, list, finally)
 }
 
 /// Checks the `schema:` line.

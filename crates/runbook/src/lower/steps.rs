@@ -32,7 +32,7 @@ pub(crate) fn all(
         }
     }
     if let Some(node) = finally {
-        entries.extend(sink.entries(node, "`finally`").iter().map(|entry| (entry, true)));
+        entries.extend(sink.entries(node, &format!("`{}`", scene.last)).iter().map(|entry| (entry, true)));
     }
     if entries.len() > MAX_STEPS {
         sink.error(
@@ -92,7 +92,7 @@ fn step(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry, of_finally: bool)
     let needs = fields.get("needs").map(|node| needs(sink, scene, node)).unwrap_or_default();
     finally::crossing(sink, scene, &entry.key, of_finally, &needs);
     if of_finally {
-        finally::words(sink, fields);
+        finally::words(sink, fields, scene.last);
     }
     let (action, approval) = work(sink, scene, entry, fields);
     let timeout_ms = match &approval {

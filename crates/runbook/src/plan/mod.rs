@@ -10,6 +10,7 @@ mod points;
 mod probe;
 mod steps;
 
+pub(crate) use order::subset;
 pub(crate) use probe::keys_of;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,18 @@ pub fn plan(
     list: &SiteList,
     overrides: &BTreeMap<String, String>,
     exclude: &BTreeMap<String, String>,
+) -> Result<PlanSpec, Vec<Diagnostic>> {
+    planned(runbook, estate, list, overrides, exclude, 0)
+}
+
+/// Plans, with restore points so much earlier than the runbook's.
+pub(crate) fn planned(
+    runbook: &Runbook,
+    estate: &Estate,
+    list: &SiteList,
+    overrides: &BTreeMap<String, String>,
+    exclude: &BTreeMap<String, String>,
+    earlier_ms: u64,
 ) -> Result<PlanSpec, Vec<Diagnostic>> {
     let text = Text::new(&runbook.source);
     let mut found = Vec::new();
@@ -98,7 +111,7 @@ pub fn plan(
     if diagnostic::has_errors(&found) {
         return Err(found);
     }
-    points::fill(runbook, &mut spec, &text, &mut found);
+    points::fill(runbook, &mut spec, earlier_ms, &text, &mut found);
     steps::fill(runbook, &mut spec);
     match Programs::new(&spec) {
         Ok(programs) => {

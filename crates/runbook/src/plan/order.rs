@@ -25,13 +25,18 @@ pub(super) fn sorted(targets: &Targets, sites: &Sites, mut rows: Vec<usize>) -> 
             .find(|order| order.is_ne())
             .unwrap_or(Ordering::Equal)
     });
+    subset(sites, &rows)
+}
+
+/// Returns the sites of some rows, in the order of the rows.
+pub(crate) fn subset(sites: &Sites, rows: &[usize]) -> Sites {
     Sites {
         ids: rows.iter().map(|&row| sites.ids.get(row).unwrap_or_default()).collect(),
         source_rows: rows.iter().map(|&row| sites.source_rows.get(row).copied().unwrap_or_default()).collect(),
         columns: sites
             .columns
             .iter()
-            .map(|column| Column { name: column.name.clone(), values: permuted(&column.values, &rows) })
+            .map(|column| Column { name: column.name.clone(), values: permuted(&column.values, rows) })
             .collect(),
         restore_points: Vec::new(),
     }

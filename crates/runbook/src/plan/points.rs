@@ -12,7 +12,14 @@ use crate::plan::groups::MAX_SHOWN;
 use crate::time;
 use crate::words;
 
-pub(super) fn fill(runbook: &Runbook, spec: &mut PlanSpec, text: &Text<'_>, found: &mut Vec<Diagnostic>) {
+/// Fills in the points; those of a drill may be earlier than the runbook's, which is no loss of data.
+pub(super) fn fill(
+    runbook: &Runbook,
+    spec: &mut PlanSpec,
+    earlier_ms: u64,
+    text: &Text<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
     let Some(declared) = &runbook.restore_point else { return };
     let margin = match margin(declared, spec) {
         Ok(margin) => i64::try_from(margin).unwrap_or(i64::MAX),
@@ -45,6 +52,8 @@ pub(super) fn fill(runbook: &Runbook, spec: &mut PlanSpec, text: &Text<'_>, foun
     if let Some(allowed) = declared.max_loss_ms {
         too_much(spec, (declared, allowed), (&before, &points), text, found);
     }
+    let earlier = i64::try_from(earlier_ms).unwrap_or(i64::MAX);
+    points.iter_mut().for_each(|point| *point = point.saturating_sub(earlier));
     for group in &mut spec.groups {
         group.restore_points = earliest(&group.keys.rows, group.keys.dictionary.len(), &points);
     }

@@ -48,6 +48,19 @@ struct Guard {
     sites: u32,
     /// A person's decision that a larger run waits for.
     approval: Option<Approval>,
+    /// A drill that the runbook of a larger run must have passed lately.
+    certificate: Option<Certificate>,
+}
+
+/// A drill that the runbook must have passed lately.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Certificate {
+    /// How long ago it may have ended.
+    max_age: Duration,
+    /// Sites up to which a run needs none; 0 if nothing is said.
+    #[schemars(range(max = 10_000_000))]
+    above: Option<u32>,
 }
 
 /// Who is told of a run's milestones, in words for the outside.

@@ -1,6 +1,7 @@
 //! The JSON Schema of the language, for editors and for `reinstate schema`.
 
 mod actions;
+mod drill;
 mod estate;
 mod steps;
 mod types;
@@ -11,7 +12,16 @@ use serde_json::{Value as Json, json};
 /// Returns the JSON Schema of a runbook; `with` is typed for each action of the catalogue.
 #[must_use]
 pub fn json_schema(catalogue: &[ActionSpec]) -> Json {
-    let mut schema = schemars::schema_for!(types::Runbook).to_value();
+    of_steps(schemars::schema_for!(types::Runbook).to_value(), catalogue)
+}
+
+/// Returns the JSON Schema of a drill; `with` is typed for each action of the catalogue.
+#[must_use]
+pub fn drill_schema(catalogue: &[ActionSpec]) -> Json {
+    of_steps(schemars::schema_for!(drill::Drill).to_value(), catalogue)
+}
+
+fn of_steps(mut schema: Json, catalogue: &[ActionSpec]) -> Json {
     let uses: Vec<&str> = catalogue.iter().map(|action| action.uses.as_str()).collect();
     for name in ["Step", "Undo", "Verify"] {
         if let Some(step) = schema.pointer_mut(&format!("/$defs/{name}")).and_then(Json::as_object_mut) {
@@ -40,7 +50,7 @@ pub fn estate_schema(catalogue: &[ActionSpec]) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estate::{ANNOUNCE, ANNOUNCEMENT, ESTATE, GUARD};
+    use crate::estate::{ANNOUNCE, ANNOUNCEMENT, CERTIFICATE, ESTATE, GUARD};
     use crate::lower::{self, keys};
 
     /// The schema and the reader must know the same keys.
@@ -82,12 +92,28 @@ mod tests {
         for (pointer, known) in [
             ("", ESTATE),
             ("/$defs/Guard", GUARD),
+            ("/$defs/Certificate", CERTIFICATE),
             ("/$defs/Approval", keys::APPROVAL),
             ("/$defs/Announce", ANNOUNCE),
             ("/$defs/Announcement", ANNOUNCEMENT),
         ] {
             assert_eq!(keys_in(&estate, pointer), sorted(known), "{pointer} of an estate");
         }
+        let drill = drill_schema(&[]);
+        let tables: &[(&str, &[&str])] = &[
+            ("", crate::drill::keys::DRILL),
+            ("/$defs/Schedule", crate::drill::keys::SCHEDULE),
+            ("/$defs/CatchUpAll", crate::drill::keys::CATCH_UP),
+            ("/$defs/Sample", crate::drill::keys::SAMPLE),
+            ("/$defs/RandomPoint", crate::drill::keys::POINT),
+            ("/$defs/Objectives", crate::drill::keys::OBJECTIVES),
+            ("/$defs/Defaults", keys::DEFAULTS),
+            ("/$defs/Step", keys::STEP),
+        ];
+        for (pointer, known) in tables {
+            assert_eq!(keys_in(&drill, pointer), sorted(known), "{pointer} of a drill");
+        }
+        assert_eq!(drill["properties"]["clean_up"]["additionalProperties"]["$ref"], "#/$defs/FinallyStep");
         let mut finally: Vec<&str> = keys::STEP.to_vec();
         finally.retain(|key| !lower::NOT_IN_FINALLY.iter().any(|(word, _)| word == key));
         finally.sort_unstable();

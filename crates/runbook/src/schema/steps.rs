@@ -4,7 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::lower::{NOT_IN_APPROVAL, NOT_IN_FINALLY};
 
-/// Completes the schema of a step: one of action and approval, and `finally` with a kind of step of its own.
+/// Completes the schema of a step: one of action and approval, and `finally`, or `clean_up` of a drill,
+/// with a kind of step of its own.
 pub(super) fn kinds(schema: &mut Json) {
     let Some(definitions) = schema.get_mut("$defs").and_then(Json::as_object_mut) else { return };
     let Some(step) = definitions.get("Step").cloned() else { return };
@@ -16,8 +17,10 @@ pub(super) fn kinds(schema: &mut Json) {
         step["then"] = json!({ "properties": never });
         step["oneOf"] = json!([{ "required": ["uses"] }, { "required": ["approval"] }]);
     }
-    if let Some(steps) = schema.pointer_mut("/properties/finally/additionalProperties") {
-        *steps = json!({ "$ref": "#/$defs/FinallyStep" });
+    for list in ["finally", "clean_up"] {
+        if let Some(steps) = schema.pointer_mut(&format!("/properties/{list}/additionalProperties")) {
+            *steps = json!({ "$ref": "#/$defs/FinallyStep" });
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) struct Duration(#[schemars(regex(pattern = r"^0$|^\s*([0-9]+\s*[a-zA-
 /// A duration, or 0 for none.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
-enum DurationOrZero {
+pub(super) enum DurationOrZero {
     Duration(Duration),
     Zero(#[schemars(range(min = 0, max = 0))] u8),
 }
@@ -253,7 +253,7 @@ enum OnTimeout {
 /// What holds for steps that say nothing themselves.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-struct Defaults {
+pub(super) struct Defaults {
     /// Scope.
     scope: Option<String>,
     /// Longest time of an attempt.
@@ -299,7 +299,7 @@ enum OnFailure {
 /// A step.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-struct Step {
+pub(super) struct Step {
     /// What it is for.
     description: Option<String>,
     /// How often it runs: `run`, `batch`, `site` or a declared group.

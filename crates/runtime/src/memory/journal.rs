@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use engine::Millis;
 
+use super::drills::History;
 use super::mailbox::Requests;
 use super::pools::Shares;
 use super::runs::{Held, Runs, expiry};
@@ -24,6 +25,7 @@ pub(super) struct State {
     pub(super) locks: Locks,
     pub(super) requests: Requests,
     pub(super) shares: Shares,
+    pub(super) drills: History,
 }
 
 impl MemoryJournal {

@@ -3,6 +3,7 @@
 mod clock;
 mod connector;
 mod coordination;
+mod drills;
 mod journal;
 mod journal_error;
 mod preflight;
@@ -10,6 +11,7 @@ mod preflight;
 pub use clock::Clock;
 pub use connector::{Call, Connector, Probed, SecretSource, SecretText};
 pub use coordination::{Fate, Grant, HeldSite, KEPT_MS, Mailbox, Posted, SharedPools, SiteLocks, Store, Want};
+pub use drills::{DrillClaim, DrillEntry, DrillResult, Drills};
 pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredGroup};
 pub use journal_error::JournalError;
 pub use preflight::{Claim, Finding, Intent, Severity, Source};

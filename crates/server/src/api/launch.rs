@@ -16,6 +16,7 @@ use crate::api::Problem;
 use crate::api::acted::acted;
 use crate::api::body::{At, Body};
 use crate::app::App;
+use crate::certificate;
 use crate::drivers::StartError;
 use crate::launch::{create_run, default_run_name, is_run_name, open_run};
 use crate::planning::preflight::Preflight;
@@ -65,7 +66,7 @@ pub(crate) async fn launch(
 
 pub(crate) async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Result<Launched, Problem> {
     let now = SystemClock.now();
-    let plan = app.plans.of(&asked.plan, now).ok_or_else(|| {
+    let (plan, guard) = app.plans.of(&asked.plan, now).ok_or_else(|| {
         Problem::conflict("plan-unknown", "no plan of that hash was shown lately", "plan again, and look at it")
             .at("plan")
     })?;
@@ -82,6 +83,7 @@ pub(crate) async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Res
         return Err(Problem::input("run-name", fact, hint).at("name"));
     }
     let kit = app.drivers.kit();
+    certificate::demanded(&*kit.store, &plan, guard.as_ref(), now).await?;
     if !asked.no_preflight {
         let secrets = (kit.secrets)(&plan);
         let preflight = Preflight::of(&plan, &kit.connectors, &*secrets).await;

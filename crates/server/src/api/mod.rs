@@ -2,6 +2,7 @@
 
 mod acted;
 pub(crate) mod body;
+mod drills;
 mod events;
 mod launch;
 mod look;

@@ -7,8 +7,9 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use engine::Plan;
 use report::{Drawings, Model};
-use runbook::{Diagnostic, Source};
+use runbook::{Diagnostic, Guard, Source};
 use runtime::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use crate::api::acted::acted;
 use crate::api::body::Body;
 use crate::api::{Problem, runs};
 use crate::app::App;
+use crate::certificate::{self, CertificateError};
 use crate::home::{Home, Shelf, ShelfError, Shelves};
 use crate::planning::preflight::Preflight;
 use crate::planning::{Texts, plan_of, plan_view};
@@ -63,6 +65,8 @@ pub(crate) struct Planning {
     /// Whether the estate is asked, reading only, whether the plan can work.
     #[serde(default)]
     pub(crate) preflight: bool,
+    /// The reason for going without the passed drill that the estate demands; a second person must approve it then.
+    pub(crate) uncertified: Option<String>,
 }
 
 /// A plan, or why there is none.
@@ -112,10 +116,13 @@ pub(crate) async fn show(app: &Arc<App>, who: &Who, planning: Planning) -> Resul
     }
     let permit = app.large.acquire().await;
     let (home, catalogue) = (app.home.clone(), app.drivers.kit().catalogue());
-    let asks = planning.preflight;
+    let (asks, uncertified) = (planning.preflight, planning.uncertified.clone());
     let made = tokio::task::spawn_blocking(move || {
         let texts = texts(&home, planning)?;
-        let planned = plan_of(&texts, &catalogue);
+        let mut planned = plan_of(&texts, &catalogue);
+        if let (Some(plan), Some(reason)) = (&planned.plan, &uncertified) {
+            planned.plan = Some(without(plan, planned.guard.as_ref(), reason)?);
+        }
         let forecast = planned.plan.as_ref().and_then(|plan| {
             let model = Model::expected(plan);
             let how = Drawings { seeds: None, first_seed: 1, changes: false };
@@ -131,7 +138,7 @@ pub(crate) async fn show(app: &Arc<App>, who: &Who, planning: Planning) -> Resul
     if let Some(plan) = &planned.plan {
         let guard = planned.guard.as_ref();
         count_asked = guard.is_some_and(|guard| guard.guards(plan.site_count() as usize));
-        app.plans.keep(plan.clone(), SystemClock.now());
+        app.plans.keep(plan.clone(), planned.guard.clone(), SystemClock.now());
         if asks {
             let kit = app.drivers.kit();
             let secrets = (kit.secrets)(plan);
@@ -155,6 +162,11 @@ pub(crate) async fn show(app: &Arc<App>, who: &Who, planning: Planning) -> Resul
         findings,
         preflight,
     })
+}
+
+fn without(plan: &Plan, guard: Option<&Guard>, reason: &str) -> Result<Arc<Plan>, CertificateError> {
+    let spec = certificate::waived(plan.spec().clone(), guard, reason)?;
+    Plan::new(spec).map_err(|error| CertificateError::Plan(crate::words::chain(&error)))
 }
 
 fn findings_of(file: &str, found: &[Diagnostic]) -> Value {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::audit::AuditError;
+use crate::certificate::CertificateError;
 use crate::live::LiveError;
 use crate::verbs::VerbError;
 use crate::words::chain;
@@ -143,6 +144,16 @@ impl From<VerbError> for Problem {
         };
         let hint = error.hint().into_owned();
         Self::new(status, error.code(), chain(&error), hint)
+    }
+}
+
+impl From<CertificateError> for Problem {
+    fn from(error: CertificateError) -> Self {
+        match error {
+            CertificateError::Journal(error) => error.into(),
+            CertificateError::NoReason => Self::input(error.code(), error.to_string(), error.hint()).at("uncertified"),
+            error => Self::conflict(error.code(), error.to_string(), error.hint()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::access::Who;
-use crate::api::{Problem, events, launch, look, plan, report, runs, session, sites, verbs};
+use crate::api::{Problem, drills, events, launch, look, plan, report, runs, session, sites, verbs};
 use crate::app::App;
 
 /// Longest body of a request that is no plan.
@@ -66,6 +66,9 @@ pub(crate) fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(verbs::exclude))
         .routes(routes!(verbs::release))
         .routes(routes!(verbs::adopt))
+        .routes(routes!(drills::list))
+        .routes(routes!(drills::show))
+        .routes(routes!(drills::run))
         .routes(routes!(session::open, session::close))
         .routes(routes!(session::audit))
         .routes(routes!(document))
@@ -95,7 +98,7 @@ async fn me(Extension(who): Extension<Who>) -> Response {
 #[utoipa::path(get, path = "/metrics", tag = "daemon",
     responses((status = 200, content_type = "text/plain", body = String), (status = "default", body = Problem)))]
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let text = crate::metrics::render(&app.metrics, &app.followers.views());
+    let text = crate::metrics::render(&app.metrics, &app.followers.views(), &app.drills.shown());
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 

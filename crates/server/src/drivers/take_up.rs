@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use engine::{Event, decode_group};
-use runtime::{Journal, RunSummary, Settings};
+use runtime::{DrillRuns, Journal, RunSummary, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::drivers::Drivers;
@@ -14,7 +14,7 @@ const BETWEEN: Duration = Duration::from_secs(2);
 
 /// Takes up every run that has begun, has not ended and is not held by a live process. A run that seems held is looked at
 /// again until a lease of a process that is gone would have expired. A run that nobody has opened is left alone: who opens
-/// it may not approve it, so that must be a person. Returns the runs that were taken up.
+/// it may not approve it, so that must be a person; those of drills are left to the scheduler, which calls them off. Returns the runs that were taken up.
 ///
 /// # Errors
 /// If the store cannot be read at first.
@@ -29,7 +29,15 @@ pub(crate) async fn take_up(
     let store = drivers.kit().store.clone();
     let mut taken = Vec::new();
     let mut held = BTreeSet::new();
+    let entries = store.unfinished_drills(None).await?.into_iter();
+    let of_drills: BTreeSet<String> = entries
+        .map(|entry| DrillRuns::of(&entry.claim.run))
+        .flat_map(|runs| [runs.set_up, runs.run, runs.clean_up])
+        .collect();
     for run in store.list().await? {
+        if of_drills.contains(&run.head.run) {
+            continue;
+        }
         match stands(&*store, &run).await {
             Stands::Over | Stands::NotBegun => {}
             Stands::Held => {

@@ -1,6 +1,7 @@
 //! What is measured of this process, as Prometheus reads it.
 
 mod attempts;
+mod drills;
 mod text;
 
 pub use attempts::Metrics;

@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::drills::DrillShown;
 use crate::live::View;
 use crate::metrics::Metrics;
 
@@ -34,7 +35,7 @@ struct OfRun {
 }
 
 /// Writes everything as text for Prometheus; runs are those that this process drives or somebody looks at.
-pub(crate) fn render(metrics: &Metrics, views: &[Arc<View>]) -> String {
+pub(crate) fn render(metrics: &Metrics, views: &[Arc<View>], drills: &[DrillShown]) -> String {
     let mut registry = Registry::with_prefix("reinstate");
     let counted = &metrics.counted;
     registry.register("http_requests", "Requests answered, by route and status", counted.requests.clone());
@@ -47,6 +48,7 @@ pub(crate) fn render(metrics: &Metrics, views: &[Arc<View>]) -> String {
         counted.commit_seconds.clone(),
     );
     runs(&mut registry, views);
+    crate::metrics::drills::register(&mut registry, drills);
     let mut text = String::new();
     // Writing to a text has no way to fail.
     let _ = encode(&mut text, &registry);

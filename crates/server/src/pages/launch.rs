@@ -109,12 +109,14 @@ async fn planning(
     let mut fields = BTreeMap::<String, Given>::new();
     let mut inputs = BTreeMap::new();
     let mut preflight = false;
+    let mut uncertified = None;
     while let Some(field) = multipart.next_field().await.map_err(|error| bad(error.status(), error.body_text()))? {
         let (name, file) = (field.name().unwrap_or_default().to_owned(), field.file_name().map(str::to_owned));
         let text = field.text().await.map_err(|error| bad(error.status(), error.body_text()))?;
         match (name.as_str(), file) {
             ("inputs", _) => inputs = read_inputs(&text)?,
             ("preflight", _) => preflight = true,
+            ("uncertified", _) => uncertified = Some(text.trim().to_owned()).filter(|reason| !reason.is_empty()),
             (_, Some(file)) if !text.is_empty() => {
                 let given = Given { name: Some(file), text: Some(text) };
                 fields.insert(name.trim_end_matches("_file").to_owned(), given);
@@ -132,7 +134,7 @@ async fn planning(
         })
     };
     let (runbook, estate, sites) = (take("runbook")?, take("estate")?, take("sites")?);
-    Ok(Planning { runbook, estate, sites, inputs, exclude: BTreeMap::new(), preflight })
+    Ok(Planning { runbook, estate, sites, inputs, exclude: BTreeMap::new(), preflight, uncertified })
 }
 
 /// Reads `NAME=VALUE`, one a line.

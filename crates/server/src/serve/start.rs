@@ -13,6 +13,7 @@ use crate::access::{Access, Tokens, guard};
 use crate::api::routes;
 use crate::app::App;
 use crate::audit::AuditLog;
+use crate::drills::Drills;
 use crate::drivers::{Drivers, Kit, take_up};
 use crate::live::Followers;
 use crate::metrics::Metrics;
@@ -25,6 +26,8 @@ use crate::serve::{ServeError, Settings};
 const DRAIN: Duration = Duration::from_secs(5);
 /// Time that drives get to end; their own grace is within it.
 const DRIVES_END: Duration = Duration::from_secs(20);
+/// Time that drills get to be cleaned up; what is left is cleaned up by the next process.
+const DRILLS_END: Duration = Duration::from_secs(600);
 /// Reads of whole journals at once.
 const LARGE: usize = 2;
 
@@ -35,18 +38,21 @@ pub struct Served {
     pub address: SocketAddr,
     serving: tokio::task::JoinHandle<()>,
     drivers: Drivers,
+    drills: Drills,
 }
 
 impl Served {
     /// Waits until the daemon has ended, which it does once its token is cancelled: streams end, connections and drives
-    /// finish what they are at, within bounds.
+    /// finish what they are at, within bounds, and drills
+    /// are cleaned up.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the daemon as it is.
     pub async fn ended(self) {
-        let Self { serving, drivers, .. } = self;
+        let Self { serving, drivers, drills, .. } = self;
         let _ = serving.await;
         drivers.ended(DRIVES_END).await;
+        drills.ended(DRILLS_END).await;
     }
 }
 
@@ -73,12 +79,15 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     let address = listener.local_addr().map_err(unheard)?;
     let followers = Followers::new(kit.store.clone(), &settings.place);
     let metrics = Metrics::default();
+    let (clock, actor) = (Arc::new(SystemClock), &settings.actor);
+    let drills = Drills::new(kit.clone(), home.path(), actor, clock, metrics.clone(), stop.clone());
     let drivers = Drivers::new(kit, followers.clone(), metrics.clone(), stop.clone());
     let (router, document) = routes();
     let app = Arc::new(App {
         home: home.clone(),
         place: settings.place.clone(),
         drivers: drivers.clone(),
+        drills: drills.clone(),
         followers,
         access: Access::new(tokens, settings.actor.clone(), settings.is_loopback(), settings.behind_proxy),
         audit,
@@ -105,6 +114,8 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
             }
         });
     }
+    let scheduler = drills.clone();
+    tokio::spawn(async move { scheduler.run().await });
     let serving = tokio::spawn(listen(listener, acceptor, router, stop, DRAIN));
-    Ok(Served { address, serving, drivers })
+    Ok(Served { address, serving, drivers, drills })
 }

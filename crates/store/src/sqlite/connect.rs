@@ -122,13 +122,23 @@ impl Reader {
         path: &Path,
         wait: Duration,
     ) -> Result<Option<&mut SqliteConnection>, JournalError> {
+        self.get_since(SHARED_SINCE, path, wait).await
+    }
+
+    /// Returns the connection if the file has what came with a format; `None` if it is of an older one.
+    pub(super) async fn get_since(
+        &mut self,
+        since: u32,
+        path: &Path,
+        wait: Duration,
+    ) -> Result<Option<&mut SqliteConnection>, JournalError> {
         self.get(path, wait).await?;
-        if self.format < SHARED_SINCE {
+        if self.format < since {
             // Another connection may have brought it forward since.
             self.connection = None;
             self.get(path, wait).await?;
         }
-        Ok(self.connection.as_mut().filter(|_| self.format >= SHARED_SINCE))
+        Ok(self.connection.as_mut().filter(|_| self.format >= since))
     }
 
     /// Opens the file for reading and says what it is. Keeps the connection only if it is a journal.

@@ -3,10 +3,12 @@
 use sqlx::{Row, SqliteConnection};
 
 /// Number of the format that this version writes; it reads all up to it.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The first format that has what runs share: sites, requests, pools.
 pub(super) const SHARED_SINCE: u32 = 2;
+/// The first format that has the history of drills.
+pub(super) const DRILLS_SINCE: u32 = 3;
 
 /// `PRAGMA application_id` of a journal: "rein".
 const APPLICATION: i64 = 0x7265_696e;
@@ -80,6 +82,24 @@ const TABLES_2: &str = "
     PRAGMA user_version = 2;
 ";
 
+// What format 3 added, in a table of its own as well.
+const TABLES_3: &str = "
+    CREATE TABLE drills (
+        drill TEXT NOT NULL,
+        slot INTEGER NOT NULL,       -- milliseconds since the epoch, as all times
+        run TEXT NOT NULL,
+        claimed_at INTEGER NOT NULL,
+        runbook_hash TEXT NOT NULL,
+        ended_at INTEGER,            -- it and all below: NULL until the drill is over
+        good INTEGER,
+        sites INTEGER,
+        result BLOB,
+        PRIMARY KEY (drill, slot)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX certificates ON drills (runbook_hash, ended_at) WHERE good;
+    PRAGMA user_version = 3;
+";
+
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -124,9 +144,14 @@ pub(super) async fn make(connection: &mut SqliteConnection) -> Result<Found, sql
         Found::Empty => {
             sqlx::raw_sql(TABLES_1).execute(&mut *connection).await?;
             sqlx::raw_sql(TABLES_2).execute(&mut *connection).await?;
+            sqlx::raw_sql(TABLES_3).execute(&mut *connection).await?;
         }
         Found::Journal(1) => {
             sqlx::raw_sql(TABLES_2).execute(&mut *connection).await?;
+            sqlx::raw_sql(TABLES_3).execute(&mut *connection).await?;
+        }
+        Found::Journal(2) => {
+            sqlx::raw_sql(TABLES_3).execute(&mut *connection).await?;
         }
         found => {
             sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await?;
@@ -144,7 +169,8 @@ mod tests {
     #[test]
     fn the_tables_carry_the_mark_and_the_number() {
         assert!(TABLES_1.contains(&format!("application_id = {APPLICATION};")));
-        assert!(TABLES_2.contains(&format!("user_version = {FORMAT};")));
+        assert!(TABLES_2.contains(&format!("user_version = {SHARED_SINCE};")));
+        assert!(TABLES_3.contains(&format!("user_version = {FORMAT};")));
         assert!(TABLES_1.contains(&format!("run << {GROUP_BITS} | seq")));
         assert!(TABLES_1.contains(&format!("run << {PART_BITS} | part")));
     }

@@ -5,6 +5,7 @@
 
 mod checksum;
 mod connect;
+mod drills;
 mod format;
 mod lease;
 mod lockers;

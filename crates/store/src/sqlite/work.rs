@@ -1,13 +1,13 @@
 //! What the writer does inside of a transaction.
 
 use runtime::engine::Millis;
-use runtime::{Grant, Holder, JournalError, Lease, RunHead, Want};
+use runtime::{DrillClaim, DrillResult, Grant, Holder, JournalError, Lease, RunHead, Want};
 use sqlx::SqliteConnection;
 
 use super::format::{GROUP_BITS, PART_BITS};
 use super::sites::Named;
 use super::trouble::Failure;
-use super::{checksum, lease, mailbox, pools, sites};
+use super::{checksum, drills, lease, mailbox, pools, sites};
 
 /// Bytes of a part of a plan.
 const PART: usize = 1 << 20;
@@ -27,6 +27,8 @@ pub(super) enum Work {
     Withdraw { id: u64 },
     Share { lease: Lease, estate: String, wants: Vec<Want> },
     Leave { lease: Lease },
+    ClaimDrill(DrillClaim),
+    FinishDrill { drill: String, slot: Millis, result: DrillResult },
 }
 
 /// What a change gives.
@@ -45,6 +47,7 @@ impl Work {
             Self::Create { plan, hold, .. } => plan.len() + hold.as_ref().map_or(0, Named::weight),
             Self::Append { bytes, .. } | Self::Post { bytes, .. } | Self::Answer { bytes, .. } => bytes.len(),
             Self::Hold { sites, .. } | Self::LetGo { sites: Some(sites), .. } => sites.weight(),
+            Self::FinishDrill { result, .. } => result.bytes.len(),
             Self::Share { wants, .. } => wants.len() * 64,
             _ => 128,
         }
@@ -72,6 +75,8 @@ impl Work {
                 return Ok(Done { grants, ..Done::default() });
             }
             Self::Leave { lease } => pools::leave(connection, lease).await?,
+            Self::ClaimDrill(claim) => drills::claim(connection, claim).await?,
+            Self::FinishDrill { drill, slot, result } => drills::finish(connection, drill, *slot, result).await?,
         };
         Ok(Done { number, ..Done::default() })
     }

@@ -1,0 +1,63 @@
+//! Drills of this process: those that were lost are ended, one that is asked for takes place.
+
+use std::sync::Arc;
+
+use report::DrillReport;
+use runtime::{Clock, Store, SystemClock};
+use server::drills::{Conductor, DrillError, LoadedDrill};
+use tokio_util::sync::CancellationToken;
+
+use super::watch::Watch;
+use crate::args::FindingFormat;
+use crate::execute::kit;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::planning::Findings;
+use crate::{out, people};
+
+/// Ends the drills of a name whose processes were lost: what has not ended is called off, then cleaned up and judged.
+pub(super) async fn take_up(store: &Arc<dyn Store>, drill: &str, json: bool) -> Result<(), Failure> {
+    let (kit, actor, mut watch) = (kit(store), people::actor(), Watch::new(json));
+    let stop = CancellationToken::new();
+    let mut conductor = Conductor { kit: &kit, clock: &SystemClock, actor: &actor, observer: &mut watch, stop };
+    for entry in store.unfinished_drills(Some(drill)).await? {
+        if !json {
+            out::note(&format!("drill {} was not ended: it is cleaned up first", entry.claim.run));
+        }
+        let report = conductor.end(&entry).await?;
+        if !json {
+            out::note(report::render_drill(&report).trim_end());
+        }
+    }
+    Ok(())
+}
+
+/// Has a drill take place now. What `stop` calls off is cleaned up all the same. What was found instead of plans has been
+/// shown.
+pub(super) async fn take_place(
+    store: &Arc<dyn Store>,
+    loaded: &LoadedDrill,
+    seed: Option<u64>,
+    stop: CancellationToken,
+    json: bool,
+) -> Result<Result<DrillReport, Exit>, Failure> {
+    let now = SystemClock.now();
+    let ready = match loaded.ready(now, seed, now) {
+        Ok(ready) => ready,
+        Err(DrillError::Refused(refused)) => {
+            let form = if json { FindingFormat::Json } else { FindingFormat::Text };
+            let mut findings = Findings::new(form, json);
+            findings.tell(&refused.diagnostics, refused.source(&loaded.drill, &loaded.runbook));
+            findings.finish();
+            return Ok(Err(Exit::BadInput));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !json {
+        let (drawn, all) = (ready.plans.run.site_count(), loaded.list.len());
+        out::note(&format!("drill {}: {drawn} of {all} sites; its clean-up is done whatever happens", ready.claim.run));
+    }
+    let (kit, actor, mut watch) = (kit(store), people::actor(), Watch::new(json));
+    let mut conductor = Conductor { kit: &kit, clock: &SystemClock, actor: &actor, observer: &mut watch, stop };
+    Ok(Ok(conductor.take_place(&ready).await?))
+}

@@ -1,0 +1,103 @@
+//! What a plan says of the drill that it is part of: the journal of a run so tells by itself that it was a drill.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Millis;
+
+/// The drill that a run is part of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrillMark {
+    /// Name of the drill.
+    pub name: String,
+    /// The time for which it was due; for one that somebody started, when that was.
+    pub slot: Millis,
+    /// Which of its runs this is.
+    pub part: DrillPart,
+    /// What sites and restore points were drawn with.
+    pub seed: u64,
+    /// Sites of the list that the sample was drawn from.
+    pub listed: u32,
+    /// How much earlier the restore points are than those that the runbook gives.
+    pub earlier_ms: u64,
+    /// Whether the run is taken back before the clean-up.
+    pub take_back: bool,
+    /// What it is judged by.
+    pub objectives: DrillObjectives,
+}
+
+/// The runs of a drill, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DrillPart {
+    /// Makes the sandbox ready.
+    SetUp,
+    /// The runbook itself: what is judged.
+    Run,
+    /// Leaves the sandbox as it should be found.
+    CleanUp,
+}
+
+/// What a drill is judged by; `None` where it asks for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DrillObjectives {
+    /// Within this time 95 of 100 sites are back and verified, in milliseconds; a site that is not back never is.
+    pub rto_p95_ms: Option<u64>,
+    /// No site loses more than this, in milliseconds.
+    pub rpo_max_ms: Option<u64>,
+    /// Sites back per hour, at least.
+    pub throughput_min: Option<f64>,
+    /// Sites that may come back otherwise than whole, at most.
+    pub exceptions: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Batches, Extras, Objectives, Origin, PLAN_FORMAT, Plan, PlanSpec};
+    use crate::sites::{Sites, Texts};
+
+    fn spec(format: u16) -> PlanSpec {
+        let ids: Texts = ["a", "b"].into_iter().collect();
+        PlanSpec {
+            format,
+            origin: Origin::default(),
+            sites: Sites { ids, source_rows: vec![1, 2], columns: Vec::new(), restore_points: Vec::new() },
+            groups: Vec::new(),
+            batches: Batches { ends: vec![2], max_failures: vec![0], ..Batches::default() },
+            pools: Vec::new(),
+            steps: Vec::new(),
+            items: Vec::new(),
+            inputs: "{}".into(),
+            estate: "{}".into(),
+            objectives: Objectives::default(),
+            extras: Extras { read_only: Vec::new(), order: Vec::new(), ..Extras::default() },
+        }
+    }
+
+    #[test]
+    fn a_plan_of_format_2_is_read_and_is_no_drill() {
+        let mut bytes = postcard::to_allocvec(&spec(2)).expect("plain data");
+        // Format 2 ended before the mark and the word after it.
+        assert_eq!((bytes.pop(), bytes.pop()), (Some(0), Some(0)));
+        let plan = Plan::decode(&bytes).expect("format 2 is read");
+        assert_eq!(plan.spec(), &spec(2));
+        assert_eq!(plan.hash(), blake3::hash(&bytes).to_hex().as_str());
+    }
+
+    #[test]
+    fn the_mark_of_a_drill_comes_back() {
+        let mark = DrillMark {
+            name: "weekly".into(),
+            slot: 77,
+            part: DrillPart::CleanUp,
+            seed: 5,
+            listed: 883,
+            earlier_ms: 60_000,
+            take_back: true,
+            objectives: DrillObjectives { throughput_min: Some(1.5), ..DrillObjectives::default() },
+        };
+        let mut spec = spec(PLAN_FORMAT);
+        spec.extras.drill = Some(mark);
+        let bytes = Plan::new(spec.clone()).expect("admitted").encode().expect("encoded");
+        assert_eq!(Plan::decode(&bytes).expect("decoded").spec(), &spec);
+    }
+}

@@ -1,0 +1,68 @@
+//! The beginning: a slot is claimed, and every run of the drill is in the store before anything is done.
+
+use std::sync::Arc;
+
+use engine::Plan;
+
+use crate::driver;
+use crate::ports::{DrillClaim, JournalError, RunHead, Store};
+
+/// Plans of a drill.
+#[derive(Clone, Debug)]
+pub struct DrillPlans {
+    /// Before the run, if anything is.
+    pub set_up: Option<Arc<Plan>>,
+    /// The runbook.
+    pub run: Arc<Plan>,
+    /// After the run; may be without steps.
+    pub clean_up: Arc<Plan>,
+}
+
+/// Names of the runs of a drill, by that of the one that is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrillRuns {
+    /// Before the run; there need not be one.
+    pub set_up: String,
+    /// The runbook's.
+    pub run: String,
+    /// After the run.
+    pub clean_up: String,
+}
+
+impl DrillRuns {
+    /// Names the runs.
+    #[must_use]
+    pub fn of(run: &str) -> Self {
+        Self { set_up: format!("{run}-set-up"), run: run.to_owned(), clean_up: format!("{run}-clean-up") }
+    }
+}
+
+/// Claims a slot and creates the runs of the drill; the one that is judged holds all its sites. `false` if the slot was
+/// claimed before.
+///
+/// # Errors
+/// [`JournalError::SiteHeld`] if another run holds one of the sites, [`JournalError::Exists`] if a run of that name is
+/// there; else the store's trouble. The slot stays claimed: [`super::conduct`] finds what there is of the drill, and
+/// it is to be said that nothing came of it.
+///
+/// # Cancel safety
+/// Dropping the future leaves a drill that is taken up like one whose process was lost.
+pub async fn open_drill(store: &dyn Store, claim: &DrillClaim, plans: &DrillPlans) -> Result<bool, JournalError> {
+    if !store.claim_drill(claim).await? {
+        return Ok(false);
+    }
+    let names = DrillRuns::of(&claim.run);
+    driver::open(store, &names.clean_up, &plans.clean_up, claim.at).await?;
+    if let Some(plan) = &plans.set_up {
+        driver::open(store, &names.set_up, plan, claim.at).await?;
+    }
+    let plan = &plans.run;
+    let head = RunHead { run: names.run, plan_hash: plan.hash().to_owned(), created_at: claim.at };
+    let bytes = plan.encode().map_err(|error| JournalError::Unavailable {
+        context: "encoding the plan".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    let sites: Vec<String> = plan.spec().sites.ids.iter().map(str::to_owned).collect();
+    store.create_holding(&head, &bytes, &plan.spec().origin.estate, &sites).await?;
+    Ok(true)
+}

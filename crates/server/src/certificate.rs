@@ -1,0 +1,113 @@
+//! The passed drill that an estate demands of the runbook of a large run, and going without it.
+
+use engine::{Millis, Plan, PlanSpec};
+use report::stamp;
+use runbook::Guard;
+use runtime::{Drills, JournalError};
+
+/// Why a run may not go as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// No drill has passed with its runbook lately enough.
+    #[error("{fact}, and the estate {estate} demands one for {sites} sites")]
+    Uncertified {
+        /// What there is instead.
+        fact: String,
+        /// The estate.
+        estate: String,
+        /// Sites of the run.
+        sites: u32,
+    },
+    /// Who goes without says why.
+    #[error("no reason is given for going without a drill")]
+    NoReason,
+    /// There is nothing to go without.
+    #[error("the estate {0} demands no drill")]
+    Idle(String),
+    /// Nobody could approve it.
+    #[error("the estate {0} names nobody who may let a run go without a drill")]
+    Final(String),
+    /// The engine refuses the plan that goes without.
+    #[error("the plan is refused: {0}")]
+    Plan(String),
+    /// The history cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl CertificateError {
+    /// Returns the stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Uncertified { .. } => "runbook-uncertified",
+            Self::NoReason => "uncertified-form",
+            Self::Idle(_) => "uncertified-idle",
+            Self::Final(_) => "uncertified-final",
+            Self::Plan(_) => "plan-refused",
+            Self::Journal(error) => error.code(),
+        }
+    }
+
+    /// Returns what a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Uncertified { .. } => {
+                "run a drill with it into this store (`reinstate drill run`), or give `--uncertified REASON` (`uncertified` \
+                 of a plan made by HTTP), which a second person must approve"
+            }
+            Self::NoReason => "say why it cannot wait",
+            Self::Idle(_) => "leave `uncertified` out",
+            Self::Final(_) => "run a drill, or give its `guard` an `approval`",
+            Self::Plan(_) => "report this defect",
+            Self::Journal(_) => "check the store",
+        }
+    }
+}
+
+/// Refuses a run whose runbook no drill has passed with lately enough; the drill may have had any name.
+///
+/// # Errors
+/// [`CertificateError::Uncertified`], or the store's trouble.
+///
+/// # Cancel safety
+/// May be dropped at any await.
+pub async fn demanded(
+    drills: &dyn Drills,
+    plan: &Plan,
+    guard: Option<&Guard>,
+    now: Millis,
+) -> Result<(), CertificateError> {
+    let spec = plan.spec();
+    let Some(rule) = guard.and_then(|guard| guard.certificate.as_ref()) else { return Ok(()) };
+    if plan.site_count() <= rule.above || spec.extras.uncertified.is_some() {
+        return Ok(());
+    }
+    let passed = drills.certificate(&spec.origin.runbook_hash()).await?.and_then(|entry| entry.result);
+    let oldest = now.saturating_sub(i64::try_from(rule.max_age_ms).unwrap_or(i64::MAX));
+    let fact = match passed {
+        Some(drill) if drill.ended_at >= oldest => return Ok(()),
+        Some(drill) => format!("the last drill that this runbook has passed ended {}", stamp(drill.ended_at)),
+        None => "no drill has passed with this text of the runbook".to_owned(),
+    };
+    Err(CertificateError::Uncertified { fact, estate: spec.origin.estate.clone(), sites: plan.site_count() })
+}
+
+/// Marks a plan as going without: a second person approves its start, however small it is.
+///
+/// # Errors
+/// If no reason is given, the estate demands no drill, or names nobody who could approve it.
+pub fn waived(mut spec: PlanSpec, guard: Option<&Guard>, reason: &str) -> Result<PlanSpec, CertificateError> {
+    if reason.trim().is_empty() {
+        return Err(CertificateError::NoReason);
+    }
+    let estate = || spec.origin.estate.clone();
+    let Some(guard) = guard.filter(|guard| guard.certificate.is_some()) else {
+        return Err(CertificateError::Idle(estate()));
+    };
+    let Some(approval) = &guard.approval else { return Err(CertificateError::Final(estate())) };
+    spec.extras.start = Some(approval.clone());
+    spec.extras.uncertified = Some(reason.to_owned());
+    Ok(spec)
+}

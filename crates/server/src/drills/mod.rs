@@ -1,0 +1,36 @@
+//! Drills: having them take place, on their schedules and when somebody asks, and how they stand.
+//!
+//! `read` and `prepare` make one from files, `conduct` and `judge` have it take place: the command line does the same. The
+//! rest is the daemon's: `shelf` reads its folder, `row` says what becomes of a slot, `scheduler` waits for them.
+
+mod ask;
+mod carry;
+mod conduct;
+mod detail;
+mod judge;
+mod lost;
+mod prepare;
+mod read;
+mod row;
+mod scheduler;
+mod shelf;
+mod shown;
+mod trouble;
+mod watched;
+
+pub use ask::NotBegun;
+pub use conduct::Conductor;
+pub use detail::DrillDetail;
+pub use prepare::ReadyDrill;
+pub use read::{DrillRead, LoadedDrill, UnreadableFile, read_drill};
+pub use scheduler::Drills;
+pub use shown::{DrillGoing, DrillLast, DrillNext, DrillShown};
+pub use trouble::DrillError;
+
+use crate::app::App;
+
+/// How the daemon's drills stand, by name.
+#[allow(dead_code, reason = "pages show it")]
+pub(crate) fn shown(app: &App) -> Vec<DrillShown> {
+    app.drills.shown()
+}
