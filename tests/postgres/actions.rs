@@ -217,6 +217,36 @@ async fn bystanders_are_proven_from_counters_rows_and_wal_while_others_write() {
 }
 
 #[tokio::test]
+async fn bystanders_tell_tenants_of_one_transaction_apart() {
+    let mut world = World::new();
+    let wal = world.cluster.data().join("pg_wal");
+    // 20 tenants of 4 rows that only the backup has.
+    let _ = world.cluster.sql(
+        "copy",
+        "INSERT INTO tenants SELECT n, 1 FROM generate_series(10, 29) AS n; \
+         INSERT INTO items SELECT 10000 + n, 10 + n % 20, 'small' FROM generate_series(1, 60) AS n",
+    );
+    let small: Vec<u32> = (10..30).collect();
+    let with = json!({ "tenants": small, "connections": 1 });
+    let _ = world.done(world.call("restore", with, "run1/restore/small", 1)).await;
+    let look = |world: &World| world.call("bystanders", json!({ "wal": wal }), "run1/bystanders", 1);
+    let stood = world.done(look(&world)).await;
+    let figures =
+        ["transactions", "restored_sites", "rows", "rows_seen", "foreign"].map(|name| stood[name].as_u64().unwrap());
+    assert_eq!(figures, [1, 20, 80, 80, 0]);
+    assert_eq!(stood["wal"]["inserted"], 80);
+
+    // A row that went to another of them: the sum of the transaction is right.
+    let _ = world.live(
+        "UPDATE reinstate.ledger SET inserted = inserted + CASE tenant WHEN '10' THEN -1 ELSE 1 END WHERE tenant IN ('10', '11')",
+    );
+    let (code, message, _) = world.refused(look(&world)).await;
+    assert_eq!(code, "postgres.bystanders");
+    assert!(message.contains("the restore of 10 meant to write 3 rows, and 4 are there"), "{message}");
+    world.cluster.stop();
+}
+
+#[tokio::test]
 async fn an_attempt_that_is_cancelled_is_in_doubt_and_the_ledger_decides() {
     let world = World::new();
     // Somebody holds the table, so that the attempt waits for it.

@@ -134,6 +134,12 @@ async fn a_site_comes_back_from_the_files_under_a_new_id() {
         call.with["remap"] = json!({ "tenant": "site 103" });
         call
     };
+    // A table that is left out has IDs in the files, and none of them a new one.
+    let mut part = renamed(shard.restore("site 3"));
+    part.with["tables"] = json!(["days"]);
+    part.with["remap"]["text"] = json!(["days(day)->notes(id)"]);
+    let said = refused(&connector().apply(part).await, "remap.unrestored", Advice::Never);
+    assert!(said.contains("201 IDs of notes.id"), "{said}");
     let restored = done(&connector().apply(renamed(shard.restore("site 3"))).await);
     assert_eq!((&restored["tenant"], &restored["ids"]), (&json!("site 103"), &json!({ "notes": 201, "tenants": 1 })));
     done(&connector().apply(renamed(shard.verify(json!(["site 3"])))).await);

@@ -90,6 +90,47 @@ async fn an_id_in_capitals_and_one_of_an_undeclared_kind_are_old_ids_too() {
 }
 
 #[tokio::test]
+async fn an_id_of_a_reference_that_is_written_otherwise_is_an_old_one() {
+    let one = "00000000-0000-4000-8000-0000000000f1";
+    let script = format!(
+        "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (1), (2); \
+         CREATE TABLE files (id uuid PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants); INSERT INTO files VALUES ('{one}', 1); \
+         CREATE TABLE items (id serial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants); INSERT INTO items (tenant_id) VALUES (1), (2); \
+         CREATE TABLE notes (tenant_id int PRIMARY KEY REFERENCES tenants, file text, item numeric, code varchar(9), large bigint); \
+         INSERT INTO notes VALUES (1, '{one}', 1, '1', 1)"
+    );
+    let mut world = World::new(&script, "tenants");
+    world.declare(&[
+        "notes(file)->files(id)",
+        "notes(item)->items(id)",
+        "notes(code)->items(id)",
+        "notes(large)->items(id)",
+    ]);
+    world.job.remap = Some(Remap { tenant: "9".into(), dangling: OnDangling::Report, ..Remap::default() });
+    world.delete(&["1"]).await;
+    let rows = world.rows("live");
+    let (upper, bare) = (one.replace('f', "F"), one.replace('-', ""));
+    for (column, value, meant) in [
+        ("file", upper.as_str(), one),
+        ("file", &bare, one),
+        ("item", "1.00", "1"),
+        ("code", "01", "1"),
+        ("code", " +1.0", "1"),
+    ] {
+        let _ = world.copy(&format!("UPDATE notes SET {column} = '{value}'"));
+        let seen = found(world.restore("1").await);
+        let said = format!("notes.{column} in 1 row, such as (tenant_id)=(1) declared");
+        assert!(seen.contains(&said), "{value}: {seen:?}");
+        assert_eq!(world.rows("live"), rows);
+        let _ = world.copy(&format!("UPDATE notes SET {column} = '{meant}'"));
+    }
+    // As the map has them, they are followed, whatever the type.
+    assert!(world.restore("1").await.is_ok());
+    let followed = "SELECT file = f.id::text, item = i.id, code = i.id::text, large = i.id FROM notes, files f, items i WHERE i.tenant_id = 9";
+    assert_eq!(world.live(followed), "t|t|t|t");
+}
+
+#[tokio::test]
 async fn a_name_as_an_id_is_sought_as_a_word_and_a_number_is_not_sought() {
     let script = "CREATE TABLE tenants (id text PRIMARY KEY, host text); \
          CREATE TABLE items (id serial PRIMARY KEY, tenant_id text NOT NULL REFERENCES tenants, note text, of jsonb); \

@@ -1,8 +1,8 @@
-//! Schemas that are hard in other ways: every trait of real ones, keys of several columns, restores in several parts.
+//! Schemas that are hard in other ways: every trait of real ones, keys of several columns.
 
 use connectors::postgres::{Mention, Remap, preview};
 
-use super::world::{NEW, OLD, world};
+use super::world::{NEW, OLD};
 use crate::restore::world::World;
 
 const TRAITS: &str = include_str!("../schemas/traits.sql");
@@ -60,32 +60,6 @@ async fn a_key_beside_the_primary_one_names_the_tenant() {
     assert_eq!(restored.remapped.unwrap().ids.into_iter().collect::<Vec<_>>(), [("sites".to_owned(), 2)]);
     let of = "SELECT s.id, t.n, p.k FROM sites s JOIN things t ON t.site_id = s.id AND t.cloud_id = s.cloud_id JOIN parts p ON (p.n, p.cloud_id) = (t.n, t.cloud_id)";
     assert_eq!(world.live(&format!("{of} WHERE s.cloud_id = '{NEW}'")), "3|1|1");
-}
-
-#[tokio::test]
-async fn what_an_earlier_restore_has_renamed_is_followed_by_a_later_one() {
-    let mut world = world().await;
-    let whole = world.job.remap.clone().unwrap();
-    world.job.scope.tables = vec!["sites".into(), "users".into()];
-    let first = world.restore(OLD).await.unwrap();
-    assert_eq!(first.rows, 3);
-    world.job.scope.tables =
-        ["projects", "issues", "links", "comments", "profiles", "reactions"].map(str::to_owned).to_vec();
-    world.job.key = "second".into();
-    let second = world.restore(OLD).await.unwrap();
-    assert_eq!(
-        second.remapped.unwrap().ids.keys().map(String::as_str).collect::<Vec<_>>(),
-        ["comments", "issues", "sites"]
-    );
-    let lead = format!(
-        "SELECT count(*) FROM projects p JOIN users u ON u.id = lead_id AND u.site_id = p.site_id WHERE p.site_id = '{NEW}'"
-    );
-    assert_eq!(world.live(&lead), "1");
-    assert_eq!(whole.tenant, NEW);
-    // Without the first, they would refer to nobody.
-    world.job.key = "third".into();
-    world.job.remap.as_mut().unwrap().tenant = "cccccccc-0000-4000-8000-00000000000c".into();
-    assert_eq!(world.restore(OLD).await.unwrap_err().code(), "postgres.references");
 }
 
 #[tokio::test]

@@ -3,6 +3,10 @@
 mod actions;
 mod dangling;
 mod edges;
+mod mirror;
+mod overlap;
+mod parts;
 mod refused;
 mod traits;
+mod twice;
 mod world;

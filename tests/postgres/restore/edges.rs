@@ -292,7 +292,7 @@ async fn what_the_deletion_changed_in_rows_of_others_is_named_with_old_values() 
 }
 
 #[tokio::test]
-async fn many_small_tenants_go_in_by_one_statement_each_and_to_the_bit() {
+async fn many_small_tenants_go_in_by_one_statement_and_to_the_bit() {
     let world = World::new(
         "CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE TYPE mood AS ENUM ('up', 'down'); CREATE TYPE pair AS (a int, b text); \
          CREATE TABLE plans (code text PRIMARY KEY); INSERT INTO plans VALUES ('free'); \
@@ -323,7 +323,7 @@ async fn many_small_tenants_go_in_by_one_statement_each_and_to_the_bit() {
         done.tenants.iter().filter(|one| one.result.is_err()).map(|one| one.tenant.as_str()).collect();
     assert_eq!(refused, ["7"]);
     let at_once = world.cluster.log().matches("WITH i0 AS (INSERT INTO").count();
-    assert_eq!(at_once, 29, "each of the others by one statement");
+    assert!((1..=2).contains(&at_once), "the others by one statement, or two connections by one each: {at_once}");
     let _ = world.live("DELETE FROM tenants WHERE id = 7");
     assert_eq!(code(world.restore("7").await), "done");
     assert_eq!(world.rows("live"), world.rows("copy"));

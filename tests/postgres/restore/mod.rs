@@ -4,5 +4,6 @@ mod conflicts;
 mod edges;
 mod rights;
 mod strangers;
+mod together;
 mod traits;
 pub(crate) mod world;

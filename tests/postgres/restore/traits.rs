@@ -104,7 +104,7 @@ async fn a_table_that_nobody_can_class_stops_the_restore() {
 }
 
 #[tokio::test]
-async fn many_tenants_go_in_each_by_itself() {
+async fn of_many_tenants_each_stands_for_itself() {
     let script = "CREATE TABLE tenants (id int PRIMARY KEY, name text UNIQUE); \
         CREATE TABLE things (id bigserial PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants, parent_id bigint REFERENCES things, body text); \
         CREATE INDEX ON things (tenant_id); CREATE TABLE parts (thing_id bigint NOT NULL REFERENCES things, n int, PRIMARY KEY (thing_id, n)); \
@@ -128,7 +128,7 @@ async fn many_tenants_go_in_each_by_itself() {
         .filter_map(|tenant| Some(format!("{} {}", tenant.tenant, tenant.result.as_ref().err()?.code())))
         .collect();
     assert_eq!(refused, ["5000 postgres.no_tenant", "9 postgres.conflict"]);
-    assert_eq!(world.live("SELECT count(*), count(DISTINCT xid) FROM reinstate.ledger"), "149|149");
+    assert_eq!(world.live("SELECT count(*) FROM reinstate.ledger"), "149");
     let _ = world.live("DELETE FROM tenants WHERE id = 1000");
     assert!(world.restore("9").await.is_ok());
     assert_eq!(world.rows("live"), before);

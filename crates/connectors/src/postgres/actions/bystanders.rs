@@ -21,19 +21,26 @@ use crate::postgres::quote::qualified;
 use crate::postgres::restore::{RestoreError, failed, ledger_is_there, listed};
 
 /// A transaction of ours, from the ledger.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ours {
     pub(super) xid: u32,
-    pub(super) tenant: String,
+    /// Whose rows it wrote, and how many; small tenants share a transaction.
+    tenants: BTreeMap<String, u64>,
+    /// Those of them that are back since.
+    restored: Vec<String>,
     /// Rows inserted, those of shared tables too.
     pub(super) inserted: u64,
     pub(super) updated: u64,
     pub(super) deleted: u64,
     pub(super) begun: String,
-    undone: bool,
-    /// Whether it is a part of a restore, and not the end of one.
-    part: bool,
     shared: u64,
+}
+
+impl Ours {
+    /// Its tenants, for people.
+    pub(super) fn whose(&self) -> String {
+        listed(&self.tenants.keys().cloned().collect::<Vec<_>>())
+    }
 }
 
 /// Looks three times.
@@ -44,12 +51,7 @@ pub(super) async fn apply(call: &Call) -> Result<Value, Trouble> {
     let mut stood = Stood {
         transactions: ours.len() as u64,
         rows: ours.iter().map(|one| one.inserted).sum(),
-        restored_sites: ours
-            .iter()
-            .filter(|one| !one.undone && !one.part && one.deleted == 0)
-            .map(|one| &one.tenant)
-            .collect::<BTreeSet<_>>()
-            .len() as u64,
+        restored_sites: ours.iter().flat_map(|one| &one.restored).collect::<BTreeSet<_>>().len() as u64,
         ..Stood::default()
     };
     let mut foreign = seen(&mut live, &input, &ours, &mut stood).await.map_err(|error| trouble(&error))?;
@@ -105,20 +107,30 @@ async fn ours(live: &mut PgConnection, run: Option<&str>) -> Result<Vec<Ours>, R
     type Row = (String, String, i64, i64, String, bool, bool, bool, i64);
     let rows: Vec<Row> = sqlx::query_as(SELECT).bind(run).fetch_all(live).await.map_err(failed("read the ledger"))?;
     let number = |number: i64| u64::try_from(number).unwrap_or(0);
-    let one = |(xid, tenant, rows, updated, begun, undone, removes, part, shared): Row| Ours {
+    let mut ours: Vec<Ours> = Vec::new();
+    for (xid, tenant, rows, updated, begun, undone, removes, part, shared) in rows {
         // The low half is what rows and the WAL hold.
         #[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
-        xid: xid.parse::<u64>().unwrap_or(0) as u32,
-        tenant,
-        inserted: if removes { 0 } else { number(rows) + number(shared) },
-        deleted: if removes { number(rows) } else { 0 },
-        updated: number(updated),
-        begun,
-        undone,
-        part,
-        shared: number(shared),
-    };
-    Ok(rows.into_iter().map(one).collect())
+        let xid = xid.parse::<u64>().unwrap_or(0) as u32;
+        // They come in the order of their transactions.
+        if ours.last().is_none_or(|last| last.xid != xid) {
+            ours.push(Ours { xid, begun, ..Ours::default() });
+        }
+        let Some(one) = ours.last_mut() else { continue };
+        let (rows, updated, shared) = (number(rows), number(updated), number(shared));
+        if removes {
+            one.deleted += rows;
+        } else {
+            one.inserted += rows + shared;
+            if !undone && !part {
+                one.restored.push(tenant.clone());
+            }
+        }
+        one.updated += updated;
+        one.shared += shared;
+        *one.tenants.entry(tenant).or_insert(0) += updated + if removes { 0 } else { rows };
+    }
+    Ok(ours)
 }
 
 /// Reads every row whose last writer is one of our transactions; returns those that are nobody's business of ours.
@@ -140,6 +152,7 @@ async fn seen(
     let xids: Vec<String> = by_xid.keys().map(ToString::to_string).collect();
     let mut found = Vec::new();
     let mut counted: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut own: BTreeMap<(u32, String), u64> = BTreeMap::new();
     let mut of_nobody: BTreeMap<u32, u64> = BTreeMap::new();
     for (at, table) in catalog.tables.iter().enumerate() {
         if !matches!(table.kind, TableKind::Plain | TableKind::Partitioned) {
@@ -165,16 +178,17 @@ async fn seen(
             stood.rows_seen += rows;
             *counted.entry(one.xid).or_insert(0) += rows;
             match tenant {
-                Some(tenant) if tenant != one.tenant => {
+                Some(tenant) if !one.tenants.contains_key(&tenant) => {
                     stood.foreign += rows;
                     found.push(format!(
                         "{rows} rows of {tenant} in {} were written by the restore of {}",
                         table.label(),
-                        one.tenant
+                        one.whose()
                     ));
                 }
+                Some(tenant) => *own.entry((one.xid, tenant)).or_insert(0) += rows,
                 None if closure.is_some() => *of_nobody.entry(one.xid).or_insert(0) += rows,
-                _ => {}
+                None => {}
             }
         }
     }
@@ -183,7 +197,16 @@ async fn seen(
         let nobody = of_nobody.get(&one.xid).copied().unwrap_or(0).saturating_sub(one.shared);
         if more > 0 || nobody > 0 {
             stood.foreign += more.max(nobody);
-            found.push(format!("the restore of {} wrote {} rows that are not its own", one.tenant, more.max(nobody)));
+            found.push(format!("the restore of {} wrote {} rows that are not its own", one.whose(), more.max(nobody)));
+            continue;
+        }
+        // The sum may be right where one has what is another's.
+        for (tenant, meant) in &one.tenants {
+            let rows = own.get(&(one.xid, tenant.clone())).copied().unwrap_or(0);
+            if rows > *meant {
+                stood.foreign += rows - meant;
+                found.push(format!("the restore of {tenant} meant to write {meant} rows, and {rows} are there"));
+            }
         }
     }
     Ok(found)

@@ -106,7 +106,7 @@ pub(super) async fn audit(
         if it.inserted != one.inserted || other != one.updated + one.deleted {
             found.push(format!(
                 "by the WAL the transaction of {} inserted {} rows and changed or deleted {other}, and {} and {} were meant",
-                one.tenant, it.inserted, one.inserted, one.updated + one.deleted
+                one.whose(), it.inserted, one.inserted, one.updated + one.deleted
             ));
         }
     }

@@ -66,9 +66,17 @@ impl Reader {
 }
 
 impl Shelf {
-    /// Takes the next tenant, once it is read; `None` after the last one, also if reading has failed.
-    pub(crate) async fn next(&self) -> Option<Waiting> {
-        self.0.lock().await.recv().await
+    /// Takes the next tenant, once it is read, and of those that are read already as many as `more` wants after those that
+    /// were taken; none after the last one, also if reading has failed.
+    pub(crate) async fn next(&self, more: impl Fn(&[Waiting]) -> bool) -> Vec<Waiting> {
+        let mut shelf = self.0.lock().await;
+        let mut taken: Vec<Waiting> = shelf.recv().await.into_iter().collect();
+        while more(&taken)
+            && let Ok(next) = shelf.try_recv()
+        {
+            taken.push(next);
+        }
+        taken
     }
 }
 

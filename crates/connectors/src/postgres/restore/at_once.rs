@@ -1,4 +1,4 @@
-//! A small tenant's rows of all tables in one statement: a COPY for each table costs more than its few rows.
+//! Small tenants' rows of all tables in one statement: a COPY for each table costs more than few rows.
 //!
 //! Each table's rows travel as an array of its row type, whose values have the form of a binary COPY. All tables are
 //! filled by one statement that is planned once in a session.
@@ -15,7 +15,7 @@ use super::pair::Pair;
 use super::source::Extract;
 use crate::postgres::quote::{columns, name};
 
-/// Rows up to which a tenant goes in at once: more of them go in faster by COPY.
+/// Rows up to which they go in at once: more of them go in faster by COPY.
 const ROWS: u64 = 600;
 /// Bytes up to which it does.
 const BYTES: usize = 256 * 1024;
@@ -98,13 +98,12 @@ impl AtOnce {
         Ok(Some(Self { text, tables }))
     }
 
-    /// Whether a tenant's rows are few, and in so many of the tables that those without any cost less than COPYs would.
-    pub(crate) fn suits(&self, extract: &Extract) -> bool {
-        let tables = &extract.tables;
-        let rows: u64 = tables.iter().map(|rows| rows.tally.rows).sum();
-        let bytes: usize = tables.iter().map(|rows| rows.stream.len()).sum();
-        let filled = tables.iter().filter(|rows| rows.tally.rows > 0).count();
-        rows <= ROWS && bytes <= BYTES && filled * 2 >= tables.len()
+    /// Whether rows are few, and in so many of the tables that those without any cost less than COPYs would.
+    pub(crate) fn suits(&self, extracts: &[&Extract]) -> bool {
+        let (rows, bytes) = extracts.iter().map(|extract| extract.size()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let filled = |at: &usize| extracts.iter().any(|extract| extract.tables[*at].tally.rows > 0);
+        let tables = self.tables.len();
+        rows <= ROWS && bytes <= BYTES && (0..tables).filter(filled).count() * 2 >= tables
     }
 
     /// Writes all rows.
@@ -115,19 +114,20 @@ impl AtOnce {
         &self,
         live: &mut PgConnection,
         pair: &Pair,
-        extract: &Extract,
+        extracts: &[&Extract],
     ) -> Result<(), RestoreError> {
         let mut query = sqlx::query_as::<_, (Vec<i64>,)>(AssertSqlSafe(self.text.clone()));
-        for (table, rows) in self.tables.iter().zip(&extract.tables) {
-            query = query.bind(table.array(&rows.stream)?);
+        for (at, table) in self.tables.iter().enumerate() {
+            query = query.bind(table.array(extracts.iter().map(|extract| extract.tables[at].stream.as_slice()))?);
         }
-        let (counts,) = query.fetch_one(live).await.map_err(failed("write rows of a small tenant"))?;
-        for ((count, rows), sheet) in counts.iter().zip(&extract.tables).zip(&pair.sheets.all) {
-            if u64::try_from(*count) != Ok(rows.tally.rows) {
+        let (counts,) = query.fetch_one(live).await.map_err(failed("write rows of small tenants"))?;
+        for (at, (count, sheet)) in counts.iter().zip(&pair.sheets.all).enumerate() {
+            let sent: u64 = extracts.iter().map(|extract| extract.tables[at].tally.rows).sum();
+            if u64::try_from(*count) != Ok(sent) {
                 return Err(RestoreError::Database {
                     doing: format!("write rows of {}", sheet.label),
                     state: None,
-                    why: format!("{} rows were sent, and the server took {count}", rows.tally.rows),
+                    why: format!("{sent} rows were sent, and the server took {count}"),
                 });
             }
         }
@@ -136,14 +136,16 @@ impl AtOnce {
 }
 
 impl RowType {
-    /// Makes an array of rows of a binary COPY stream.
-    fn array(&self, stream: &[u8]) -> Result<Rows, RestoreError> {
-        let mut bytes = Vec::with_capacity(stream.len() * 2 + 20);
+    /// Makes an array of the rows of binary COPY streams; an empty one has no rows.
+    fn array<'s>(&self, streams: impl Iterator<Item = &'s [u8]>) -> Result<Rows, RestoreError> {
+        let mut bytes = Vec::new();
         let mut count: i32 = 0;
-        if !stream.is_empty() {
-            let mut fields = Fields::default();
-            // One dimension, no NULL among the rows; how many there are is written when they are counted.
-            put(&mut bytes, [1, 0, self.row.cast_signed(), 0, 1]);
+        let mut fields = Fields::default();
+        for stream in streams.filter(|stream| !stream.is_empty()) {
+            if bytes.is_empty() {
+                // One dimension, no NULL among the rows; how many there are is written when they are counted.
+                put(&mut bytes, [1, 0, self.row.cast_signed(), 0, 1]);
+            }
             let mut splitter = Splitter::new(Form::Binary);
             splitter.feed(stream, |row| {
                 fields.find(Form::Binary, row)?;
@@ -164,9 +166,11 @@ impl RowType {
                 Ok(())
             })?;
             splitter.finish()?;
-            bytes[12..16].copy_from_slice(&count.to_be_bytes());
-        } else {
+        }
+        if bytes.is_empty() {
             put(&mut bytes, [0, 0, self.row.cast_signed()]);
+        } else {
+            bytes[12..16].copy_from_slice(&count.to_be_bytes());
         }
         Ok(Rows { array: Oid(self.array), bytes })
     }

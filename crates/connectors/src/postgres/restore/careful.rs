@@ -79,7 +79,7 @@ async fn looked(
     pair: &Pair,
     (tenant, run, shared): (&str, &[String], &Shared),
 ) -> Result<Looked, RestoreError> {
-    let mut staged = stage(live, origin, pair, tenant).await?;
+    let staged = stage(live, origin, pair, tenant).await?;
     let mut survey = survey(&staged.stages, live).await?;
     if let Some(backup) = origin.server()
         && pair.has_large_objects()
@@ -113,7 +113,7 @@ async fn attempt(
     };
     let connection = &mut live.connection;
     run(connection, back::BY_SIZE, "set up the session").await?;
-    let mut staged = stage(connection, origin, pair, ticket.tenant).await?;
+    let staged = stage(connection, origin, pair, ticket.tenant).await?;
     let put = put(connection, &staged.stages, ticket.tenant, policy).await?;
     let left: Vec<(usize, usize, Open)> = staged.ties.left(&pair.sheets);
     let settled = references::settle(connection, origin, pair, ticket, left).await?;

@@ -26,6 +26,21 @@ impl Form {
             Self::Text => "text",
         }
     }
+
+    /// Makes one stream of several; an empty one has no rows.
+    pub(crate) fn joined<'s>(self, streams: impl Iterator<Item = &'s [u8]>) -> Vec<u8> {
+        let (head, tail): (&[u8], &[u8]) = match self {
+            Self::Binary => (BINARY_HEAD, BINARY_TAIL),
+            Self::Text => (&[], &[]),
+        };
+        let mut joined = head.to_vec();
+        for stream in streams {
+            let rows = stream.len().checked_sub(tail.len()).and_then(|end| stream.get(head.len()..end));
+            joined.extend_from_slice(rows.unwrap_or_default());
+        }
+        joined.extend_from_slice(tail);
+        joined
+    }
 }
 
 /// Cuts a stream of messages into rows; a message may hold several rows, or a part of one.

@@ -319,7 +319,7 @@ impl RestoreError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Connect(error) => !matches!(error, ConnectError::Url { .. }),
-            Self::Remap(RemapError::Clash { .. }) => true,
+            Self::Remap(RemapError::Clash { drawn, .. }) => *drawn,
             Self::Catalog(CatalogError::Refused { .. }) | Self::Moving(_) | Self::Stream(_) => true,
             // What the server says of the data (class 22 and 23) or of the statement (42) stays so.
             Self::Database { state, .. } => state

@@ -16,6 +16,7 @@ use super::pace::Pace;
 use super::pair::Pair;
 use super::session::{Live, run};
 use super::statements::Statements;
+use super::together::{self, Member};
 use super::work::{Job, TenantOutcome};
 
 /// Statements about one tenant find its rows by index; with one plan for all tenants alike they would not need to.
@@ -38,6 +39,15 @@ impl Lane {
     }
 }
 
+/// A tenant that is restored by itself.
+struct Turn {
+    tenant: String,
+    rows: u64,
+    supply: Supply,
+    /// The part of the memory that its rows take up.
+    room: Option<OwnedSemaphorePermit>,
+}
+
 pub(super) struct Task<'a> {
     pub(super) job: &'a Job,
     pub(super) pair: &'a Pair,
@@ -52,20 +62,29 @@ pub(super) struct Task<'a> {
 impl Task<'_> {
     pub(super) async fn work(&self, lane: &mut Lane) -> Result<(), RestoreError> {
         run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
-        while let Some((tenant, rows, supply, room)) = self.next().await {
-            let streamed = matches!(supply, Supply::Stream) || self.is_large(rows);
-            let result = self.one(lane, (&tenant, rows), supply).await;
-            drop(room);
-            // A stream that was not read to its end leaves its connection useless, too.
-            let broken = result.as_ref().is_err_and(|error| streamed || breaks(error));
-            self.note(TenantOutcome { tenant, result });
-            if broken {
-                *lane = Lane::open(self.job).await?;
-                lane.origin.snapshot().await?;
-                run(&mut lane.live.connection, BY_INDEX, "set up the session").await?;
+        loop {
+            let next = self.next(lane).await?;
+            if next.is_empty() {
+                return Ok(());
+            }
+            for Turn { tenant, rows, supply, room } in next {
+                let streamed = matches!(supply, Supply::Stream) || self.is_large(rows);
+                let result = self.one(lane, (&tenant, rows), supply).await;
+                drop(room);
+                // A stream that was not read to its end leaves its connection useless, too.
+                let broken = result.as_ref().is_err_and(|error| streamed || breaks(error));
+                self.note(TenantOutcome { tenant, result });
+                if broken {
+                    self.open_again(lane).await?;
+                }
             }
         }
-        Ok(())
+    }
+
+    async fn open_again(&self, lane: &mut Lane) -> Result<(), RestoreError> {
+        *lane = Lane::open(self.job).await?;
+        lane.origin.snapshot().await?;
+        run(&mut lane.live.connection, BY_INDEX, "set up the session").await
     }
 
     fn note(&self, outcome: TenantOutcome) {
@@ -85,14 +104,76 @@ impl Task<'_> {
         self.job.chunk_rows > 0 && rows > self.job.chunk_rows
     }
 
-    /// Takes the next tenant, with the part of the memory that its rows take up.
-    async fn next(&self) -> Option<(String, u64, Supply, Option<OwnedSemaphorePermit>)> {
-        if let Some((tenant, rows)) = self.alone.lock().ok().and_then(|mut alone| alone.pop_front()) {
-            return Some((tenant, rows, Supply::Stream, None));
+    /// Takes what comes next; none if there is nothing left. Small tenants are restored together on the way: of those,
+    /// only ones that have to be restored by themselves are returned.
+    async fn next(&self, lane: &mut Lane) -> Result<Vec<Turn>, RestoreError> {
+        loop {
+            if let Some((tenant, rows)) = self.alone.lock().ok().and_then(|mut alone| alone.pop_front()) {
+                return Ok(vec![Turn { tenant, rows, supply: Supply::Stream, room: None }]);
+            }
+            let together = lane.live.quiet && Statements::reads_all(self.pair) && !self.pair.has_large_objects();
+            let more = |taken: &[Waiting]| {
+                let rows = taken.iter().map(|waiting| waiting.extract.size().0);
+                together && !rows.clone().any(|rows| self.is_large(rows)) && together::has_room(rows)
+            };
+            let taken = self.shelf.next(more).await;
+            let is_end = taken.is_empty();
+            let left = if taken.len() > 1 { self.together(lane, taken).await? } else { taken };
+            let turn = |Waiting { tenant, extract, room }: Waiting| {
+                let rows = extract.size().0;
+                Turn { tenant, rows, supply: Supply::Held(Box::new(extract)), room: Some(room) }
+            };
+            if !left.is_empty() || is_end {
+                return Ok(left.into_iter().map(turn).collect());
+            }
         }
-        let Waiting { tenant, extract, room } = self.shelf.next().await?;
-        let rows = extract.tables.iter().map(|table| table.tally.rows).sum();
-        Some((tenant, rows, Supply::Held(Box::new(extract)), Some(room)))
+    }
+
+    /// Restores small tenants together; returns those that have to be restored by themselves.
+    async fn together(&self, lane: &mut Lane, taken: Vec<Waiting>) -> Result<Vec<Waiting>, RestoreError> {
+        let keys: Vec<String> = taken.iter().map(|waiting| self.key(&waiting.tenant)).collect();
+        let members: Vec<Member<'_>> = taken
+            .iter()
+            .zip(&keys)
+            .map(|(waiting, key)| Member { ticket: self.ticket(key, &waiting.tenant), extract: &waiting.extract })
+            .collect();
+        let (live, origin) = (&mut lane.live, &mut lane.origin);
+        let done = together::restore(live, origin, self.pair, self.statements, &members, self.pace).await;
+        drop(members);
+        match done {
+            Ok(done) => {
+                let mut left = Vec::new();
+                for (waiting, restored) in taken.into_iter().zip(done) {
+                    match restored {
+                        Some(restored) => self.note(TenantOutcome { tenant: waiting.tenant, result: Ok(restored) }),
+                        None => left.push(waiting),
+                    }
+                }
+                Ok(left)
+            }
+            Err(RestoreError::InDoubt(why)) => {
+                for Waiting { tenant, .. } in taken {
+                    self.note(TenantOutcome { tenant, result: Err(RestoreError::InDoubt(why.clone())) });
+                }
+                self.open_again(lane).await?;
+                Ok(Vec::new())
+            }
+            // Nothing of it is committed: what is wrong shows again where each has a connection that works.
+            Err(_) => {
+                self.open_again(lane).await?;
+                Ok(taken)
+            }
+        }
+    }
+
+    /// Key of a tenant's restore.
+    fn key(&self, tenant: &str) -> String {
+        format!("{}/{tenant}", self.job.key)
+    }
+
+    fn ticket<'t>(&'t self, key: &'t str, tenant: &'t str) -> Ticket<'t> {
+        let job = self.job;
+        Ticket { unit: &job.key, key, token: job.token, run: &job.run, tenant, shared: self.shared }
     }
 
     /// Tenants whose rows refer to rows that were not there come again, as long as that brings one of them back: they may
@@ -129,9 +210,8 @@ impl Task<'_> {
         (tenant, rows): (&str, u64),
         supply: Supply,
     ) -> Result<Restored, RestoreError> {
-        let key = format!("{}/{tenant}", self.job.key);
-        let (token, run, shared) = (self.job.token, &self.job.run, self.shared);
-        let ticket = Ticket { unit: &self.job.key, key: &key, token, run, tenant, shared };
+        let key = self.key(tenant);
+        let ticket = self.ticket(&key, tenant);
         let (live, origin) = (&mut lane.live, &mut lane.origin);
         // Where foreign keys are checked row by row, the tenant's own row cannot come last.
         let chunked = self.is_large(rows) && live.quiet;

@@ -16,11 +16,11 @@ use super::pace::Pace;
 use super::pair::Pair;
 use super::references;
 use super::remap::Remapped;
-use super::send;
+use super::send::{self, Loaded};
 use super::session::{Live, run};
 use super::source::Extract;
-use super::statements::{Before, NewEntry, Statements, Writes};
-use super::tally::TableTally;
+use super::statements::{Before, NewEntry, Opening, Statements, Writes};
+use super::tally::{TableTally, Tally};
 
 /// Where a tenant's rows come from.
 pub(crate) enum Supply {
@@ -57,6 +57,14 @@ pub struct Restored {
     pub before: bool,
     /// Time in which the rows were read back and compared.
     pub verifying: Duration,
+}
+
+impl Restored {
+    /// All rows of a tenant were inserted.
+    pub(super) fn whole(pair: &Pair, tallies: &[Tally]) -> Self {
+        let rows = tallies.iter().map(|tally| tally.rows).sum();
+        Self { rows, inserted: rows, tables: back::named(pair, tallies), ..Self::default() }
+    }
 }
 
 impl From<Entry> for Restored {
@@ -157,7 +165,10 @@ async fn attempt(
         Opened::New { before, .. } => before,
     };
     let loaded = match supply {
-        Supply::Held(extract) => send::held(&mut live.connection, pair, statements, *extract, pace).await?,
+        Supply::Held(extract) => {
+            send::held(&mut live.connection, pair, statements, &[&extract], pace).await?;
+            Loaded { tallies: extract.tallies(), left: extract.ties.left(&pair.sheets) }
+        }
         Supply::Stream => send::streamed(&mut live.connection, origin, pair, ticket.tenant, pace).await?,
     };
     let settled = references::settle(&mut live.connection, origin, pair, ticket, loaded.left).await?;
@@ -169,13 +180,10 @@ async fn attempt(
     let back = back::read_back(&mut live.connection, pair, statements, ticket.tenant, rows).await?;
     back::compare(pair, ticket.tenant, &loaded.tallies, &back)?;
     let restored = Restored {
-        rows,
-        inserted: rows,
-        tables: back::named(pair, &loaded.tallies),
         shared: settled.made,
         shared_differs: settled.differs,
         verifying: begun.elapsed(),
-        ..Restored::default()
+        ..Restored::whole(pair, &loaded.tallies)
     };
     close(live, pair, statements, ticket, &restored, &before).await?;
     Ok(Came::Restored(restored))
@@ -191,23 +199,32 @@ pub(crate) enum Opened {
 
 /// Looks whether the key is known, and holds it until the transaction ends.
 pub(crate) async fn open(live: &mut Live, statements: &Statements, ticket: Ticket<'_>) -> Result<Opened, RestoreError> {
-    let mut opening = statements.open(&mut live.connection, ticket).await?;
-    if !opening.alone {
+    let mut opening = statements.open(&mut live.connection, &[ticket]).await?;
+    if !opening.iter().all(|opening| opening.alone) {
         // Another attempt under this key is on its way; what it leaves is seen only by a statement that begins later.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(ticket.key)
             .execute(&mut live.connection)
             .await
             .map_err(failed("wait for another attempt"))?;
-        opening = statements.open(&mut live.connection, ticket).await?;
+        opening = statements.open(&mut live.connection, &[ticket]).await?;
     }
-    match opening.entry {
-        Some(entry) => match &entry.undone_by {
-            Some(by) => Err(RestoreError::Undone(by.clone())),
-            None if entry.token > ticket.token => Err(RestoreError::Stale { token: ticket.token, seen: entry.token }),
-            None => Ok(Opened::Before(entry.into())),
-        },
-        None => Ok(Opened::New { before: opening.before, present: opening.present }),
+    opening.pop().ok_or(RestoreError::Stream("the server did not answer for each tenant"))?.judged(ticket)
+}
+
+impl Opening {
+    /// What is to be done under the key.
+    pub(super) fn judged(self, ticket: Ticket<'_>) -> Result<Opened, RestoreError> {
+        match self.entry {
+            Some(entry) => match &entry.undone_by {
+                Some(by) => Err(RestoreError::Undone(by.clone())),
+                None if entry.token > ticket.token => {
+                    Err(RestoreError::Stale { token: ticket.token, seen: entry.token })
+                }
+                None => Ok(Opened::Before(entry.into())),
+            },
+            None => Ok(Opened::New { before: self.before, present: self.present }),
+        }
     }
 }
 
@@ -220,29 +237,10 @@ pub(crate) async fn close(
     restored: &Restored,
     before: &Before,
 ) -> Result<(), RestoreError> {
-    // What earlier transactions have written is in rows of their own.
-    let earlier = restored.chunks.clone().unwrap_or_default();
-    let mut shared = restored.shared.clone();
-    for (table, rows) in &mut shared {
-        *rows -= earlier.shared.get(table).copied().unwrap_or(0).min(*rows);
-    }
-    shared.retain(|_, rows| *rows > 0);
-    let detail = Detail {
-        tables: restored.tables.clone(),
-        already: restored.already,
-        kept: restored.kept,
-        shared,
-        remapped: restored.remapped.clone(),
-        shared_differs: restored.shared_differs.clone(),
-        chunks: restored.chunks.clone(),
-        ..Detail::default()
-    };
-    let inserted = restored.inserted.saturating_sub(earlier.inserted);
-    let deed = Deed { rows: restored.rows, inserted, updated: restored.replaced, detail };
-    seal(live, pair, statements, ticket, deed, before).await
+    seal(live, pair, statements, &[(ticket, Deed::of(restored))], before).await
 }
 
-/// What a transaction has done, as the ledger keeps it.
+/// What a transaction has done for a tenant, as the ledger keeps it.
 pub(crate) struct Deed {
     pub(crate) rows: u64,
     pub(crate) inserted: u64,
@@ -250,40 +248,64 @@ pub(crate) struct Deed {
     pub(crate) detail: Detail,
 }
 
-/// As [`close`], for one transaction of several.
+impl Deed {
+    pub(super) fn of(restored: &Restored) -> Self {
+        // What earlier transactions have written is in rows of their own.
+        let earlier = restored.chunks.clone().unwrap_or_default();
+        let mut shared = restored.shared.clone();
+        for (table, rows) in &mut shared {
+            *rows -= earlier.shared.get(table).copied().unwrap_or(0).min(*rows);
+        }
+        shared.retain(|_, rows| *rows > 0);
+        let detail = Detail {
+            tables: restored.tables.clone(),
+            already: restored.already,
+            kept: restored.kept,
+            shared,
+            remapped: restored.remapped.clone(),
+            shared_differs: restored.shared_differs.clone(),
+            chunks: restored.chunks.clone(),
+            ..Detail::default()
+        };
+        let inserted = restored.inserted.saturating_sub(earlier.inserted);
+        Self { rows: restored.rows, inserted, updated: restored.replaced, detail }
+    }
+}
+
+/// As [`close`], for all that a transaction has done: a part of a tenant, or several tenants.
 pub(crate) async fn seal(
     live: &mut Live,
     pair: &Pair,
     statements: &Statements,
-    ticket: Ticket<'_>,
-    deed: Deed,
+    deeds: &[(Ticket<'_>, Deed)],
     before: &Before,
 ) -> Result<(), RestoreError> {
-    let shared: u64 = deed.detail.shared.values().sum();
-    let detail = Detail { noisy: pair.noisy || !live.quiet, ..deed.detail };
-    let detail =
-        serde_json::to_string(&detail).map_err(|_| RestoreError::Stream("the ledger's row cannot be written"))?;
-    let entry = NewEntry {
-        key: ticket.key,
-        token: ticket.token,
-        run: ticket.run,
-        tenant: ticket.tenant,
-        rows: deed.rows,
-        inserted: deed.inserted,
-        updated: deed.updated,
-        begun_lsn: &before.lsn,
-        detail: &detail,
-    };
-    let after = statements.close(&mut live.connection, &entry).await?;
-    let wrote = after - before.writes;
-    let meant = Writes {
-        inserted: i64::try_from(deed.inserted + shared).unwrap_or(i64::MAX),
-        updated: i64::try_from(deed.updated).unwrap_or(i64::MAX),
-        deleted: 0,
-    };
+    let (mut inserted, mut updated) = (0, 0);
+    let mut entries = Vec::with_capacity(deeds.len());
+    for (ticket, deed) in deeds {
+        inserted += deed.inserted + deed.detail.shared.values().sum::<u64>();
+        updated += deed.updated;
+        let detail = Detail { noisy: pair.noisy || !live.quiet, ..deed.detail.clone() };
+        entries.push(NewEntry {
+            key: ticket.key,
+            token: ticket.token,
+            run: ticket.run,
+            tenant: ticket.tenant,
+            rows: deed.rows,
+            inserted: deed.inserted,
+            updated: deed.updated,
+            begun_lsn: &before.lsn,
+            detail: serde_json::to_string(&detail)
+                .map_err(|_| RestoreError::Stream("the ledger's row cannot be written"))?,
+        });
+    }
+    let wrote = statements.close(&mut live.connection, &entries).await? - before.writes;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let meant = Writes { inserted: number(inserted), updated: number(updated), deleted: 0 };
     if live.counts && wrote != meant && !pair.noisy {
+        let tenants: Vec<&str> = deeds.iter().map(|(ticket, _)| ticket.tenant).collect();
         return Err(RestoreError::Mismatch {
-            tenant: ticket.tenant.to_owned(),
+            tenant: tenants.join(", "),
             differences: vec![format!("meant to write {meant:?}, and the server counted {wrote:?}")],
         });
     }

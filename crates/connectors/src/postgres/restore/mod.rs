@@ -42,6 +42,7 @@ mod stage;
 mod statements;
 mod tally;
 mod ties;
+mod together;
 mod types;
 mod verify;
 mod work;

@@ -81,7 +81,11 @@ async fn attempt(live: &mut Live, pair: &Pair, removal: Removal<'_>) -> Result<u
         None => (its, removal.tenant.to_owned()),
     };
     let parts = ledger::chunks(connection, &its).await?;
+    // Whoever restores under this new ID at the same time goes on from the map, or finds that it is gone.
     let is_remapped = found.as_ref().is_some_and(|entry| entry.undone_by.is_none() && entry.detail.remapped.is_some());
+    if is_remapped {
+        remap::claim(connection, &pair.label(pair.closure.root), &tenant).await?;
+    }
     let (rows, mark) = match found {
         Some(entry) if entry.undone_by.is_none() => {
             (take(live, pair, &removal, &tenant, &Left::of(&parts, Some(entry))).await?, true)

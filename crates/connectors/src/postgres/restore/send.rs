@@ -1,4 +1,6 @@
-//! A tenant's rows on their way to the live database: from memory, or from server to server.
+//! Tenants' rows on their way to the live database: from memory, or from server to server.
+
+use std::borrow::Cow;
 
 use futures::TryStreamExt;
 use sqlx::PgConnection;
@@ -24,34 +26,37 @@ pub(crate) struct Loaded {
     pub(crate) left: Vec<(usize, usize, Open)>,
 }
 
-/// Sends what is held in memory.
+/// Sends what is held in memory: the rows of one tenant, or of several small ones together.
 pub(super) async fn held(
     live: &mut PgConnection,
     pair: &Pair,
     statements: &Statements,
-    mut extract: Extract,
+    extracts: &[&Extract],
     pace: &Pace,
-) -> Result<Loaded, RestoreError> {
-    let tallies = extract.tables.iter().map(|rows| rows.tally).collect();
-    if let Some(at_once) = statements.at_once.as_ref().filter(|at_once| at_once.suits(&extract)) {
-        pace.wait(extract.tables.iter().map(|rows| rows.stream.len()).sum()).await;
-        at_once.write(live, pair, &extract).await?;
-        let left = extract.ties.left(&pair.sheets);
-        return Ok(Loaded { tallies, left });
+) -> Result<(), RestoreError> {
+    if let Some(at_once) = statements.at_once.as_ref().filter(|at_once| at_once.suits(extracts)) {
+        pace.wait(extracts.iter().map(|extract| extract.size().1).sum()).await;
+        return at_once.write(live, pair, extracts).await;
     }
-    for (sheet, rows) in pair.sheets.all.iter().zip(&extract.tables) {
-        if rows.tally.rows == 0 {
+    for (at, sheet) in pair.sheets.all.iter().enumerate() {
+        let tables = || extracts.iter().map(|extract| &extract.tables[at]);
+        let rows = tables().map(|rows| rows.tally.rows).sum();
+        if rows == 0 {
             continue;
         }
         let mut copy = Copy::begin(live, sheet).await?;
-        for chunk in rows.stream.chunks(CHUNK) {
+        // One tenant's stream goes as it is, several are joined.
+        let stream = match extracts {
+            [one] => Cow::from(&one.tables[at].stream),
+            _ => Cow::from(sheet.form.joined(tables().map(|rows| rows.stream.as_slice()))),
+        };
+        for chunk in stream.chunks(CHUNK) {
             pace.wait(chunk.len()).await;
             copy.send(chunk).await?;
         }
-        copy.finish(rows.tally.rows).await?;
+        copy.finish(rows).await?;
     }
-    let left = extract.ties.left(&pair.sheets);
-    Ok(Loaded { tallies, left })
+    Ok(())
 }
 
 /// Reads from the one server and writes to the other at the same time.

@@ -27,6 +27,19 @@ pub(crate) struct Extract {
     pub(crate) ties: Ties,
 }
 
+impl Extract {
+    /// Rows, and bytes of their streams.
+    pub(crate) fn size(&self) -> (u64, usize) {
+        let size = |rows: &Rows| (rows.tally.rows, rows.stream.len());
+        self.tables.iter().map(size).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+    }
+
+    /// What was seen of each table.
+    pub(crate) fn tallies(&self) -> Vec<Tally> {
+        self.tables.iter().map(|rows| rows.tally).collect()
+    }
+}
+
 /// Rows of one table, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Rows {

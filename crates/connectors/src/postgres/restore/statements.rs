@@ -1,4 +1,6 @@
-//! Statements about one tenant, the same for each: prepared once in a session, with the tenant's ID bound.
+//! Statements about tenants, the same for each: prepared once in a session, with the tenants' IDs bound.
+
+use std::collections::HashMap;
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -79,7 +81,7 @@ pub(crate) struct Opening {
 
 impl Statements {
     pub(crate) fn new(pair: &Pair) -> Self {
-        let wanted = format!("ARRAY[$2::text::{}]", pair.closure.key_type);
+        let wanted = format!("ARRAY[asked.tenant::{}]", pair.closure.key_type);
         let selects = |list: &dyn Fn(usize) -> String, wanted: &str| -> Vec<String> {
             let sheets = pair.sheets.all.iter().enumerate();
             sheets
@@ -91,74 +93,75 @@ impl Statements {
         let exists: Vec<String> =
             selects(&|_| "1".into(), &wanted).iter().map(|select| format!("EXISTS ({select})")).collect();
         let opening = format!(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS alone, \
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(asked.key, 0)) AS alone, \
                pg_advisory_xact_lock_shared(hashtextextended($3, 1)) AS held, \
-               (SELECT {ENTRY} FROM reinstate.ledger AS l WHERE l.key = $1) AS entry, \
-               w.inserted, w.updated, w.deleted, pg_current_wal_insert_lsn()::text AS lsn, ARRAY[{}]::bool[] AS present FROM ({WRITES}) AS w",
+               (SELECT {ENTRY} FROM reinstate.ledger AS l WHERE l.key = asked.key) AS entry, \
+               w.inserted, w.updated, w.deleted, pg_current_wal_insert_lsn()::text AS lsn, ARRAY[{}]::bool[] AS present \
+             FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (key, tenant, at), ({WRITES}) AS w \
+             ORDER BY asked.at",
             exists.join(", ")
         );
-        let wanted = format!("ARRAY[$1::text::{}]", pair.closure.key_type);
-        let rows = selects(&|at| format!("{at}::int4, ROW({})", pair.sheets.all[at].list("t")), &wanted);
+        let wanted = format!("$1::text[]::{}[]", pair.closure.key_type);
+        let row = |at: usize| format!("{at}::int4, {{tenant}}::text, ROW({})", pair.sheets.all[at].list("t"));
+        let rows = selects(&row, &wanted);
         let closing = format!(
             "INSERT INTO reinstate.ledger (key, token, run, root, tenant, rows, inserted, updated, begun_lsn, detail) \
-             VALUES ($1, $2, $3, {}, $4, $5, $6, $7, $8::text::pg_lsn, $9::text::jsonb) \
+             SELECT e.key, e.token, e.run, {}, e.tenant, e.rows, e.inserted, e.updated, e.begun::pg_lsn, e.detail::jsonb \
+             FROM unnest($1::text[], $2::int8[], $3::text[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::text[], $9::text[]) \
+               AS e (key, token, run, tenant, rows, inserted, updated, begun, detail) \
              RETURNING (SELECT ARRAY[w.inserted, w.updated, w.deleted] FROM ({WRITES}) AS w)",
             literal(&pair.label(pair.closure.root))
         );
         Self { opening, read_back: rows.join(" UNION ALL "), closing, at_once: None }
     }
 
-    /// Opens the restore of a tenant inside of a transaction.
+    /// Opens restores of tenants inside of a transaction, all of them of one unit.
     pub(crate) async fn open(
         &self,
         connection: &mut PgConnection,
-        ticket: Ticket<'_>,
-    ) -> Result<Opening, RestoreError> {
+        tickets: &[Ticket<'_>],
+    ) -> Result<Vec<Opening>, RestoreError> {
         let error = || failed("look for rows of the tenant");
-        let row = sqlx::query(AssertSqlSafe(self.opening.clone()))
-            .bind(ticket.key)
-            .bind(ticket.tenant)
-            .bind(ticket.unit)
-            .fetch_one(connection)
+        let rows = sqlx::query(AssertSqlSafe(self.opening.clone()))
+            .bind(tickets.iter().map(|ticket| ticket.key).collect::<Vec<_>>())
+            .bind(tickets.iter().map(|ticket| ticket.tenant).collect::<Vec<_>>())
+            .bind(tickets.first().map(|ticket| ticket.unit))
+            .fetch_all(connection)
             .await
             .map_err(error())?;
-        let entry: Option<String> = row.try_get("entry").map_err(error())?;
-        let count = |name: &str| row.try_get::<i64, _>(name).map_err(error());
-        Ok(Opening {
-            alone: row.try_get("alone").map_err(error())?,
-            entry: entry.map(|text| Entry::read(&text)).transpose()?,
-            before: Before {
-                writes: Writes { inserted: count("inserted")?, updated: count("updated")?, deleted: count("deleted")? },
-                lsn: row.try_get("lsn").map_err(error())?,
-            },
-            present: row.try_get("present").map_err(error())?,
-        })
+        if rows.len() != tickets.len() {
+            return Err(RestoreError::Stream("the server did not answer for each tenant"));
+        }
+        rows.iter().map(Opening::read).collect()
     }
 
-    /// Reads a small tenant's rows of all tables back and counts them; tables that travel as text are left out.
+    /// Reads small tenants' rows of all tables back and counts them for each; tables that travel as text are left out.
     pub(crate) async fn read_back(
         &self,
         connection: &mut PgConnection,
         pair: &Pair,
-        tenant: &str,
-    ) -> Result<Vec<Tally>, RestoreError> {
+        tenants: &[&str],
+    ) -> Result<Vec<Vec<Tally>>, RestoreError> {
         let error = || failed("read the rows back");
         let rows: Vec<PgRow> = sqlx::query(AssertSqlSafe(self.read_back.clone()))
-            .bind(tenant)
+            .bind(tenants)
             .fetch_all(connection)
             .await
             .map_err(error())?;
-        let mut tallies = vec![Tally::default(); pair.sheets.all.len()];
+        let mut tallies = vec![vec![Tally::default(); pair.sheets.all.len()]; tenants.len()];
+        let places: HashMap<&str, usize> = tenants.iter().enumerate().map(|(at, tenant)| (*tenant, at)).collect();
         let mut values = Vec::new();
         for row in &rows {
             let table: i32 = row.try_get(0).map_err(error())?;
-            let raw = row.try_get_raw(1).map_err(error())?;
+            let owner = places.get(row.try_get::<&str, _>(1).map_err(error())?);
+            let raw = row.try_get_raw(2).map_err(error())?;
             let bytes = raw.as_bytes().map_err(|_| RestoreError::Stream("a row came back as nothing"))?;
-            let table = usize::try_from(table).ok().filter(|table| *table < tallies.len());
+            let table = usize::try_from(table).ok().filter(|table| *table < pair.sheets.all.len());
             let table = table.ok_or(RestoreError::Stream("a row came back of a table that is not there"))?;
+            let owner = owner.ok_or(RestoreError::Stream("a row came back of a tenant that was not asked for"))?;
             values.clear();
             record(bytes, &mut values).ok_or(RestoreError::Stream("a row came back cut short"))?;
-            tallies[table].add(&values);
+            tallies[*owner][table].add(&values);
         }
         Ok(tallies)
     }
@@ -168,30 +171,52 @@ impl Statements {
         pair.sheets.all.iter().all(|sheet| sheet.form == Form::Binary)
     }
 
-    /// Writes the ledger's row and returns what the transaction has written, that row not counted.
+    /// Writes rows of the ledger and returns what the transaction has written, these not counted.
     pub(crate) async fn close(
         &self,
         connection: &mut PgConnection,
-        row: &NewEntry<'_>,
+        rows: &[NewEntry<'_>],
     ) -> Result<Writes, RestoreError> {
+        fn all<'r, 'e, T>(rows: &'r [NewEntry<'e>], one: impl Fn(&'r NewEntry<'e>) -> T) -> Vec<T> {
+            rows.iter().map(one).collect()
+        }
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let (counts,): (Vec<i64>,) = sqlx::query_as(AssertSqlSafe(self.closing.clone()))
-            .bind(row.key)
-            .bind(row.token)
-            .bind(row.run)
-            .bind(row.tenant)
-            .bind(number(row.rows))
-            .bind(number(row.inserted))
-            .bind(number(row.updated))
-            .bind(row.begun_lsn)
-            .bind(row.detail)
-            .fetch_one(connection)
+        let written: Vec<(Vec<i64>,)> = sqlx::query_as(AssertSqlSafe(self.closing.clone()))
+            .bind(all(rows, |row| row.key))
+            .bind(all(rows, |row| row.token))
+            .bind(all(rows, |row| row.run))
+            .bind(all(rows, |row| row.tenant))
+            .bind(all(rows, |row| number(row.rows)))
+            .bind(all(rows, |row| number(row.inserted)))
+            .bind(all(rows, |row| number(row.updated)))
+            .bind(all(rows, |row| row.begun_lsn))
+            .bind(all(rows, |row| row.detail.as_str()))
+            .fetch_all(connection)
             .await
             .map_err(failed("write the ledger"))?;
-        match counts.as_slice() {
-            [inserted, updated, deleted] => Ok(Writes { inserted: *inserted, updated: *updated, deleted: *deleted }),
+        match written.first().map(|(counts,)| counts.as_slice()) {
+            Some([inserted, updated, deleted]) if written.len() == rows.len() => {
+                Ok(Writes { inserted: *inserted, updated: *updated, deleted: *deleted })
+            }
             _ => Err(RestoreError::Stream("the server did not count")),
         }
+    }
+}
+
+impl Opening {
+    fn read(row: &PgRow) -> Result<Self, RestoreError> {
+        let error = || failed("look for rows of the tenant");
+        let entry: Option<String> = row.try_get("entry").map_err(error())?;
+        let count = |name: &str| row.try_get::<i64, _>(name).map_err(error());
+        Ok(Self {
+            alone: row.try_get("alone").map_err(error())?,
+            entry: entry.map(|text| Entry::read(&text)).transpose()?,
+            before: Before {
+                writes: Writes { inserted: count("inserted")?, updated: count("updated")?, deleted: count("deleted")? },
+                lsn: row.try_get("lsn").map_err(error())?,
+            },
+            present: row.try_get("present").map_err(error())?,
+        })
     }
 }
 
@@ -207,7 +232,7 @@ pub(crate) struct NewEntry<'a> {
     pub(crate) updated: u64,
     /// Where the WAL stood before the first write.
     pub(crate) begun_lsn: &'a str,
-    pub(crate) detail: &'a str,
+    pub(crate) detail: String,
 }
 
 /// Takes the values of a record in binary form, as they travel in COPY: without the numbers of their types.

@@ -81,20 +81,17 @@ impl Ties {
     }
 
     /// Returns what is to be asked of the live database, with table and reference, once all rows were seen.
-    pub(crate) fn left(&mut self, sheets: &Sheets) -> Vec<(usize, usize, Open)> {
+    pub(crate) fn left(&self, sheets: &Sheets) -> Vec<(usize, usize, Open)> {
         let mut left = Vec::new();
         for (table, sheet) in sheets.all.iter().enumerate() {
             for (at, reference) in sheet.references.iter().enumerate() {
-                let open = &mut self.open[table][at];
-                if let To::Inside { set, .. } = reference.to
-                    && !open.later.is_subset(&self.keys[set])
-                {
-                    // Which values these are was not kept.
-                    open.all_rows = true;
-                }
-                open.later.clear();
-                if open.all_rows || !open.values.is_empty() {
-                    left.push((table, at, std::mem::take(open)));
+                let open = &self.open[table][at];
+                // Which keys have not come was not kept.
+                let never = matches!(reference.to, To::Inside { set, .. } if !open.later.is_subset(&self.keys[set]));
+                if never || open.all_rows {
+                    left.push((table, at, Open::of_all_rows()));
+                } else if !open.values.is_empty() {
+                    left.push((table, at, Open { values: open.values.clone(), ..Open::default() }));
                 }
             }
         }

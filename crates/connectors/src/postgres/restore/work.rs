@@ -54,6 +54,12 @@ pub struct Guard {
     pub lag_bytes: Option<u64>,
 }
 
+impl Guard {
+    pub(crate) fn is_set(&self) -> bool {
+        self.latency.is_some() || self.lag_bytes.is_some()
+    }
+}
+
 /// A restore.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -117,7 +123,7 @@ pub(crate) async fn restore_with(pairs: &Pairs, job: &Job) -> Result<Outcome, Re
     if let Some(remap) = &job.remap {
         return remapped(job, remap, &mut first, &pair, tenants).await;
     }
-    let guarded = job.guard.latency.is_some() || job.guard.lag_bytes.is_some();
+    let guarded = job.guard.is_set();
     let ear = if guarded { Some(guard::open(&job.to).await?) } else { None };
     let raised = sequences::raise(&mut first.live.connection, &pair, &tenants.sequences, true).await?;
     let mut statements = Statements::new(&pair);
@@ -263,7 +269,7 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
             None => careful::look(&mut lane.live, &mut lane.origin, &pair, (tenant, &tenants.known, &shared)).await,
             Some(remap) => {
                 let with = (&*pair, &job.scope.closure);
-                remap::look(&mut lane.live, &mut lane.origin, with, remap, tenant).await
+                remap::look(&mut lane.live, &mut lane.origin, with, remap, (tenant, &raised)).await
             }
         };
         looked.push((tenant.clone(), found));
@@ -281,6 +287,9 @@ pub async fn preview(job: &Job) -> Result<Preview, RestoreError> {
 pub(crate) async fn begin(pairs: &Pairs, job: &Job) -> Result<(Lane, Arc<Pair>, Named), RestoreError> {
     if job.remap.is_some() && job.tenants.len() > 1 {
         return Err(RemapError::Several(job.tenants.len()).into());
+    }
+    if job.remap.is_some() && job.guard.is_set() {
+        return Err(RemapError::Guarded.into());
     }
     let mut lane = Lane::open(job).await?;
     let mut tenants = Named::default();

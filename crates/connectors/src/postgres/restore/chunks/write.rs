@@ -86,7 +86,7 @@ impl Work<'_> {
         };
         let deed = Deed { rows, inserted: rows, updated: 0, detail };
         let ticket = Ticket { key: &key, ..self.ticket };
-        load::seal(self.live, self.pair, self.statements, ticket, deed, &before).await?;
+        load::seal(self.live, self.pair, self.statements, &[(ticket, deed)], &before).await?;
         self.before = None;
         load::commit(&mut self.live.connection).await?;
         self.chunks.add(rows, &settled.made);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::dangling::{self, Sought};
 use super::map::{self, Draw};
 use super::plan::Plan;
-use super::{Ids, Remap, RemapError, Remapped, clash, proof, rewrite};
+use super::{Ids, Remap, RemapError, Remapped, clash, earlier, kept, mirror, overlap, proof};
 use crate::postgres::closure::Options;
 use crate::postgres::quote::columns;
 use crate::postgres::restore::back;
@@ -15,6 +15,7 @@ use crate::postgres::restore::error::RestoreError;
 use crate::postgres::restore::load::{self, Opened, Restored, Ticket};
 use crate::postgres::restore::origin::Origin;
 use crate::postgres::restore::pair::Pair;
+use crate::postgres::restore::sequences::Raised;
 use crate::postgres::restore::session::{Live, run};
 use crate::postgres::restore::stage::Stage;
 use crate::postgres::restore::statements::Statements;
@@ -75,17 +76,17 @@ pub(crate) async fn restore(
     load::end(&mut live.connection, done).await
 }
 
-/// Looks what a restore under new IDs would do; no number of a sequence is used up.
+/// Looks what a restore under new IDs would do once sequences are raised; no number of one is used up.
 pub(crate) async fn look(
     live: &mut Live,
     origin: &mut Origin,
     (pair, options): (&Pair, &Options),
     remap: &Remap,
-    was: &str,
+    (was, raised): (&str, &[Raised]),
 ) -> Result<Looked, RestoreError> {
     let carry = Carry::of(live, pair, options, remap, was).await?;
     load::begin(&mut live.connection).await?;
-    let found = carry.looked(live, origin).await;
+    let found = carry.looked(live, origin, raised).await;
     load::rollback(&mut live.connection).await?;
     found
 }
@@ -118,6 +119,7 @@ impl Carry<'_> {
         if let Some(by) = ledger::row(&mut live.connection, &renamed).await?.and_then(|entry| entry.undone_by) {
             return Err(RestoreError::Undone(by));
         }
+        kept::claim(&mut live.connection, &pair.label(pair.closure.root), tenant).await?;
         let rewritten = self.stage(live, origin, Draw::Real).await?;
         let connection = &mut live.connection;
         let put = careful::put(connection, &rewritten.stages, tenant, policy).await?;
@@ -136,6 +138,8 @@ impl Carry<'_> {
             rewritten.tallies.clone()
         };
         let verifying = begun.elapsed();
+        let put = put.restored();
+        let wrote = put.inserted + put.replaced > 0;
         let restored = Restored {
             rows: rewritten.tallies.iter().map(|tally| tally.rows).sum(),
             tables: back::named(pair, &tables),
@@ -145,11 +149,11 @@ impl Carry<'_> {
             remapped: Some(Box::new(Remapped {
                 was: self.ids.was.clone(),
                 tenant: tenant.to_owned(),
-                ids: map::keep(connection, plan, pair, &self.ids, ticket).await?,
+                ids: kept::keep(connection, plan, pair, &self.ids, (ticket, wrote)).await?,
                 dangling: rewritten.dangling,
                 backup: back::named(pair, &rewritten.tallies),
             })),
-            ..put.restored()
+            ..put
         };
         load::close(live, pair, &statements, ticket, &restored, &before).await?;
         Ok(restored)
@@ -165,8 +169,8 @@ impl Carry<'_> {
         }
     }
 
-    async fn looked(&self, live: &mut Live, origin: &mut Origin) -> Result<Looked, RestoreError> {
-        let mut rewritten = self.stage(live, origin, Draw::Pretended).await?;
+    async fn looked(&self, live: &mut Live, origin: &mut Origin, raised: &[Raised]) -> Result<Looked, RestoreError> {
+        let mut rewritten = self.stage(live, origin, Draw::Pretended(raised)).await?;
         let connection = &mut live.connection;
         let mut survey = careful::survey(&rewritten.stages, connection).await?;
         if let Some(backup) = origin.server()
@@ -191,12 +195,13 @@ impl Carry<'_> {
     }
 
     /// Brings the backup's rows beside the live ones, under new IDs, and looks for old ones that are left.
-    async fn stage(&self, live: &mut Live, origin: &mut Origin, draw: Draw) -> Result<Rewritten<'_>, RestoreError> {
+    async fn stage(&self, live: &mut Live, origin: &mut Origin, draw: Draw<'_>) -> Result<Rewritten<'_>, RestoreError> {
         let (pair, plan) = (self.pair, &self.plan);
         let connection = &mut live.connection;
+        kept::agree(connection, plan, pair, &self.ids).await?;
         run(connection, back::BY_SIZE, "set up the session").await?;
         let mut seen = proof::Seen::of(plan, pair);
-        let mut ties = careful::fill(connection, origin, pair, &self.ids.was, |table, row, fields| {
+        let ties = careful::fill(connection, origin, pair, &self.ids.was, |table, row, fields| {
             seen.add(table, row, fields);
         })
         .await?;
@@ -204,18 +209,12 @@ impl Carry<'_> {
         let mut stages: Vec<Stage<'_>> =
             (0..plan.sheets.len()).filter_map(|at| Stage::new(pair, &plan.sheets, at, &wanted)).collect();
         map::draw(connection, plan, pair, &stages, &self.ids, draw).await?;
+        earlier::find(connection, origin, plan, pair, &self.ids).await?;
+        overlap::find(connection, plan).await?;
         clash::find(connection, plan, &stages).await?;
         let filled = |at: usize| seen.tallies[at].rows > 0;
         for (at, stage) in stages.iter_mut().enumerate().filter(|(at, _)| filled(*at)) {
-            let from = format!("{} AS t", stage.twin);
-            let select = rewrite::select(plan, &pair.backup, at, &from, rewrite::Direction::ToNew);
-            let twin = format!("reinstate_new_{at}");
-            let script = format!(
-                "CREATE TEMP TABLE {twin} ON COMMIT DROP AS {select}; DROP TABLE {}; ANALYZE {twin}",
-                stage.twin
-            );
-            run(connection, &script, &format!("give new IDs to rows of {}", stage.sheet.label)).await?;
-            stage.twin = format!("pg_temp.{twin}");
+            mirror::rewrite(connection, plan, pair, (at, stage), &seen.tallies[at]).await?;
         }
         let twin = |at: usize| filled(at).then(|| format!("{} AS t", stages[at].twin));
         let sought = Sought::gather(connection, plan, &self.ids).await?;

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::map;
-use super::plan::{Change, Domain, Plan, Source};
+use super::plan::{Change, Changes, Domain, Plan, Source};
 use super::rewrite::{self, Direction};
-use super::{Ids, Remap};
+use super::{Ids, Remap, written};
 use crate::postgres::catalog::{Catalog, Column};
 use crate::postgres::quote::{literal, name};
 use crate::postgres::restore::error::{RestoreError, failed};
@@ -81,10 +81,20 @@ pub(super) fn judge(remap: &Remap, ids: &Ids, found: Vec<Dangling>) -> Result<Ve
 
 /// Queries of columns that refer and still hold an old ID which is no new one as well.
 fn referring(plan: &Plan, catalog: &Catalog, at: usize, from: &str) -> Vec<String> {
+    let table = &catalog.tables[plan.sheets[at].place];
     let one = |change: &Change| {
         let (own, domain) = (format!("t.{}::text", name(&change.column)), change.domain);
+        let base_type = table.column(&change.column).map_or("", |column| column.base_type.as_str());
+        let alike = |value: &str| written::alike(base_type, &plan.domains[domain], value);
         let held = |column: &str| {
             format!("EXISTS (SELECT FROM {} AS o WHERE o.domain = {domain} AND o.{column} = {own})", map::TABLE)
+        };
+        let old = match alike(&own) {
+            None => held("old"),
+            Some(own) => {
+                let old = alike("o.old").unwrap_or_default();
+                format!("EXISTS (SELECT FROM {} AS o WHERE o.domain = {domain} AND {old} = {own})", map::TABLE)
+            }
         };
         let when = rewrite::condition(change.when.as_ref()).map(|when| format!(" AND {when}")).unwrap_or_default();
         format!(
@@ -92,7 +102,7 @@ fn referring(plan: &Plan, catalog: &Catalog, at: usize, from: &str) -> Vec<Strin
             literal(&change.column),
             example(plan, catalog, at),
             rewrite::joins(plan, at, Direction::ToOld),
-            held("old"),
+            old,
             held("new")
         )
     };
@@ -145,9 +155,10 @@ impl Sought {
         let open: Vec<String> = sheet
             .stored
             .iter()
-            .filter(|column| !changes.replaces(column) && !changes.kept.contains(column))
-            .filter(|column| table.column(column).is_some_and(may_tell))
-            .map(|column| format!("({}, t.{}::text)", literal(column), name(column)))
+            .filter(|column| !changes.kept.contains(column))
+            .filter_map(|name| table.column(name))
+            .filter(|column| may_tell(column) && !is_replaced(plan, changes, column))
+            .map(|column| format!("({}, t.{}::text)", literal(&column.name), name(&column.name)))
             .collect();
         let mut hits = Vec::new();
         if self.uuids {
@@ -183,6 +194,12 @@ fn example(plan: &Plan, catalog: &Catalog, at: usize) -> String {
         .map(|column| format!("({})::text", rewrite::value(plan, catalog, at, column, Direction::ToOld)))
         .collect();
     format!("{} || concat_ws(', ', {}) || ')'", literal(&format!("({})=(", key.join(", "))), values.join(", "))
+}
+
+/// Whether every ID in a column was looked up in the map as it is written.
+fn is_replaced(plan: &Plan, changes: &Changes, column: &Column) -> bool {
+    let alike = |domain: &Domain| written::alike(&column.base_type, domain, "").is_none();
+    changes.replaces(&column.name).is_some_and(|domain| alike(&plan.domains[domain]))
 }
 
 /// Whether IDs may be written in values of a column's type.

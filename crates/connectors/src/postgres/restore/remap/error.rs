@@ -78,6 +78,24 @@ pub enum RemapError {
         column: String,
         /// How many rows.
         rows: u64,
+        /// Whether the new ID was drawn, so that another attempt draws another.
+        drawn: bool,
+    },
+    /// A new ID does not fit into what holds it.
+    #[error("new IDs do not fit into {what}: {why}")]
+    Unfit {
+        /// The table, with its column if it is known.
+        what: String,
+        /// What was cut off, or said by the server.
+        why: String,
+    },
+    /// Values under new IDs do not become what they were when the IDs are taken back.
+    #[error("{rows} values of {what} do not become what they were when new IDs are taken back")]
+    NoWayBack {
+        /// The table, with its column if it is known.
+        what: String,
+        /// How many values; 0 if no column shows it by itself.
+        rows: u64,
     },
     /// Not one tenant.
     #[error("{0} tenants are named, and one of them gets the new ID")]
@@ -85,6 +103,9 @@ pub enum RemapError {
         /// How many.
         usize,
     ),
+    /// A restore under new IDs writes a table by one statement, which nothing can slow down.
+    #[error("a guard cannot slow down a restore under new IDs")]
+    Guarded,
     /// The new ID is the old one.
     #[error("{0} is the tenant's old ID")]
     Same(
@@ -98,6 +119,46 @@ pub enum RemapError {
         done: String,
         /// The ID that was asked for.
         asked: String,
+    },
+    /// The new ID stands for another tenant already.
+    #[error("{tenant} stands for {was} already: the restore {key} has given it this ID")]
+    Taken {
+        /// The new ID.
+        tenant: String,
+        /// The tenant that has it.
+        was: String,
+        /// The key of its restore.
+        key: String,
+    },
+    /// An earlier restore under the same new ID has done it otherwise, so that its rows would come a second time.
+    #[error("{column}: the restore {key} under this new ID {did}")]
+    Otherwise {
+        /// The column, with its table.
+        column: String,
+        /// The key of the earlier restore.
+        key: String,
+        /// What it did, and what would be done now.
+        did: &'static str,
+    },
+    /// The map says two things of one ID.
+    #[error("the map of IDs from {was} to {tenant} has one ID twice")]
+    Twice {
+        /// The old ID.
+        was: String,
+        /// The new one.
+        tenant: String,
+    },
+    /// IDs of rows of another restore that are referred to, and that it has not given.
+    #[error(
+        "{ids} IDs of {column} have no new ones: no restore under {tenant} has given them, and this one leaves the table out"
+    )]
+    Unrestored {
+        /// The column, with its table.
+        column: String,
+        /// How many.
+        ids: u64,
+        /// The new ID.
+        tenant: String,
     },
     /// No map of the tenant's IDs is there.
     #[error("the live database has no map of IDs from {was} to {tenant}")]
@@ -123,9 +184,16 @@ impl RemapError {
             Self::Kept { .. } => "remap.kept",
             Self::Ambiguous { .. } => "remap.ambiguous",
             Self::Clash { .. } => "remap.clash",
+            Self::Unfit { .. } => "remap.unfit",
+            Self::NoWayBack { .. } => "remap.no_way_back",
             Self::Several(_) => "remap.several",
+            Self::Guarded => "remap.guard",
             Self::Same(_) => "remap.same",
             Self::Other { .. } => "remap.other",
+            Self::Taken { .. } => "remap.taken",
+            Self::Otherwise { .. } => "remap.otherwise",
+            Self::Twice { .. } => "remap.twice",
+            Self::Unrestored { .. } => "remap.unrestored",
             Self::NoMap { .. } => "remap.no_map",
         }
     }
@@ -146,12 +214,30 @@ impl RemapError {
             }
             Self::Kept { .. } => "keep what it refers to as well",
             Self::Ambiguous { .. } => "keep one of them, or declare under which condition it is which (`when`)",
+            Self::Clash { drawn: false, .. } => {
+                "if the column holds no such IDs, keep it (`keep`) or drop its declaration; else take another new ID for the tenant"
+            }
             Self::Clash { .. } => {
                 "another attempt draws other numbers; if the column holds no IDs, keep it (`keep`) or drop its declaration"
             }
+            Self::Unfit { .. } => {
+                "make the column wider, in the live database and in the copy; or keep it (`keep`), or drop its declaration"
+            }
+            Self::NoWayBack { .. } => {
+                "is the ID written there in two ways, as a number and as a text? Keep the column (`keep`), or drop its declaration"
+            }
             Self::Several(_) => "restore each tenant by itself, with its own new ID",
+            Self::Guarded => "leave the guard out; restore large tenants when the live database is less busy",
             Self::Same(_) => "leave `remap` out to restore under the old IDs",
             Self::Other { .. } => "take the restore back first, or give the new one a key of its own",
+            Self::Taken { .. } => "take another new ID; or take that restore back first (`postgres/remove`)",
+            Self::Otherwise { .. } => "say `keep` as that restore did, or take it back first (`postgres/remove`)",
+            Self::Twice { .. } => {
+                "was a sequence set back, or did two restores under this new ID not know of each other? Take one back first"
+            }
+            Self::Unrestored { .. } => {
+                "restore its table before, or together with this one; if its values stay as they are, `keep` them"
+            }
             Self::NoMap { .. } => "was the tenant restored under this new ID, and not taken back since?",
         }
     }

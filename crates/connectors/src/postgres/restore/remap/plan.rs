@@ -2,6 +2,7 @@
 
 use super::declared::{Mention, Remap, Step};
 use super::error::RemapError;
+use super::overlap::{self, Meeting};
 use super::spread::Spread;
 use crate::postgres::catalog::Column;
 use crate::postgres::closure::{Class, Options};
@@ -18,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) tables: Vec<Changes>,
     /// The sheets without the computed columns that come out differently because of new IDs.
     pub(crate) sheets: Vec<Sheet>,
+    /// Which domains may not share an ID.
+    pub(crate) meetings: Vec<Meeting>,
 }
 
 /// A column whose values are replaced, one by one.
@@ -30,6 +33,21 @@ pub(crate) struct Domain {
     pub(crate) data_type: String,
     pub(crate) base_type: String,
     pub(crate) source: Source,
+}
+
+impl Domain {
+    /// Whether its values are given by the restore of its own rows.
+    pub(crate) fn is_drawn(&self) -> bool {
+        matches!(self.source, Source::Sequence { .. } | Source::Uuid)
+    }
+
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self.base_type.as_str(), "smallint" | "integer" | "bigint" | "numeric")
+    }
+
+    pub(crate) fn is_uuid(&self) -> bool {
+        self.base_type == "uuid"
+    }
 }
 
 /// Where new values come from.
@@ -65,7 +83,7 @@ pub(crate) struct Change {
 }
 
 /// A place inside of a column's values that holds IDs of a domain.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spot {
     pub(crate) column: String,
     pub(crate) path: Vec<Step>,
@@ -92,12 +110,20 @@ impl Plan {
         for mention in remap.json.iter().chain(&remap.text) {
             if let Some((table, spot)) = spot(pair, &spread, mention)? {
                 let changes = &mut tables[table];
-                if mention.json { changes.json.push(spot) } else { changes.text.push(spot) }
+                let spots = if mention.json { &mut changes.json } else { &mut changes.text };
+                // Said twice is said once.
+                if !spots.contains(&spot) {
+                    spots.push(spot);
+                }
             }
         }
         let sheets =
             pair.sheets.all.iter().zip(&tables).map(|(sheet, changes)| reduced(pair, sheet, changes)).collect();
-        Ok(Self { domains: spread.domains, tables, sheets })
+        let mut meetings = Vec::new();
+        for (changes, sheet) in tables.iter().zip(&pair.sheets.all) {
+            meetings.extend(overlap::meetings(&spread.domains, &sheet.label, changes)?);
+        }
+        Ok(Self { domains: spread.domains, tables, sheets, meetings })
     }
 }
 
@@ -112,9 +138,9 @@ impl Changes {
         self.json.iter().chain(&self.text).any(|spot| spot.column == column)
     }
 
-    /// Whether every value of a column is one of a domain.
-    pub(crate) fn replaces(&self, column: &str) -> bool {
-        self.columns.iter().any(|change| change.column == column && change.when.is_none())
+    /// Returns the domain of which every value of a column is one.
+    pub(crate) fn replaces(&self, column: &str) -> Option<usize> {
+        self.columns.iter().find(|change| change.column == column && change.when.is_none()).map(|change| change.domain)
     }
 }
 

@@ -4,15 +4,13 @@ use sqlx::PgConnection;
 
 use super::dangling::{self, Sought};
 use super::plan::Plan;
-use super::rewrite::{self, Direction};
-use super::{Remap, carry, map};
+use super::{Remap, carry, earlier, map, mirror};
 use crate::postgres::restore::back;
 use crate::postgres::restore::copy_stream::{Fields, Form};
 use crate::postgres::restore::error::RestoreError;
 use crate::postgres::restore::origin::Origin;
 use crate::postgres::restore::pair::Pair;
 use crate::postgres::restore::pairs::Pairs;
-use crate::postgres::restore::source;
 use crate::postgres::restore::tally::Tally;
 use crate::postgres::restore::verify::{Checked, see};
 use crate::postgres::restore::work::{self, Job};
@@ -71,17 +69,10 @@ pub(super) async fn back(
     tenant: &str,
 ) -> Result<Vec<Tally>, RestoreError> {
     let mut tallies = vec![Tally::default(); plan.sheets.len()];
-    let mut fields = Fields::default();
-    for (at, (sheet, tally)) in plan.sheets.iter().zip(&mut tallies).enumerate() {
-        let Some(from) = live_rows(plan, pair, at, tenant) else { continue };
-        let select = rewrite::select(plan, &pair.backup, at, &from, Direction::ToOld);
-        let copy = format!("COPY ({select}) TO STDOUT (FORMAT {})", sheet.form.option());
-        source::read(live, &copy, sheet, |row| {
-            fields.find(sheet.form, row)?;
-            tally.add(fields.span(row, 0, fields.len()));
-            Ok(())
-        })
-        .await?;
+    for (at, tally) in tallies.iter_mut().enumerate() {
+        if let Some(from) = live_rows(plan, pair, at, tenant) {
+            *tally = mirror::back(live, plan, pair, (at, &from)).await?;
+        }
     }
     Ok(tallies)
 }
@@ -104,11 +95,12 @@ pub(crate) async fn check(pairs: &Pairs, job: &Job, remap: &Remap) -> Result<Che
     let sought = Sought::gather(live, &plan, &ids).await?;
     session::snapshot(live).await?;
     let meant = meant(&mut lane.origin, &plan, &pair, &was).await?;
+    earlier::find(live, &mut lane.origin, &plan, &pair, &ids).await?;
     let found = back(live, &plan, &pair, &ids.tenant).await?;
     let mut checked = Checked { tables: back::named(&pair, &found), ..Checked::default() };
     let differences = back::differences(&back::named(&pair, &meant), &checked.tables);
     checked.differences = differences.into_iter().map(|difference| format!("{}: {difference}", ids.tenant)).collect();
-    for mut seen in see(live, &pair, std::slice::from_ref(&ids.tenant)).await? {
+    for seen in see(live, &pair, std::slice::from_ref(&ids.tenant)).await? {
         let left = seen.ties.left(&pair.sheets);
         checked.dangling.extend(references::dangling(live, &pair, &ids.tenant, left).await?);
     }

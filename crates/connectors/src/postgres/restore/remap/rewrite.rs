@@ -58,8 +58,19 @@ pub(super) fn joins(plan: &Plan, at: usize, direction: Direction) -> String {
 /// The value of a column of `t`, with [`joins`] in place.
 pub(super) fn value(plan: &Plan, catalog: &Catalog, at: usize, column: &str, direction: Direction) -> String {
     let own = format!("t.{}", name(column));
+    match data_type(catalog, &plan.sheets[at], column) {
+        Some(data_type) => typed(plan, at, column, direction, (own, data_type)),
+        None => own,
+    }
+}
+
+/// The same as a text of any length, whatever the column's type would cut off. Not of JSON.
+pub(super) fn as_text(plan: &Plan, at: usize, column: &str, direction: Direction) -> String {
+    typed(plan, at, column, direction, (format!("t.{}::text", name(column)), "text"))
+}
+
+fn typed(plan: &Plan, at: usize, column: &str, direction: Direction, (own, data_type): (String, &str)) -> String {
     let changes = &plan.tables[at];
-    let Some(data_type) = data_type(catalog, &plan.sheets[at], column) else { return own };
     let (_, found) = direction.columns();
     let mapped: Vec<String> = changes
         .columns
@@ -132,6 +143,21 @@ fn in_json(given: &str, path: &[Step], domain: usize, direction: Direction, dept
             inner(&format!("d{depth}.v"))
         ),
     }
+}
+
+/// Writes a query of the values at the end of a path.
+pub(super) fn leaves(given: &str, path: &[Step], depth: usize) -> String {
+    let Some((step, below)) = path.split_first() else { return format!("SELECT {given}") };
+    let is = |kind: &str, then: &str, or: &str| {
+        format!("CASE WHEN jsonb_typeof({given}) = '{kind}' THEN {given}{then} ELSE {or} END")
+    };
+    let values = match step {
+        Step::Key(key) => format!("(SELECT {})", is("object", &format!(" -> {}", literal(key)), "NULL")),
+        Step::Each => format!("(SELECT * FROM jsonb_array_elements({}))", is("array", "", "'[]'")),
+        Step::Values => format!("(SELECT value FROM jsonb_each({}))", is("object", "", "'{}'")),
+    };
+    let below = leaves(&format!("e{depth}.v"), below, depth + 1);
+    format!("SELECT l{depth}.v FROM {values} AS e{depth}(v), LATERAL ({below}) AS l{depth}(v)")
 }
 
 /// Replaces words of a text that are IDs as a whole: a word is a run of letters, digits, `_` and `-`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::declared::Remap;
 use super::error::RemapError;
+use super::overlap;
 use super::plan::{Change, Domain, Source};
 use crate::glob;
 use crate::postgres::catalog::Table;
@@ -197,9 +198,9 @@ impl<'p> Spread<'p> {
         if known.iter().any(|other| other.domain == domain && (other.when == change.when || other.when.is_none())) {
             return Ok(None);
         }
-        let other = known.iter().find(|other| {
-            other.domain != domain && (other.when == change.when || other.when.is_none() || change.when.is_none())
-        });
+        let other = known
+            .iter()
+            .find(|other| other.domain != domain && !overlap::exclude(other.when.as_ref(), change.when.as_ref()));
         match other {
             None => Ok(Some(change)),
             // A name is no proof against what is known.
