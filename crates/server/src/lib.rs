@@ -9,6 +9,7 @@ mod api;
 mod app;
 pub mod audit;
 mod drivers;
+pub mod guide;
 mod home;
 mod launch;
 pub mod live;

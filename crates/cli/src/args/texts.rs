@@ -16,7 +16,8 @@ parallel, batch by batch, and records every step in a journal, so that a run tha
   reinstate run  restore.yaml --sites sites.csv --estate estate.yaml --plan HASH
   reinstate resume NAME                                 go on after a crash, a kill or Ctrl-C
   reinstate watch NAME                                  follow it on a full screen, approve, pause, retry
-  reinstate status NAME; reinstate why NAME SITE; reinstate report NAME --format html --output report.html";
+  reinstate status NAME; reinstate why NAME SITE; reinstate report NAME --format html --output report.html
+  reinstate help                                        the guide: pages to read, and what each error code means";
 
 pub(super) const WATCH: &str = "\
 Follow a run on a full screen and steer it.
