@@ -7,6 +7,7 @@ mod audit;
 mod author;
 mod drivers;
 mod forecast;
+mod guide;
 mod look;
 mod malformed;
 mod order;

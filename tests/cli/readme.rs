@@ -1,74 +1,30 @@
 //! The README's ten minutes by hand, as they are typed there.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use reinstate_tests::process::reinstate;
+use reinstate_tests::typed::{self, Prompt};
 
-use crate::place::{BINARY, finish, signal};
+use crate::place::{BINARY, finish};
 
 const README: &str = include_str!("../../README.md");
-
-/// The commands of the block below a heading, continued lines joined.
-fn commands(heading: &str) -> Vec<String> {
-    let after = README.split_once(heading).expect("the heading is there").1;
-    let block = after.split_once("```console\n").expect("a block follows").1;
-    let block = block.split_once("\n```").expect("the block ends").0;
-    block.replace("\\\n", " ").lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
-}
-
-fn command(line: &str, scratch: &Path) -> Command {
-    let scratch = format!("{}/", scratch.display());
-    let mut command = reinstate(BINARY);
-    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-    for word in line.split(' ').skip(1) {
-        command.arg(word.replace("/tmp/", &scratch));
-    }
-    command
-}
-
-struct Background(Child);
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn ten_minutes_by_hand_work_as_typed() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut background: Option<Background> = None;
-    let mut typed = 0;
-    for line in commands("## Ten minutes by hand") {
-        if line.starts_with("cargo build") || line.starts_with("export PATH") {
-            continue;
-        }
-        typed += 1;
-        if line == "kill %1" {
-            let mut served = background.take().expect("something was started");
-            signal(served.0.id(), "-TERM");
-            assert_eq!(served.0.wait().unwrap().code(), Some(0), "stopping the lab is no trouble");
-            continue;
-        }
-        assert!(line.starts_with("reinstate "), "`{line}` is not a command that this test knows");
-        if let Some(line) = line.strip_suffix(" &") {
-            let mut child = command(line, scratch.path()).stdout(Stdio::piped()).spawn().unwrap();
-            let mut first = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-            assert_ne!(first, "", "{line} ended at once");
-            background = Some(Background(child));
-            continue;
-        }
-        let said = finish(&mut command(&line, scratch.path()));
-        assert_eq!(said.status.code(), Some(0), "{line}\n{}\n{}", said.out, said.err);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut lines = typed::commands(typed::section(README, "## Ten minutes by hand"));
+    lines.retain(|line| !line.starts_with("cargo build") && !line.starts_with("export PATH"));
+    assert!(lines.len() >= 10, "{lines:#?}");
+    let prompt =
+        Prompt::new(BINARY, &root, scratch.path()).replacing("/tmp/", format!("{}/", scratch.path().display()));
+    for (line, answer) in lines.iter().zip(prompt.type_in(&lines)) {
+        assert!(line.starts_with("reinstate ") || line == "kill %1", "`{line}` is not a command that this test knows");
+        assert_eq!(answer.code, 0, "{line}\n{}", answer.said);
         if line.contains(" diff ") {
-            assert!(said.out.starts_with("clean: 80 sites equal"), "{}", said.out);
+            assert!(answer.said.starts_with("clean: 80 sites equal"), "{}", answer.said);
         }
     }
-    assert!(typed >= 10, "{typed}");
     assert!(scratch.path().join("report.html").exists());
 }
 

@@ -355,7 +355,7 @@ pub(crate) struct OfRun {
 pub(crate) struct SitesOf {
     #[command(flatten)]
     pub(crate) of: OfRun,
-    /// Only sites in this state: waiting, restoring, returned, degraded, quarantined
+    /// Only sites in this state: waiting, restoring, undoing, returned, degraded, quarantined, undone, excluded, released
     #[arg(long)]
     pub(crate) state: Option<String>,
 }
