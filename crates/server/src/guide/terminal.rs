@@ -193,7 +193,9 @@ mod tests {
         assert!(plain.contains("\n- an item that goes on\n- another\n"), "{plain}");
         assert!(plain.contains("\n    $ reinstate check x\n    no findings\n"), "{plain}");
         assert!(
-            plain.contains("\n  word  meaning\n  `a`   the first one, told at some length so that it\n        has"),
+            plain.contains(
+                "\n  word  meaning\n  `a`   the first one, told at some length so that it has to\n        be"
+            ),
             "{plain}"
         );
         assert!(plain.lines().all(|line| line.chars().count() <= 60), "{plain}");
