@@ -132,6 +132,12 @@ impl Prompt {
         Self { waits: true, ..self }
     }
 
+    /// What is typed where the page says `text`.
+    #[must_use]
+    pub fn as_typed(&self, text: &str) -> String {
+        self.replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+
     /// Types lines one after another. A job (` &`) is waited for until it has said something; it ends with the shell.
     ///
     /// # Panics
@@ -142,17 +148,14 @@ impl Prompt {
         let place = said.path().display();
         let mut script = "set -m\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\nlast=0\n".to_owned();
         for (ix, line) in lines.iter().enumerate() {
-            let mut line = line.clone();
-            for (from, to) in &self.replaced {
-                line = line.replace(from, to);
-            }
+            let line = self.as_typed(line);
             let out = format!("{place}/said-{ix}");
             let typed = match (line.strip_suffix(" &"), line.strip_prefix("kill ")) {
                 // The next command is typed when this one has said that it is there.
                 (Some(job), _) => {
                     format!("{job} > {out} 2>&1 & until [ -s {out} ] || ! kill -0 $!; do sleep 0.02; done")
                 }
-                (None, Some(job)) if job.starts_with('%') => format!("{{ {line}; wait {job}; }} > {out} 2>&1"),
+                (None, Some(job)) if job.starts_with('%') => format!("{{ {line}; wait {job}; }} > {out} 2>/dev/null"),
                 _ => format!("{{ {line}\n}} > {out} 2>&1"),
             };
             script.push_str(&format!("(exit $last)\n{typed}\nlast=$?\necho $last > {place}/code-{ix}\n"));

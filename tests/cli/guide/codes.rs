@@ -17,6 +17,7 @@ const NO_CODES: &[(&str, &str)] = &[
     ("postgres.schema", "a question of the preflight"),
     ("postgres.tenants", "a question of the preflight"),
     ("postgres.wal", "a question of the preflight"),
+    ("opening", "a statement of the store, not a code"),
     ("forecast", "drawn failures of a simulated run, shown nowhere"),
 ];
 

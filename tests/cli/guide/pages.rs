@@ -16,16 +16,17 @@ fn read(name: &str, ready: impl FnOnce(Prompt) -> Prompt) {
     let folder = scratch.path().join("page");
     std::fs::create_dir(&folder).unwrap();
     let blocks = blocks(page);
+    // Runs that wait for people do so by themselves, unless the page says otherwise: what it says is what happens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let prompt = ready(Prompt::new(BINARY, &folder, scratch.path()).waiting().replacing("7400", port));
     for block in &blocks {
-        written(name, block, &folder);
+        let block = Block { text: prompt.as_typed(&block.text), ..block.clone() };
+        written(name, &block, &folder);
     }
     let mut lines: Vec<(usize, Typed)> = Vec::new();
     for block in blocks.iter().filter(|block| block.info[0] == "console") {
         lines.extend(typed(&block.text).into_iter().map(|typed| (block.line, typed)));
     }
-    // Runs that wait for people do so by themselves, unless the page says otherwise: what it says is what happens.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let prompt = ready(Prompt::new(BINARY, &folder, scratch.path()).waiting().replacing("7400", port));
     let commands: Vec<String> = lines.iter().map(|(_, typed)| typed.command.clone()).collect();
     let mut wrong = Vec::new();
     for (ix, ((line, typed), answer)) in lines.iter().zip(prompt.type_in(&commands)).enumerate() {
