@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
+use super::terminal::file_of;
 use super::{codes, topics};
 
 /// Renders Markdown. A first heading of level 1 is left out: it is the page's title.
@@ -27,6 +28,14 @@ pub(super) fn html(markdown: &str) -> String {
                     && let Some(Event::Start(Tag::Heading { id, .. })) = events.get_mut(at)
                 {
                     *id = Some(ids.of(&text).into());
+                }
+                events.push(event);
+            }
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(ref info))) => {
+                if let Some(file) = file_of(info) {
+                    let name = Event::Code(file.to_owned().into());
+                    events.extend([Event::Start(Tag::Paragraph), name, Event::Text(":".into())]);
+                    events.push(Event::End(TagEnd::Paragraph));
                 }
                 events.push(event);
             }
@@ -101,6 +110,12 @@ mod tests {
         assert!(!page.contains("<script") && !page.contains("<div") && !page.contains("Title"), "{page}");
         assert!(page.contains("a &lt; b &amp; <code>c &gt; d</code> &lt;script&gt;x"), "{page}");
         assert!(page.contains("<pre><code class=\"language-yaml\">k: &lt;v&gt;"), "{page}");
+    }
+
+    #[test]
+    fn a_file_is_named_above_its_contents() {
+        let page = html("```csv file s.csv\nid\n```\n");
+        assert_eq!(page, "<p><code>s.csv</code>:</p>\n<pre><code class=\"language-csv\">id\n</code></pre>\n");
     }
 
     #[test]

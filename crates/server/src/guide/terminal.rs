@@ -7,11 +7,15 @@ const END: &str = "\u{1b}[0m";
 /// Renders the Markdown of the guide. Of colour there is little: headings and what can be typed.
 pub(super) fn terminal(markdown: &str, width: usize, colored: bool) -> String {
     let mut out = Out { text: String::new(), width: width.clamp(40, 100), colored };
+    let style = |style| if colored { style } else { "" };
     let mut lines = markdown.lines().peekable();
     while let Some(line) = lines.next() {
-        if line.starts_with("```") {
+        if let Some(info) = line.strip_prefix("```") {
+            if let Some(file) = file_of(info) {
+                out.line(&format!("  {file}:"), style(BOLD));
+            }
             for line in lines.by_ref().take_while(|line| !line.starts_with("```")) {
-                out.line(&format!("    {line}"), &["", CODE][usize::from(colored)]);
+                out.line(&format!("    {line}"), style(CODE));
             }
         } else if line.starts_with('|') {
             let mut rows = vec![line];
@@ -21,7 +25,7 @@ pub(super) fn terminal(markdown: &str, width: usize, colored: bool) -> String {
             out.table(&rows);
         } else if line.starts_with('#') {
             let text = line.trim_start_matches('#').trim();
-            out.line(&text.replace('`', ""), &["", BOLD][usize::from(colored)]);
+            out.line(&text.replace('`', ""), style(BOLD));
         } else if line.trim().is_empty() {
             out.text.push('\n');
         } else {
@@ -34,6 +38,11 @@ pub(super) fn terminal(markdown: &str, width: usize, colored: bool) -> String {
         }
     }
     out.text
+}
+
+/// The file that a fenced block is, if it is one: ` ```yaml runbook FILE`.
+pub(super) fn file_of(info: &str) -> Option<&str> {
+    info.split_whitespace().nth(2)
 }
 
 /// Whether a line belongs to the paragraph or item above it.
@@ -199,6 +208,11 @@ mod tests {
             "{plain}"
         );
         assert!(plain.lines().all(|line| line.chars().count() <= 60), "{plain}");
+    }
+
+    #[test]
+    fn a_file_is_named_above_its_contents() {
+        assert_eq!(terminal("```csv file s.csv\nid\n```\n", 60, false), "  s.csv:\n    id\n");
     }
 
     #[test]
