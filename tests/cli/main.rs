@@ -8,6 +8,7 @@ mod audit;
 mod author;
 mod drivers;
 mod forecast;
+mod guide;
 mod look;
 mod malformed;
 mod order;

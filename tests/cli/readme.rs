@@ -1,79 +1,34 @@
 //! The README's ten minutes by hand, as they are typed there.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use reinstate_tests::process::reinstate;
+use reinstate_tests::typed::{self, Prompt};
 
-use crate::place::{BINARY, finish, signal};
+use crate::place::{BINARY, finish};
 
 const README: &str = include_str!("../../README.md");
 
-/// The commands of the block below a heading, continued lines joined.
-fn commands(heading: &str) -> Vec<String> {
-    let after = README.split_once(heading).expect("the heading is there").1;
-    let block = after.split_once("```console\n").expect("a block follows").1;
-    let block = block.split_once("\n```").expect("the block ends").0;
-    block.replace("\\\n", " ").lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
-}
-
-fn command(line: &str, scratch: &Path) -> Command {
-    let scratch = format!("{}/", scratch.display());
-    let mut command = reinstate(BINARY);
-    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-    for word in line.split(' ').skip(1) {
-        command.arg(word.replace("/tmp/", &scratch));
+/// Types the commands below a heading of the README, and hands each answer on.
+fn by_hand(heading: &str, scratch: &Path, least: usize, answered: impl Fn(&str, &str)) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut lines = typed::commands(typed::section(README, heading));
+    lines.retain(|line| !line.starts_with("cargo build") && !line.starts_with("export PATH"));
+    assert!(lines.len() >= least, "{lines:#?}");
+    let prompt = Prompt::new(BINARY, &root, scratch).replacing("/tmp/", format!("{}/", scratch.display()));
+    for (line, answer) in lines.iter().zip(prompt.type_in(&lines)) {
+        assert!(line.starts_with("reinstate ") || line == "kill %1", "`{line}` is not a command that this test knows");
+        assert_eq!(answer.code, 0, "{line}\n{}", answer.said);
+        answered(line, &answer.said);
     }
-    command
-}
-
-struct Background(Child);
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Types the commands below a heading, and hands each answer on.
-fn typed(heading: &str, scratch: &Path, least: usize, mut answered: impl FnMut(&str, &str)) {
-    let mut background: Option<Background> = None;
-    let mut typed = 0;
-    for line in commands(heading) {
-        if line.starts_with("cargo build") || line.starts_with("export PATH") {
-            continue;
-        }
-        typed += 1;
-        if line == "kill %1" {
-            let mut served = background.take().expect("something was started");
-            signal(served.0.id(), "-TERM");
-            assert_eq!(served.0.wait().unwrap().code(), Some(0), "stopping the lab is no trouble");
-            continue;
-        }
-        assert!(line.starts_with("reinstate "), "`{line}` is not a command that this test knows");
-        if let Some(line) = line.strip_suffix(" &") {
-            let mut child = command(line, scratch).stdout(Stdio::piped()).spawn().unwrap();
-            let mut first = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-            assert_ne!(first, "", "{line} ended at once");
-            background = Some(Background(child));
-            continue;
-        }
-        let said = finish(&mut command(&line, scratch));
-        assert_eq!(said.status.code(), Some(0), "{line}\n{}\n{}", said.out, said.err);
-        answered(&line, &said.out);
-    }
-    assert!(typed >= least, "{typed}");
 }
 
 #[test]
 fn ten_minutes_by_hand_work_as_typed() {
     let scratch = tempfile::tempdir().unwrap();
-    typed("## Ten minutes by hand", scratch.path(), 10, |line, out| {
+    by_hand("## Ten minutes by hand", scratch.path(), 10, |line, said| {
         if line.contains(" diff ") {
-            assert!(out.starts_with("clean: 80 sites equal"), "{out}");
+            assert!(said.starts_with("clean: 80 sites equal"), "{said}");
         }
     });
     assert!(scratch.path().join("report.html").exists());
@@ -86,9 +41,9 @@ fn a_drill_works_as_typed() {
     std::fs::create_dir(&drills).unwrap();
     std::fs::copy(books.join("drills/weekly.yaml"), drills.join("weekly.yaml")).unwrap();
     std::fs::copy(books.join("restoration-2.yaml"), scratch.path().join("restoration-2.yaml")).unwrap();
-    typed("## Drills", scratch.path(), 8, |line, out| {
+    by_hand("## Drills", scratch.path(), 8, |line, said| {
         if line.contains("drill run") {
-            assert!(out.starts_with("GOOD: drill weekly"), "{out}");
+            assert!(said.contains("GOOD: drill weekly"), "{said}");
         }
     });
     assert!(scratch.path().join("drill.xml").exists());

@@ -1,7 +1,7 @@
 //! The README's restore of one tenant, as it is typed there, on a server of the test's own.
 
 use reinstate_tests::postgres::Cluster;
-use reinstate_tests::process::{expect, reinstate};
+use reinstate_tests::typed::{self, Prompt};
 
 const README: &str = include_str!("../../README.md");
 
@@ -17,20 +17,18 @@ fn one_tenant_comes_back_as_typed() {
     let _ = cluster.sql("copy", APP);
     let _ = cluster.sql("postgres", "CREATE DATABASE app TEMPLATE copy");
     let _ = cluster.sql("app", "DELETE FROM items WHERE tenant_id = 42; DELETE FROM tenants WHERE id = 42");
-    let after = README.split_once("## One tenant of a PostgreSQL database").expect("the heading is there").1;
-    let block = after.split_once("```console\n").expect("a block follows").1.split_once("\n```").expect("it ends").0;
-    let block = block.replace("\\\n", " ");
+    let scratch = tempfile::tempdir().unwrap();
+    let prompt = Prompt::new(env!("CARGO_BIN_EXE_reinstate-under-test"), scratch.path(), scratch.path());
+    let prompt = ["app", "copy"].iter().fold(prompt, |prompt, database| {
+        prompt.replacing(&format!("postgres://postgres@localhost/{database}"), format!("'{}'", cluster.url(database)))
+    });
     let mut said = Vec::new();
-    for line in block.lines() {
-        let mut command = reinstate(env!("CARGO_BIN_EXE_reinstate-under-test"));
-        for word in line.split_whitespace().skip(1) {
-            match word.strip_prefix("postgres://postgres@localhost/") {
-                Some(database) => command.arg(cluster.url(database)),
-                None => command.arg(word),
-            };
-        }
+    for line in typed::commands(typed::section(README, "## One tenant of a PostgreSQL database")) {
         let before = cluster.sql("app", "SELECT count(*) FROM items");
-        said.push(String::from_utf8(expect(&mut command, 0).stdout).unwrap());
+        for answer in prompt.type_in(std::slice::from_ref(&line)) {
+            assert_eq!(answer.code, 0, "{line}\n{}", answer.said);
+            said.push(answer.said);
+        }
         let changed = cluster.sql("app", "SELECT count(*) FROM items") != before;
         assert_eq!(changed, line.contains("tenant restore") && !line.contains("--dry-run"), "{line}");
     }

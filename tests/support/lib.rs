@@ -14,5 +14,6 @@ pub mod random;
 pub mod s3;
 pub mod sim;
 pub mod truth;
+pub mod typed;
 pub mod verdict;
 pub mod world;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod drill;
+mod help;
 mod lab;
 mod order;
 mod report;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{Bench, BenchPart, BenchRestore};
 pub(crate) use drill::{Drill, DrillCheck, DrillHistory, DrillList, DrillRun};
+pub(crate) use help::Help;
 pub(crate) use lab::{Backend, Demo, DemoBook, Lab};
 pub(crate) use order::Optimise;
 pub(crate) use report::{Messages, ReportCommand, ReportFormat, Telling};
@@ -30,6 +32,8 @@ pub(crate) use verbs::{
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "reinstate", version, about = ABOUT, long_about = LONG_ABOUT, after_long_help = EXIT_CODES)]
+// Its place is taken by one that knows the guide, too.
+#[command(disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// Colour of text for people
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
@@ -147,6 +151,8 @@ pub(crate) enum Command {
     /// Measure
     #[command(subcommand)]
     Bench(Bench),
+    /// Explain: a page of the guide, an error code, or a command
+    Help(Help),
 }
 
 #[derive(Debug, Args)]
@@ -363,7 +369,7 @@ pub(crate) struct OfRun {
 pub(crate) struct SitesOf {
     #[command(flatten)]
     pub(crate) of: OfRun,
-    /// Only sites in this state: waiting, restoring, returned, degraded, quarantined
+    /// Only sites in this state: waiting, restoring, undoing, returned, degraded, quarantined, undone, excluded, released
     #[arg(long)]
     pub(crate) state: Option<String>,
 }

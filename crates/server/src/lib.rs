@@ -11,6 +11,7 @@ pub mod audit;
 pub mod certificate;
 pub mod drills;
 mod drivers;
+pub mod guide;
 mod home;
 mod launch;
 pub mod live;

@@ -17,7 +17,8 @@ parallel, batch by batch, and records every step in a journal, so that a run tha
   reinstate resume NAME                                 go on after a crash, a kill or Ctrl-C
   reinstate watch NAME                                  follow it on a full screen, approve, pause, retry
   reinstate serve --home DIR                            the same for programs and browsers, by HTTP
-  reinstate status NAME; reinstate why NAME SITE; reinstate report NAME --format html --output report.html";
+  reinstate status NAME; reinstate why NAME SITE; reinstate report NAME --format html --output report.html
+  reinstate help                                        the guide: pages to read, and what each error code means";
 
 pub(super) const WATCH: &str = "\
 Follow a run on a full screen and steer it.

@@ -78,7 +78,12 @@ pub(crate) async fn check(args: &Check, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::BadInput);
     }
     if !quiet {
-        let with = sites.map_or_else(String::new, |sites| format!(" for {sites} sites"));
+        let with = match (sites, &list) {
+            (Some(sites), _) => format!(" for {sites} sites"),
+            // Without an estate the list is read, and no expression worked out.
+            (None, Some(list)) => format!(" in it and in the list of {} sites", list.len()),
+            (None, None) => String::new(),
+        };
         out::answer(&format!("{}: no errors{with}", args.runbook.display()));
     }
     Ok(Exit::Done)

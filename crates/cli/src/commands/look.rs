@@ -164,6 +164,10 @@ pub(crate) async fn runs(args: &Stored, json: bool) -> Result<Exit, Failure> {
         out::json(&list);
         return Ok(Exit::Done);
     }
+    if list.is_empty() {
+        out::note(&format!("there are no runs in {}", args.store));
+        return Ok(Exit::Done);
+    }
     let lines: Vec<String> = list
         .iter()
         .map(|summary| {

@@ -5,6 +5,7 @@ mod author;
 mod bench;
 mod demo;
 mod drill;
+mod help;
 mod lab;
 mod logs;
 mod look;
@@ -68,5 +69,6 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Lab(args) => lab::lab(args, json).await,
         Command::Demo(args) => demo::demo(args, json).await,
         Command::Bench(args) => bench::bench(args, json).await,
+        Command::Help(args) => help::help(&args, json),
     }
 }

@@ -206,7 +206,11 @@ fn next_move(run: &Run, name: &str, store: &str, end: DriveEnd) -> Option<String
                 "paused by {actor}: {reason}; look at `reinstate report {name} --store {store}`, then `reinstate \
                  continue {name} --reason ... --store {store}` and `reinstate resume {name} --store {store}`"
             ),
-            _ => rule_hint(run, name, store),
+            _ if run.for_operator().next().is_some() => rule_hint(run, name, store),
+            _ => format!(
+                "people must decide: `reinstate approvals {name} --store {store}` says who and what to type, then \
+                 `reinstate resume {name} --store {store}`"
+            ),
         }),
     }
 }

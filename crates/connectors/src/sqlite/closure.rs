@@ -38,8 +38,13 @@ impl Closure {
                 Some(key) => found.column(key).map(|column| column.name.clone()),
                 None => found.key().first().map(|column| column.name.clone()),
             };
-            let key =
-                key.ok_or_else(|| Trouble::never("sqlite.root", format!("table {table} has no such key column")))?;
+            let key = key.ok_or_else(|| {
+                let fact = match &root.key {
+                    Some(key) => format!("table {table} has no column {key}"),
+                    None => format!("table {table} has no primary key"),
+                };
+                Trouble::never("sqlite.root", fact).hint("`root.key` is the column that holds the tenant's ID")
+            })?;
             ways.insert(table.to_lowercase(), Way::Column(key));
         }
         if let Some(column) = &root.column {

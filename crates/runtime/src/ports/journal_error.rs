@@ -118,7 +118,7 @@ impl JournalError {
                 ));
             }
             Self::Exists(_) => "choose another name, or resume the run of that name",
-            Self::NoSuchRun(_) => "look at the names of the runs in this store with `status`, or name another --store",
+            Self::NoSuchRun(_) => "`reinstate runs` lists the runs of this store; name another one with --store",
             Self::Held { .. } => "stop that process, or wait until its lease expires, then resume",
             Self::Fenced { .. } => "leave the run to the process that took it over; this one must not go on",
             Self::Conflict { .. } => "resume the run: it goes on from what the journal holds",
