@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn no_page_has_more_squares_than_can_be_told_apart() {
-        for sites in [0, 1, 883, 2_500, 2_501, 100_000, 1_000_000, 5_000_000] {
+        for sites in [0_usize, 1, 883, 2_500, 2_501, 100_000, 1_000_000, 5_000_000] {
             assert!(sites.div_ceil(per(sites)) <= SQUARES, "{sites}");
         }
         assert_eq!((per(883), per(2_501), per(100_000)), (1, 2, 50));
