@@ -73,6 +73,10 @@ impl Place {
         serde_json::from_slice(&self.drill(&[verb], code).stdout).unwrap()
     }
 
+    pub fn said_with(&self, args: &[&str], code: i32) -> Value {
+        serde_json::from_slice(&self.drill(args, code).stdout).unwrap()
+    }
+
     fn cleaned(&self) -> bool {
         self.path("cleaned").exists()
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 const BINARY: &str = env!("CARGO_BIN_EXE_reinstate-under-test");
 
 /// A quiet lab with the shipped drill beside it.
-fn lab(seed: u64) -> ServedLab {
+pub fn lab(seed: u64) -> ServedLab {
     let lab = ServedLab::quiet(BINARY, 32, 16, 2, seed);
     let text = std::fs::read_to_string(shipped("drills/weekly.yaml")).unwrap();
     let runbook = shipped("restoration-2.yaml").canonicalize().unwrap();

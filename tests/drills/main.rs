@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, unreachable_pub)]
 
 mod certificate;
+mod chaos;
 mod files;
 mod lab;
 mod scheduler;

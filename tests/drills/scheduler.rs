@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runtime::{Clock, DrillEntry, Drills as _, ManualClock, MemoryJournal, SecretSource, Store};
+use runtime::{Clock, DrillEntry, Drills as _, ManualClock, MemoryJournal, SecretSource, Store, SystemClock};
 use secrecy::SecretString;
 use server::drills::{DrillShown, Drills};
 use server::{Kit, Metrics};
@@ -37,7 +37,11 @@ struct Place {
 impl Place {
     fn new(schedule: &str) -> Self {
         let clock = Arc::new(ManualClock::new(MIDNIGHT));
-        let place = Self { home: tempfile::tempdir().unwrap(), store: Arc::new(MemoryJournal::default()), clock };
+        let place = Self {
+            home: tempfile::tempdir().unwrap(),
+            store: Arc::new(MemoryJournal::new(|| SystemClock.now())),
+            clock,
+        };
         std::fs::create_dir(place.path("drills")).unwrap();
         let at = place.home.path().display();
         place.write(
@@ -47,7 +51,7 @@ impl Place {
         place.write("sites.csv", "id\ns1\ns2\n");
         place.write(
             "book.yaml",
-            "schema: runbook/v1\nname: book\nsteps: { work: { scope: run, timeout: 1m, uses: noop@1 } }\n",
+            "schema: runbook/v1\nname: book\ntargets: { kind: site }\nsteps: { work: { scope: run, timeout: 1m, uses: noop@1 } }\n",
         );
         place.write(
             "nightly.yaml",

@@ -30,8 +30,8 @@ mod why;
 
 pub use amendment::amendment_lines;
 pub use drill::{
-    DRILL_FORMAT, DrillEvidence, DrillObjective, DrillReport, DrillStep, Leftover, Readiness, Regression, Trend,
-    judge_drill, readiness, render_drill, render_drill_junit, render_trend, trend,
+    ChaosFinding, DRILL_FORMAT, DrillChaos, DrillEvidence, DrillObjective, DrillReport, DrillStep, Leftover, Readiness,
+    Regression, Trend, judge_drill, readiness, render_drill, render_drill_junit, render_trend, trend,
 };
 pub use duration::{clock, grouped, span, stamp};
 pub use escape::plain;

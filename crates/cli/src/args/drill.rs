@@ -38,6 +38,10 @@ pub(crate) struct DrillRun {
     /// Draw sites and restore point with this seed, such as that of an earlier drill
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Let chaos in: attempts of the run are failed, cut off, delivered twice or delayed, after an undisturbed drill over
+    /// the same sites; names steps that cannot bear it
+    #[arg(long)]
+    pub(crate) chaos: bool,
     /// File to write the judgement to as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,

@@ -57,6 +57,8 @@ pub struct DrillReport {
     pub steps: Vec<DrillStep>,
     /// What set-up or run left in the sandbox, or may have.
     pub leftovers: Vec<Leftover>,
+    /// What chaos did in it and found; `null` for a drill without.
+    pub chaos: Option<DrillChaos>,
     /// Slot of the last good drill before it, which it was held against.
     pub against: Option<String>,
     /// What is worse than then, beyond the tolerance.
@@ -99,6 +101,45 @@ pub struct Leftover {
     /// `take_back` or `clean_up`.
     pub part: String,
     /// Unit: step, key and item.
+    pub unit: String,
+    /// The fact.
+    pub message: String,
+}
+
+/// What chaos did to attempts of a run, and what could not bear it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DrillChaos {
+    /// What fates were drawn with.
+    pub seed: u64,
+    /// Attempts that failed before they began.
+    pub failed: u64,
+    /// Attempts that were cut off, or whose answers were kept back.
+    pub cut: u64,
+    /// Attempts that were delivered twice, unless the first delivery failed.
+    pub twice: u64,
+    /// Attempts that began later.
+    pub delayed: u64,
+    /// Steps that were cut off or delivered twice.
+    pub steps: Vec<String>,
+    /// Steps that were not, since their actions are not idempotent by their own word.
+    pub spared: Vec<String>,
+    /// Whether the sandbox was compared with how an undisturbed drill leaves it.
+    pub compared: bool,
+    /// How it differs from that.
+    pub differences: Vec<String>,
+    /// Steps that could not bear it.
+    pub findings: Vec<ChaosFinding>,
+}
+
+/// A step that could not bear chaos.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChaosFinding {
+    /// `not_idempotent` or `half_done`.
+    pub kind: String,
+    /// The step.
+    pub step: String,
+    /// One of its units; empty if it was found by comparing.
     pub unit: String,
     /// The fact.
     pub message: String,

@@ -2,7 +2,7 @@
 
 use engine::{DrillMark, DrillObjectives, Millis};
 
-use crate::drill::data::{DRILL_FORMAT, DrillObjective, DrillReport, DrillStep, Leftover, Regression};
+use crate::drill::data::{DRILL_FORMAT, DrillChaos, DrillObjective, DrillReport, DrillStep, Leftover, Regression};
 use crate::duration::{seconds, stamp};
 use crate::report::{Report, Verdict, percentile};
 
@@ -33,6 +33,8 @@ pub struct DrillEvidence<'a> {
     pub clean_up: Option<&'a Report>,
     /// What kept a part from being executed, in words.
     pub troubles: &'a [String],
+    /// What chaos did in it; times say nothing then.
+    pub chaos: Option<&'a DrillChaos>,
     /// The last good drill before it.
     pub last_good: Option<&'a DrillReport>,
 }
@@ -73,9 +75,17 @@ pub fn judge_drill(evidence: &DrillEvidence<'_>) -> DrillReport {
     }
     cleaned_up(&mut drill, evidence.clean_up);
     drill.objectives = objectives(mark.map(|mark| mark.objectives).unwrap_or_default(), &drill);
-    drill.good =
-        drill.troubles.is_empty() && drill.leftovers.is_empty() && drill.objectives.iter().all(|one| one.passed);
-    if let Some(before) = evidence.last_good {
+    if let Some(chaos) = evidence.chaos {
+        // Delays are chaos's own.
+        drill.objectives.retain(|one| !matches!(one.name.as_str(), "rto_p95" | "throughput_min"));
+        drill.chaos = Some(chaos.clone());
+    }
+    let bears = evidence.chaos.is_none_or(|chaos| chaos.findings.is_empty() && chaos.differences.is_empty());
+    drill.good = bears
+        && drill.troubles.is_empty()
+        && drill.leftovers.is_empty()
+        && drill.objectives.iter().all(|one| one.passed);
+    if let Some(before) = evidence.last_good.filter(|before| evidence.chaos.is_none() && before.chaos.is_none()) {
         drill.against = Some(before.slot.clone());
         drill.regressions = regressions(before, &drill);
     }

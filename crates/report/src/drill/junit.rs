@@ -18,6 +18,11 @@ pub fn render_drill_junit(drill: &DrillReport) -> String {
             }),
         ),
     ];
+    if let Some(chaos) = &drill.chaos {
+        let found = chaos.findings.iter().map(|found| format!("{} {}: {}", found.kind, found.step, found.message));
+        let all: Vec<String> = found.chain(chaos.differences.iter().cloned()).collect();
+        cases.push(("bears_chaos".to_owned(), (!all.is_empty()).then(|| all.join("; "))));
+    }
     cases.extend(drill.objectives.iter().map(|objective| {
         let measured = objective.measured.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
         let missed = (!objective.passed).then(|| format!("asked {}, measured {measured}", objective.asked));

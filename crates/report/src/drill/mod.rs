@@ -7,7 +7,7 @@ mod judge;
 mod junit;
 mod text;
 
-pub use data::{DRILL_FORMAT, DrillObjective, DrillReport, DrillStep, Leftover, Regression};
+pub use data::{ChaosFinding, DRILL_FORMAT, DrillChaos, DrillObjective, DrillReport, DrillStep, Leftover, Regression};
 pub use history::{Readiness, Trend, readiness, trend};
 pub use judge::{DrillEvidence, judge_drill};
 pub use junit::render_drill_junit;

@@ -43,6 +43,37 @@ pub fn render_drill(drill: &DrillReport) -> String {
     for leftover in drill.leftovers.iter().take(SHOWN) {
         let _ = writeln!(text, "    {} {}: {}", leftover.part, plain(&leftover.unit), plain(&leftover.message));
     }
+    if let Some(chaos) = &drill.chaos {
+        let _ = writeln!(
+            text,
+            "  chaos: {} attempts failed, {} cut off, {} delivered twice, {} delayed{}",
+            chaos.failed,
+            chaos.cut,
+            chaos.twice,
+            chaos.delayed,
+            if chaos.compared { "" } else { "; the sandbox was not compared (`compare`)" }
+        );
+        for found in &chaos.findings {
+            let what = if found.kind == "half_done" { "leaves a half-done effect" } else { "is NOT IDEMPOTENT" };
+            let _ = writeln!(
+                text,
+                "  step {} {what}: {} {}",
+                plain(&found.step),
+                plain(&found.unit),
+                plain(&found.message)
+            );
+        }
+        for difference in chaos.differences.iter().take(SHOWN) {
+            let _ = writeln!(text, "  DIFFERS: {}", plain(difference));
+        }
+        if !chaos.spared.is_empty() {
+            let _ = writeln!(
+                text,
+                "  not cut off or repeated, since not idempotent by their own word: {}",
+                plain(&chaos.spared.join(", "))
+            );
+        }
+    }
     for step in drill.steps.iter().filter(|step| step.failed > 0) {
         let _ = writeln!(text, "  step {}: {} failed", plain(&step.name), step.failed);
     }

@@ -94,6 +94,7 @@ fn read(
     let (runbook, estate) = (runbook?, estate?);
     let ground = Ground { catalogue, runbook, estate, defaults: top.get("defaults") };
     let set_up = top.entry("set_up").map(|entry| steps::set_up(sink, &ground, &name, entry));
+    let compare = top.entry("compare").map(|entry| steps::compare(sink, &ground, &name, entry));
     let clean_up = steps::clean_up(sink, &ground, &name, top.entry("clean_up"));
     Some(Drill {
         source: sink.text.source.clone(),
@@ -109,6 +110,7 @@ fn read(
         take_back,
         set_up,
         clean_up,
+        compare,
     })
 }
 

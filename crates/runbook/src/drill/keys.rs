@@ -15,6 +15,7 @@ pub(crate) const DRILL: &[&str] = &[
     "alarm_after",
     "defaults",
     "set_up",
+    "compare",
     "take_back",
     "clean_up",
 ];

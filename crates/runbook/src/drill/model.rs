@@ -29,6 +29,8 @@ pub struct Drill {
     /// Steps as runbooks of their own over the sites of the runbook.
     pub(crate) set_up: Option<Runbook>,
     pub(crate) clean_up: Runbook,
+    /// What tells how the sandbox stands after the run, as a chaos drill compares it.
+    pub(crate) compare: Option<Runbook>,
 }
 
 /// The files that a drill is made of, as it names them: relative to its own.

@@ -22,6 +22,8 @@ pub struct Prepared {
     pub set_up: Option<PlanSpec>,
     /// The runbook over the sample.
     pub run: PlanSpec,
+    /// What a chaos drill compares; `None` if nothing is. Outputs of its steps are kept.
+    pub compare: Option<PlanSpec>,
     /// After the run; without steps if nothing is.
     pub clean_up: PlanSpec,
 }
@@ -72,8 +74,12 @@ impl Drill {
         // The runbook first: what it shares with the drill's own steps is then known to be right.
         let run = plan(runbook, DrillPart::Run)?;
         let set_up = self.set_up.as_ref().map(|runbook| plan(runbook, DrillPart::SetUp)).transpose()?;
+        let mut compare = self.compare.as_ref().map(|runbook| plan(runbook, DrillPart::SetUp)).transpose()?;
+        for step in compare.iter_mut().flat_map(|spec| &mut spec.steps) {
+            step.keeps_outputs = true;
+        }
         let clean_up = plan(&self.clean_up, DrillPart::CleanUp)?;
-        Ok(Prepared { seed, set_up, run, clean_up })
+        Ok(Prepared { seed, set_up, run, compare, clean_up })
     }
 
     /// How much earlier than the runbook's points this drill's are: whole seconds, as logs of databases know times.

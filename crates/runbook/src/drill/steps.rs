@@ -32,6 +32,15 @@ pub(super) fn set_up(sink: &mut Sink<'_>, ground: &Ground<'_>, name: &str, entry
     runbook(sink, ground, format!("{name}-set-up"), |sink, scene| lower::steps(sink, scene, Some(&entry.value), None))
 }
 
+/// Reads `compare`: its outputs say how the sandbox stands after the run, before anything is taken back.
+pub(super) fn compare(sink: &mut Sink<'_>, ground: &Ground<'_>, name: &str, entry: &Entry) -> Runbook {
+    for step in sink.entries(&entry.value, "`compare`") {
+        let fields = sink.fields(&step.value, "a step", lower::keys::STEP);
+        alone(sink, fields);
+    }
+    runbook(sink, ground, format!("{name}-compare"), |sink, scene| lower::steps(sink, scene, Some(&entry.value), None))
+}
+
 /// Reads `clean_up`: steps like those of `finally`, each of which is tried whatever became of the others.
 pub(super) fn clean_up(sink: &mut Sink<'_>, ground: &Ground<'_>, name: &str, entry: Option<&Entry>) -> Runbook {
     runbook(sink, ground, format!("{name}-clean-up"), |sink, scene| match entry {
@@ -46,7 +55,7 @@ fn alone(sink: &mut Sink<'_>, fields: Fields<'_>) {
         sink.error(
             codes::DRILL_WAITS,
             entry.key_span,
-            "a step of `set_up` cannot have `approval`: a drill begins when nobody is there",
+            "a step of a drill cannot have `approval` here: it takes place when nobody is there",
             "remove the step",
         );
     }

@@ -41,6 +41,8 @@ pub(super) struct Drill {
     defaults: Option<Defaults>,
     /// Steps before the run: they make the sandbox ready.
     set_up: Option<BTreeMap<String, Step>>,
+    /// Steps after a run of a chaos drill whose outputs say how the sandbox stands; they change nothing.
+    compare: Option<BTreeMap<String, Step>>,
     /// Whether the run is taken back by the undo steps of its runbook before the clean-up.
     take_back: Option<bool>,
     /// Steps after the run, whatever became of it.

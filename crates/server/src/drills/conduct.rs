@@ -1,13 +1,17 @@
 //! A drill taking place in this process: claimed, conducted, judged and kept. The command line and the scheduler do it
 //! alike.
 
+use std::sync::Arc;
+
 use engine::{Millis, Plan};
 use report::DrillReport;
 use runtime::{
-    Clock, Conduct, DrillClaim, DrillEntry, DrillObserver, DrillRuns, Equipment, JournalError, Launcher, Settings,
+    Clock, Conduct, Connector, DrillClaim, DrillEntry, DrillObserver, DrillRuns, Equipment, JournalError, Launcher,
+    Settings,
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::drills::chaos::{Chaos, Compare, Said, compared};
 use crate::drills::judge::judge;
 use crate::drills::trouble::of_conduct;
 use crate::drills::{DrillError, ReadyDrill};
@@ -45,7 +49,9 @@ impl Conductor<'_> {
             let holder = "the process that claimed it".to_owned();
             return Err(DrillError::Elsewhere { run: claim.run.clone(), holder });
         }
-        self.conduct(claim, false).await
+        let kit = self.kit;
+        let troubles = self.conduct(claim, false, &kit.connectors).await?;
+        judge(&*kit.store, claim, &troubles, None, self.clock.now()).await
     }
 
     /// Has a drill take place: its slot is claimed, it is conducted, judged and kept. What `stop` calls off is cleaned up
@@ -59,13 +65,56 @@ impl Conductor<'_> {
     /// # Cancel safety
     /// Not cancel safe: dropping it is like a crash.
     pub async fn take_place(&mut self, ready: &ReadyDrill) -> Result<DrillReport, DrillError> {
+        self.claimed(ready).await?;
+        let kit = self.kit;
+        let troubles = self.conduct(&ready.claim, true, &kit.connectors).await?;
+        judge(&*kit.store, &ready.claim, &troubles, None, self.clock.now()).await
+    }
+
+    /// As [`Conductor::take_place`], with chaos if there is any; gives also how the sandbox stood after the run, if the drill
+    /// compares it, which must be as `before`.
+    pub(super) async fn take_place_with(
+        &mut self,
+        ready: &ReadyDrill,
+        chaos: Option<&Chaos>,
+        before: Option<&Said>,
+    ) -> Result<(DrillReport, Option<Said>), DrillError> {
+        self.claimed(ready).await?;
+        let (kit, claim) = (self.kit, &ready.claim);
+        let compare = ready.compare.clone().map(|plan| Compare::new(kit, &claim.run, plan, self.actor));
+        let mut connectors = match chaos {
+            Some(chaos) => chaos.around(&claim.run, &kit.connectors),
+            None => kit.connectors.clone(),
+        };
+        if let Some(compare) = &compare {
+            connectors = compare.before(&connectors);
+        }
+        let troubles = self.conduct(claim, true, &connectors).await?;
+        let after = match &compare {
+            Some(compare) => Some(compare.said().await),
+            None => None,
+        };
+        let told = chaos.map(|chaos| {
+            let mut told = chaos.told();
+            if let (Some(before), Some(after)) = (before, &after) {
+                told.compared = true;
+                told.differences = compared(before, after);
+            }
+            told
+        });
+        let report = judge(&*kit.store, claim, &troubles, told, self.clock.now()).await?;
+        Ok((report, after))
+    }
+
+    /// Claims a slot and creates the runs.
+    async fn claimed(&mut self, ready: &ReadyDrill) -> Result<(), DrillError> {
         let (store, claim) = (&*self.kit.store, &ready.claim);
         match runtime::open_drill(store, claim, &ready.plans).await {
-            Ok(true) => self.conduct(claim, true).await,
+            Ok(true) => Ok(()),
             Ok(false) => Err(DrillError::Claimed(claim.drill.clone())),
             Err(error) => {
                 // Nothing was done; the history says so.
-                judge(store, claim, &[error.to_string()], self.clock.now()).await?;
+                judge(store, claim, &[error.to_string()], None, self.clock.now()).await?;
                 Err(error.into())
             }
         }
@@ -82,25 +131,29 @@ impl Conductor<'_> {
         if !self.kit.store.claim_drill(claim).await? {
             return Err(DrillError::Claimed(claim.drill.clone()));
         }
-        judge(&*self.kit.store, claim, &[why], self.clock.now()).await
+        judge(&*self.kit.store, claim, &[why], None, self.clock.now()).await
     }
 
-    async fn conduct(&mut self, claim: &DrillClaim, begins: bool) -> Result<DrillReport, DrillError> {
+    async fn conduct(
+        &mut self,
+        claim: &DrillClaim,
+        begins: bool,
+        connectors: &[Arc<dyn Connector>],
+    ) -> Result<Vec<String>, DrillError> {
         let kit = self.kit;
         let conduct = Conduct {
             store: &*kit.store,
             holder: holder(),
             actor: self.actor.to_owned(),
             equip: &|plan: &Plan| -> Result<Equipment, String> { kit.equip(plan) },
-            launcher: &|| Launcher::new(kit.connectors.clone()),
+            launcher: &|| Launcher::new(connectors.to_vec()),
             clock: self.clock,
             observer: &mut *self.observer,
             stop: self.stop.clone(),
             settings: Settings::default(),
         };
         let conducted = runtime::conduct(conduct, &claim.run, begins).await;
-        let conducted = conducted.map_err(|error| of_conduct(&claim.run, error))?;
-        judge(&*kit.store, claim, &conducted.troubles, self.clock.now()).await
+        Ok(conducted.map_err(|error| of_conduct(&claim.run, error))?.troubles)
     }
 
     /// Whether anything of a drill is in a journal.

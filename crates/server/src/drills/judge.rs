@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Event, Millis, Plan};
-use report::{DrillEvidence, DrillReport, Fold, Report};
+use report::{DrillChaos, DrillEvidence, DrillReport, Fold, Report};
 use runtime::{DrillClaim, DrillResult, DrillRuns, JournalError, Store};
 
 use crate::drills::DrillError;
@@ -14,6 +14,7 @@ pub(super) async fn judge(
     store: &dyn Store,
     claim: &DrillClaim,
     troubles: &[String],
+    chaos: Option<DrillChaos>,
     now: Millis,
 ) -> Result<DrillReport, DrillError> {
     let names = DrillRuns::of(&claim.run);
@@ -44,6 +45,7 @@ pub(super) async fn judge(
         clean_up: clean_up.as_ref(),
         troubles: &troubles,
         last_good: last_good.as_ref(),
+        chaos: chaos.as_ref(),
     });
     let result =
         DrillResult { ended_at: now, good: report.good, sites: report.sites, bytes: report.to_json().into_bytes() };

@@ -5,6 +5,7 @@
 
 mod ask;
 mod carry;
+mod chaos;
 mod conduct;
 mod detail;
 mod judge;
@@ -16,9 +17,11 @@ mod scheduler;
 mod shelf;
 mod shown;
 mod trouble;
+mod upheaval;
 mod watched;
 
 pub use ask::NotBegun;
+pub use chaos::{Chaos, Fate, Only, fate};
 pub use conduct::Conductor;
 pub use detail::DrillDetail;
 pub use prepare::ReadyDrill;

@@ -11,6 +11,10 @@ use crate::words::chain;
 /// A drill that can take place.
 #[derive(Clone, Debug)]
 pub struct ReadyDrill {
+    /// What sites and restore point were drawn with.
+    pub seed: u64,
+    /// What a chaos drill compares.
+    pub compare: Option<Arc<Plan>>,
     /// What is claimed.
     pub claim: DrillClaim,
     /// What is done.
@@ -26,13 +30,14 @@ impl LoadedDrill {
     pub fn ready(&self, slot: Millis, seed: Option<u64>, now: Millis) -> Result<ReadyDrill, DrillError> {
         let prepared = self.drill.prepare(&self.runbook, &self.estate, &self.list, slot, seed);
         let prepared = prepared.map_err(DrillError::Refused)?;
+        let (seed, compare) = (prepared.seed, prepared.compare.map(admit).transpose()?);
         let plans = DrillPlans {
             set_up: prepared.set_up.map(admit).transpose()?,
             run: admit(prepared.run)?,
             clean_up: admit(prepared.clean_up)?,
         };
         let hash = plans.run.spec().origin.runbook_hash();
-        Ok(ReadyDrill { claim: claim_of(self.drill.name(), slot, now, hash), plans })
+        Ok(ReadyDrill { seed, compare, claim: claim_of(self.drill.name(), slot, now, hash), plans })
     }
 
     /// Hash of the runbook's text.

@@ -37,7 +37,7 @@ pub(super) async fn take_up(store: &Arc<dyn Store>, drill: &str, json: bool) -> 
 pub(super) async fn take_place(
     store: &Arc<dyn Store>,
     loaded: &LoadedDrill,
-    seed: Option<u64>,
+    (seed, chaos): (Option<u64>, bool),
     stop: CancellationToken,
     json: bool,
 ) -> Result<Result<DrillReport, Exit>, Failure> {
@@ -59,5 +59,8 @@ pub(super) async fn take_place(
     }
     let (kit, actor, mut watch) = (kit(store), people::actor(), Watch::new(json));
     let mut conductor = Conductor { kit: &kit, clock: &SystemClock, actor: &actor, observer: &mut watch, stop };
-    Ok(Ok(conductor.take_place(&ready).await?))
+    Ok(Ok(match chaos {
+        true => conductor.take_place_in_chaos(loaded, now, seed).await?,
+        false => conductor.take_place(&ready).await?,
+    }))
 }

@@ -1,0 +1,198 @@
+//! The connector around a connector that lets chaos in.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine::{ActionSpec, Advice, Failure, Outcome, Plan};
+use report::DrillChaos;
+use runtime::{Call, Connector, Finding, Intent, Probed};
+use serde_json::Value;
+
+use crate::drills::chaos::fate::{Fate, Only, fate};
+use crate::drills::chaos::told::Told;
+
+/// Times that a second delivery is tried whose answer says nothing.
+const TRIES: u32 = 5;
+const BETWEEN: Duration = Duration::from_millis(200);
+
+/// Chaos in the run of a drill; clones share what was found.
+#[derive(Clone)]
+pub struct Chaos {
+    seed: u64,
+    /// The only step that is disturbed, if not all are, and by what.
+    only: (Option<String>, Only),
+    steps: Arc<BTreeMap<String, (u64, bool)>>,
+    told: Arc<Mutex<Told>>,
+}
+
+impl std::fmt::Debug for Chaos {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chaos").field("seed", &self.seed).field("only", &self.only).finish_non_exhaustive()
+    }
+}
+
+impl Chaos {
+    /// Chaos by a seed in every step of a plan, or in one.
+    #[must_use]
+    pub fn new(seed: u64, plan: &Plan, step: Option<String>, only: Only) -> Self {
+        let about = |spec: &engine::StepSpec, action: &engine::ActionUse| {
+            (spec.name.clone(), (u64::from(spec.retry.attempts), action.idempotent))
+        };
+        let steps: BTreeMap<_, _> =
+            plan.steps().filter_map(|at| Some(about(plan.step(at), plan.action(at)?))).collect();
+        let spared = steps.iter().filter(|(_, (_, idempotent))| !idempotent).map(|(name, _)| name.clone());
+        let chaos = DrillChaos { seed, spared: spared.collect(), ..DrillChaos::default() };
+        let told = Arc::new(Mutex::new(Told { chaos, cut: BTreeMap::new() }));
+        Self { seed, only: (step, only), steps: Arc::new(steps), told }
+    }
+
+    /// Puts it around connectors, for the calls of one run that take nothing back.
+    #[must_use]
+    pub(crate) fn around(&self, run: &str, connectors: &[Arc<dyn Connector>]) -> Vec<Arc<dyn Connector>> {
+        let of = |inner: &Arc<dyn Connector>| {
+            let (chaos, run, inner) = (self.clone(), format!("{run}/"), inner.clone());
+            Arc::new(Around { chaos, run, inner }) as Arc<dyn Connector>
+        };
+        connectors.iter().map(of).collect()
+    }
+
+    /// What it did and found.
+    pub(crate) fn told(&self) -> DrillChaos {
+        self.lock().close()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fate(&self, unit: &str, attempt: u64) -> (String, Fate) {
+        let step = unit.split('/').next().unwrap_or_default().to_owned();
+        let known = self.steps.get(&step).filter(|_| self.only.0.as_ref().is_none_or(|only| *only == step));
+        let drawn =
+            known.map(|&(attempts, idempotent)| fate(self.seed, unit, attempt, attempts, idempotent, self.only.1));
+        (step, drawn.unwrap_or(Fate::Spared))
+    }
+}
+
+struct Around {
+    chaos: Chaos,
+    run: String,
+    inner: Arc<dyn Connector>,
+}
+
+#[async_trait]
+impl Connector for Around {
+    fn actions(&self) -> Vec<ActionSpec> {
+        self.inner.actions()
+    }
+
+    async fn apply(&self, call: Call) -> Outcome {
+        let unit = match call.key.strip_prefix(&self.run) {
+            Some(unit) if call.undoes.is_none() => unit.to_owned(),
+            _ => return self.inner.apply(call).await,
+        };
+        let (step, fate) = self.chaos.fate(&unit, call.token);
+        self.chaos.lock().counted(&step, fate);
+        match fate {
+            Fate::Failed => {
+                let failure = failure("chaos.failed", "the drill failed this attempt before it began");
+                return Outcome::Refused { failure, retry: Advice::Retry };
+            }
+            Fate::Cut(after) => {
+                // What it has begun by then ends with it, as when a process dies.
+                let _ = tokio::time::timeout(Duration::from_millis(after), self.inner.apply(call)).await;
+                return self.cut(unit);
+            }
+            Fate::Lost => {
+                let _ = self.inner.apply(call).await;
+                return self.cut(unit);
+            }
+            Fate::Delayed(by) => tokio::time::sleep(Duration::from_millis(by)).await,
+            Fate::Spared | Fate::Twice => {}
+        }
+        let second = (fate == Fate::Twice).then(|| Call { token: call.token + 1, ..call.clone() });
+        let outcome = self.inner.apply(call).await;
+        self.came(&unit, &outcome);
+        if let (Some(second), Outcome::Done { outputs }) = (second, &outcome) {
+            self.again(&step, &unit, second, outputs.as_deref()).await;
+        }
+        outcome
+    }
+
+    async fn probe(&self, call: Call) -> Probed {
+        self.inner.probe(call).await
+    }
+
+    fn questions(&self, intent: &Intent) -> Vec<Value> {
+        self.inner.questions(intent)
+    }
+
+    async fn preflight(&self, question: Call) -> Vec<Finding> {
+        self.inner.preflight(question).await
+    }
+}
+
+impl Around {
+    fn cut(&self, unit: String) -> Outcome {
+        self.chaos.lock().cut.insert(unit, None);
+        Outcome::Unknown { failure: failure("chaos.cut", "the drill cut this attempt off, or kept its answer back") }
+    }
+
+    /// Notes what an attempt after one that was cut off has said.
+    fn came(&self, unit: &str, outcome: &Outcome) {
+        if let Some(said) = self.chaos.lock().cut.get_mut(unit) {
+            *said = match outcome {
+                Outcome::Done { .. } => None,
+                Outcome::Refused { failure, .. } | Outcome::Unknown { failure } => Some(failure.message.to_string()),
+            };
+        }
+    }
+
+    /// Delivers a call that was done once more, and holds the answers against each other.
+    async fn again(&self, step: &str, unit: &str, call: Call, first: Option<&str>) {
+        let mut said = String::new();
+        for _ in 0..TRIES {
+            match self.inner.apply(call.clone()).await {
+                Outcome::Done { outputs } => {
+                    if let Some(message) = differing(first, outputs.as_deref()) {
+                        self.chaos.lock().found("not_idempotent", step, unit, message);
+                    }
+                    return;
+                }
+                Outcome::Refused { failure, retry: Advice::Never } => {
+                    said = failure.message.to_string();
+                    break;
+                }
+                Outcome::Refused { failure, .. } | Outcome::Unknown { failure } => said = failure.message.to_string(),
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+        let message = format!("a second delivery of what was done fails: {said}");
+        self.chaos.lock().found("not_idempotent", step, unit, message);
+    }
+}
+
+/// What differs between the outputs of two deliveries, by the names of the fields: values may be long.
+fn differing(first: Option<&str>, second: Option<&str>) -> Option<String> {
+    let parsed =
+        |text: Option<&str>| text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or(Value::Null));
+    let (first, second) = (parsed(first), parsed(second));
+    if first == second {
+        return None;
+    }
+    let fields = match (&first, &second) {
+        (Value::Object(one), Value::Object(two)) => {
+            let names = one.keys().chain(two.keys()).filter(|name| one.get(*name) != two.get(*name));
+            names.cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+        }
+        _ => "outputs".to_owned(),
+    };
+    Some(format!("a second delivery of what was done answers otherwise: {fields}"))
+}
+
+fn failure(code: &str, message: &str) -> Failure {
+    let hint = "this is a chaos drill: the next attempt is let through";
+    Failure { code: code.into(), message: message.into(), hint: hint.into() }
+}

@@ -1,0 +1,11 @@
+//! Chaos: attempts of a drill's run are failed, cut off, delivered twice or delayed, so that steps which cannot bear it are
+//! found in the sandbox. What happens to an attempt is a pure function of seed, unit and attempt.
+
+mod compare;
+mod connector;
+mod fate;
+mod told;
+
+pub(crate) use compare::{Compare, Said, compared};
+pub use connector::Chaos;
+pub use fate::{Fate, Only, fate};

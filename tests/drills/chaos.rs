@@ -1,0 +1,117 @@
+//! Chaos drills: the shipped runbook bears them, and planted steps that do not are named.
+
+use reinstate_tests::process::{expect, reinstate};
+use serde_json::Value;
+
+use crate::files::{BINARY, Place};
+use crate::lab;
+
+/// A step of a script that is told its site, and says that it may be applied twice.
+fn step(name: &str, script: &str) -> String {
+    format!(
+        "  {name}: {{ uses: exec/run@1, with: {{ idempotent: true, command: [sh, -c, '{script}', \"${{{{ site.id }}}}\", \
+         \"${{{{ estate.place }}}}\"] }} }}"
+    )
+}
+
+/// A drill of steps over eight sites that compares what the file `log` holds.
+fn place(steps: &[String]) -> Place {
+    let place = Place::new("'true'", "'true'", "rm, -f, \"${{ estate.place }}/log\"");
+    place.change("sites.csv", "s3,b\n", "s3,b\ns4,b\ns5,b\ns6,b\ns7,b\ns8,b\n");
+    place.change("book.yaml", "timeout: 1m", "timeout: 1m, retry: { attempts: 4, delay: 20ms, max_delay: 50ms }");
+    let work = "  work: { uses: exec/run@1, with: { command: ['true'] } }";
+    place.change("book.yaml", work, &steps.join("\n"));
+    let script = r#"printf '{\"hash\":\"%s\"}' $(sort $0/log | sha256sum | cut -c1-64)"#;
+    let compare = format!(
+        "compare: {{ log: {{ uses: exec/run@1, with: {{ command: [sh, -c, \"{script}\", \"${{{{ estate.place }}}}\"] }} }} }}\nclean_up:"
+    );
+    place.change("drill.yaml", "clean_up:", &compare);
+    let second = "  second: { uses: exec/run@1, with: { command: [sh, -c, \"rm -rf $0/*.made $0/*.done\", \"${{ estate.place }}\"] } }";
+    let touched = "  second: { uses: exec/run@1, with: { command: [touch, \"${{ estate.place }}/cleaned\"] } }";
+    place.change("drill.yaml", touched, second);
+    place
+}
+
+fn chaos(place: &Place, code: i32) -> Value {
+    let told = place.said_with(&["run", "--chaos", "--seed", "11"], code);
+    eprintln!("{:#}", told["chaos"]);
+    told
+}
+
+fn named(told: &Value) -> Vec<(String, String)> {
+    let findings = told["chaos"]["findings"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut named: Vec<_> = findings.map(|found| (text(&found["step"]), text(&found["kind"]))).collect();
+    named.sort();
+    named.dedup();
+    named
+}
+
+#[test]
+fn steps_that_bear_it_pass() {
+    let place = place(&[step("once", "grep -qx $0 $1/log || echo $0 >> $1/log")]);
+    let told = chaos(&place, 0);
+    assert_eq!((&told["good"], &told["chaos"]["compared"]), (&true.into(), &true.into()), "{told:#}");
+    let count = |name: &str| told["chaos"][name].as_u64().unwrap();
+    assert!(count("cut") > 0 && count("twice") > 0, "{told:#}");
+}
+
+#[test]
+fn a_step_that_adds_a_line_each_time_is_found_by_what_it_leaves() {
+    let place = place(&[step("adds", "echo $0 >> $1/log"), step("fine", "true")]);
+    let told = chaos(&place, 9);
+    assert!(named(&told).contains(&("adds".to_owned(), "not_idempotent".to_owned())), "{told:#}");
+    assert!(named(&told).iter().all(|(step, _)| step == "adds"), "{told:#}");
+    assert_ne!(told["chaos"]["differences"], Value::Array(vec![]));
+}
+
+#[test]
+fn an_effect_that_is_half_done_when_it_is_cut_off_is_found_by_what_it_leaves() {
+    let half = "test -e $1/$0.done && exit 0; echo $0 >> $1/log; sleep 0.6; touch $1/$0.done";
+    let place = place(&[step("half", half), step("fine", "true")]);
+    let told = chaos(&place, 9);
+    assert_eq!(named(&told), [("half".to_owned(), "half_done".to_owned())], "{told:#}");
+}
+
+#[test]
+fn a_step_that_cannot_be_done_twice_is_found_by_its_answer() {
+    let place = place(&[step("made", "mkdir $1/$0.made && echo $0 >> $1/log")]);
+    let told = chaos(&place, 9);
+    let found = told["chaos"]["findings"].as_array().unwrap().iter();
+    let twice = found.filter(|found| found["kind"] == "not_idempotent" && found["step"] == "made");
+    assert!(twice.clone().count() > 0 && twice.clone().all(|found| found["unit"].as_str().unwrap().contains("s")));
+}
+
+#[test]
+fn a_step_that_says_it_cannot_be_done_twice_is_told_and_left_alone() {
+    let adds = step("adds", "echo $0 >> $1/log").replace("idempotent: true, ", "");
+    let place = place(&[adds.replace("adds: {", "adds: { retry: { attempts: 1 },")]);
+    let told = chaos(&place, 0);
+    assert_eq!(told["chaos"]["spared"][0], "adds", "{told:#}");
+}
+
+#[test]
+fn the_shipped_runbook_bears_it() {
+    let lab = lab::lab(6);
+    let before = lab.fingerprint();
+    let script = "printf '{\\\"hash\\\":\\\"%s\\\"}' $($0 lab diff --json $1 | sha256sum | cut -c1-64)";
+    let dir = lab.dir().display().to_string();
+    let compare = format!(
+        "compare: {{ estate: {{ scope: run, uses: exec/run@1, with: {{ command: [sh, -c, \"{script}\", \"{BINARY}\", \"{dir}\"] }} }} }}\nclean_up:"
+    );
+    let text = std::fs::read_to_string(lab.beside("weekly.yaml")).unwrap();
+    std::fs::write(lab.beside("weekly.yaml"), text.replace("clean_up:", &compare)).unwrap();
+    let store = format!("sqlite:{}", lab.beside("runs.db").display());
+    let mut command = reinstate(BINARY);
+    command.args(["drill", "run", "--chaos", "--seed", "11"]).arg(lab.beside("weekly.yaml"));
+    let told: Value = serde_json::from_slice(&expect(command.args(["--json", "--store", &store]), 0).stdout).unwrap();
+    let chaos = &told["chaos"];
+    eprintln!("{chaos:#}");
+    assert_eq!(
+        (&told["good"], &chaos["findings"], &chaos["compared"]),
+        (&true.into(), &Value::Array(vec![]), &true.into())
+    );
+    let count = |name: &str| chaos[name].as_u64().unwrap();
+    assert!(count("failed") > 0 && count("cut") > 0 && count("twice") > 0 && count("delayed") > 0, "{chaos:#}");
+    assert_eq!(lab.fingerprint().hash, before.hash, "taken back as ever");
+}
