@@ -161,6 +161,28 @@ await run.fill("#typed", "long");
 await run.click("main button[type=submit]");
 await shows(run, "#part-head", "CANCELLED");
 
+// A drill is started by hand and judged; the guide is there without a network.
+await run.goto(asked.url + "/drills");
+await inspect(run, "drills");
+await run.click("text=nightly");
+await inspect(run, "drill");
+await run.click("text=Have it take place now");
+const ended = Date.now() + 60_000;
+for (;;) {
+  await run.goto(asked.url + "/drills/nightly");
+  if ((await run.locator("tbody tr").count()) === 1) break;
+  check(Date.now() < ended, "the drill is never judged");
+  await run.waitForTimeout(200);
+}
+check((await text(run, "tbody")).includes("good"), "the drill was good");
+await inspect(run, "drill_judged");
+await run.click("nav >> text=Guide");
+await inspect(run, "guide");
+await run.click("text=A first restore");
+await inspect(run, "guide_page");
+await run.goto(asked.url + "/guide/journal-held");
+check((await text(run, "main")).includes("Cause"), "the guide knows the codes");
+
 // By keyboard alone: the first stop leads past the places.
 await run.goto(asked.url + "/runs");
 await run.keyboard.press("Tab");

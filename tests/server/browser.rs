@@ -48,13 +48,20 @@ steps:
 }
 
 #[test]
-fn people_launch_approve_validate_pause_and_retry_in_a_browser() {
+fn people_launch_approve_validate_pause_retry_and_drill_in_a_browser() {
     let home = Home::new(6);
     let cause = home.path("cause");
     home.write("runbooks/watched.yaml", &watched(&cause));
     home.write("runbooks/paced.yaml", &crate::daemon::paced(50));
     let rows: String = (0..2_000).map(|site| format!("s{site},shard-1\n")).collect();
     home.write("sites/many.csv", &format!("id,shard\n{rows}"));
+    std::fs::create_dir(home.path("drills")).expect("our own folder");
+    home.write(
+        "drills/nightly.yaml",
+        "schema: drill/v1\nname: nightly\nrunbook: ../runbooks/paced.yaml\nestate: ../estates/e.yaml\n\
+         sites: ../sites/s.csv\nschedule: { cron: '0 3 * * *', time_zone: Europe/Berlin }\n\
+         objectives: { exceptions: 0 }\nalarm_after: 8d\n",
+    );
     let (operator, approver) = (home.token("otto", "operator"), home.token("ben", "approver"));
     let (validator, admin) = (home.token("mia", "validator"), home.token("ada", "admin"));
     let daemon = Daemon::start(&home);

@@ -69,10 +69,21 @@ fn each_role_sees_and_does_what_is_its_own() {
         ("pool", "operator"),
     ];
     for (role, token) in roles.iter().zip(&tokens) {
+        // None of that name is there; who may not is refused before that is looked for.
+        let drill = Visitor::of(&daemon, token).post(&daemon, "/drills/none/run", "");
+        assert_eq!(drill.status, if matches!(*role, "operator" | "admin") { 404 } else { 403 }, "{role}");
         let visitor = Visitor::of(&daemon, token);
-        for page in
-            ["/runs", "/queue", "/runs/r", "/runs/r/sites", "/runs/r/sites/s0", "/runs/r/queue", "/runs/r/report"]
-        {
+        for page in [
+            "/runs",
+            "/queue",
+            "/runs/r",
+            "/runs/r/sites",
+            "/runs/r/sites/s0",
+            "/runs/r/queue",
+            "/runs/r/report",
+            "/drills",
+            "/guide",
+        ] {
             assert_eq!(visitor.get(&daemon, page).status, 200, "{role} {page}");
         }
         assert_eq!(visitor.get(&daemon, "/audit").status, if *role == "admin" { 200 } else { 403 }, "{role}");

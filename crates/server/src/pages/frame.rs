@@ -15,10 +15,12 @@ pub(super) struct Frame {
     pub(super) may: String,
 }
 
-const PLACES: [(&str, &str, Permission); 4] = [
+const PLACES: [(&str, &str, Permission); 6] = [
     ("Runs", "/runs", Permission::See),
     ("Decisions", "/queue", Permission::See),
     ("Launch", "/launch", Permission::Operate),
+    ("Drills", "/drills", Permission::See),
+    ("Guide", "/guide", Permission::See),
     ("Audit", "/audit", Permission::Administer),
 ];
 

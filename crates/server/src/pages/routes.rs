@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::pages::acts::ACTS;
-use crate::pages::{act, assets, audit, launch, queue, run, runs, sign_in, site, sites, stream};
+use crate::pages::{act, assets, audit, drills, guide, launch, queue, run, runs, sign_in, site, sites, stream};
 
 /// Longest form: a reason and a few names.
 const FORM_MAX: usize = 64 * 1024;
@@ -23,6 +23,11 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/runs", get(runs::runs))
         .route("/queue", get(queue::of_all))
         .route("/audit", get(audit::audit))
+        .route("/drills", get(drills::list))
+        .route("/drills/{drill}", get(drills::drill))
+        .route("/drills/{drill}/run", post(drills::run))
+        .route("/guide", get(guide::list))
+        .route("/guide/{topic}", get(guide::topic))
         .route("/launch/run", post(launch::go))
         .route("/runs/{run}", get(run::run))
         .route("/runs/{run}/live", get(stream::live))
