@@ -4,7 +4,7 @@ use engine::{Event, Record, Run, Status};
 
 use crate::escape::plain;
 use crate::events::what_follows;
-use crate::fold::told;
+use crate::fold::{end_words, told};
 
 /// An event of note that was just applied, in words that cannot move a cursor; `None` for starts and successes of single
 /// units.
@@ -43,7 +43,7 @@ pub fn noted(run: &Run, record: &Record) -> Option<String> {
             "taken up again: attempts that were in flight are checked first".to_owned()
         }
         Event::Ended { .. } => match run.status() {
-            Status::Ended(end) => format!("ended: {end:?}"),
+            Status::Ended(end) => format!("ended: {}", end_words(*end)),
             _ => return None,
         },
         _ => return None,

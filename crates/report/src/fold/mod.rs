@@ -26,7 +26,7 @@ pub(crate) use people::{How, Of, Said, taken_words};
 pub(crate) use sites::site_of;
 pub use times::{StepTimes, UndoTimes};
 pub use words::told;
-pub(crate) use words::{missing, node_key};
+pub(crate) use words::{end_words, missing, node_key};
 
 use crate::forecast::Rest;
 use crate::report::{ActReport, Moment, Report};

@@ -167,7 +167,7 @@ pub(crate) fn node_key(run: &Run, node: NodeIx) -> String {
 }
 
 /// How a run ended, in words.
-fn end_words(end: RunEnd) -> &'static str {
+pub(crate) fn end_words(end: RunEnd) -> &'static str {
     match end {
         RunEnd::Succeeded => "succeeded",
         RunEnd::SucceededWithExceptions => "succeeded with exceptions",

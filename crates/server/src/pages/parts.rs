@@ -90,7 +90,7 @@ impl<'a> Head<'a> {
             name: &seen.run,
             adrift: !seen.state.over && matches!(seen.driver, Driver::Nobody),
             seen,
-            driver: words::driver(&seen.driver),
+            driver: words::driver(&seen.driver, seen.state.over),
             opened: clock(seen.opened_at),
             newest: clock(seen.last_at),
             pace: words::pace(seen),

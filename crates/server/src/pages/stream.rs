@@ -43,8 +43,19 @@ pub(super) async fn live(
     let watcher = app.metrics.watcher();
     let now = Instant::now();
     let (sent, seen) = (BTreeMap::new(), None);
-    let follow =
-        Follow { app, who, watch, _watcher: watcher, sent, seen, at: now, checked: now, graph: None, graph_at: now };
+    let follow = Follow {
+        app,
+        who,
+        watch,
+        _watcher: watcher,
+        sent,
+        seen,
+        at: now,
+        checked: now,
+        graph: None,
+        graph_at: now,
+        owed: None,
+    };
     let frames = stream::unfold(follow, |mut follow| async move {
         let frame = follow.next().await?;
         Some((Ok::<Bytes, std::convert::Infallible>(frame), follow))
@@ -67,6 +78,8 @@ struct Follow {
     /// The graph as the plan has it, and when it may be sent again.
     graph: Option<Drawing>,
     graph_at: Instant,
+    /// The view whose graph has not been sent yet.
+    owed: Option<Arc<View>>,
 }
 
 impl Follow {
@@ -80,8 +93,15 @@ impl Follow {
                 self.checked = Instant::now();
             }
             tokio::time::sleep_until(self.at).await;
+            let graph_at = self.graph_at;
             tokio::select! {
                 () = self.app.stop.cancelled() => return None,
+                // The last view of a run may come while its graph has to wait.
+                () = tokio::time::sleep_until(graph_at), if self.owed.is_some() => {
+                    if let Some(frames) = self.owed.take().map(|view| self.changed(&view)).filter(|frames| !frames.is_empty()) {
+                        return Some(frames);
+                    }
+                }
                 view = self.watch.next() => {
                     self.at = Instant::now() + BETWEEN;
                     let view = view?;
@@ -99,7 +119,7 @@ impl Follow {
         }
     }
 
-    fn changed(&mut self, view: &View) -> Bytes {
+    fn changed(&mut self, view: &Arc<View>) -> Bytes {
         let mut frames = Vec::new();
         for id in PARTS {
             let now = rendered(view, id);
@@ -108,7 +128,8 @@ impl Follow {
                 self.sent.insert(id, now);
             }
         }
-        if let Some(plan) = self.graph.as_ref().filter(|_| Instant::now() >= self.graph_at) {
+        self.owed = (self.graph.is_some() && Instant::now() < self.graph_at).then(|| view.clone());
+        if let Some(plan) = self.graph.as_ref().filter(|_| self.owed.is_none()) {
             let now = graph(view, plan);
             if self.sent.get("part-graph") != Some(&now) {
                 frames.extend_from_slice(&view.rendered("part-graph event", |_| frame("part-graph", &now)));

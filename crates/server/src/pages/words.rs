@@ -60,9 +60,10 @@ pub(super) fn tone_of(state: &str) -> &'static str {
     }
 }
 
-/// Who drives.
-pub(super) fn driver(driver: &Driver) -> String {
+/// Who drives a run, which may be over.
+pub(super) fn driver(driver: &Driver, over: bool) -> String {
     match driver {
+        Driver::Nobody if over => "nobody any more".to_owned(),
         Driver::NotKnown => "not known yet".to_owned(),
         Driver::Process(name) => name.clone(),
         Driver::Nobody => "nobody: resume it to go on".to_owned(),
