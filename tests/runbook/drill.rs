@@ -194,7 +194,8 @@ fn a_runbook_that_waits_for_people_is_warned_of() {
 #[test]
 fn the_plans_of_a_drill_are_over_one_sample_and_say_what_they_are() {
     let drill = drill(DRILL);
-    let Prepared { seed, set_up, run, clean_up } = prepared(&drill, None);
+    let Prepared { seed, set_up, run, compare, clean_up } = prepared(&drill, None);
+    assert_eq!(compare, None, "nothing is compared unless the drill says so");
     assert_eq!(seed, 7);
     let set_up = set_up.unwrap();
     let mut ids: Vec<&str> = run.sites.ids.iter().collect();
