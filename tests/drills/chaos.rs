@@ -14,10 +14,14 @@ fn step(name: &str, script: &str) -> String {
     )
 }
 
-/// A drill of steps over eight sites that compares what the file `log` holds.
+/// A drill of steps over sixteen sites that compares what the file `log` holds.
 fn place(steps: &[String]) -> Place {
     let place = Place::new("'true'", "'true'", "rm, -f, \"${{ estate.place }}/log\"");
-    place.change("sites.csv", "s3,b\n", "s3,b\ns4,b\ns5,b\ns6,b\ns7,b\ns8,b\n");
+    place.change(
+        "sites.csv",
+        "s3,b\n",
+        &("s3,b\n".to_owned() + &(4..=16).map(|site| format!("s{site},b\n")).collect::<String>()),
+    );
     place.change("book.yaml", "timeout: 1m", "timeout: 1m, retry: { attempts: 4, delay: 20ms, max_delay: 50ms }");
     let work = "  work: { uses: exec/run@1, with: { command: ['true'] } }";
     place.change("book.yaml", work, &steps.join("\n"));
@@ -97,7 +101,7 @@ fn the_shipped_runbook_bears_it() {
     let script = "printf '{\\\"hash\\\":\\\"%s\\\"}' $($0 lab diff --json $1 | sha256sum | cut -c1-64)";
     let dir = lab.dir().display().to_string();
     let compare = format!(
-        "compare: {{ estate: {{ scope: run, uses: exec/run@1, with: {{ command: [sh, -c, \"{script}\", \"{BINARY}\", \"{dir}\"] }} }} }}\nclean_up:"
+        "compare: {{ estate: {{ scope: run, uses: exec/run@1, with: {{ idempotent: true, command: [sh, -c, \"{script}\", \"{BINARY}\", \"{dir}\"] }} }} }}\nclean_up:"
     );
     let text = std::fs::read_to_string(lab.beside("weekly.yaml")).unwrap();
     std::fs::write(lab.beside("weekly.yaml"), text.replace("clean_up:", &compare)).unwrap();
@@ -111,6 +115,7 @@ fn the_shipped_runbook_bears_it() {
         (&told["good"], &chaos["findings"], &chaos["compared"]),
         (&true.into(), &Value::Array(vec![]), &true.into())
     );
+    assert!(chaos["answers"].to_string().contains("objects"), "it says how much it copied this time: {chaos:#}");
     let count = |name: &str| chaos[name].as_u64().unwrap();
     assert!(count("failed") > 0 && count("cut") > 0 && count("twice") > 0 && count("delayed") > 0, "{chaos:#}");
     assert_eq!(lab.fingerprint().hash, before.hash, "taken back as ever");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, Home, planning};
+use crate::daemon::{Daemon, Home, log_of, planning};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -50,7 +50,8 @@ fn until(daemon: &Daemon<'_>, path: &str, wanted: impl Fn(&Value) -> bool) -> Va
         if answer.status == 200 && wanted(&answer.json()) {
             return answer.json();
         }
-        assert!(begun.elapsed() < PATIENCE, "it did not come about: {answer:?}");
+        let log = || log_of(&daemon.home.path(""));
+        assert!(begun.elapsed() < PATIENCE, "it did not come about: {answer:?}\n{}", log());
         std::thread::yield_now();
     }
 }

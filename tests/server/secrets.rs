@@ -47,7 +47,8 @@ fn canaries_are_found_nowhere() {
             continue;
         }
         for query in ["", "?format=html", "?format=text", "?subject=s1", "?subject=fails"] {
-            let target = format!("{}{query}", path.replace("{run}", "r").replace("{site}", "s1"));
+            let target =
+                format!("{}{query}", path.replace("{run}", "r").replace("{drill}", "r").replace("{site}", "s1"));
             let answer = daemon.get(&token, &target);
             clean(&answer.body, &target);
             looked += usize::from(answer.status == 200);

@@ -53,6 +53,7 @@ fn judged<'a>(report: Option<&'a Report>, mark: &'a DrillMark, change: impl Fn(&
         now: report,
         clean_up: None,
         troubles: &[],
+        chaos: None,
         last_good: None,
     };
     change(&mut evidence);

@@ -124,6 +124,8 @@ pub struct DrillChaos {
     pub steps: Vec<String>,
     /// Steps that were not, since their actions are not idempotent by their own word.
     pub spared: Vec<String>,
+    /// Steps whose second delivery answered otherwise, which no other step reads: told, and not held against them.
+    pub answers: Vec<String>,
     /// Whether the sandbox was compared with how an undisturbed drill leaves it.
     pub compared: bool,
     /// How it differs from that.

@@ -66,6 +66,10 @@ pub fn render_drill(drill: &DrillReport) -> String {
         for difference in chaos.differences.iter().take(SHOWN) {
             let _ = writeln!(text, "  DIFFERS: {}", plain(difference));
         }
+        if !chaos.answers.is_empty() {
+            let steps = plain(&chaos.answers.join(", "));
+            let _ = writeln!(text, "  answer otherwise when delivered twice, which no step reads: {steps}");
+        }
         if !chaos.spared.is_empty() {
             let _ = writeln!(
                 text,

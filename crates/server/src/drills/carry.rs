@@ -59,6 +59,8 @@ impl Shared {
             if let Some(why) = &trouble {
                 tracing::error!(drill = name, why, "a drill did not take place");
             }
+            // Who sees that it is over sees how it went.
+            let _ = shared.stand(&name, shared.clock.now()).await;
             if let Some(row) = shared.state().rows.get_mut(&name) {
                 row.going = None;
                 row.trouble = trouble;

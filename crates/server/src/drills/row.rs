@@ -42,6 +42,8 @@ pub(super) struct Row {
     pub(super) since: Millis,
     /// Slots up to it are seen to.
     pub(super) handled: Millis,
+    /// Slots that came and did not take place, since the process began.
+    pub(super) dropped: u32,
     /// Since when a good drill is missing.
     pub(super) alarm: Option<Millis>,
     /// Why a slot that came did not take place.

@@ -195,7 +195,7 @@ impl Shared {
     }
 
     /// Reads how a drill stands.
-    async fn stand(&self, name: &str, now: Millis) -> Result<(), JournalError> {
+    pub(super) async fn stand(&self, name: &str, now: Millis) -> Result<(), JournalError> {
         let store = &self.kit.store;
         let unknown = self.state().rows.get(name).is_some_and(|row| row.last.is_none());
         let mut entries = store.drills(Some(name), if unknown { OLDEST } else { 1 }).await?;
@@ -235,6 +235,7 @@ impl Shared {
         let State { rows, watched, .. } = &mut *state;
         let Some(row) = rows.get_mut(name) else { return };
         if let Some(came) = row.take_in(now) {
+            row.dropped = row.dropped.saturating_add(came.dropped);
             if came.dropped > 0 {
                 tracing::warn!(drill = name, slots = came.dropped, "slots of a drill do not take place");
             }
@@ -262,6 +263,7 @@ impl Row {
             oldest: None,
             since: Millis::MAX,
             handled: Millis::MIN,
+            dropped: 0,
             alarm: None,
             trouble: None,
         }

@@ -39,6 +39,8 @@ pub struct DrillShown {
     pub elsewhere: bool,
     /// Slots that wait for it to end.
     pub queued: usize,
+    /// Slots that came and did not take place, since the process began.
+    pub dropped: u32,
     /// The newest of its history.
     pub last: Option<DrillLast>,
     /// When the last good one ended.
@@ -120,6 +122,7 @@ pub(super) fn show(name: &str, row: &Row, now: Millis) -> DrillShown {
         }),
         elsewhere: row.elsewhere,
         queued: row.queue.len(),
+        dropped: row.dropped,
         last: row.last.as_ref().map(|entry| DrillLast {
             slot: stamp(entry.claim.slot),
             run: entry.claim.run.clone(),

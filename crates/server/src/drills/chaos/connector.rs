@@ -17,13 +17,22 @@ use crate::drills::chaos::told::Told;
 const TRIES: u32 = 5;
 const BETWEEN: Duration = Duration::from_millis(200);
 
+/// What is to be known of a step.
+#[derive(Clone, Copy, Debug)]
+struct About {
+    attempts: u64,
+    idempotent: bool,
+    /// Whether another step reads what it answers.
+    read: bool,
+}
+
 /// Chaos in the run of a drill; clones share what was found.
 #[derive(Clone)]
 pub struct Chaos {
     seed: u64,
     /// The only step that is disturbed, if not all are, and by what.
     only: (Option<String>, Only),
-    steps: Arc<BTreeMap<String, (u64, bool)>>,
+    steps: Arc<BTreeMap<String, About>>,
     told: Arc<Mutex<Told>>,
 }
 
@@ -37,12 +46,16 @@ impl Chaos {
     /// Chaos by a seed in every step of a plan, or in one.
     #[must_use]
     pub fn new(seed: u64, plan: &Plan, step: Option<String>, only: Only) -> Self {
-        let about = |spec: &engine::StepSpec, action: &engine::ActionUse| {
-            (spec.name.clone(), (u64::from(spec.retry.attempts), action.idempotent))
+        let about = |spec: &engine::StepSpec, action: &engine::ActionUse| About {
+            attempts: u64::from(spec.retry.attempts),
+            idempotent: action.idempotent,
+            read: spec.keeps_outputs,
         };
-        let steps: BTreeMap<_, _> =
-            plan.steps().filter_map(|at| Some(about(plan.step(at), plan.action(at)?))).collect();
-        let spared = steps.iter().filter(|(_, (_, idempotent))| !idempotent).map(|(name, _)| name.clone());
+        let steps: BTreeMap<String, About> = plan
+            .steps()
+            .filter_map(|at| Some((plan.step(at).name.clone(), about(plan.step(at), plan.action(at)?))))
+            .collect();
+        let spared = steps.iter().filter(|(_, about)| !about.idempotent).map(|(name, _)| name.clone());
         let chaos = DrillChaos { seed, spared: spared.collect(), ..DrillChaos::default() };
         let told = Arc::new(Mutex::new(Told { chaos, cut: BTreeMap::new() }));
         Self { seed, only: (step, only), steps: Arc::new(steps), told }
@@ -70,8 +83,7 @@ impl Chaos {
     fn fate(&self, unit: &str, attempt: u64) -> (String, Fate) {
         let step = unit.split('/').next().unwrap_or_default().to_owned();
         let known = self.steps.get(&step).filter(|_| self.only.0.as_ref().is_none_or(|only| *only == step));
-        let drawn =
-            known.map(|&(attempts, idempotent)| fate(self.seed, unit, attempt, attempts, idempotent, self.only.1));
+        let drawn = known.map(|about| fate(self.seed, unit, attempt, about.attempts, about.idempotent, self.only.1));
         (step, drawn.unwrap_or(Fate::Spared))
     }
 }
@@ -157,7 +169,8 @@ impl Around {
             match self.inner.apply(call.clone()).await {
                 Outcome::Done { outputs } => {
                     if let Some(message) = differing(first, outputs.as_deref()) {
-                        self.chaos.lock().found("not_idempotent", step, unit, message);
+                        let read = self.chaos.steps.get(step).is_none_or(|about| about.read);
+                        self.chaos.lock().answered_otherwise(step, unit, read, message);
                     }
                     return;
                 }

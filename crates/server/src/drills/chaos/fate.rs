@@ -32,7 +32,7 @@ pub enum Only {
 /// Attempts of a unit that are disturbed, the first ones.
 const DISTURBED: u64 = 2;
 /// When attempts are cut off: before most have begun anything, and in the middle.
-const CUTS: [u64; 4] = [5, 40, 150, 400];
+const CUTS: [u64; 3] = [20, 150, 400];
 
 /// Draws what happens to an attempt of a unit. The last of the attempts that its step has is never failed or cut, and one
 /// whose action is not idempotent by its own word is never cut or repeated: the engine would not do that either.

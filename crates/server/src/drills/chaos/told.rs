@@ -40,6 +40,16 @@ impl Told {
         }
     }
 
+    /// A second delivery answered otherwise. That is a fault if another step reads the answer; else it may only tell how much
+    /// was left to do.
+    pub(super) fn answered_otherwise(&mut self, step: &str, unit: &str, read: bool, message: String) {
+        if read {
+            self.found("not_idempotent", step, unit, message);
+        } else if !self.chaos.answers.iter().any(|known| known == step) {
+            self.chaos.answers.push(step.to_owned());
+        }
+    }
+
     /// Closes the account: who was cut off and never came right.
     pub(super) fn close(&mut self) -> DrillChaos {
         let open: Vec<(String, String)> =
