@@ -85,7 +85,7 @@ impl Home {
 
 /// A daemon that runs.
 pub struct Daemon<'a> {
-    home: &'a Home,
+    pub home: &'a Home,
     pub address: String,
     child: Child,
 }

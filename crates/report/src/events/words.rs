@@ -43,7 +43,7 @@ pub fn noted(run: &Run, record: &Record) -> Option<String> {
             "taken up again: attempts that were in flight are checked first".to_owned()
         }
         Event::Ended { .. } => match run.status() {
-            Status::Ended(end) => format!("ended: {}", end_words(*end)),
+            Status::Ended(end) => format!("ended: {}", end_words(end)),
             _ => return None,
         },
         _ => return None,
