@@ -40,7 +40,6 @@ fn calm_run() -> Report {
 
 fn judged<'a>(report: Option<&'a Report>, mark: &'a DrillMark, change: impl Fn(&mut DrillEvidence<'a>)) -> DrillReport {
     let mut evidence = DrillEvidence {
-        chaos: None,
         drill: "weekly",
         slot: T0,
         run: "weekly-1",
