@@ -22,7 +22,7 @@ const NO_CODES: &[(&str, &str)] = &[
 ];
 
 /// Beginnings of codes that are written with a dot.
-const FAMILIES: &str = "http|exec|objects|sqlite|postgres|remap|check|tenant|preflight|restore_point|secret|run|connector|approval|action|expect|notify|drill";
+const FAMILIES: &str = "http|exec|objects|sqlite|postgres|remap|check|tenant|preflight|restore_point|secret|run|connector|approval|action|expect|notify|email|drill";
 
 /// Calls and fields that take a code, with what may stand before it.
 const TAKES: &[&str] = &[
@@ -125,5 +125,5 @@ fn the_exit_codes_are_on_the_page_of_the_codes() {
         assert!(page.contains(&format!("| {code} | {meaning} |")), "{code}  {meaning}");
         count += 1;
     }
-    assert_eq!(count, 9);
+    assert_eq!(count, 10);
 }

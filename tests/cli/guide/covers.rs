@@ -73,10 +73,25 @@ fn words(schema: &Value) -> Vec<String> {
 fn every_key_of_an_estate_is_on_its_page() {
     let schema = runbook::estate_schema(&[]);
     let text = page("estates");
-    for pointer in ["", "/$defs/Guard", "/$defs/Approval"] {
-        for key in schema.pointer(pointer).unwrap()["properties"].as_object().unwrap().keys() {
-            assert!(names(text, key), "{key} of {pointer} is not on the page of the estates");
-        }
+    let maps = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+    for key in maps.filter_map(|map| map["properties"].as_object()).flat_map(|keys| keys.keys()) {
+        assert!(names(text, key), "{key} is not on the page of the estates");
+    }
+}
+
+#[test]
+fn every_key_of_a_drill_is_on_its_page() {
+    let schema = runbook::drill_schema(&[]);
+    let text = page("drills");
+    // What steps have is on the page of the runbook.
+    let others = runbook::json_schema(&[]);
+    let own = schema["$defs"].as_object().unwrap().iter().filter(|(name, _)| others["$defs"].get(name).is_none());
+    let maps: Vec<&Value> = own.map(|(_, map)| map).chain([&schema]).collect();
+    for key in maps.iter().filter_map(|map| map["properties"].as_object()).flat_map(|keys| keys.keys()) {
+        assert!(names(text, key) || text.contains(&format!("`{{ {key}: ")), "{key} is not on the page of the drills");
+    }
+    for word in maps.iter().flat_map(|map| words(map)) {
+        assert!(names(text, &word), "the word {word} is not on the page of the drills");
     }
 }
 

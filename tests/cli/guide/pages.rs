@@ -60,7 +60,9 @@ fn written(page: &str, block: &Block, folder: &Path) {
         }
         ["yaml", "estate"] => parts::check(&place, &parts::whole(""), &block.text),
         // What a page shows as wrong is shown wrong by its commands.
-        ["yaml" | "csv" | "json" | "sh", "file", name] => std::fs::write(folder.join(name), &block.text).unwrap(),
+        ["yaml" | "csv" | "json" | "sh" | "text", "file", name] => {
+            std::fs::write(folder.join(name), &block.text).unwrap()
+        }
         other => panic!("{place}: what is a block of {other:?}? Every example is executed"),
     }
 }
@@ -85,6 +87,8 @@ pages! {
     postgres_recover = "postgres-recover", |prompt| prompt;
     serve = "serve", |prompt| prompt;
     benchmark = "benchmark", |prompt| prompt;
+    telling = "telling", |prompt| prompt;
+    drills = "drills", |prompt| prompt;
     codes = "codes", |prompt| prompt;
 }
 

@@ -34,6 +34,8 @@ const TEXTS: &[&str] = &[
     include_str!("../../guide/codes/postgres.md"),
     include_str!("../../guide/codes/recover.md"),
     include_str!("../../guide/codes/remap.md"),
+    include_str!("../../guide/codes/notify.md"),
+    include_str!("../../guide/codes/drills.md"),
 ];
 
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| TEXTS.iter().flat_map(|text| read(text)).collect());

@@ -35,6 +35,8 @@ topics! {
     "connectors", "Connectors", "every action that a step can use";
     "preflight", "Preflight", "ask the estate whether the plan can work before it starts";
     "reports", "Reports", "what came back, what did not, how long it took";
+    "telling", "Telling people", "status messages, milestones, mails to each site's contacts, none twice";
+    "drills", "Drills", "the real runbook against a sandbox: on a schedule, judged, with chaos";
     "tenant-restore", "One tenant of a PostgreSQL database", "whose rows are whose; restore, verify, new IDs";
     "postgres-recover", "PostgreSQL at a point in time", "a throw-away server from a base backup and WAL";
     "serve", "The daemon", "runs in a browser or by HTTP: tokens, roles, TLS, what it refuses";
