@@ -118,7 +118,9 @@ impl Task<'_> {
             };
             let taken = self.shelf.next(more).await;
             let is_end = taken.is_empty();
-            let left = if taken.len() > 1 { self.together(lane, taken).await? } else { taken };
+            // The largest come first, so that none of those after a small one is too large; should one be, each goes alone.
+            let small = taken.len() > 1 && !taken.iter().any(|waiting| self.is_large(waiting.extract.size().0));
+            let left = if small { self.together(lane, taken).await? } else { taken };
             let turn = |Waiting { tenant, extract, room }: Waiting| {
                 let rows = extract.size().0;
                 Turn { tenant, rows, supply: Supply::Held(Box::new(extract)), room: Some(room) }
