@@ -3,6 +3,7 @@
 use runtime::{DriveError, JournalError, RecoverError};
 use server::DriveOnceError;
 use server::certificate::CertificateError;
+pub(crate) use server::chain;
 use server::drills::{DrillError, UnreadableFile};
 use server::verbs::VerbError;
 
@@ -31,18 +32,6 @@ impl Failure {
     pub(crate) fn trouble(code: &'static str, error: &dyn std::error::Error, hint: impl Into<String>) -> Self {
         Self::new(Exit::Trouble, code, chain(error), hint)
     }
-}
-
-/// Joins an error and its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl From<JournalError> for Failure {

@@ -28,3 +28,4 @@ pub use launch::{create_run, default_run_name, is_run_name, open_run};
 pub use metrics::Metrics;
 pub use planning::preflight::Preflight;
 pub use serve::{ServeError, Served, Settings, serve};
+pub use words::chain;
