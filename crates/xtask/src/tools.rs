@@ -40,7 +40,7 @@ const SERVER: Tool = Tool {
 const BROWSER: Tool = Tool {
     name: "Chromium",
     probe: &["sh", "-c", "command -v chromium-headless-shell || command -v chromium"],
-    install: Install::Debian("chromium"),
+    install: Install::Debian("chromium-headless-shell"),
 };
 const NODE: Tool = Tool { name: "Node", probe: &["npm", "--version"], install: Install::Debian("npm") };
 /// What drives the browser, and what judges whether everybody can use a page; in the target folder, for tests alone.
