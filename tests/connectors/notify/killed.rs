@@ -39,7 +39,9 @@ async fn dropped_anywhere_it_arrives_once_or_is_in_doubt() {
                 match world.probe(call()).await {
                     // What the dead process had given to the ledger's file came in after that look.
                     Outcome::Done { outputs } => assert!(outputs.is_some_and(|text| text.contains("already"))),
-                    outcome => unknown(&outcome, "notify.in_doubt"),
+                    outcome => {
+                        let _ = unknown(&outcome, "notify.in_doubt");
+                    }
                 }
             }
         }
