@@ -13,6 +13,7 @@ mod ids;
 mod input;
 mod plan;
 mod run;
+mod seeded;
 mod sites;
 
 pub use catalogue::{ActionSpec, Holds};
@@ -30,4 +31,5 @@ pub use run::{
     Amendment, Flight, NodeState, Pending, PoolShare, PoolState, PoolUsage, Request, Run, SharedPool, Status,
     StepAmendment, StepChange, Tally, UnitState, Wait,
 };
+pub use seeded::{Seeded, below, mix, share};
 pub use sites::{Column, Interned, Sites, Texts, Values};

@@ -7,6 +7,7 @@ use crate::input::{Advice, Input, Outcome, Rejection};
 use crate::plan::{Backoff, ForEach, Retry, When};
 use crate::run::Run;
 use crate::run::tables::{DECIDED, FAILED, Flight, UnitState};
+use crate::seeded::mix;
 
 /// Site ends decided at once; a bound on the size of one answer.
 const ENDS_AT_ONCE: usize = 256;
@@ -279,12 +280,4 @@ impl Run {
 fn unevaluable(node: NodeIx, error: EvalError) -> Event {
     let failure = Failure { code: error.code.into(), message: error.message.into(), hint: error.hint.into() };
     Event::Unevaluable { node, failure: failure.into() }
-}
-
-/// Mixes the bits of a number (the finaliser of SplitMix64, Steele, Lea and Flood 2014).
-fn mix(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

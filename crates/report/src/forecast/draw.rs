@@ -3,6 +3,8 @@
 //! A drawing depends on seed, unit and attempt, never on the order in which things happen: two forecasts that differ in
 //! a pool draw the same durations, so that their difference is the pool's.
 
+use engine::mix;
+
 /// What a number is drawn for; each kind gives numbers of its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum For {
@@ -21,28 +23,10 @@ pub(super) fn draw(seed: u64, what: For, of: u64, which: u64) -> u64 {
     mix(bits ^ which.rotate_left(32))
 }
 
-/// Turns bits into a number from 0 up to, not including, `end`; 0 for 0.
-pub(super) fn below(bits: u64, end: u64) -> u64 {
-    let scaled = (u128::from(bits) * u128::from(end)) >> 64;
-    u64::try_from(scaled).unwrap_or(0)
-}
-
-/// Turns bits into a number from 0 up to, not including, 1.
-#[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-pub(super) fn share(bits: u64) -> f64 {
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// Mixes the bits of a number (the finaliser of SplitMix64, Steele, Lea and Flood 2014).
-fn mix(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
 #[cfg(test)]
 mod tests {
+    use engine::{below, share};
+
     use super::*;
 
     #[test]

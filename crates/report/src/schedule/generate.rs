@@ -2,8 +2,8 @@
 //! generators (network complexity, resource factor, resource strength), the drawing is our own.
 
 use crate::schedule::project::{Project, ProjectError, ProjectSpec};
-use crate::schedule::random::Random;
 use crate::schedule::serial::{Profile, serial};
+use engine::Seeded;
 
 /// What a drawn project is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,7 +28,7 @@ const STARTS_MOST: usize = 3;
 /// # Errors
 /// None that a drawn project gives; the schedule without limits is admitted like any other.
 pub fn generate(kind: &Kind, seed: u64) -> Result<ProjectSpec, ProjectError> {
-    let mut random = Random::new(seed);
+    let mut random = Seeded::new(seed);
     let inner = kind.activities.max(1);
     let mut durations = vec![0_u64; inner as usize + 2];
     for duration in &mut durations[1..=inner as usize] {
@@ -52,7 +52,7 @@ pub fn generate(kind: &Kind, seed: u64) -> Result<ProjectSpec, ProjectError> {
 }
 
 /// Edges from the source over the activities to the sink; each goes from a lower to a higher number, none is implied.
-fn network(inner: u32, complexity: f64, random: &mut Random) -> Vec<(u32, u32)> {
+fn network(inner: u32, complexity: f64, random: &mut Seeded) -> Vec<(u32, u32)> {
     let len = inner as usize + 2;
     let sink = inner + 1;
     // reach[a] holds what comes after a, as bits.

@@ -6,15 +6,15 @@
 
 use crate::schedule::justify::{Bench, Schedule};
 use crate::schedule::project::NO_LOT;
-use crate::schedule::random::Random;
 use crate::schedule::sampling::list_by;
 use crate::schedule::search::Rule;
+use engine::Seeded;
 
 /// Rounds of justification of a first order.
 const ROUNDS: usize = 6;
 
 pub(crate) fn improve(bench: &mut Bench<'_>, seed: u64) {
-    let mut random = Random::new(seed);
+    let mut random = Seeded::new(seed);
     let first = bench.best().clone();
     let mut current = bench.justify_well(first, ROUNDS);
     for rule in [Rule::LatestFinish, Rule::LongestTail] {
@@ -73,7 +73,7 @@ impl Moves {
         }
     }
 
-    fn next(&mut self, bench: &Bench<'_>, current: &Schedule, random: &mut Random) -> Vec<u32> {
+    fn next(&mut self, bench: &Bench<'_>, current: &Schedule, random: &mut Seeded) -> Vec<u32> {
         let project = bench.project;
         let span = current.makespan as f64;
         // Small moves more often than large ones.
@@ -105,7 +105,7 @@ impl Moves {
     }
 
     /// Shifts the keys of some of `len` classes, each by its own amount.
-    fn shift_some(&mut self, len: usize, class: &[u32], size: f64, random: &mut Random) {
+    fn shift_some(&mut self, len: usize, class: &[u32], size: f64, random: &mut Seeded) {
         self.shift.clear();
         self.shift.resize(len, 0.0);
         let share = random.unit();

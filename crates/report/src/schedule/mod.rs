@@ -13,7 +13,6 @@ mod parallel;
 mod plan;
 mod population;
 mod project;
-mod random;
 mod rates;
 mod sampling;
 mod search;

@@ -6,8 +6,8 @@
 //! sizes double, the last one has had about half of all schedules, however long the search is let go on.
 
 use crate::schedule::justify::{Bench, Schedule};
-use crate::schedule::random::Random;
 use crate::schedule::sampling::Sampler;
+use engine::Seeded;
 
 /// Schedules of a generation in the first population, and in the largest.
 const POPULATION: usize = 40;
@@ -18,7 +18,7 @@ const PATIENCE: usize = 18;
 const WINDOWS: usize = 3;
 
 pub(crate) fn improve(bench: &mut Bench<'_>, seed: u64) {
-    let mut random = Random::new(seed);
+    let mut random = Seeded::new(seed);
     let tails = bench.project.tails();
     let urgency: Vec<u64> = tails.iter().zip(&bench.project.durations).map(|(tail, own)| tail - own).collect();
     let mut sampler = Sampler::new(bench.project);
@@ -37,7 +37,7 @@ pub(crate) fn improve(bench: &mut Bench<'_>, seed: u64) {
 }
 
 /// Lets generations follow each other until nothing is gained for a while.
-fn evolve(bench: &mut Bench<'_>, mut people: Vec<Schedule>, random: &mut Random) {
+fn evolve(bench: &mut Bench<'_>, mut people: Vec<Schedule>, random: &mut Seeded) {
     let usage = Usage::new(bench);
     let mut best = u64::MAX;
     let mut idle = 0;
@@ -66,7 +66,7 @@ fn evolve(bench: &mut Bench<'_>, mut people: Vec<Schedule>, random: &mut Random)
 }
 
 /// The better of two drawn at random.
-fn select(people: &[Schedule], random: &mut Random) -> usize {
+fn select(people: &[Schedule], random: &mut Seeded) -> usize {
     let (one, other) = (random.below(people.len()), random.below(people.len()));
     if people[one].makespan <= people[other].makespan { one } else { other }
 }
@@ -93,7 +93,7 @@ fn cross(father: &Schedule, mother: &Schedule, (from, to): (usize, usize)) -> Ve
 }
 
 /// Swaps neighbours here and there, where precedence allows.
-fn mutate(bench: &Bench<'_>, list: &mut [u32], random: &mut Random) {
+fn mutate(bench: &Bench<'_>, list: &mut [u32], random: &mut Seeded) {
     for at in 1..list.len() {
         let (one, other) = (list[at - 1], list[at]);
         if random.chance(0.03) && !bench.project.before.of(other).contains(&one) {
@@ -120,7 +120,7 @@ impl Usage {
 
     /// Places of the mother's list from where its schedule's best used window of a few begins to where it ends.
     #[expect(clippy::cast_precision_loss, reason = "only a comparison of means")]
-    fn window(&self, bench: &Bench<'_>, mother: &Schedule, random: &mut Random) -> (usize, usize) {
+    fn window(&self, bench: &Bench<'_>, mother: &Schedule, random: &mut Seeded) -> (usize, usize) {
         let len = mother.list.len();
         let mut best = (0, len);
         let mut most = -1.0;

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::schedule::project::Project;
-use crate::schedule::random::Random;
 use crate::schedule::search::Rule;
+use engine::Seeded;
 
 /// Activities by a rule, each after all that come before it.
 pub(crate) fn list_by(project: &Project, rule: Rule) -> Vec<u32> {
@@ -88,7 +88,7 @@ impl<'a> Sampler<'a> {
 
     /// A list by regret: the more an activity's `urgency` exceeds the least of all eligible ones, the likelier it is.
     #[expect(clippy::cast_precision_loss, reason = "only ratios matter")]
-    pub(crate) fn by_regret(&mut self, urgency: &[u64], random: &mut Random) -> Vec<u32> {
+    pub(crate) fn by_regret(&mut self, urgency: &[u64], random: &mut Seeded) -> Vec<u32> {
         self.draw(|eligible, weights| {
             let least = eligible.iter().map(|&activity| urgency[activity as usize]).min().unwrap_or(0);
             weights.clear();

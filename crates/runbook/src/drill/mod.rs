@@ -8,7 +8,6 @@ pub(crate) mod keys;
 mod model;
 mod objectives;
 mod prepare;
-mod random;
 mod sample;
 mod schedule;
 mod steps;

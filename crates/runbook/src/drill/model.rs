@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use engine::{DrillObjectives, Millis};
 
-use crate::drill::random::Random;
 use crate::drill::sample::Sample;
 use crate::drill::schedule::Schedule;
 use crate::model::Runbook;
@@ -135,6 +134,6 @@ impl Drill {
     /// Returns the seed of a slot: the file's own, or one that the slot itself gives.
     #[must_use]
     pub fn seed_of(&self, slot: Millis) -> u64 {
-        self.sample.seed.unwrap_or_else(|| Random::new(slot.cast_unsigned()).bits() >> 32)
+        self.sample.seed.unwrap_or_else(|| engine::mix(slot.cast_unsigned()) >> 32)
     }
 }

@@ -6,7 +6,6 @@ use engine::{DrillMark, DrillPart, Millis, PlanSpec};
 
 use crate::diagnostic::Diagnostic;
 use crate::drill::model::Drill;
-use crate::drill::random::Random;
 use crate::estate::Estate;
 use crate::model::Runbook;
 use crate::plan::{planned, subset};
@@ -85,7 +84,7 @@ impl Drill {
     /// How much earlier than the runbook's points this drill's are: whole seconds, as logs of databases know times.
     fn earlier(&self, seed: u64) -> u64 {
         // Apart from the numbers that the sample is drawn with.
-        Random::new(!seed).below(self.window_ms / 1_000 + 1) * 1_000
+        engine::below(engine::mix(!seed), self.window_ms / 1_000 + 1) * 1_000
     }
 }
 

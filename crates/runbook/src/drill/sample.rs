@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::{Column, Sites, Values};
 
-use crate::drill::random::Random;
+use engine::Seeded;
 
 /// How sites are drawn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Sample {
     #[must_use]
     pub fn rows(&self, sites: &Sites, seed: u64) -> Vec<usize> {
         let count = self.size_of(sites.len());
-        let mut random = Random::new(seed);
+        let mut random = Seeded::new(seed);
         let mut strata: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
         let columns: Vec<Vec<String>> = self
             .stratify_by
@@ -215,10 +215,9 @@ mod tests {
     #[test]
     fn whatever_is_drawn_is_of_the_size_asked_once_each_and_in_order() {
         for seed in 0..500_u64 {
-            let mut random = Random::new(seed);
-            let len = 1 + usize::try_from(random.below(60)).expect("small");
-            let regions: Vec<&str> =
-                (0..len).map(|_| ["a", "b", "c", "d"][usize::try_from(random.below(4)).expect("small")]).collect();
+            let mut random = Seeded::new(seed);
+            let len = 1 + random.below(60);
+            let regions: Vec<&str> = (0..len).map(|_| ["a", "b", "c", "d"][random.below(4)]).collect();
             let sites = sites(&regions);
             let count = u32::try_from(random.below(70)).expect("small");
             let sample = by(Size::Count(count), &["region", "users"]);
