@@ -100,7 +100,8 @@ impl Shared {
         }
     }
 
-    fn told(&self, pair: &Pair, asked: &Asked) -> Differing {
+    /// What is known to differ of the rows that were asked for.
+    pub(super) fn told(&self, pair: &Pair, asked: &Asked) -> Differing {
         let Ok(known) = self.0.lock() else { return Differing::new() };
         let mut keys = BTreeMap::<String, BTreeSet<String>>::new();
         for (key, values) in &asked.0 {

@@ -84,6 +84,17 @@ pub(crate) async fn settle(
     Ok(settled)
 }
 
+/// Returns which of the rows that a tenant's rows refer to differ, once they were settled together with those of others:
+/// nobody is asked again.
+pub(crate) fn told(pair: &Pair, shared: &Shared, left: Vec<(usize, usize, Open)>) -> Differing {
+    let mut asked = Asked::default();
+    for (table, at, open) in left {
+        let reference = &pair.sheets.all[table].references[at];
+        asked.add(pair, reference, &turned(open.values.into_iter().collect(), reference.columns.len()));
+    }
+    shared.told(pair, &asked)
+}
+
 /// Returns what a tenant's rows refer to and would not find, and shared rows that differ; changes nothing.
 ///
 /// `twin` names the temporary table in which the tenant's own rows of a table are staged; `run` are all tenants that come
