@@ -15,7 +15,8 @@ use crate::postgres::restore::pair::Pair;
 /// IDs that are looked up at once.
 const PART: usize = 10_000;
 
-/// Checks that the map has every ID of the tenant that rows may refer to and that this restore does not give itself.
+/// Checks that the map has every ID of the tenant that rows may refer to and that this restore does not give itself; from
+/// files, that it has as many as there are.
 ///
 /// What it has not would stay an old ID: in JSON, in text and where a condition says what a column means, nothing else
 /// would notice.
@@ -35,8 +36,14 @@ pub(super) async fn find(
             Origin::Server(backup) => missing(live, backup, pair, ids, (at, domain)).await?,
             Origin::Files(extracted) => {
                 let rows = extracted.manifest(&ids.was)?.and_then(|it| it.tables.get(&domain.table).map(|it| it.rows));
-                // Of a table that was not taken out nothing is known.
-                if is_empty(live, at).await? { rows.unwrap_or(1) } else { 0 }
+                let given = given(live, at).await?;
+                match rows {
+                    // They are a key of their table: as many IDs as rows. Which ones they are the files of the tables at
+                    // hand would say; fewer than there are is what another restore, or another copy, leaves.
+                    Some(rows) => rows.saturating_sub(given),
+                    // Of a table that was not taken out nothing is known: any at all is taken for all.
+                    None => u64::from(given == 0),
+                }
             }
         };
         if missing > 0 {
@@ -85,9 +92,10 @@ async fn missing(
     Ok(missing)
 }
 
-async fn is_empty(live: &mut PgConnection, at: usize) -> Result<bool, RestoreError> {
-    let select = format!("SELECT NOT EXISTS (SELECT FROM {} AS m WHERE m.domain = {at})", map::TABLE);
-    let (empty,): (bool,) =
+/// Returns how many IDs of a domain the map has.
+async fn given(live: &mut PgConnection, at: usize) -> Result<u64, RestoreError> {
+    let select = format!("SELECT count(*) FROM {} AS m WHERE m.domain = {at}", map::TABLE);
+    let (given,): (i64,) =
         sqlx::query_as(AssertSqlSafe(select)).fetch_one(live).await.map_err(failed("read the map of IDs"))?;
-    Ok(empty)
+    Ok(u64::try_from(given).unwrap_or(0))
 }
