@@ -108,8 +108,7 @@ pub(super) async fn apply(lists: &Lists, call: &Call) -> Result<Value, Trouble> 
     let list = lists.get(&with.contacts).await?;
     let contacts = list.of(&with.site);
     if contacts.is_empty() && with.nobody == Nobody::Fail {
-        return Err(Trouble::never("notify.nobody", format!("{} has no contact of site {}", with.contacts, with.site))
-            .hint("add one to the list, or say `nobody: skip`"));
+        return Err(Trouble::never("notify.nobody", nobody(&with)).hint("add one to the list, or say `nobody: skip`"));
     }
     if with.dry_run {
         return would(&with, contacts, call).await;
@@ -130,7 +129,9 @@ pub(super) async fn apply(lists: &Lists, call: &Call) -> Result<Value, Trouble> 
     troubles.sort_by_key(|trouble| !trouble.is_in_doubt());
     match troubles.into_iter().next() {
         None if sent + already == contacts.len() => Ok(json!({ "sent": sent, "already": already })),
-        None => Err(Trouble::unknown("email.cancelled", "cancelled between two messages")),
+        None => Err(Trouble::retry("email.cancelled", "cancelled between two messages")
+            .hint("applied again, it goes on with those that were not told")
+            .partly(sent + already, contacts.len())),
         Some(trouble) if sent > 0 => Err(trouble.partly(sent + already, contacts.len())),
         Some(trouble) => Err(trouble),
     }
@@ -141,6 +142,10 @@ pub(super) async fn probe(lists: &Lists, call: &Call) -> Result<Value, Trouble> 
     let with: Contacts = revealed(&call.with, &call.secrets).map_err(Trouble::in_doubt)?;
     let list = lists.get(&with.contacts).await.map_err(Trouble::in_doubt)?;
     let contacts = list.of(&with.site);
+    if contacts.is_empty() && with.nobody == Nobody::Fail {
+        // Nothing was sent, and applying again says why.
+        return Err(Trouble::retry("notify.not_sent", nobody(&with)).hint("add one to the list"));
+    }
     let (mut told, mut open, mut doubtful) = (0_usize, None, None);
     for contact in contacts {
         let gate = gate(&with, contact, call);
@@ -153,11 +158,17 @@ pub(super) async fn probe(lists: &Lists, call: &Call) -> Result<Value, Trouble> 
         }
     }
     match (open, doubtful) {
-        // Applying again sends to these only.
-        (Some(email), _) => Err(Trouble::retry("notify.not_sent", format!("{email} has not been told"))),
+        (Some(email), _) => {
+            let fact = format!("{email} has not been told");
+            Err(Trouble::retry("notify.not_sent", fact).hint("applied again, it goes to those only"))
+        }
         (None, Some(doubtful)) => Err(doubtful),
         (None, None) => Ok(json!({ "sent": 0, "already": told })),
     }
+}
+
+fn nobody(with: &Contacts) -> String {
+    format!("{} has no contact of site {}", with.contacts, with.site)
 }
 
 async fn one(with: &Contacts, contact: &Contact, gate: &Gate, call: &Call) -> Result<Value, Trouble> {

@@ -39,6 +39,8 @@ pub(super) struct Gate {
     kept: Option<(Ledger, InDoubt)>,
     name: String,
     owner: String,
+    /// Whether the ledger was asked to begin: it may do so though nobody waits for its answer any more.
+    began: AtomicBool,
     passed: AtomicBool,
 }
 
@@ -53,17 +55,17 @@ impl Gate {
             Some(once) => Some((Ledger::new(reveal(&once.ledger, &call.secrets)?), once.in_doubt)),
             None => None,
         };
-        Ok(Self { kept, name, owner: format!("{}#{}", call.key, call.token), passed: AtomicBool::new(false) })
+        Ok(Self::new(kept, name, call))
     }
 
     /// The gate of one of several messages.
     pub(super) fn named(ledger: Ledger, in_doubt: InDoubt, name: String, call: &Call) -> Self {
-        Self {
-            kept: Some((ledger, in_doubt)),
-            name,
-            owner: format!("{}#{}", call.key, call.token),
-            passed: AtomicBool::new(false),
-        }
+        Self::new(Some((ledger, in_doubt)), name, call)
+    }
+
+    fn new(kept: Option<(Ledger, InDoubt)>, name: String, call: &Call) -> Self {
+        let (began, passed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { kept, name, owner: format!("{}#{}", call.key, call.token), began, passed }
     }
 
     /// Name of the message: the same for every attempt at it.
@@ -93,18 +95,23 @@ impl Gate {
     pub(super) async fn pass(&self, detail: &Value) -> Result<(), Trouble> {
         if let Some((ledger, in_doubt)) = &self.kept {
             let again = *in_doubt == InDoubt::Send;
+            self.began.store(true, Ordering::Release);
             let begun = ledger.begin(&self.name, &self.owner, &detail.to_string(), again).await;
             match begun.map_err(|error| unkept(&error))? {
                 Begun::Ours => {}
                 Begun::Already(Entry::Sent { .. }) => {
                     // The next attempt finds it and is done.
                     let message = format!("{} was sent by somebody else just now", self.name);
-                    return Err(Trouble::retry("notify.sent_meanwhile", message));
+                    return Err(
+                        Trouble::retry("notify.sent_meanwhile", message).hint("it is tried again, and finds it")
+                    );
                 }
                 Begun::Already(Entry::Begun { at, .. }) => return Err(doubt(&self.name, &at)),
                 Begun::Already(Entry::None) => {
                     let message = format!("{} was begun and given up by somebody else just now", self.name);
-                    return Err(Trouble::retry("notify.sent_meanwhile", message));
+                    return Err(
+                        Trouble::retry("notify.sent_meanwhile", message).hint("it is tried again, and sends it")
+                    );
                 }
             }
         }
@@ -117,14 +124,16 @@ impl Gate {
         self.passed.load(Ordering::Acquire)
     }
 
-    /// Keeps what came of it, if it may have left: sent, surely not, or in doubt for good.
+    /// Keeps what came of it, once it was begun: sent, surely not, or in doubt for good.
     pub(super) async fn close(&self, answer: Result<Value, Trouble>) -> Result<Value, Trouble> {
-        let Some((ledger, _)) = self.kept.as_ref().filter(|_| self.passed()) else { return answer };
+        let Some((ledger, _)) = self.kept.as_ref().filter(|_| self.began.load(Ordering::Acquire)) else {
+            return answer;
+        };
         match answer {
             Ok(mut outputs) => {
                 // It is sent whether that could be noted or not; what is not noted stays begun, and is not repeated.
                 if let Err(error) = ledger.sent(&self.name, &outputs.to_string()).await {
-                    tracing::warn!(%error, name = self.name, "sent, but that could not be noted");
+                    tracing::warn!(%error, owner = self.owner, "sent, but that could not be noted");
                     outputs["noted"] = false.into();
                 }
                 Ok(outputs)
@@ -132,7 +141,7 @@ impl Gate {
             Err(trouble) if trouble.is_in_doubt() => Err(trouble),
             Err(trouble) => {
                 if let Err(error) = ledger.forget(&self.name, &self.owner).await {
-                    tracing::warn!(%error, name = self.name, "not sent, but that could not be noted");
+                    tracing::warn!(%error, owner = self.owner, "not sent, but that could not be noted");
                 }
                 Err(trouble)
             }
@@ -164,7 +173,7 @@ pub(super) async fn probe(call: &Call) -> Result<Value, Trouble> {
 
 /// Surely nothing was sent under a name.
 pub(super) fn not_sent(name: &str) -> Trouble {
-    Trouble::retry("notify.not_sent", format!("the ledger has not sent {name}"))
+    Trouble::retry("notify.not_sent", format!("the ledger has not sent {name}")).hint("applied again, it is sent")
 }
 
 /// Nobody knows whether a message left.

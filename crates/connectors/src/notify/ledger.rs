@@ -120,8 +120,18 @@ impl Ledger {
         if !self.path.exists() {
             return Ok(Entry::None);
         }
-        let mut connection = self.open().await?;
-        self.entry(&mut connection, name).await
+        let options = SqliteConnectOptions::new().filename(&self.path).read_only(true).busy_timeout(BUSY);
+        let connection = options.disable_statement_logging().connect().await;
+        let mut connection = connection.map_err(|source| self.sqlite(source))?;
+        match self.entry(&mut connection, name).await {
+            // Whoever made the file has not come to it yet, or it is somebody else's, which the first message finds.
+            Err(LedgerError::Sqlite { source: sqlx::Error::Database(error), .. })
+                if error.message().starts_with("no such table") =>
+            {
+                Ok(Entry::None)
+            }
+            known => known,
+        }
     }
 
     /// Begins a name for an owner, which is one attempt. Durable when it answers `Ours`.
@@ -152,7 +162,7 @@ impl Ledger {
         Ok(Begun::Already(self.entry(&mut connection, name).await?))
     }
 
-    /// Notes that the other side took what was begun.
+    /// Notes that the other side took what was begun; also in a file that was replaced since, and knows nothing of it.
     ///
     /// # Errors
     /// If the file cannot be written; the name stays in doubt.
@@ -160,7 +170,10 @@ impl Ledger {
     /// # Cancel safety
     /// It is noted or not.
     pub async fn sent(&self, name: &str, detail: &str) -> Result<(), LedgerError> {
-        let text = format!("UPDATE reinstate_sent SET state = 'sent', detail = ?2, sent_at = {NOW} WHERE name = ?1");
+        let text = format!(
+            "INSERT INTO reinstate_sent (name, state, owner, detail, begun_at, sent_at) VALUES (?1, 'sent', '', ?2, {NOW}, {NOW})
+             ON CONFLICT (name) DO UPDATE SET state = 'sent', detail = ?2, sent_at = {NOW}"
+        );
         let mut connection = self.open().await?;
         let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(name).bind(detail);
         query.execute(&mut connection).await.map_err(|source| self.sqlite(source))?;

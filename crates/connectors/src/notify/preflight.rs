@@ -69,7 +69,7 @@ pub(super) async fn answer(lists: &Lists, call: &Call) -> Vec<Finding> {
 /// Greets the mail server, encrypts, and says good-bye.
 async fn server(call: &Call) -> Result<String, Trouble> {
     let server: Server = revealed(call.with.get("server").unwrap_or(&Value::Null), &call.secrets)?;
-    let mut connection = reach(&server).await?;
+    let mut connection = reach(&server, &call.secrets).await?;
     let fact = if connection.is_encrypted() { "greets, with a certificate that is trusted here" } else { "greets" };
     // Whether it answers to a farewell does not matter.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), connection.quit()).await;

@@ -62,14 +62,18 @@ pub(super) async fn apply(client: &Client, call: &Call) -> Result<Value, Trouble
 }
 
 fn header(text: &str) -> Result<HeaderValue, Trouble> {
-    HeaderValue::from_str(text)
-        .map_err(|_| Trouble::never("http.invalid", "the unit's key has characters that an HTTP header cannot carry"))
+    HeaderValue::from_str(text).map_err(|_| {
+        Trouble::never("http.invalid", "the unit's key has characters that an HTTP header cannot carry")
+            .hint("name run, step and site in ASCII")
+    })
 }
 
 /// Reads the URL with its secrets in place.
 pub(super) fn url(written: &str, call: &Call, target: &Target) -> Result<Url, Trouble> {
-    Url::parse(&reveal(written, &call.secrets)?)
-        .map_err(|error| Trouble::never("http.invalid", format!("{target}: not a URL: {error}")))
+    Url::parse(&reveal(written, &call.secrets)?).map_err(|error| {
+        Trouble::never("http.invalid", format!("{target}: not a URL: {error}"))
+            .hint("write it with its scheme, `https://host/path`")
+    })
 }
 
 /// Sends a request that only a 2xx answers well; redirects are not followed.

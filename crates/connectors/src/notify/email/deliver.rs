@@ -7,6 +7,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use runtime::SecretText;
 use serde_json::Value;
 
 use super::input::{Server, Tls};
@@ -40,9 +41,16 @@ impl From<Parted> for Trouble {
 }
 
 /// Hands a message to a server; returns what it said. The gate is passed right before the server could take it.
-pub(crate) async fn deliver(server: &Server, letter: &Letter, gate: &Gate, detail: &Value) -> Result<String, Trouble> {
+pub(crate) async fn deliver(
+    server: &Server,
+    letter: &Letter,
+    gate: &Gate,
+    detail: &Value,
+    secrets: &SecretText,
+) -> Result<String, Trouble> {
     let place = server.place();
-    let mut connection = reach(server).await?;
+    let mut connection = reach(server, secrets).await?;
+    let refused = |code, what: &str, error: &Error| refused(code, what, error, secrets);
     log_in(&mut connection, server).await?;
     let mut options = Vec::new();
     let sender = letter.envelope.from().cloned();
@@ -71,22 +79,23 @@ pub(crate) async fn deliver(server: &Server, letter: &Letter, gate: &Gate, detai
             return Err(refused("email.refused", &format!("{place} did not take the message"), &error));
         }
         Err(error) => {
-            let message = format!("{place}: the connection ended after the message, without an answer: {error}");
+            let why = excerpt(&secrets.redact(&error.to_string()), 300);
+            let message = format!("{place}: the connection ended after the message, without an answer: {why}");
             return Err(Trouble::unknown("email.lost", message).hint(ASK));
         }
     };
     // It is theirs now; whether they say good-bye does not matter.
     let _ = tokio::time::timeout(PATIENCE, connection.quit()).await;
-    Ok(excerpt(&answer, 300))
+    Ok(excerpt(&secrets.redact(&answer), 300))
 }
 
 /// Connects, greets and encrypts; says nothing of a message.
-pub(crate) async fn reach(server: &Server) -> Result<AsyncSmtpConnection, Parted> {
+pub(crate) async fn reach(server: &Server, secrets: &SecretText) -> Result<AsyncSmtpConnection, Parted> {
     let place = server.place();
     let parted = |code, fact: String, hint, passing| Parted { code, fact, hint, passing };
     let tls = match server.tls {
         Tls::None => None,
-        Tls::Starttls | Tls::Implicit => Some(trust(server).await?),
+        Tls::Starttls | Tls::Implicit => Some(trust(server, secrets).await?),
     };
     let hello = match &server.hello {
         Some(name) if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')) && !name.is_empty() => {
@@ -106,10 +115,15 @@ pub(crate) async fn reach(server: &Server) -> Result<AsyncSmtpConnection, Parted
     );
     let mut connection = match made.await {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) if error.is_tls() || certificate(&error) => return Err(untrusted(&place, &error)),
+        Ok(Err(error)) if error.is_tls() || certificate(&error) => return Err(untrusted(&place, &error, secrets)),
         Ok(Err(error)) => {
             let hint = "is the mail server up, and are host, port and `tls` right?";
-            return Err(parted("email.connect", format!("{place}: {}", said(&error)), hint, !error.is_permanent()));
+            return Err(parted(
+                "email.connect",
+                format!("{place}: {}", said(&error, secrets)),
+                hint,
+                !error.is_permanent(),
+            ));
         }
         Err(_) => {
             let fact = format!("{place}: no greeting within {} s", PATIENCE.as_secs());
@@ -124,7 +138,7 @@ pub(crate) async fn reach(server: &Server) -> Result<AsyncSmtpConnection, Parted
         }
         match tokio::time::timeout(PATIENCE, connection.starttls(tls, &hello)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(untrusted(&place, &error)),
+            Ok(Err(error)) => return Err(untrusted(&place, &error, secrets)),
             Err(_) => {
                 let fact = format!("{place}: no TLS handshake within {} s", PATIENCE.as_secs());
                 return Err(parted("email.tls", fact, "look at the mail server's log", true));
@@ -139,12 +153,12 @@ fn certificate(error: &Error) -> bool {
     error.to_string().contains("certificate")
 }
 
-fn untrusted(place: &str, error: &Error) -> Parted {
+fn untrusted(place: &str, error: &Error, secrets: &SecretText) -> Parted {
     let hint = "is the certificate valid for this name, and does this machine trust its issuer? `ca` names another";
-    Parted { code: "email.tls", fact: format!("{place}: {}", said(error)), hint, passing: true }
+    Parted { code: "email.tls", fact: format!("{place}: {}", said(error, secrets)), hint, passing: true }
 }
 
-async fn trust(server: &Server) -> Result<TlsParameters, Parted> {
+async fn trust(server: &Server, secrets: &SecretText) -> Result<TlsParameters, Parted> {
     let unusable = |fact: String| Parted {
         code: "email.ca",
         fact,
@@ -157,7 +171,7 @@ async fn trust(server: &Server) -> Result<TlsParameters, Parted> {
         let certificate = Certificate::from_pem(&pem).map_err(|error| unusable(format!("{path}: {error}")))?;
         builder = builder.add_root_certificate(certificate);
     }
-    builder.build_rustls().map_err(|error| untrusted(&server.place(), &error))
+    builder.build_rustls().map_err(|error| untrusted(&server.place(), &error, secrets))
 }
 
 async fn log_in(connection: &mut AsyncSmtpConnection, server: &Server) -> Result<(), Trouble> {
@@ -192,8 +206,8 @@ async fn log_in(connection: &mut AsyncSmtpConnection, server: &Server) -> Result
 }
 
 /// The server said no, or nothing, before it could have taken the message.
-fn refused(code: &'static str, what: &str, error: &Error) -> Trouble {
-    let message = format!("{what}: {}", said(error));
+fn refused(code: &'static str, what: &str, error: &Error, secrets: &SecretText) -> Trouble {
+    let message = format!("{what}: {}", said(error, secrets));
     if error.is_permanent() {
         Trouble::never(code, message).hint("the server will not take it as it is; its answer says why")
     } else {
@@ -201,6 +215,7 @@ fn refused(code: &'static str, what: &str, error: &Error) -> Trouble {
     }
 }
 
-fn said(error: &Error) -> String {
-    excerpt(&error.to_string(), 300)
+/// What a server said, which may quote what it was given.
+fn said(error: &Error, secrets: &SecretText) -> String {
+    excerpt(&secrets.redact(&error.to_string()), 300)
 }

@@ -49,7 +49,7 @@ pub(super) async fn hand_over(
         if gate.passed() { trouble.in_doubt().hint(deliver::ASK) } else { trouble }
     };
     let answer = tokio::select! {
-        said = deliver(server, letter, gate, &detail) => said.map(|said| {
+        said = deliver(server, letter, gate, &detail, &call.secrets) => said.map(|said| {
             let mut outputs = detail.clone();
             outputs["answer"] = said.into();
             outputs
