@@ -86,6 +86,8 @@ pub struct Wish {
 /// A message that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
+    /// When the run was opened.
+    pub opened: Millis,
     /// Its name within the run: `started`, `batch-2`, `25%`, `exceptions`, `ended`, `every-3`.
     pub name: String,
     /// Milestones that need not be told of any more once this one was.
@@ -117,12 +119,12 @@ pub fn due(wish: &Wish, stand: &Stand, now: Millis, told: &dyn Fn(&str) -> bool)
     reached.dedup();
     let mut open: Vec<String> = reached.into_iter().map(|(_, name)| name).filter(|name| !told(name)).collect();
     if let Some(name) = open.pop() {
-        return Some(Due { name, passed: open });
+        return Some(Due { opened, name, passed: open });
     }
     let every = i64::try_from(wish.every_ms.filter(|&every| every > 0)?).ok()?;
     let count = now.saturating_sub(opened) / every;
     let name = format!("every-{count}");
-    (count >= 1 && !stand.ended && !told(&name)).then_some(Due { name, passed: Vec::new() })
+    (count >= 1 && !stand.ended && !told(&name)).then_some(Due { opened, name, passed: Vec::new() })
 }
 
 /// When something becomes due by time alone, at the latest; `None` if nothing does.

@@ -59,7 +59,7 @@ fn whoever_was_away_gets_one_message() {
     let end = Stand { returned: 100, ended: true, ..stand };
     let told =
         |name: &str| missed.name == name || missed.passed.iter().any(|passed| passed == name) || name == "started";
-    assert_eq!(due(&wish, &end, T0, &told), Some(Due { name: "ended".into(), passed: vec!["75%".into()] }));
+    assert_eq!(due(&wish, &end, T0, &told), Some(Due { opened: T0, name: "ended".into(), passed: vec!["75%".into()] }));
 }
 
 #[test]

@@ -18,6 +18,8 @@ use crate::{out, planning};
 /// The action that writes to the contacts of a site, and the input that has it say what it would do.
 const USES: &str = "notify/contacts@1";
 const DRY_RUN: &str = "dry_run";
+/// State of a site to which nobody writes, since its list has no contact of it.
+const NO_CONTACT: &str = "no contact";
 /// Longest time of one look at list and ledger.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -45,6 +47,7 @@ pub(crate) async fn messages(args: &Messages, json: bool) -> Result<Exit, Failur
             rows.extend(desk.of_unit(step, key).await);
         }
     }
+    let nobody = rows.iter().filter(|row| row.get("state").is_some_and(|state| state == NO_CONTACT)).count();
     let troubles = rows.iter().filter(|row| row.get("trouble").is_some()).count();
     if json {
         out::json(&rows);
@@ -52,7 +55,8 @@ pub(crate) async fn messages(args: &Messages, json: bool) -> Result<Exit, Failur
         for row in &rows {
             out::answer(&line(row));
         }
-        out::note(&format!("{} messages, {troubles} troubles; nothing was sent", rows.len() - troubles));
+        let messages = rows.len() - troubles - nobody;
+        out::note(&format!("{messages} messages, {nobody} without a contact, {troubles} troubles; nothing was sent"));
     }
     Ok(if troubles > 0 { Exit::BadInput } else { Exit::Done })
 }
@@ -89,7 +93,10 @@ impl Desk<'_> {
             row
         };
         match answer {
-            Ok(would) => would.as_array().into_iter().flatten().map(row).collect(),
+            Ok(would) => match would.as_array().map(Vec::as_slice) {
+                None | Some([]) => vec![row(&json!({ "state": NO_CONTACT }))],
+                Some(all) => all.iter().map(row).collect(),
+            },
             Err(trouble) => vec![row(&json!({ "trouble": trouble }))],
         }
     }
