@@ -144,6 +144,10 @@ fn place_of(run: &Run, unit: UnitIx) -> String {
     }
 }
 
+/// Time beyond its own limit after which an attempt is dropped: a twentieth of the limit, within these bounds.
+const NET_LEAST: Duration = Duration::from_millis(50);
+const NET_MOST: Duration = Duration::from_secs(2);
+
 async fn attempt_once(
     mut call: Call,
     connector: Arc<dyn Connector>,
@@ -160,7 +164,9 @@ async fn attempt_once(
         if mode.is_probe() { connector.probe(call).await } else { connector.apply(call).await }
     };
     let guarded = std::panic::AssertUnwindSafe(work).catch_unwind();
-    match tokio::time::timeout(timeout, guarded).await {
+    // A connector knows best how far it came, and has the same limit: it gets the moment to say so.
+    let net = (timeout / 20).clamp(NET_LEAST, NET_MOST);
+    match tokio::time::timeout(timeout + net, guarded).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => outcome::panicked(&uses),
         Err(_) => {
