@@ -21,7 +21,7 @@ impl App {
         let asked = verbs::take(store, run, actor, reason, verb).await?;
         if asked == Asked::InJournal {
             // A run that is over ends its drive at once.
-            let _ = self.drivers.start(run, actor);
+            self.drivers.start_again(run, actor);
         }
         self.followers.nudge(run);
         Ok(asked)

@@ -1,13 +1,14 @@
 //! Driving one run in this process: lease, fold, drive, release.
 
-use engine::{Plan, Record, Run};
+use engine::{Plan, Record, Run, Status};
 use runtime::{
     Drive, DriveEnd, DriveError, Equipment, Holder, JournalError, Launcher, Observer, RecoverError, Settings,
     SystemClock,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::drivers::Kit;
+use crate::drivers::{Kit, Telling};
+use crate::verbs::hold_own_sites;
 
 /// Sees a run go on, from what was recovered of it.
 pub trait Onlooker: Observer {
@@ -48,38 +49,71 @@ pub async fn drive_once(
     stop: CancellationToken,
     settings: Settings,
 ) -> Result<(DriveEnd, Run), DriveOnceError> {
+    let (driven, telling) = drive_apart(kit, name, Terms { actor, stop, settings }, onlooker).await;
+    if let Some(telling) = telling {
+        telling.finish().await;
+    }
+    driven
+}
+
+/// How a run is driven.
+pub(super) struct Terms<'a> {
+    /// Who has it driven.
+    pub(super) actor: &'a str,
+    /// Ends the drive, not the run.
+    pub(super) stop: CancellationToken,
+    pub(super) settings: Settings,
+}
+
+/// As [`drive_once`], and gives what is still to be told to the caller: the run is nobody's by then.
+pub(super) async fn drive_apart(
+    kit: &Kit,
+    name: &str,
+    terms: Terms<'_>,
+    onlooker: &mut dyn Onlooker,
+) -> (Result<(DriveEnd, Run), DriveOnceError>, Option<Box<dyn Telling>>) {
     let holder = holder();
-    let lease = kit.store.acquire(name, &holder, settings.lease_ms).await?;
-    let result = drive_held(kit, &holder, lease.clone(), actor, onlooker, stop, settings).await;
-    if let Ok((DriveEnd::Ended(_), _)) = &result {
+    let lease = match kit.store.acquire(name, &holder, terms.settings.lease_ms).await {
+        Ok(lease) => lease,
+        Err(error) => return (Err(error.into()), None),
+    };
+    let mut telling = None;
+    let mut driven = drive_held(kit, &holder, lease.clone(), terms, onlooker, &mut telling).await;
+    if let Ok((DriveEnd::Ended(_), _)) = &driven {
         // Sites of a run that is over are free for others; what holds one no longer is none of theirs.
-        kit.store.let_go_all(name).await?;
+        if let Err(error) = kit.store.let_go_all(name).await {
+            driven = Err(error.into());
+        }
     }
     // A lease that cannot be given back expires by itself.
     let _ = kit.store.release(&lease).await;
-    result
+    (driven, telling)
 }
 
 async fn drive_held(
     kit: &Kit,
     holder: &Holder,
     lease: runtime::Lease,
-    actor: &str,
+    terms: Terms<'_>,
     onlooker: &mut dyn Onlooker,
-    stop: CancellationToken,
-    settings: Settings,
+    told: &mut Option<Box<dyn Telling>>,
 ) -> Result<(DriveEnd, Run), DriveOnceError> {
     let recovered = runtime::recover(&*kit.store, &lease.run, |_, _| {}).await?;
+    if !matches!(recovered.run.status(), Status::Ended(_)) {
+        // A run that was reopened while its end was seen to may have let them go.
+        hold_own_sites(&*kit.store, &lease.run, &recovered.run).await?;
+    }
     let launcher = Launcher::new(kit.connectors.clone());
-    let telling = (kit.telling)(&lease.run, recovered.run.plan()).map_err(DriveOnceError::Announce)?;
+    *told = (kit.telling)(&lease.run, recovered.run.plan()).map_err(DriveOnceError::Announce)?;
+    let telling = told.as_deref();
     onlooker.begun(&recovered.run);
-    if let Some(telling) = &telling {
+    if let Some(telling) = telling {
         // What was reached and not told when the driver before was gone.
         telling.saw(&recovered.run);
     }
     let mut observer = |run: &Run, records: &[Record]| {
         onlooker.committed(run, records);
-        if let Some(telling) = &telling {
+        if let Some(telling) = telling {
             telling.saw(run);
         }
     };
@@ -93,14 +127,10 @@ async fn drive_held(
         clock: &SystemClock,
         observer: &mut observer,
         desk: Some(&*kit.store),
-        stop,
-        settings,
+        stop: terms.stop,
+        settings: terms.settings,
     };
-    let driven = runtime::drive(drive, recovered, actor).await;
-    if let Some(telling) = telling {
-        telling.finish().await;
-    }
-    Ok(driven?)
+    Ok(runtime::drive(drive, recovered, terms.actor).await?)
 }
 
 /// Who drives: this process.

@@ -3,7 +3,7 @@
 //! Each has a task, a launcher and a lease of its own, so that a run that waits for a slow system, or for the disk, holds
 //! no other up; what they share of the estate is divided by the store's shared pools.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use runtime::{DriveEnd, DriveError, JournalError, Observer, Settings};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::drivers::{DriveOnceError, Kit, Onlooker, drive_once};
+use crate::drivers::once::{Terms, drive_apart};
+use crate::drivers::{DriveOnceError, Kit, Onlooker};
 use crate::live::Followers;
 use crate::metrics::Metrics;
 use crate::words::chain;
@@ -52,7 +53,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Table {
-    driven: BTreeSet<String>,
+    /// Each with whether it is to be looked at again once its drive has ended.
+    driven: BTreeMap<String, bool>,
     /// Why runs could not be driven any further; forgotten when they are driven again.
     troubles: BTreeMap<String, String>,
 }
@@ -80,9 +82,10 @@ impl Drivers {
             return Err(StartError::Stopping);
         }
         let mut table = self.shared.table();
-        if !table.driven.insert(run.to_owned()) {
+        if table.driven.contains_key(run) {
             return Err(StartError::Driven);
         }
+        table.driven.insert(run.to_owned(), false);
         table.troubles.remove(run);
         drop(table);
         let (shared, name, actor) = (self.shared.clone(), run.to_owned(), actor.to_owned());
@@ -90,10 +93,21 @@ impl Drivers {
         Ok(())
     }
 
+    /// As [`Drivers::start`]; a drive of the run that is just ending is followed by another, so that what came into its
+    /// journal meanwhile is acted on.
+    pub(crate) fn start_again(&self, run: &str, actor: &str) {
+        if let Some(again) = self.shared.table().driven.get_mut(run) {
+            *again = true;
+            return;
+        }
+        // It may have begun or the process may be stopping: then whoever drives it next acts on it.
+        let _ = self.start(run, actor);
+    }
+
     /// Whether this process drives a run.
     #[must_use]
     pub fn drives(&self, run: &str) -> bool {
-        self.shared.table().driven.contains(run)
+        self.shared.table().driven.contains_key(run)
     }
 
     /// Why a run could not be driven any further, since it was last driven here.
@@ -123,12 +137,20 @@ impl Shared {
         if let Err(error) = self.followers.watch(&name).await {
             tracing::warn!(run = name, %error, "the run cannot be followed");
         }
-        let trouble = self.drive_to_its_end(&name, &actor).await.err();
+        loop {
+            let trouble = self.drive_to_its_end(&name, &actor).await.err();
+            let mut table = self.table();
+            if let Some(again @ true) = table.driven.get_mut(&name)
+                && trouble.is_none()
+            {
+                *again = false;
+                continue;
+            }
+            table.driven.remove(&name);
+            table.troubles.extend(trouble.map(|trouble| (name.clone(), trouble)));
+            break;
+        }
         self.followers.driven(&name, false);
-        let mut table = self.table();
-        table.driven.remove(&name);
-        table.troubles.extend(trouble.map(|trouble| (name.clone(), trouble)));
-        drop(table);
         self.followers.nudge(&name);
     }
 
@@ -138,7 +160,12 @@ impl Shared {
         loop {
             let settings = Settings { wait: FOR_EVER, ..Settings::default() };
             let mut onlooker = Looks { run: name, metrics: &self.metrics };
-            let driven = drive_once(&self.kit, name, actor, &mut onlooker, self.stop.clone(), settings).await;
+            let terms = Terms { actor, stop: self.stop.clone(), settings };
+            let (driven, telling) = drive_apart(&self.kit, name, terms, &mut onlooker).await;
+            if let Some(telling) = telling {
+                // The run is nobody's by then: who reopens it does not wait for a slow mail server.
+                self.tasks.spawn(async move { telling.finish().await });
+            }
             let error = match driven {
                 Ok((DriveEnd::Ended(end), _)) => {
                     tracing::info!(run = name, ?end, "the run ended");

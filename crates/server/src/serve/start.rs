@@ -24,8 +24,8 @@ use crate::serve::{ServeError, Settings};
 
 /// Time that connections get to end what they are at.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Time that drives get to end; their own grace is within it.
-const DRIVES_END: Duration = Duration::from_secs(20);
+/// Time that drives get to end: their own grace, and a message that is under way and could not be repeated.
+const DRIVES_END: Duration = Duration::from_secs(80);
 /// Time that drills get to be cleaned up; what is left is cleaned up by the next process.
 const DRILLS_END: Duration = Duration::from_secs(600);
 /// Reads of whole journals at once.

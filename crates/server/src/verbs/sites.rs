@@ -1,7 +1,7 @@
 //! The sites of a run that goes on after it has ended: it must hold them again.
 
 use engine::{Run, SiteIx, Status, TakeOut};
-use runtime::Store;
+use runtime::{JournalError, Store};
 
 use crate::verbs::VerbError;
 
@@ -14,16 +14,16 @@ pub async fn hold_again(store: &dyn Store, name: &str) -> Result<(), VerbError> 
     if !matches!(run.status(), Status::Ended(_)) {
         return Ok(());
     }
-    hold_own_sites(store, name, &run).await
+    Ok(hold_own_sites(store, name, &run).await?)
 }
 
-/// Holds every site of a run that it has not given up.
+/// Holds every site of a run that it has not given up; those that it holds already are fine.
 ///
 /// # Errors
 /// If another run holds one of them, or the store fails.
-pub async fn hold_own_sites(store: &dyn Store, name: &str, run: &Run) -> Result<(), VerbError> {
+pub async fn hold_own_sites(store: &dyn Store, name: &str, run: &Run) -> Result<(), JournalError> {
     let kept = |site: &SiteIx| !matches!(run.taken_out(*site), Some(TakeOut::Release | TakeOut::Exclude));
     let sites = (0..run.plan().site_count()).map(SiteIx).filter(kept);
     let sites: Vec<String> = sites.map(|site| run.plan().spec().sites.id(site).to_owned()).collect();
-    Ok(store.hold_sites(name, &run.plan().spec().origin.estate, &sites).await?)
+    store.hold_sites(name, &run.plan().spec().origin.estate, &sites).await
 }
