@@ -91,7 +91,8 @@ async fn stands(journal: &dyn Journal, run: &RunSummary) -> Stands {
             return Stands::NotBegun;
         }
     };
-    let records = group.and_then(|group| decode_group(&group.bytes).ok()).unwrap_or_default();
+    let records =
+        group.and_then(|group| decode_group(&group.bytes).ok()).map(|group| group.records).unwrap_or_default();
     match records.last().map(|record| &record.event) {
         Some(Event::Ended { .. }) => Stands::Over,
         Some(_) => Stands::Interrupted,
