@@ -22,6 +22,7 @@ mod secrets;
 mod shapes;
 mod simulate;
 mod taken_back;
+mod traces;
 mod truth;
 mod undo;
 mod watch;

@@ -17,9 +17,6 @@ use crate::random::Random;
 use crate::truth::Truth;
 use crate::world::{self, World};
 
-/// What the run is called.
-const NAME: &str = "sim";
-
 /// What became of a simulated run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
@@ -112,7 +109,7 @@ pub fn run(seed: u64) -> Result<Trace, String> {
         random,
         weather,
         run: Run::new(plan.clone()),
-        chain: Chain::of(NAME, plan.hash()),
+        chain: Chain::of("sim", plan.hash()),
         first: plan,
         checker: Checker::default(),
         truth: Truth::default(),
@@ -394,7 +391,7 @@ impl Sim {
         self.group.clear();
         let mut run = Run::new(self.first.clone());
         let (mut checker, mut truth) = (Checker::default(), Truth::default());
-        let mut chain = Chain::of(NAME, self.first.hash());
+        let mut chain = Chain::of("sim", self.first.hash());
         for group in &self.journal {
             for record in chain.follow(group).map_err(|error| error.to_string())? {
                 checker.before(&run, &record)?;
@@ -483,7 +480,7 @@ impl Sim {
     /// The journal alone gives the run as it stands, index for index.
     fn replays(&self) -> Result<(), String> {
         let mut run = Run::new(self.first.clone());
-        let mut chain = Chain::of(NAME, self.first.hash());
+        let mut chain = Chain::of("sim", self.first.hash());
         for group in &self.journal {
             for record in chain.follow(group).map_err(|error| error.to_string())? {
                 run.apply(&record).map_err(|error| error.to_string())?;

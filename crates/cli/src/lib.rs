@@ -12,6 +12,7 @@ mod execute;
 mod exit;
 mod failure;
 mod files;
+mod log;
 mod order;
 mod out;
 mod people;
@@ -41,9 +42,9 @@ pub fn main_impl() -> ExitCode {
     out::choose_color(cli.color);
     // Lines between drawings would tear a full screen apart.
     let drawn = matches!(cli.command, args::Command::Watch(_)) && out::on_terminal();
-    start_log(if drawn { "off" } else { &cli.log }, cli.json);
     // One TLS provider for the process; a second call would only say that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let _log = log::start(if drawn { "off" } else { &cli.log }, cli.json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -59,16 +60,4 @@ pub fn main_impl() -> ExitCode {
             failure.exit.into()
         }
     }
-}
-
-fn start_log(directives: &str, json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_new(directives).unwrap_or_default();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Not `try_init`, which also takes what libraries give to `log`: one that draws graphs tells of its every step there.
-    // A second subscriber can only come from a test harness, which then keeps its own.
-    let _ = if json {
-        tracing::subscriber::set_global_default(builder.json().finish())
-    } else {
-        tracing::subscriber::set_global_default(builder.finish())
-    };
 }

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::driver::amend::Amendments;
 use crate::driver::desk::{Desk, Found};
@@ -17,6 +18,7 @@ use crate::driver::equip::{Equip, Equipment};
 use crate::driver::launch::{Landed, Launcher};
 use crate::driver::recover::{Recovered, encode};
 use crate::driver::request::Reply;
+use crate::driver::trace;
 use crate::ports::{Appended, Clock, Journal, JournalError, Lease, Store};
 
 /// Records that a group may hold before it must be committed; bounds memory and the size of a journal row.
@@ -188,7 +190,8 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
     if let Some(uses) = this.drive.launcher.missing(this.run.plan()) {
         return Err(DriveError::MissingAction(uses));
     }
-    let result = this.go(actor).await;
+    let span = trace::of_drive(&this.name, this.drive.lease.epoch, &this.run);
+    let result = this.go(actor).instrument(span).await;
     this.drive.launcher.stop(CANCEL_GRACE).await;
     if let Some(desk) = &mut this.desk {
         desk.close().await;

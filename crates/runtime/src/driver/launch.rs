@@ -9,9 +9,10 @@ use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::driver::equip::Equipment;
-use crate::driver::outcome;
+use crate::driver::{outcome, trace};
 use crate::ports::{Call, Connector, SecretSource, SecretText};
 
 /// Starts attempts by calling connectors in this process.
@@ -77,11 +78,14 @@ impl Launcher {
         };
         let secrets = equipment.secrets.clone();
         let landed = landed.clone();
-        self.tasks.spawn(async move {
+        let span = trace::of_attempt(name, run, started);
+        let attempted = async move {
             let outcome = attempt_once(call, connector, secrets, mode).await;
             let outcome = if mode.is_probe() { outcome } else { outcome::held_against(outcome, &expect, &about) };
+            trace::end(&tracing::Span::current(), &outcome);
             let _ = landed.send(Landed { unit, amendments, attempt, mode, outcome });
-        });
+        };
+        self.tasks.spawn(attempted.instrument(span));
     }
 
     #[allow(clippy::type_complexity)]

@@ -15,6 +15,7 @@ mod launch;
 mod outcome;
 mod recover;
 mod request;
+mod trace;
 mod verify;
 
 pub use drive::{Drive, DriveEnd, DriveError, Observer, Settings, drive};
