@@ -3,6 +3,7 @@
 
 mod certificate;
 mod chaos;
+mod delivered;
 mod files;
 mod lab;
 mod scheduler;

@@ -84,7 +84,7 @@ pub async fn demanded(
     if plan.site_count() <= rule.above || spec.extras.uncertified.is_some() {
         return Ok(());
     }
-    let passed = drills.certificate(&spec.origin.runbook_hash()).await?.and_then(|entry| entry.result);
+    let passed = drills.certificate(&spec.origin.runbook_hash(), now).await?.and_then(|entry| entry.result);
     let oldest = now.saturating_sub(i64::try_from(rule.max_age_ms).unwrap_or(i64::MAX));
     let fact = match passed {
         Some(drill) if drill.ended_at >= oldest => return Ok(()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::{DrillPart, Millis, Record, Run};
+use runbook::Occasion;
 use runtime::DrillObserver;
 
 use crate::drills::conduct::Conductor;
@@ -80,7 +81,7 @@ async fn take_place(
 ) -> Result<bool, DrillError> {
     let now = conductor.clock.now();
     let planned = drill.clone();
-    let ready = tokio::task::spawn_blocking(move || planned.ready(slot, seed, now)).await;
+    let ready = tokio::task::spawn_blocking(move || planned.ready(&Occasion { slot, seed, chaos: None }, now)).await;
     let ready = ready.map_err(|error| DrillError::Plan(error.to_string()))?;
     match ready {
         Ok(ready) => Ok(conductor.take_place(&ready).await?.good),

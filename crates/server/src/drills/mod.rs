@@ -21,7 +21,7 @@ mod upheaval;
 mod watched;
 
 pub use ask::NotBegun;
-pub use chaos::{Chaos, Fate, Only, fate};
+pub use chaos::{Chaos, Fate, fate};
 pub use conduct::Conductor;
 pub use detail::DrillDetail;
 pub use prepare::ReadyDrill;
@@ -33,7 +33,6 @@ pub use trouble::DrillError;
 use crate::app::App;
 
 /// How the daemon's drills stand, by name.
-#[allow(dead_code, reason = "pages show it")]
 pub(crate) fn shown(app: &App) -> Vec<DrillShown> {
     app.drills.shown()
 }

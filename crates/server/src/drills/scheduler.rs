@@ -21,8 +21,6 @@ use crate::words::chain;
 
 /// Files and the store are looked at again after this, whatever else is due.
 pub(super) const LOOK_MS: Millis = 30_000;
-/// Entries of a history among which the oldest is looked for.
-const OLDEST: u32 = 1_000;
 
 /// The daemon's drills; clones are the same.
 #[derive(Clone)]
@@ -198,15 +196,15 @@ impl Shared {
     pub(super) async fn stand(&self, name: &str, now: Millis) -> Result<(), JournalError> {
         let store = &self.kit.store;
         let unknown = self.state().rows.get(name).is_some_and(|row| row.last.is_none());
-        let mut entries = store.drills(Some(name), if unknown { OLDEST } else { 1 }).await?;
-        let good = store.last_good_drill(name).await?.and_then(|entry| entry.result).map(|result| result.ended_at);
+        let last = store.drills(Some(name), 1).await?.pop();
+        let first = if unknown { store.first_drill(name).await? } else { None };
+        let good = store.last_good_drill(name, now).await?.and_then(|entry| entry.result).map(|result| result.ended_at);
         let mut state = self.state();
         let State { rows, watched, .. } = &mut *state;
         let Some(row) = rows.get_mut(name) else { return Ok(()) };
         if unknown {
-            row.oldest = entries.last().map(|entry| entry.claim.at);
+            row.oldest = first.map(|entry| entry.claim.at);
         }
-        let last = (!entries.is_empty()).then(|| entries.swap_remove(0));
         let claimed = last.as_ref().map(|entry| entry.claim.slot);
         // What passed before anybody knew of the drill was never missed.
         let watch = watched.of_drill(name, now, claimed.unwrap_or(now));

@@ -25,6 +25,9 @@ pub enum DrillError {
         /// Who.
         holder: String,
     },
+    /// Another process has said what came of it.
+    #[error("drill {0} was judged by another process")]
+    Judged(String),
     /// The store did not do its part.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -45,6 +48,7 @@ impl DrillError {
             Self::Plan(_) => "plan-refused",
             Self::Claimed(_) => "drill-claimed",
             Self::Elsewhere { .. } => "drill-held",
+            Self::Judged(_) => "drill-judged",
             Self::Journal(error) | Self::Recover(RecoverError::Journal(error)) => error.code(),
             Self::Recover(_) => "run.unreadable",
             Self::Unjudged(_) => "report-fold",
@@ -57,7 +61,7 @@ impl DrillError {
         match self {
             Self::Refused(_) => "`reinstate drill run` shows every finding with its place".into(),
             Self::Plan(_) => "change the runbook so that the engine can execute it".into(),
-            Self::Claimed(_) => "look at `reinstate drill list`".into(),
+            Self::Claimed(_) | Self::Judged(_) => "look at `reinstate drill list`".into(),
             Self::Elsewhere { .. } => "wait until it is over, or stop that process: the next call cleans up".into(),
             Self::Journal(error) | Self::Recover(RecoverError::Journal(error)) => error.hint(),
             Self::Recover(_) => "use the version that wrote the run, or restore the store's file from a copy".into(),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use engine::ChaosMark;
 use report::DrillReport;
+use runbook::Occasion;
 use runtime::{Clock, Store, SystemClock};
 use server::drills::{Conductor, DrillError, LoadedDrill};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +44,8 @@ pub(super) async fn take_place(
     json: bool,
 ) -> Result<Result<DrillReport, Exit>, Failure> {
     let now = SystemClock.now();
-    let ready = match loaded.ready(now, seed, now) {
+    let occasion = Occasion { slot: now, seed, chaos: chaos.then_some(ChaosMark::Undisturbed) };
+    let ready = match loaded.ready(&occasion, now) {
         Ok(ready) => ready,
         Err(DrillError::Refused(refused)) => {
             let form = if json { FindingFormat::Json } else { FindingFormat::Text };
@@ -60,7 +63,7 @@ pub(super) async fn take_place(
     let (kit, actor, mut watch) = (kit(store), people::actor(), Watch::new(json));
     let mut conductor = Conductor { kit: &kit, clock: &SystemClock, actor: &actor, observer: &mut watch, stop };
     Ok(Ok(match chaos {
-        true => conductor.take_place_in_chaos(loaded, now, seed).await?,
+        true => conductor.take_place_in_chaos(loaded, &ready).await?,
         false => conductor.take_place(&ready).await?,
     }))
 }

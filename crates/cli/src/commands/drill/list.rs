@@ -16,9 +16,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 
-/// Entries of a history among which the oldest is looked for.
-const OLDEST: u32 = 1_000;
-
 /// How a drill stands.
 struct Standing {
     name: String,
@@ -83,10 +80,11 @@ pub(super) async fn history(args: &DrillHistory, json: bool) -> Result<Exit, Fai
 
 async fn ready(store: &Arc<dyn Store>, loaded: &LoadedDrill, reports: &[DrillReport]) -> Result<Readiness, Failure> {
     let hash = loaded.runbook_hash();
-    let good = store.last_good_drill(loaded.drill.name()).await?.and_then(|entry| entry.result);
+    let now = SystemClock.now();
+    let good = store.last_good_drill(loaded.drill.name(), now).await?.and_then(|entry| entry.result);
     let steps = loaded.runbook.outline().map(|step| (step.name, step.undo));
     let ended = good.map(|good| good.ended_at);
-    Ok(report::readiness(loaded.runbook.name(), &hash, steps, reports, ended, SystemClock.now()))
+    Ok(report::readiness(loaded.runbook.name(), &hash, steps, reports, ended, now))
 }
 
 fn words(ready: &Readiness) -> String {
@@ -129,8 +127,9 @@ async fn standings(
 async fn standing(store: &Arc<dyn Store>, loaded: &LoadedDrill) -> Result<Standing, Failure> {
     let (drill, now) = (&loaded.drill, SystemClock.now());
     let last = store.drills(Some(drill.name()), 1).await?.pop();
-    let good = store.last_good_drill(drill.name()).await?.and_then(|entry| entry.result).map(|result| result.ended_at);
-    let oldest = if good.is_none() { store.drills(Some(drill.name()), OLDEST).await?.pop() } else { None };
+    let good = store.last_good_drill(drill.name(), now).await?.and_then(|entry| entry.result);
+    let good = good.map(|result| result.ended_at);
+    let oldest = store.first_drill(drill.name()).await?;
     // One that never took place is watched since now: `verify` fails without a good drill anyhow.
     let since = oldest.map_or(now, |entry| entry.claim.at);
     let next = drill.schedule().and_then(|schedule| schedule.next_after(now));
