@@ -6,5 +6,7 @@ mod chaos;
 mod delivered;
 mod files;
 mod lab;
+mod lost;
 mod scheduler;
+mod silence;
 mod units;

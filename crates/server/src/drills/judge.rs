@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{Event, Millis, Plan};
+use engine::{Event, Millis, Plan, Status};
 use report::{DrillChaos, DrillEvidence, DrillReport, Fold, Report};
 use runtime::{DrillClaim, DrillResult, DrillRuns, JournalError, Store};
 
@@ -23,6 +23,10 @@ pub(super) async fn judge(
     let set_up = told(store, &names.set_up, now).await?;
     let compare = told(store, &names.compare, now).await?;
     let clean_up = told(store, &names.clean_up, now).await?;
+    let all = [(&names.set_up, &set_up), (&names.run, &run), (&names.compare, &compare), (&names.clean_up, &clean_up)];
+    if let Some((run, _)) = all.iter().find(|(_, told)| told.as_ref().is_some_and(|told| told.goes_on)) {
+        return Err(DrillError::Unended((*run).clone()));
+    }
     let mut troubles = troubles.to_vec();
     for (part, told) in [("set-up", &set_up), ("comparison", &compare), ("clean-up", &clean_up)] {
         if told.as_ref().is_some_and(|told| told.now.is_none() && !told.plan.spec().steps.is_empty()) {
@@ -70,6 +74,8 @@ struct Told {
     /// As of its first end.
     judged: Option<Report>,
     now: Option<Report>,
+    /// Whether it has begun and not ended.
+    goes_on: bool,
 }
 
 async fn told(store: &dyn Store, run: &str, at: Millis) -> Result<Option<Told>, DrillError> {
@@ -87,13 +93,15 @@ async fn told(store: &dyn Store, run: &str, at: Millis) -> Result<Option<Told>, 
         }
     })
     .await;
-    let plan = match recovered {
-        Ok(recovered) => recovered.run.plan().clone(),
+    let run = match recovered {
+        Ok(recovered) => recovered.run,
         Err(runtime::RecoverError::Journal(JournalError::NoSuchRun(_))) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     if let Some(error) = misfit {
         return Err(DrillError::Unjudged(chain(&error)));
     }
-    Ok(Some(Told { plan, judged: judged.map(|fold| fold.report(at)), now: now.map(|fold| fold.report(at)) }))
+    let goes_on = run.opened_at().is_some() && !matches!(run.status(), Status::Ended(_));
+    let plan = run.plan().clone();
+    Ok(Some(Told { plan, goes_on, judged: judged.map(|fold| fold.report(at)), now: now.map(|fold| fold.report(at)) }))
 }

@@ -1,18 +1,19 @@
 //! The scheduler: it sleeps until a slot comes, an alarm is due, or something changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::Millis;
-use runtime::{Clock, JournalError};
+use runtime::Clock;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::drills::lost::Lost;
 use crate::drills::row::Row;
-use crate::drills::shelf::{OnShelf, Shelf};
+use crate::drills::shelf::Shelf;
 use crate::drills::shown::{DrillShown, show};
 use crate::drills::watched::Watched;
 use crate::drivers::Kit;
@@ -45,11 +46,9 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) rows: BTreeMap<String, Row>,
-    /// Lost drills that are ended here now, by run.
-    pub(super) ending: BTreeMap<String, String>,
-    /// When a drill that could not be ended is tried again, by run.
-    pub(super) again: BTreeMap<String, Millis>,
-    watched: Watched,
+    /// Drills that have not ended and do not go on here, by run.
+    pub(super) lost: BTreeMap<String, Lost>,
+    pub(super) watched: Watched,
 }
 
 impl std::fmt::Debug for Drills {
@@ -165,69 +164,14 @@ impl Shared {
         next.map_or(now + LOOK_MS, |next| next.min(now + LOOK_MS))
     }
 
-    /// Takes over what was read. A drill whose file is gone is forgotten, unless it goes on.
-    fn shelve(&self, found: Vec<Arc<OnShelf>>) {
-        let mut state = self.state();
-        let mut named = BTreeSet::new();
-        for read in found {
-            // A file that was never read without an error stands under its own name.
-            let known = state.rows.iter().find(|(_, row)| row.read.file == read.file).map(|(name, _)| name.clone());
-            let name = match &read.loaded {
-                Some(loaded) => loaded.drill.name().to_owned(),
-                None => known.unwrap_or_else(|| read.file.clone()),
-            };
-            let (name, read) = if named.contains(&name) {
-                let first = Some(format!("another file has a drill `{name}`"));
-                (read.file.clone(), Arc::new(OnShelf { loaded: None, first, ..(*read).clone() }))
-            } else {
-                (name, read)
-            };
-            named.insert(name.clone());
-            let row = state.rows.entry(name).or_insert_with(|| Row::of(read.clone()));
-            if let Some(loaded) = &read.loaded {
-                row.drill = Some(loaded.clone());
-            }
-            row.read = read;
-        }
-        state.rows.retain(|name, row| named.contains(name) || row.going.is_some());
-    }
-
-    /// Reads how a drill stands.
-    pub(super) async fn stand(&self, name: &str, now: Millis) -> Result<(), JournalError> {
-        let store = &self.kit.store;
-        let unknown = self.state().rows.get(name).is_some_and(|row| row.last.is_none());
-        let last = store.drills(Some(name), 1).await?.pop();
-        let first = if unknown { store.first_drill(name).await? } else { None };
-        let good = store.last_good_drill(name, now).await?.and_then(|entry| entry.result).map(|result| result.ended_at);
-        let mut state = self.state();
-        let State { rows, watched, .. } = &mut *state;
-        let Some(row) = rows.get_mut(name) else { return Ok(()) };
-        if unknown {
-            row.oldest = first.map(|entry| entry.claim.at);
-        }
-        let claimed = last.as_ref().map(|entry| entry.claim.slot);
-        // What passed before anybody knew of the drill was never missed.
-        let watch = watched.of_drill(name, now, claimed.unwrap_or(now));
-        row.since = watch.since;
-        row.handled = row.handled.max(watch.handled).max(claimed.unwrap_or(Millis::MIN));
-        row.last = last;
-        row.last_good = good;
-        if row.watch(now) {
-            match row.alarm {
-                Some(since) => {
-                    tracing::error!(drill = name, since = report::stamp(since), "ALARM: a good drill is missing")
-                }
-                None => tracing::info!(drill = name, "a good drill has passed: the alarm is over"),
-            }
-        }
-        Ok(())
-    }
-
     /// Takes in the slots of a drill that have come, and begins one.
     fn see_to(self: &Arc<Self>, name: &str, now: Millis) {
         let mut state = self.state();
-        if state.ending.values().any(|drill| drill == name) {
+        if let Some(lost) = state.in_the_way(name) {
             // The sandbox is cleaned up first; slots are looked at when that is over.
+            if let Some(row) = state.rows.get_mut(name) {
+                row.trouble = Some(format!("drill {lost} has to be cleaned up first"));
+            }
             return;
         }
         let State { rows, watched, .. } = &mut *state;
@@ -242,28 +186,8 @@ impl Shared {
                 watched.handled(name, row.handled);
             }
         }
-        if let Some(slot) = row.next() {
-            self.begin(row, name, slot, None, self.actor.clone());
-        }
-    }
-}
-
-impl Row {
-    fn of(read: Arc<OnShelf>) -> Self {
-        Self {
-            drill: read.loaded.clone(),
-            read,
-            going: None,
-            queue: Default::default(),
-            elsewhere: false,
-            last: None,
-            last_good: None,
-            oldest: None,
-            since: Millis::MAX,
-            handled: Millis::MIN,
-            dropped: 0,
-            alarm: None,
-            trouble: None,
+        if let Some(slot) = row.next(now) {
+            self.begin(row, name, slot, None, None);
         }
     }
 }
