@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reinstate_tests::process::{expect, reinstate};
+use runtime::{Clock as _, DrillClaim, SystemClock};
 use serde_json::Value;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_reinstate-under-test");
@@ -107,6 +108,7 @@ fn a_clean_up_that_fails_is_a_leftover_and_keeps_no_other_from_being_done() {
     assert!(place.cleaned());
     assert_eq!((&told["exceptions"], &told["good"]), (&0.into(), &false.into()), "{told:#}");
     assert_eq!(told["leftovers"][0]["unit"], "first/run", "{told:#}");
+    assert_eq!(told["troubles"], Value::Array(vec![]), "what was given up was brought to its end: {told:#}");
 }
 
 #[test]
@@ -159,6 +161,20 @@ fn the_alarm_is_raised_by_the_history_alone() {
     place.change("drill.yaml", "alarm_after: 8d", "alarm_after: 1ms");
     let late = place.said("verify", 9);
     assert!(late[0]["alarm_since"].is_string() && late[0]["last"]["result"] == "good", "{late:#}");
+}
+
+#[tokio::test]
+async fn a_drill_that_another_process_conducts_is_no_fault_to_verify_and_in_the_way_of_another() {
+    let place = Place::new("'true'", "'true'", "'true'");
+    let _ = place.said("run", 0);
+    let now = SystemClock.now();
+    let store = store::open(&format!("sqlite:{}", place.path("runs.db").display())).await.unwrap();
+    let (drill, run, runbook_hash) = ("small".to_owned(), "small-now".to_owned(), "abc".to_owned());
+    assert!(store.claim_drill(&DrillClaim { drill, slot: now, run, at: now, runbook_hash }).await.unwrap());
+    let verified = place.said("verify", 0);
+    assert_eq!(verified[0]["last"]["result"], "not ended", "{verified:#}");
+    let refused = place.drill(&["run"], 7);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("drill-held"), "{refused:?}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(super) async fn list(args: &DrillList, json: bool) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-/// Fails unless each drill passed lately. It looks at the history only: that nothing was running is no excuse.
+/// Fails unless each drill passed lately, by the history, once what was lost is ended: that nothing was running is no excuse.
 pub(super) async fn verify(args: &DrillList, json: bool) -> Result<Exit, Failure> {
     let (all, now) = match standings(&args.files, &args.stored.store, true, json).await? {
         Ok(all) => all,
@@ -117,7 +117,7 @@ async fn standings(
             Err(exit) => return Ok(Err(exit)),
         };
         if take_up {
-            conclude::take_up(&store, loaded.drill.name(), json).await?;
+            conclude::take_up(&store, loaded.drill.name(), None, json).await?;
         }
         all.push(standing(&store, &loaded).await?);
     }
