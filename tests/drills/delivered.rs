@@ -57,7 +57,7 @@ async fn called(chaos: &Chaos, notes: Notes, token: u64, timeout: Duration) -> (
     let notes = Arc::new(notes);
     let call = Call {
         uses: "exec/run@1".to_owned(),
-        key: "small-1/work/s1".to_owned(),
+        key: ["small-1", "work", "s1"].join("/"),
         undoes: None,
         token,
         with: serde_json::Value::Null,

@@ -53,7 +53,7 @@ async fn a_drill_is_not_over_before_the_runs_that_it_began_have_ended() {
     let bare = Kit { connectors: Vec::new(), ..kit(store.clone()) };
     let error = conductor(&bare, &place, &mut Unseen).end(&entry).await.unwrap_err();
     assert_eq!(error.code(), "drill-unended", "{error}");
-    assert_eq!(store.unfinished_drills(None).await.unwrap(), [entry.clone()]);
+    assert_eq!(store.unfinished_drills(None).await.unwrap(), std::slice::from_ref(&entry));
     let ended = conductor(&kit(store.clone()), &place, &mut Unseen).end(&entry).await.unwrap();
     assert!(!ended.good && store.unfinished_drills(None).await.unwrap().is_empty(), "{ended:#?}");
 }
