@@ -42,18 +42,15 @@ impl State {
 impl Shared {
     /// Looks for lost drills, and ends each on a task of its own.
     pub(super) async fn take_up_lost(self: &Arc<Self>, now: Millis) -> Result<(), JournalError> {
-        let mut entries = Vec::new();
-        for entry in self.kit.store.unfinished_drills(None).await? {
-            entries.push((Sandbox::of(&*self.kit.store, &entry.claim).await, entry));
-        }
+        let entries = self.kit.store.unfinished_drills(None).await?;
         let mut state = self.state();
-        let open: BTreeSet<&str> = entries.iter().map(|(_, entry)| entry.claim.drill.as_str()).collect();
+        let open: BTreeSet<&str> = entries.iter().map(|entry| entry.claim.drill.as_str()).collect();
         for (name, row) in &mut state.rows {
             row.elsewhere &= open.contains(name.as_str());
         }
-        let is_open = |run: &str| entries.iter().any(|(_, entry)| entry.claim.run == run);
+        let is_open = |run: &str| entries.iter().any(|entry| entry.claim.run == run);
         state.lost.retain(|run, lost| lost.again.is_none() || is_open(run));
-        for (sandbox, entry) in entries {
+        for entry in entries {
             let run = &entry.claim.run;
             let here = state.rows.values().any(|row| row.going.as_ref().is_some_and(|going| going.run == *run));
             let known = state.lost.get(run);
@@ -62,6 +59,7 @@ impl Shared {
                 continue;
             }
             let (drill, elsewhere) = (entry.claim.drill.clone(), known.is_some_and(|lost| lost.elsewhere));
+            let sandbox = known.map_or(Sandbox::Unknown, |lost| lost.sandbox.clone());
             state.lost.insert(run.clone(), Lost { drill, sandbox, elsewhere, again: None });
             let mut ending = Ending { shared: self.clone(), run: run.clone(), over: false, elsewhere };
             self.tasks.spawn(async move { ending.end(entry).await });
@@ -81,6 +79,10 @@ struct Ending {
 impl Ending {
     async fn end(&mut self, entry: DrillEntry) {
         let (shared, run) = (self.shared.clone(), &self.run);
+        let sandbox = Sandbox::of(&*shared.kit.store, &entry.claim).await;
+        if let Some(lost) = shared.state().lost.get_mut(run) {
+            lost.sandbox = sandbox;
+        }
         let mut counts = Counts(shared.metrics.clone());
         let mut conductor = Conductor {
             kit: &shared.kit,

@@ -51,6 +51,8 @@ pub(super) struct Row {
     pub(super) alarm: Option<Millis>,
     /// Why its history cannot be read; nothing of it takes place until it can.
     pub(super) unread: Option<String>,
+    /// What has to be cleaned up in its sandbox first.
+    pub(super) blocked: Option<String>,
     /// Why a slot that came did not take place.
     pub(super) trouble: Option<String>,
     /// A slot that was put back is not begun before.
@@ -84,6 +86,7 @@ impl Row {
             dropped: 0,
             alarm: None,
             unread: None,
+            blocked: None,
             trouble: None,
             not_before: Millis::MIN,
         }

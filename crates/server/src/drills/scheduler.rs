@@ -137,6 +137,11 @@ impl Shared {
 
     /// Looks at everything once, begins what is due, and says when to look again.
     async fn turn(self: &Arc<Self>) -> Millis {
+        // Before anybody can ask for a drill that has just been read.
+        let lost = self.take_up_lost(self.clock.now()).await;
+        if let Err(error) = &lost {
+            tracing::error!(error = chain(error), "lost drills could not be looked for");
+        }
         let shared = self.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let mut shelf = shared.shelf.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,9 +151,6 @@ impl Shared {
             self.shelve(found);
         }
         let now = self.clock.now();
-        if let Err(error) = self.take_up_lost(now).await {
-            tracing::error!(error = chain(&error), "lost drills could not be looked for");
-        }
         let names: Vec<String> = self.state().rows.keys().cloned().collect();
         for name in names {
             if let Err(error) = self.stand(&name, now).await {
@@ -156,7 +158,9 @@ impl Shared {
                 tracing::error!(drill = name, error = chain(&error), "the history of a drill cannot be read");
                 continue;
             }
-            self.see_to(&name, now);
+            if lost.is_ok() {
+                self.see_to(&name, now);
+            }
         }
         let shared = self.clone();
         let _ = tokio::task::spawn_blocking(move || shared.state().watched.keep()).await;
@@ -167,15 +171,14 @@ impl Shared {
     /// Takes in the slots of a drill that have come, and begins one.
     fn see_to(self: &Arc<Self>, name: &str, now: Millis) {
         let mut state = self.state();
-        if let Some(lost) = state.in_the_way(name) {
-            // The sandbox is cleaned up first; slots are looked at when that is over.
-            if let Some(row) = state.rows.get_mut(name) {
-                row.trouble = Some(format!("drill {lost} has to be cleaned up first"));
-            }
-            return;
-        }
+        let lost = state.in_the_way(name);
         let State { rows, watched, .. } = &mut *state;
         let Some(row) = rows.get_mut(name) else { return };
+        row.blocked = lost.map(|lost| format!("drill {lost} has to be cleaned up first"));
+        if row.blocked.is_some() {
+            // Slots are looked at when that is over.
+            return;
+        }
         if let Some(came) = row.take_in(now) {
             row.dropped = row.dropped.saturating_add(came.dropped);
             if came.dropped > 0 {

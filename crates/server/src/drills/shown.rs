@@ -137,7 +137,7 @@ pub(super) fn show(name: &str, row: &Row, now: Millis) -> DrillShown {
         last_good: row.last_good.map(stamp),
         alarm_after_s: row.alarm_after_ms.map(|ms| ms as f64 / 1_000.0),
         alarm_since: row.alarm.map(stamp),
-        trouble: [&row.read.first, &row.unread, &row.trouble].into_iter().find_map(Clone::clone),
+        trouble: [&row.read.first, &row.unread, &row.blocked, &row.trouble].into_iter().find_map(Clone::clone),
         findings: row.read.findings.clone(),
     }
 }

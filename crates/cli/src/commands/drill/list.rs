@@ -164,10 +164,13 @@ impl Standing {
     }
 
     fn json(&self) -> serde_json::Value {
+        let last = self.last.as_ref().map(
+            |DrillEntry { claim, .. }| json!({ "slot": stamp(claim.slot), "run": claim.run, "result": self.result() }),
+        );
         json!({
             "drill": self.name,
             "next": self.next.map(stamp),
-            "last": self.last.as_ref().map(|entry| json!({ "slot": stamp(entry.claim.slot), "run": entry.claim.run, "result": self.result() })),
+            "last": last,
             "last_good": self.last_good.map(stamp),
             "alarm_since": self.alarm.map(stamp),
         })
