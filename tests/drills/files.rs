@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use reinstate_tests::process::{expect, reinstate};
+use reinstate_tests::process::{expect, reinstate, strike_when};
 use runtime::{Clock as _, DrillClaim, SystemClock};
 use serde_json::Value;
 
@@ -175,6 +175,26 @@ async fn a_drill_that_another_process_conducts_is_no_fault_to_verify_and_in_the_
     assert_eq!(verified[0]["last"]["result"], "not ended", "{verified:#}");
     let refused = place.drill(&["run"], 7);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("drill-held"), "{refused:?}");
+}
+
+#[test]
+fn a_drill_of_another_name_that_was_lost_in_the_sandbox_is_cleaned_up_first() {
+    let place = Place::new("'true'", "sleep, '600'", "'true'");
+    let (lost, other) = (place.path("drill.yaml"), place.path("other.yaml"));
+    let text = std::fs::read_to_string(&lost).unwrap();
+    std::fs::write(&other, text.replace("name: small", "name: other").replace("book.yaml", "quick.yaml")).unwrap();
+    std::fs::write(place.path("quick.yaml"), BOOK.replace("WORK", "'true'")).unwrap();
+    let command = |verb: &str, file: &PathBuf| {
+        let mut command = reinstate(BINARY);
+        let store = format!("sqlite:{}", place.path("runs.db").display());
+        command.args(["drill", verb]).arg(file).args(["--json", "--store", &store]);
+        command
+    };
+    let (_, ended) = strike_when(&mut command("run", &lost), "-KILL", |line| line.contains("\"work/"));
+    assert!(!ended && !place.cleaned());
+    let _ = expect(&mut command("run", &other), 0);
+    let listed: Value = serde_json::from_slice(&expect(&mut command("list", &lost), 0).stdout).unwrap();
+    assert_eq!(listed[0]["last"]["result"], "not good", "{listed:#}");
 }
 
 #[test]
