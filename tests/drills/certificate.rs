@@ -20,9 +20,12 @@ fn call(place: &Place, args: &[&str], code: i32) -> Output {
     let store = format!("sqlite:{}", place.path("runs.db").display());
     let mut command = reinstate(BINARY);
     command.args(args).args(["--store", &store]);
-    if args[0] == "run" {
+    if matches!(args[0], "run" | "amend") {
         command.arg(place.path("book.yaml")).arg("--sites").arg(place.path("sites.csv"));
         command.arg("--estate").arg(place.path("estate.yaml")).arg("--yes");
+        if args[0] == "amend" {
+            command.args(["--reason", "better"]);
+        }
     }
     expect(&mut command, code)
 }
@@ -79,4 +82,22 @@ fn going_without_is_refused_where_nobody_could_approve_it_or_nothing_is_demanded
     refused(&place, &["run", "--run", "a", "--uncertified", "hurry"], "uncertified-final");
     place.change("estate.yaml", ", certificate: { max_age: 30d, above: 2 }", "");
     refused(&place, &["run", "--run", "a", "--uncertified", "hurry"], "uncertified-idle");
+}
+
+#[test]
+fn an_amended_runbook_needs_a_drill_as_a_fresh_run_does() {
+    let place = place();
+    let becomes = |from: &str, to: &str| place.change("book.yaml", from, to);
+    let _ = place.said("run", 0);
+    becomes("['true']", "[echo, drilled]");
+    let _ = place.said("run", 0);
+    becomes("[echo, drilled]", "['true']");
+    // The run waits for a second person, and has begun nothing.
+    place.change("estate.yaml", "sites: 100", "sites: 1");
+    let _ = call(&place, &["run", "--run", "a", "--count", "3"], 5);
+    becomes("['true']", "[echo, new]");
+    refused(&place, &["amend", "a"], "runbook-uncertified");
+    refused(&place, &["amend", "a", "--uncertified", "hurry"], "uncertified-late");
+    becomes("[echo, new]", "[echo, drilled]");
+    let _ = call(&place, &["amend", "a"], 0);
 }

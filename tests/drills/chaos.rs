@@ -89,9 +89,43 @@ fn a_step_that_cannot_be_done_twice_is_found_by_its_answer() {
 #[test]
 fn a_step_that_says_it_cannot_be_done_twice_is_told_and_left_alone() {
     let adds = step("adds", "echo $0 >> $1/log").replace("idempotent: true, ", "");
-    let place = place(&[adds.replace("adds: {", "adds: { retry: { attempts: 1 },")]);
-    let told = chaos(&place, 0);
-    assert_eq!(told["chaos"]["spared"][0], "adds", "{told:#}");
+    let adds = adds.replace("adds: {", "adds: { retry: { attempts: 1 },");
+    let told = chaos(&place(&[adds, step("fine", "true")]), 0);
+    assert_eq!((&told["chaos"]["spared"][0], &told["chaos"]["untouched"][0]), (&"adds".into(), &"adds".into()));
+}
+
+#[test]
+fn chaos_that_can_disturb_nothing_is_not_good() {
+    let once = step("once", "grep -qx $0 $1/log || echo $0 >> $1/log");
+    let told = chaos(&place(&[once.replace("once: {", "once: { retry: { attempts: 1 },")]), 9);
+    assert!(told["troubles"].to_string().contains("disturbed nothing"), "{told:#}");
+    assert_eq!(told["chaos"]["untouched"][0], "once", "{told:#}");
+}
+
+#[test]
+fn a_comparison_that_fails_is_a_trouble_and_is_ended_with_the_drill() {
+    let place = place(&[step("fine", "true")]);
+    place.change("drill.yaml", "log | sha256sum | cut -c1-64)", "log); exit 3 #");
+    let told = chaos(&place, 9);
+    assert!(told["troubles"].to_string().contains("the sandbox could not be compared"), "{told:#}");
+    assert_eq!(told["chaos"], Value::Null, "the undisturbed drill was not good, so there was no other");
+}
+
+#[test]
+fn a_chaos_drill_proves_nothing_and_each_of_its_drills_says_what_it_was() {
+    let place = place(&[step("adds", "echo $0 >> $1/log")]);
+    let _ = chaos(&place, 9);
+    let history = place.said("history", 0);
+    let drills = history["drills"].as_array().unwrap();
+    let (quiet, disturbed) = drills.split_last().unwrap();
+    assert_eq!((&quiet["good"], &quiet["narrowed"]), (&true.into(), &Value::Array(vec![])), "{quiet:#}");
+    let narrowed: Vec<&str> = disturbed.iter().rev().map(|drill| drill["narrowed"][0].as_str().unwrap()).collect();
+    let one = "attempts of step adds were disturbed";
+    assert_eq!(narrowed, ["attempts were disturbed", one, one]);
+    // What was found by narrowing is kept with the drill that found it.
+    assert!(disturbed.iter().any(|drill| drill["chaos"]["findings"].to_string().contains("delivered twice")));
+    let listed = place.said("list", 0);
+    assert_eq!(listed[0]["last_good"], quiet["ended"], "{listed:#}");
 }
 
 #[test]

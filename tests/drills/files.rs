@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use reinstate_tests::process::{expect, reinstate};
+use reinstate_tests::process::{expect, reinstate, strike_when};
+use runtime::{Clock as _, DrillClaim, SystemClock};
 use serde_json::Value;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_reinstate-under-test");
@@ -107,6 +108,7 @@ fn a_clean_up_that_fails_is_a_leftover_and_keeps_no_other_from_being_done() {
     assert!(place.cleaned());
     assert_eq!((&told["exceptions"], &told["good"]), (&0.into(), &false.into()), "{told:#}");
     assert_eq!(told["leftovers"][0]["unit"], "first/run", "{told:#}");
+    assert_eq!(told["troubles"], Value::Array(vec![]), "what was given up was brought to its end: {told:#}");
 }
 
 #[test]
@@ -159,6 +161,40 @@ fn the_alarm_is_raised_by_the_history_alone() {
     place.change("drill.yaml", "alarm_after: 8d", "alarm_after: 1ms");
     let late = place.said("verify", 9);
     assert!(late[0]["alarm_since"].is_string() && late[0]["last"]["result"] == "good", "{late:#}");
+}
+
+#[tokio::test]
+async fn a_drill_that_another_process_conducts_is_no_fault_to_verify_and_in_the_way_of_another() {
+    let place = Place::new("'true'", "'true'", "'true'");
+    let _ = place.said("run", 0);
+    let now = SystemClock.now();
+    let store = store::open(&format!("sqlite:{}", place.path("runs.db").display())).await.unwrap();
+    let (drill, run, runbook_hash) = ("small".to_owned(), "small-now".to_owned(), "abc".to_owned());
+    assert!(store.claim_drill(&DrillClaim { drill, slot: now, run, at: now, runbook_hash }).await.unwrap());
+    let verified = place.said("verify", 0);
+    assert_eq!(verified[0]["last"]["result"], "not ended", "{verified:#}");
+    let refused = place.drill(&["run"], 7);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("drill-held"), "{refused:?}");
+}
+
+#[test]
+fn a_drill_of_another_name_that_was_lost_in_the_sandbox_is_cleaned_up_first() {
+    let place = Place::new("'true'", "sleep, '600'", "'true'");
+    let (lost, other) = (place.path("drill.yaml"), place.path("other.yaml"));
+    let text = std::fs::read_to_string(&lost).unwrap();
+    std::fs::write(&other, text.replace("name: small", "name: other").replace("book.yaml", "quick.yaml")).unwrap();
+    std::fs::write(place.path("quick.yaml"), BOOK.replace("WORK", "'true'")).unwrap();
+    let command = |verb: &str, file: &PathBuf| {
+        let mut command = reinstate(BINARY);
+        let store = format!("sqlite:{}", place.path("runs.db").display());
+        command.args(["drill", verb]).arg(file).args(["--json", "--store", &store]);
+        command
+    };
+    let (_, ended) = strike_when(&mut command("run", &lost), "-KILL", |line| line.contains("\"work/"));
+    assert!(!ended && !place.cleaned());
+    let _ = expect(&mut command("run", &other), 0);
+    let listed: Value = serde_json::from_slice(&expect(&mut command("list", &lost), 0).stdout).unwrap();
+    assert_eq!(listed[0]["last"]["result"], "not good", "{listed:#}");
 }
 
 #[test]

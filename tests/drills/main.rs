@@ -3,7 +3,10 @@
 
 mod certificate;
 mod chaos;
+mod delivered;
 mod files;
 mod lab;
+mod lost;
 mod scheduler;
+mod silence;
 mod units;

@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest time that something may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
-const DAY: i64 = 86_400_000;
+pub const DAY: i64 = 86_400_000;
 /// 10 May 2026, midnight.
-const MIDNIGHT: i64 = 1_778_371_200_000;
-const THREE: i64 = MIDNIGHT + 3 * 3_600_000;
+pub const MIDNIGHT: i64 = 1_778_371_200_000;
+pub const THREE: i64 = MIDNIGHT + 3 * 3_600_000;
 
-struct NoSecrets;
+pub struct NoSecrets;
 
 #[async_trait]
 impl SecretSource for NoSecrets {
@@ -28,14 +28,14 @@ impl SecretSource for NoSecrets {
 }
 
 /// A home with a drill that is due at three, and waits at a gate if it has one.
-struct Place {
-    home: tempfile::TempDir,
+pub struct Place {
+    pub home: tempfile::TempDir,
     store: Arc<MemoryJournal>,
-    clock: Arc<ManualClock>,
+    pub clock: Arc<ManualClock>,
 }
 
 impl Place {
-    fn new(schedule: &str) -> Self {
+    pub fn new(schedule: &str) -> Self {
         let clock = Arc::new(ManualClock::new(MIDNIGHT));
         let place = Self {
             home: tempfile::tempdir().unwrap(),
@@ -65,7 +65,7 @@ impl Place {
     }
 
     /// The run of each drill waits until somebody opens the gate.
-    fn gated(schedule: &str) -> Self {
+    pub fn gated(schedule: &str) -> Self {
         let place = Self::new(schedule);
         let made = std::process::Command::new("mkfifo").arg(place.path("gate")).status().unwrap();
         assert!(made.success());
@@ -75,26 +75,24 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path("drills").join(name), text).unwrap();
     }
 
     /// A daemon's scheduler.
-    fn scheduler(&self) -> Daemon {
+    pub fn scheduler(&self) -> Daemon {
         self.scheduler_at(self.home.path())
     }
 
     fn scheduler_at(&self, home: &Path) -> Daemon {
-        let kit = Kit {
-            store: self.store.clone() as Arc<dyn Store>,
-            connectors: connectors::all(&connectors::Settings::default()),
-            secrets: Arc::new(|_| Arc::new(NoSecrets)),
-            telling: Arc::new(|_, _| Ok(None)),
-        };
+        self.scheduler_with(home, kit(self.store.clone()))
+    }
+
+    pub fn scheduler_with(&self, home: &Path, kit: Kit) -> Daemon {
         let stop = CancellationToken::new();
         let drills = Drills::new(kit, home, "cron", self.clock.clone(), Metrics::default(), stop.clone());
         let running = drills.clone();
@@ -114,14 +112,24 @@ impl Place {
     }
 }
 
-struct Daemon {
-    drills: Drills,
+/// What every daemon here has, on a store.
+pub fn kit(store: Arc<dyn Store>) -> Kit {
+    Kit {
+        store,
+        connectors: connectors::all(&connectors::Settings::default()),
+        secrets: Arc::new(|_| Arc::new(NoSecrets)),
+        telling: Arc::new(|_, _| Ok(None)),
+    }
+}
+
+pub struct Daemon {
+    pub drills: Drills,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Daemon {
-    async fn until(&self, what: &str, wanted: impl Fn(&DrillShown) -> bool) -> DrillShown {
+    pub async fn until(&self, what: &str, wanted: impl Fn(&DrillShown) -> bool) -> DrillShown {
         let mut changes = self.drills.changes();
         let seen = async {
             loop {
@@ -136,14 +144,14 @@ impl Daemon {
         waited.unwrap_or_else(|_| panic!("{what}: {:#?}", self.drills.shown()))
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
         self.drills.ended(PATIENCE).await;
     }
 }
 
-fn result(shown: &DrillShown) -> Option<&'static str> {
+pub fn result(shown: &DrillShown) -> Option<&'static str> {
     shown.last.as_ref().map(|last| last.result)
 }
 

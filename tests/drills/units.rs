@@ -19,6 +19,16 @@ fn units_keep_the_schedule_of_the_drill() {
 }
 
 #[test]
+fn whatever_cleans_up_mounts_what_a_drill_needs() {
+    for job in text("cronjob.yaml").split("---\n") {
+        for volume in ["config", "state", "secrets"] {
+            let told = job.lines().filter(|line| line.contains(&format!("{{ name: {volume}, "))).count();
+            assert_eq!(told, 2, "{volume} is named and mounted: {job}");
+        }
+    }
+}
+
+#[test]
 fn units_type_what_the_binary_knows() {
     let service = text("reinstate-drill.service");
     let typed = service.lines().filter_map(|line| line.strip_prefix("ExecStart=/usr/bin/reinstate "));

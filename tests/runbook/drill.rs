@@ -1,9 +1,9 @@
 //! Drill files: what is refused, in one pass and with its place, and what plans come of one that is right.
 
-use engine::{DrillPart, Plan, PlanSpec, Work};
+use engine::{ChaosMark, Disturbance, DrillPart, Plan, PlanSpec, Work};
 use runbook::{
-    CheckedDrill, Diagnostic, Drill, DrillFiles, Estate, Format, Prepared, Runbook, SiteList, Source, check_drill,
-    render_text,
+    CheckedDrill, Diagnostic, Drill, DrillFiles, Estate, Format, Occasion, Prepared, Runbook, SiteList, Source,
+    check_drill, render_text,
 };
 
 use crate::fixture;
@@ -54,10 +54,15 @@ fn drill(text: &str) -> Drill {
 }
 
 fn prepared(drill: &Drill, seed: Option<u64>) -> Prepared {
+    prepared_as(drill, fixture::ESTATE, seed, None)
+}
+
+fn prepared_as(drill: &Drill, on: &str, seed: Option<u64>, chaos: Option<ChaosMark>) -> Prepared {
     let runbook = runbook();
     let (list, _) = SiteList::parse(&Source::new("sites.csv", fixture::SITES), Format::Csv, &runbook);
     let slot = 1_775_439_000_000;
-    drill.prepare(&runbook, &estate(fixture::ESTATE), &list.unwrap(), slot, seed).unwrap()
+    let occasion = Occasion { slot, seed, chaos };
+    drill.prepare(&runbook, &estate(on), &list.unwrap(), &occasion).unwrap()
 }
 
 /// Findings of a text as `code line:column`.
@@ -203,7 +208,7 @@ fn the_plans_of_a_drill_are_over_one_sample_and_say_what_they_are() {
     assert_eq!(ids.len(), 2);
     for (plan, part) in [(&set_up, DrillPart::SetUp), (&run, DrillPart::Run), (&clean_up, DrillPart::CleanUp)] {
         let mark = plan.extras.drill.as_ref().unwrap();
-        assert_eq!((mark.name.as_str(), mark.part, mark.seed, mark.listed), ("weekly", part, 7, 3));
+        assert_eq!((mark.name.as_str(), mark.part, mark.seed, mark.listed, mark.asked), ("weekly", part, 7, 3, 2));
         let mut theirs: Vec<&str> = plan.sites.ids.iter().collect();
         theirs.sort_unstable();
         assert_eq!(theirs, ids);
@@ -220,6 +225,31 @@ fn the_plans_of_a_drill_are_over_one_sample_and_say_what_they_are() {
     );
     // The runbook's text is the run's own: it is what a good drill proves.
     assert_eq!(run.origin.runbook_text, fixture::RUNBOOK);
+}
+
+#[test]
+fn every_plan_of_a_chaos_drill_says_so_and_only_there_is_anything_compared() {
+    let compare = "compare: { all: { scope: run, uses: identity/sync@1, with: { margin: 1m } } }\ntake_back:";
+    let drill = drill(&DRILL.replace("take_back:", compare));
+    assert!(prepared(&drill, None).compare.is_none());
+    let against = "weekly-1".to_owned();
+    let chaos = Some(ChaosMark::Disturbed { by: Disturbance::All, step: None, against });
+    let Prepared { set_up, run, compare, clean_up, .. } = prepared_as(&drill, fixture::ESTATE, None, chaos.clone());
+    let compare = compare.unwrap();
+    assert!(compare.steps.iter().all(|step| step.keeps_outputs));
+    assert_eq!(compare.extras.drill.as_ref().unwrap().part, DrillPart::Compare);
+    for plan in [&set_up.unwrap(), &run, &compare, &clean_up] {
+        assert_eq!(plan.extras.drill.as_ref().unwrap().chaos, chaos);
+    }
+}
+
+#[test]
+fn the_approval_of_a_large_run_is_kept_and_a_clean_up_waits_for_nobody() {
+    let guard = "approvers: { dr-leads: [anna] }\nguard: { sites: 1, approval: { from: [dr-leads], timeout: 1h } }\n";
+    let guarded = format!("{}\n{guard}", fixture::ESTATE);
+    let Prepared { set_up, run, clean_up, .. } = prepared_as(&drill(DRILL), &guarded, None, None);
+    assert!(set_up.unwrap().extras.start.is_some() && run.extras.start.is_some(), "2 sites are more than 1");
+    assert_eq!(clean_up.extras.start, None);
 }
 
 #[test]

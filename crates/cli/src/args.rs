@@ -41,7 +41,7 @@ pub(crate) struct Cli {
     /// Print one JSON object (or one per line) instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Log to standard error: error, warn, info, debug or trace, or directives such as `store=debug`
+    /// Log to standard error: error, warn, info, debug or trace, or directives such as `reinstate_store=debug`
     #[arg(long, global = true, env = "REINSTATE_LOG", default_value = "warn")]
     pub(crate) log: String,
     #[command(subcommand)]

@@ -127,9 +127,9 @@ impl From<DrillError> for Failure {
         let exit = match error {
             DrillError::Journal(error) => return error.into(),
             DrillError::Recover(error) => return error.into(),
-            DrillError::Claimed(_) | DrillError::Elsewhere { .. } => Exit::Held,
+            DrillError::Claimed(_) | DrillError::Judged(_) | DrillError::Elsewhere { .. } => Exit::Held,
             DrillError::Refused(_) | DrillError::Plan(_) => Exit::BadInput,
-            DrillError::Unjudged(_) => Exit::Trouble,
+            DrillError::Unjudged(_) | DrillError::Unended(_) => Exit::Trouble,
         };
         Self::new(exit, error.code(), error.to_string(), error.hint())
     }

@@ -3,9 +3,9 @@
 
 mod support;
 
-use engine::{DrillMark, DrillObjectives, DrillPart};
+use engine::{ChaosMark, Disturbance, DrillMark, DrillObjectives, DrillPart};
 use reinstate_report::{
-    DrillEvidence, DrillReport, Report, judge_drill, readiness, render_drill, render_drill_junit, trend,
+    DrillChaos, DrillEvidence, DrillReport, Report, judge_drill, readiness, render_drill, render_drill_junit, trend,
 };
 use support::*;
 
@@ -23,10 +23,17 @@ fn mark(objectives: DrillObjectives) -> DrillMark {
         part: DrillPart::Run,
         seed: 7,
         listed: 883,
+        asked: 1,
         earlier_ms: 0,
         take_back: false,
         objectives,
+        chaos: None,
     }
+}
+
+fn disturbed() -> DrillMark {
+    let (by, against) = (Disturbance::All, "weekly-0".into());
+    DrillMark { chaos: Some(ChaosMark::Disturbed { by, step: None, against }), ..mark(ASKED) }
 }
 
 fn report_of(mut drive: Drive) -> Report {
@@ -48,6 +55,7 @@ fn judged<'a>(report: Option<&'a Report>, mark: &'a DrillMark, change: impl Fn(&
         ended: T0 + 9_000,
         mark: Some(mark),
         set_up: None,
+        compare: None,
         judged: report,
         now: report,
         clean_up: None,
@@ -151,4 +159,47 @@ fn history_names_what_no_drill_has_run() {
     let trend = trend(&reports);
     assert_eq!((trend.drills, trend.good), (2, 1));
     assert_eq!(trend.failures, [(drill.steps[2].name.clone(), 4)]);
+}
+
+#[test]
+fn chaos_of_which_nothing_is_known_any_more_is_not_good() {
+    let report = calm_run();
+    let drill = judged(Some(&report), &disturbed(), |_| {});
+    assert!(!drill.good && drill.troubles[0].contains("was lost"), "{drill:#?}");
+}
+
+#[test]
+fn chaos_that_disturbed_nothing_is_not_good_and_names_the_steps() {
+    let report = calm_run();
+    let untouched = vec!["copy".to_owned(), "check".to_owned()];
+    let idle = DrillChaos { untouched: untouched.clone(), ..DrillChaos::default() };
+    let drill = judged(Some(&report), &disturbed(), |evidence| evidence.chaos = Some(&idle));
+    assert!(!drill.good && drill.troubles[0].contains("disturbed nothing"), "{drill:#?}");
+    assert!(render_drill(&drill).contains("never disturbed: copy, check"));
+    let struck = DrillChaos { cut: 1, untouched, ..DrillChaos::default() };
+    let drill = judged(Some(&report), &disturbed(), |evidence| evidence.chaos = Some(&struck));
+    assert!(drill.good && render_drill(&drill).contains("never disturbed: copy, check"), "{drill:#?}");
+}
+
+#[test]
+fn a_drill_that_was_less_than_what_was_asked_proves_nothing_and_says_so() {
+    let report = calm_run();
+    assert!(judged(Some(&report), &mark(ASKED), |_| {}).proves());
+    let small = judged(Some(&report), &DrillMark { asked: 21, ..mark(ASKED) }, |_| {});
+    assert!(small.good && !small.proves());
+    assert_eq!(small.narrowed, ["the sample asks for 21 sites, and 20 took part"]);
+    assert!(render_drill(&small).contains("proves nothing of the runbook: the sample asks for 21 sites"));
+    let struck = DrillChaos { twice: 3, ..DrillChaos::default() };
+    let chaos = judged(Some(&report), &disturbed(), |evidence| evidence.chaos = Some(&struck));
+    assert!(chaos.good && !chaos.proves() && chaos.narrowed == ["attempts were disturbed"], "{chaos:#?}");
+    let quiet = DrillMark { chaos: Some(ChaosMark::Undisturbed), ..mark(ASKED) };
+    assert!(judged(Some(&report), &quiet, |_| {}).proves(), "nothing was done to it");
+}
+
+#[test]
+fn a_comparison_that_did_not_succeed_is_a_trouble() {
+    let (report, rough) = (calm_run(), rough_run());
+    let rough = rough.fold.report(rough.now);
+    let drill = judged(Some(&report), &mark(ASKED), |evidence| evidence.compare = Some(&rough));
+    assert!(!drill.good && drill.troubles[0].contains("could not be compared"), "{drill:#?}");
 }

@@ -28,7 +28,8 @@ mod yaml;
 pub use check::{Checked, check, check_for};
 pub use diagnostic::{Diagnostic, Label, Severity, Text, has_errors};
 pub use drill::{
-    CatchUp, CheckedDrill, Drill, DrillFiles, DrillRefused, Due, Overlap, Prepared, Sample, Schedule, check_drill,
+    CatchUp, CheckedDrill, Drill, DrillFiles, DrillRefused, Due, Occasion, Overlap, Prepared, Sample, Schedule,
+    check_drill, overdue,
 };
 pub use estate::{Announce, Announcement, CertificateRule, Estate, Guard};
 pub use evaluate::{Foreseen, PlanEvaluator, secret_marker};

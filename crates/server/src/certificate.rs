@@ -27,6 +27,9 @@ pub enum CertificateError {
     /// Nobody could approve it.
     #[error("the estate {0} names nobody who may let a run go without a drill")]
     Final(String),
+    /// Nobody would be asked any more.
+    #[error("run {0} goes on already, and nobody would be asked whether it may go without a drill")]
+    Late(String),
     /// The engine refuses the plan that goes without.
     #[error("the plan is refused: {0}")]
     Plan(String),
@@ -44,6 +47,7 @@ impl CertificateError {
             Self::NoReason => "uncertified-form",
             Self::Idle(_) => "uncertified-idle",
             Self::Final(_) => "uncertified-final",
+            Self::Late(_) => "uncertified-late",
             Self::Plan(_) => "plan-refused",
             Self::Journal(error) => error.code(),
         }
@@ -60,6 +64,9 @@ impl CertificateError {
             Self::NoReason => "say why it cannot wait",
             Self::Idle(_) => "leave `uncertified` out",
             Self::Final(_) => "run a drill, or give its `guard` an `approval`",
+            Self::Late(_) => {
+                "run a drill with the amended runbook into this store, or start a new run that adopts the sites"
+            }
             Self::Plan(_) => "report this defect",
             Self::Journal(_) => "check the store",
         }
@@ -84,7 +91,7 @@ pub async fn demanded(
     if plan.site_count() <= rule.above || spec.extras.uncertified.is_some() {
         return Ok(());
     }
-    let passed = drills.certificate(&spec.origin.runbook_hash()).await?.and_then(|entry| entry.result);
+    let passed = drills.certificate(&spec.origin.runbook_hash(), now).await?.and_then(|entry| entry.result);
     let oldest = now.saturating_sub(i64::try_from(rule.max_age_ms).unwrap_or(i64::MAX));
     let fact = match passed {
         Some(drill) if drill.ended_at >= oldest => return Ok(()),
@@ -92,6 +99,28 @@ pub async fn demanded(
         None => "no drill has passed with this text of the runbook".to_owned(),
     };
     Err(CertificateError::Uncertified { fact, estate: spec.origin.estate.clone(), sites: plan.site_count() })
+}
+
+/// Refuses to amend a run with a runbook that a fresh run over its sites could not have, and with going without, which is
+/// approved before a run begins or not at all.
+///
+/// # Errors
+/// As [`demanded`], and [`CertificateError::Late`].
+///
+/// # Cancel safety
+/// May be dropped at any await.
+pub async fn demanded_of_amended(
+    drills: &dyn Drills,
+    run: &str,
+    (old, new): (&Plan, &Plan),
+    guard: Option<&Guard>,
+    now: Millis,
+) -> Result<(), CertificateError> {
+    let (before, after) = (&old.spec().extras.uncertified, &new.spec().extras.uncertified);
+    if after.is_some() && after != before {
+        return Err(CertificateError::Late(run.to_owned()));
+    }
+    demanded(drills, new, guard, now).await
 }
 
 /// Marks a plan as going without: a second person approves its start, however small it is.

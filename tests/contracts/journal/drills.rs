@@ -15,7 +15,7 @@ fn claim(drill: &str, slot: i64) -> DrillClaim {
 }
 
 fn result(ended_at: i64, good: bool) -> DrillResult {
-    DrillResult { ended_at, good, sites: 7, bytes: vec![0, 1, 255] }
+    DrillResult { ended_at, good, proves: good, sites: 7, bytes: vec![0, 1, 255] }
 }
 
 async fn claimed(it: &Fixture, slots: &[(&str, i64)]) {
@@ -79,27 +79,55 @@ pub(crate) async fn unfinished_drills_are_listed_oldest_first(it: Fixture) {
 }
 
 pub(crate) async fn the_last_good_drill_is_the_one_that_ended_last(it: Fixture) {
-    assert!(it.journal.last_good_drill("a").await.unwrap().is_none());
+    assert!(it.journal.last_good_drill("a", 500).await.unwrap().is_none());
     claimed(&it, &[("a", 10), ("a", 20), ("a", 30), ("a", 40), ("b", 50)]).await;
     for (drill, slot, ended, good) in
         [("a", 10, 99, true), ("a", 20, 25, true), ("a", 30, 120, false), ("b", 50, 200, true)]
     {
         assert!(it.journal.finish_drill(drill, slot, &result(ended, good)).await.unwrap());
     }
-    let good = it.journal.last_good_drill("a").await.unwrap().unwrap();
+    let good = it.journal.last_good_drill("a", 500).await.unwrap().unwrap();
     assert_eq!((good.claim.slot, good.result), (10, Some(result(99, true))));
+}
+
+pub(crate) async fn a_good_drill_that_proves_nothing_is_neither_the_last_good_one_nor_a_certificate(it: Fixture) {
+    claimed(&it, &[("a", 10), ("a", 20)]).await;
+    assert!(it.journal.finish_drill("a", 10, &result(11, true)).await.unwrap());
+    let chaos = DrillResult { proves: false, ..result(21, true) };
+    assert!(it.journal.finish_drill("a", 20, &chaos).await.unwrap());
+    assert_eq!(it.journal.drills(Some("a"), 1).await.unwrap()[0].result, Some(chaos));
+    let (last, certificate) =
+        (it.journal.last_good_drill("a", 500).await, it.journal.certificate("hash of 1", 500).await);
+    assert_eq!([last, certificate].map(|found| found.unwrap().unwrap().claim.slot), [10, 10]);
+}
+
+pub(crate) async fn what_ended_in_the_time_to_come_proves_nothing_yet(it: Fixture) {
+    claimed(&it, &[("a", 10), ("a", 20)]).await;
+    assert!(it.journal.finish_drill("a", 10, &result(11, true)).await.unwrap());
+    assert!(it.journal.finish_drill("a", 20, &result(9_000, true)).await.unwrap());
+    for (by, slot) in [(10, None), (11, Some(10)), (8_999, Some(10)), (9_000, Some(20))] {
+        let last = it.journal.last_good_drill("a", by).await.unwrap();
+        let certificate = it.journal.certificate("hash of 1", by).await.unwrap();
+        assert_eq!([last, certificate].map(|found| found.map(|entry| entry.claim.slot)), [slot, slot], "by {by}");
+    }
+}
+
+pub(crate) async fn the_first_drill_is_that_of_the_oldest_slot(it: Fixture) {
+    assert!(it.journal.first_drill("a").await.unwrap().is_none());
+    claimed(&it, &[("a", 20), ("b", 5), ("a", 10)]).await;
+    assert_eq!(it.journal.first_drill("a").await.unwrap().unwrap().claim.slot, 10);
 }
 
 pub(crate) async fn a_runbook_is_certified_by_the_good_drill_that_ended_last(it: Fixture) {
     // Names of one length share a runbook here.
     claimed(&it, &[("a", 10), ("b", 20), ("b", 30), ("cc", 40)]).await;
-    assert!(it.journal.certificate("hash of 1").await.unwrap().is_none());
+    assert!(it.journal.certificate("hash of 1", 500).await.unwrap().is_none());
     for (drill, slot, ended, good) in
         [("a", 10, 11, true), ("b", 20, 22, true), ("b", 30, 33, false), ("cc", 40, 44, true)]
     {
         assert!(it.journal.finish_drill(drill, slot, &result(ended, good)).await.unwrap());
     }
-    let entry = it.journal.certificate("hash of 1").await.unwrap().unwrap();
+    let entry = it.journal.certificate("hash of 1", 500).await.unwrap().unwrap();
     assert_eq!((entry.claim.drill.as_str(), entry.claim.slot), ("b", 20));
-    assert!(it.journal.certificate("hash").await.unwrap().is_none());
+    assert!(it.journal.certificate("hash", 500).await.unwrap().is_none());
 }

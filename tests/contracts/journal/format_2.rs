@@ -20,8 +20,8 @@ async fn it_is_brought_forward_by_the_first_change_and_not_by_a_look() {
         assert_eq!(journal.holders("prod", &["s1".to_owned()]).await.unwrap()[0].run, "b");
         assert!(journal.drills(None, 9).await.unwrap().is_empty());
         assert!(journal.unfinished_drills(None).await.unwrap().is_empty());
-        assert!(journal.last_good_drill("weekly").await.unwrap().is_none());
-        assert!(journal.certificate("abc").await.unwrap().is_none());
+        assert!(journal.last_good_drill("weekly", 9).await.unwrap().is_none());
+        assert!(journal.certificate("abc", 9).await.unwrap().is_none());
     }
     assert_eq!((format(&path).await, std::fs::read(&path).unwrap()), (2, before));
     journal.acquire("a", &holder("two"), 10_000).await.unwrap();

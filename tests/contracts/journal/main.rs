@@ -80,5 +80,8 @@ contract! {
     drills::drills_are_listed_newest_slot_first,
     drills::unfinished_drills_are_listed_oldest_first,
     drills::the_last_good_drill_is_the_one_that_ended_last,
+    drills::a_good_drill_that_proves_nothing_is_neither_the_last_good_one_nor_a_certificate,
+    drills::what_ended_in_the_time_to_come_proves_nothing_yet,
+    drills::the_first_drill_is_that_of_the_oldest_slot,
     drills::a_runbook_is_certified_by_the_good_drill_that_ended_last,
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use engine::{Amendment, Command, Plan, StepChange};
+use runtime::{Clock, SystemClock};
 use serde_json::{Value, json};
+use server::certificate::demanded_of_amended;
 
 use crate::args::{Amend, FindingFormat};
 use crate::ask::{self, Asked};
@@ -51,6 +53,11 @@ pub(crate) async fn amend(args: Amend, json: bool) -> Result<Exit, Failure> {
         }
         None => args.yes,
     };
+    if agreed {
+        let guard = planning::guard(&args.planned.estate)?;
+        let plans = (run.plan().as_ref(), plan.as_ref());
+        demanded_of_amended(&*store, &args.name, plans, guard.as_ref(), SystemClock.now()).await?;
+    }
     let reason = args.reason.as_deref().unwrap_or_default();
     let asked = if agreed { Some(apply(&*store, &args.name, reason, &plan).await?) } else { None };
     tell(&args, &plan, &amendment, asked, json);

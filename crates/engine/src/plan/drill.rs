@@ -17,12 +17,44 @@ pub struct DrillMark {
     pub seed: u64,
     /// Sites of the list that the sample was drawn from.
     pub listed: u32,
+    /// Sites that the sample asks for, which may be more than the list has.
+    pub asked: u32,
     /// How much earlier the restore points are than those that the runbook gives.
     pub earlier_ms: u64,
     /// Whether the run is taken back before the clean-up.
     pub take_back: bool,
     /// What it is judged by.
     pub objectives: DrillObjectives,
+    /// What it is to a chaos drill; `None` for one that stands by itself.
+    pub chaos: Option<ChaosMark>,
+}
+
+/// What a drill is to a chaos drill, which is several drills over the same sites.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChaosMark {
+    /// It is left alone: the others are held against it.
+    Undisturbed,
+    /// Attempts of its run are disturbed, by its seed.
+    Disturbed {
+        /// By what.
+        by: Disturbance,
+        /// The only step that is, if not all are.
+        step: Option<String>,
+        /// Name of the run of the one that is left alone.
+        against: String,
+    },
+}
+
+/// What is done to attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Disturbance {
+    /// Everything that can happen to one.
+    #[default]
+    All,
+    /// They are delivered twice.
+    Twice,
+    /// They are cut off, or their answer is lost.
+    Cut,
 }
 
 /// The runs of a drill, in their order.
@@ -32,6 +64,8 @@ pub enum DrillPart {
     SetUp,
     /// The runbook itself: what is judged.
     Run,
+    /// Says how the sandbox stands after the run, before anything is taken back.
+    Compare,
     /// Leaves the sandbox as it should be found.
     CleanUp,
 }
@@ -91,9 +125,15 @@ mod tests {
             part: DrillPart::CleanUp,
             seed: 5,
             listed: 883,
+            asked: 40,
             earlier_ms: 60_000,
             take_back: true,
             objectives: DrillObjectives { throughput_min: Some(1.5), ..DrillObjectives::default() },
+            chaos: Some(ChaosMark::Disturbed {
+                by: Disturbance::Cut,
+                step: Some("copy".into()),
+                against: "weekly-1".into(),
+            }),
         };
         let mut spec = spec(PLAN_FORMAT);
         spec.extras.drill = Some(mark);

@@ -13,7 +13,7 @@ pub(crate) use graph::covers;
 
 pub use admit::PlanError;
 pub use carry::Carry;
-pub use drill::{DrillMark, DrillObjectives, DrillPart};
+pub use drill::{ChaosMark, Disturbance, DrillMark, DrillObjectives, DrillPart};
 pub use layout::Plan;
 pub use spec::{
     ActionUse, Approval, ApproverGroup, Backoff, Batches, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need,

@@ -57,9 +57,11 @@ pub struct DrillReport {
     pub steps: Vec<DrillStep>,
     /// What set-up or run left in the sandbox, or may have.
     pub leftovers: Vec<Leftover>,
-    /// What chaos did in it and found; `null` for a drill without.
+    /// What chaos did in it and found; `null` for a drill without, or if that was lost.
     pub chaos: Option<DrillChaos>,
-    /// Slot of the last good drill before it, which it was held against.
+    /// In what it was less than the drill that was asked for: such a one proves nothing of its runbook, however it went.
+    pub narrowed: Vec<String>,
+    /// Slot of the last drill before it that proved its runbook, which it was held against.
     pub against: Option<String>,
     /// What is worse than then, beyond the tolerance.
     pub regressions: Vec<Regression>,
@@ -116,7 +118,7 @@ pub struct DrillChaos {
     pub failed: u64,
     /// Attempts that were cut off, or whose answers were kept back.
     pub cut: u64,
-    /// Attempts that were delivered twice, unless the first delivery failed.
+    /// Attempts that were delivered twice.
     pub twice: u64,
     /// Attempts that began later.
     pub delayed: u64,
@@ -124,6 +126,8 @@ pub struct DrillChaos {
     pub steps: Vec<String>,
     /// Steps that were not, since their actions are not idempotent by their own word.
     pub spared: Vec<String>,
+    /// Steps of which no attempt was disturbed in any way.
+    pub untouched: Vec<String>,
     /// Steps whose second delivery answered otherwise, which no other step reads: told, and not held against them.
     pub answers: Vec<String>,
     /// Whether the sandbox was compared with how an undisturbed drill leaves it.
@@ -159,6 +163,12 @@ pub struct Regression {
 }
 
 impl DrillReport {
+    /// Whether it proves its runbook: it was good, and nothing less than what was asked.
+    #[must_use]
+    pub fn proves(&self) -> bool {
+        self.good && self.narrowed.is_empty()
+    }
+
     /// The judgement as JSON, indented, with a line feed at the end.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -25,7 +25,7 @@ pub struct Trend {
 pub struct Readiness {
     /// `name:` of the runbook.
     pub runbook: String,
-    /// Days since the last good drill ended; `null` if there was none.
+    /// Days since the last drill that proved it ended; `null` if there was none.
     pub days_since_good: Option<f64>,
     /// Whether the runbook's text is still the one of that drill.
     pub unchanged: bool,
@@ -83,7 +83,10 @@ pub fn readiness<'a>(
     Readiness {
         runbook: runbook.to_owned(),
         days_since_good: last_good_ended.map(days),
-        unchanged: of_it.iter().find(|report| report.good).is_some_and(|report| report.runbook_hash == runbook_hash),
+        unchanged: of_it
+            .iter()
+            .find(|report| report.proves())
+            .is_some_and(|report| report.runbook_hash == runbook_hash),
         never_run: never(false),
         never_undone: never(true),
     }

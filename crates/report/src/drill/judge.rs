@@ -1,6 +1,6 @@
 //! From the journals of a drill's runs to a judgement.
 
-use engine::{DrillMark, DrillObjectives, Millis};
+use engine::{ChaosMark, DrillMark, DrillObjectives, Millis};
 
 use crate::drill::data::{DRILL_FORMAT, DrillChaos, DrillObjective, DrillReport, DrillStep, Leftover, Regression};
 use crate::duration::{seconds, stamp};
@@ -29,13 +29,15 @@ pub struct DrillEvidence<'a> {
     pub judged: Option<&'a Report>,
     /// The same run as it stands now.
     pub now: Option<&'a Report>,
+    /// The run of what is compared.
+    pub compare: Option<&'a Report>,
     /// The clean-up's run.
     pub clean_up: Option<&'a Report>,
     /// What kept a part from being executed, in words.
     pub troubles: &'a [String],
-    /// What chaos did in it; times say nothing then.
+    /// What chaos did in it, as the process knows it that let it in.
     pub chaos: Option<&'a DrillChaos>,
-    /// The last good drill before it.
+    /// The last drill before it that proved its runbook.
     pub last_good: Option<&'a DrillReport>,
 }
 
@@ -73,23 +75,53 @@ pub fn judge_drill(evidence: &DrillEvidence<'_>) -> DrillReport {
     if let Some(now) = evidence.now {
         taken_back(&mut drill, now, mark.is_some_and(|mark| mark.take_back));
     }
+    if let Some(compare) = evidence.compare.filter(|compare| compare.verdict != Verdict::Succeeded) {
+        drill.troubles.push(format!("the sandbox could not be compared: {}", compare.headline));
+    }
     cleaned_up(&mut drill, evidence.clean_up);
     drill.objectives = objectives(mark.map(|mark| mark.objectives).unwrap_or_default(), &drill);
-    if let Some(chaos) = evidence.chaos {
+    if let Some(mark) = mark {
+        narrow(&mut drill, mark);
+    }
+    let disturbed = mark.is_some_and(|mark| matches!(mark.chaos, Some(ChaosMark::Disturbed { .. })));
+    if disturbed {
         // Delays are chaos's own.
         drill.objectives.retain(|one| !matches!(one.name.as_str(), "rto_p95" | "throughput_min"));
-        drill.chaos = Some(chaos.clone());
+        drill.chaos = evidence.chaos.cloned();
+        drill.troubles.extend(unproven(evidence.chaos).map(str::to_owned));
     }
     let bears = evidence.chaos.is_none_or(|chaos| chaos.findings.is_empty() && chaos.differences.is_empty());
     drill.good = bears
         && drill.troubles.is_empty()
         && drill.leftovers.is_empty()
         && drill.objectives.iter().all(|one| one.passed);
-    if let Some(before) = evidence.last_good.filter(|before| evidence.chaos.is_none() && before.chaos.is_none()) {
+    if let Some(before) = evidence.last_good.filter(|_| !disturbed) {
         drill.against = Some(before.slot.clone());
         drill.regressions = regressions(before, &drill);
     }
     drill
+}
+
+/// Why a run in chaos says nothing of what it can bear.
+fn unproven(chaos: Option<&DrillChaos>) -> Option<&'static str> {
+    match chaos {
+        None => Some("what chaos did was lost with the process that let it in"),
+        Some(chaos) if chaos.failed + chaos.cut + chaos.twice + chaos.delayed == 0 => {
+            Some("chaos disturbed nothing: no unit had an attempt to spare, or none was drawn")
+        }
+        Some(_) => None,
+    }
+}
+
+fn narrow(drill: &mut DrillReport, mark: &DrillMark) {
+    if let Some(ChaosMark::Disturbed { step, .. }) = &mark.chaos {
+        let of = step.as_ref().map(|step| format!(" of step {step}")).unwrap_or_default();
+        drill.narrowed.push(format!("attempts{of} were disturbed"));
+    }
+    if drill.sites < mark.asked {
+        let (asked, sites) = (mark.asked, drill.sites);
+        drill.narrowed.push(format!("the sample asks for {asked} sites, and {sites} took part"));
+    }
 }
 
 fn measure(drill: &mut DrillReport, report: &Report) {

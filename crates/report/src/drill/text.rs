@@ -70,6 +70,9 @@ pub fn render_drill(drill: &DrillReport) -> String {
             let steps = plain(&chaos.answers.join(", "));
             let _ = writeln!(text, "  answer otherwise when delivered twice, which no step reads: {steps}");
         }
+        if !chaos.untouched.is_empty() {
+            let _ = writeln!(text, "  never disturbed: {}", plain(&chaos.untouched.join(", ")));
+        }
         if !chaos.spared.is_empty() {
             let _ = writeln!(
                 text,
@@ -84,6 +87,9 @@ pub fn render_drill(drill: &DrillReport) -> String {
     let idle: Vec<&str> = drill.steps.iter().filter(|step| step.attempts == 0).map(|step| step.name.as_str()).collect();
     if !idle.is_empty() && idle.len() < drill.steps.len() {
         let _ = writeln!(text, "  steps that did not run: {}", plain(&idle.join(", ")));
+    }
+    for less in &drill.narrowed {
+        let _ = writeln!(text, "  proves nothing of the runbook: {}", plain(less));
     }
     if let Some(against) = &drill.against {
         if drill.regressions.is_empty() {

@@ -14,7 +14,7 @@ mod steps;
 mod when;
 
 pub use check::{CheckedDrill, check_drill};
-pub use model::{CatchUp, Drill, DrillFiles, Overlap};
-pub use prepare::{DrillRefused, Prepared};
+pub use model::{CatchUp, Drill, DrillFiles, Overlap, overdue};
+pub use prepare::{DrillRefused, Occasion, Prepared};
 pub use sample::Sample;
 pub use schedule::{Due, Schedule};

@@ -67,6 +67,14 @@ pub enum CatchUp {
     All(u32),
 }
 
+/// Says since when there should have been a good drill of an alarm that is known without its file; as [`Drill::alarm`].
+#[must_use]
+pub fn overdue(alarm_after_ms: u64, last_good: Option<Millis>, since: Millis, now: Millis) -> Option<Millis> {
+    let after = i64::try_from(alarm_after_ms).unwrap_or(i64::MAX);
+    let late = last_good.unwrap_or(since).saturating_add(after);
+    (now > late).then_some(late)
+}
+
 impl Drill {
     /// Returns the name.
     #[must_use]
@@ -126,9 +134,7 @@ impl Drill {
     /// began to be watched, for one that never passed.
     #[must_use]
     pub fn alarm(&self, last_good: Option<Millis>, since: Millis, now: Millis) -> Option<Millis> {
-        let after = i64::try_from(self.alarm_after_ms?).unwrap_or(i64::MAX);
-        let late = last_good.unwrap_or(since).saturating_add(after);
-        (now > late).then_some(late)
+        overdue(self.alarm_after_ms?, last_good, since, now)
     }
 
     /// Returns the seed of a slot: the file's own, or one that the slot itself gives.

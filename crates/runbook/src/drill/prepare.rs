@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{DrillMark, DrillPart, Millis, PlanSpec};
+use engine::{ChaosMark, DrillMark, DrillPart, Millis, PlanSpec};
 
 use crate::diagnostic::Diagnostic;
 use crate::drill::model::Drill;
@@ -11,6 +11,17 @@ use crate::model::Runbook;
 use crate::plan::{planned, subset};
 use crate::sites::SiteList;
 use crate::source::Source;
+
+/// When a drill takes place, and as what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Occasion {
+    /// The time for which it is due.
+    pub slot: Millis,
+    /// What sites and restore point are drawn with; `None` for the seed that the slot gives.
+    pub seed: Option<u64>,
+    /// What it is to a chaos drill; `None` for one that stands by itself.
+    pub chaos: Option<ChaosMark>,
+}
 
 /// The plans of one drill; each says in its extras what it is part of.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +32,7 @@ pub struct Prepared {
     pub set_up: Option<PlanSpec>,
     /// The runbook over the sample.
     pub run: PlanSpec,
-    /// What a chaos drill compares; `None` if nothing is. Outputs of its steps are kept.
+    /// What a chaos drill compares after the run; `None` if nothing is, and in any other drill. Outputs of its steps are kept.
     pub compare: Option<PlanSpec>,
     /// After the run; without steps if nothing is.
     pub clean_up: PlanSpec,
@@ -38,7 +49,7 @@ pub struct DrillRefused {
 }
 
 impl Drill {
-    /// Draws the sample and the restore point, and plans over them; without a seed, with that of the slot.
+    /// Draws the sample and the restore point, and plans over them.
     ///
     /// # Errors
     /// If the runbook or the drill's own steps cannot be planned over the sample; each finding names step, site and row.
@@ -47,33 +58,41 @@ impl Drill {
         runbook: &Runbook,
         estate: &Estate,
         list: &SiteList,
-        slot: Millis,
-        seed: Option<u64>,
+        occasion: &Occasion,
     ) -> Result<Prepared, DrillRefused> {
-        let seed = seed.unwrap_or_else(|| self.seed_of(slot));
+        let Occasion { slot, seed, chaos } = occasion;
+        let seed = seed.unwrap_or_else(|| self.seed_of(*slot));
         let rows = self.sample.rows(&list.sites, seed);
         let drawn = SiteList { name: list.name.clone(), sites: subset(&list.sites, &rows) };
         let earlier_ms = self.earlier(seed);
+        let count = |sites: usize| u32::try_from(sites).unwrap_or(u32::MAX);
         let mark = |part| DrillMark {
             name: self.name.clone(),
-            slot,
+            slot: *slot,
             part,
             seed,
-            listed: u32::try_from(list.len()).unwrap_or(u32::MAX),
+            listed: count(list.len()),
+            asked: count(self.sample.asked_of(list.len())),
             earlier_ms,
             take_back: self.take_back,
             objectives: self.objectives,
+            chaos: chaos.clone(),
         };
         let plan = |runbook: &Runbook, part: DrillPart| {
             let mut spec = planned(runbook, estate, &drawn, &self.inputs, &BTreeMap::new(), earlier_ms)
                 .map_err(|diagnostics| DrillRefused { of_drill: part != DrillPart::Run, diagnostics })?;
             spec.extras.drill = Some(mark(part));
+            if matches!(part, DrillPart::Compare | DrillPart::CleanUp) {
+                // Whoever let the set-up begin let it be cleaned up: nobody is there to be asked again.
+                spec.extras.start = None;
+            }
             Ok(spec)
         };
         // The runbook first: what it shares with the drill's own steps is then known to be right.
         let run = plan(runbook, DrillPart::Run)?;
         let set_up = self.set_up.as_ref().map(|runbook| plan(runbook, DrillPart::SetUp)).transpose()?;
-        let mut compare = self.compare.as_ref().map(|runbook| plan(runbook, DrillPart::SetUp)).transpose()?;
+        let asked = self.compare.as_ref().filter(|_| chaos.is_some());
+        let mut compare = asked.map(|runbook| plan(runbook, DrillPart::Compare)).transpose()?;
         for step in compare.iter_mut().flat_map(|spec| &mut spec.steps) {
             step.keeps_outputs = true;
         }
@@ -88,7 +107,6 @@ impl Drill {
     }
 }
 
-/// Says which text findings of a refusal are about.
 impl DrillRefused {
     /// The text that the findings are about.
     #[must_use]

@@ -29,16 +29,21 @@ pub(crate) enum Size {
 const PARTS: usize = 4;
 
 impl Sample {
-    /// Number of sites drawn from so many; at least one if there is one.
+    /// Number of sites that are asked for of so many, which may be more than there are.
     #[must_use]
-    pub fn size_of(&self, sites: usize) -> usize {
-        let wanted = match self.size {
+    pub fn asked_of(&self, sites: usize) -> usize {
+        match self.size {
             Size::All => sites,
             Size::Count(count) => count as usize,
             // No list is so long that this would not fit.
             Size::Share(share) => sites.saturating_mul(share as usize).div_ceil(10_000),
-        };
-        wanted.clamp(sites.min(1), sites)
+        }
+    }
+
+    /// Number of sites drawn from so many; at least one if there is one.
+    #[must_use]
+    pub fn size_of(&self, sites: usize) -> usize {
+        self.asked_of(sites).clamp(sites.min(1), sites)
     }
 
     /// Draws the rows of the sites that take part, ascending. The same seed gives the same rows.

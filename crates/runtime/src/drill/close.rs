@@ -21,7 +21,7 @@ impl Conduct<'_> {
     ) -> Result<(), ConductError> {
         let cancel = Command::Cancel { undo: false };
         if self.enact(run, None, &format!("the drill is called off: {why}"), &[cancel], troubles).await? {
-            self.unstoppable(part, run, None, troubles).await?;
+            self.unstoppable(part, run, troubles).await?;
         }
         Ok(())
     }
@@ -37,7 +37,7 @@ impl Conduct<'_> {
         }
         let undo = Command::Cancel { undo: true };
         if unwound || self.enact(run, None, "the drill takes back what it did", &[undo], troubles).await? {
-            self.unstoppable(DrillPart::Run, run, None, troubles).await?;
+            self.unstoppable(DrillPart::Run, run, troubles).await?;
         }
         Ok(())
     }
@@ -76,11 +76,10 @@ impl Conduct<'_> {
         &mut self,
         part: DrillPart,
         run: &str,
-        lease: Option<Lease>,
         troubles: &mut Vec<String>,
     ) -> Result<(), ConductError> {
         let stop = std::mem::replace(&mut self.stop, CancellationToken::new());
-        let ended = self.end(part, run, lease, troubles).await;
+        let ended = self.end(part, run, None, troubles).await;
         self.stop = stop;
         ended
     }

@@ -59,7 +59,7 @@ pub enum ConductError {
     Recover(#[from] RecoverError),
 }
 
-/// Conducts a drill: set-up, run, taking back, clean-up. With `begins` all of it; without, it is one whose process was
+/// Conducts a drill: set-up, run, comparison, taking back, clean-up. With `begins` all of it; without, it is one whose process was
 /// lost, and what has not ended of it is called off and cleaned up.
 ///
 /// On return nothing of it goes on, and its sites are free. It is then to be judged, and the history told.
@@ -117,9 +117,9 @@ async fn before(
     if conduct.has(&names.set_up).await? {
         if why.is_none() {
             why = match conduct.drive(DrillPart::SetUp, &names.set_up, None, troubles).await? {
-                Some(DriveEnd::Ended(RunEnd::Succeeded)) => None,
+                Some(DriveEnd::Ended(end)) => (end != RunEnd::Succeeded).then_some("its set-up did not succeed"),
                 Some(DriveEnd::Stopped) => Some("it was stopped"),
-                _ => Some("its set-up did not succeed"),
+                Some(DriveEnd::WaitsForOperator) | None => Some("its set-up did not succeed"),
             };
         }
         if let Some(why) = why {
@@ -130,17 +130,31 @@ async fn before(
         return Ok(());
     }
     if why.is_none() {
-        why = match conduct.drive(DrillPart::Run, &names.run, None, troubles).await? {
-            Some(DriveEnd::Ended(_)) => None,
-            Some(DriveEnd::Stopped) => Some("it was stopped"),
-            Some(DriveEnd::WaitsForOperator) => Some("it waited for people, and nobody is there"),
-            None => Some("it could not be executed"),
-        };
+        why = unended(conduct.drive(DrillPart::Run, &names.run, None, troubles).await?);
     }
     if let Some(why) = why {
         conduct.close(DrillPart::Run, &names.run, why, troubles).await?;
     }
+    if conduct.has(&names.compare).await? {
+        // How the sandbox stands is a question about the run: it is asked before anything of it is gone.
+        if why.is_none() {
+            why = unended(conduct.drive(DrillPart::Compare, &names.compare, None, troubles).await?);
+        }
+        if let Some(why) = why {
+            conduct.close(DrillPart::Compare, &names.compare, why, troubles).await?;
+        }
+    }
     conduct.take_back(&names.run, troubles).await
+}
+
+/// Why a part that was driven has not ended.
+fn unended(end: Option<DriveEnd>) -> Option<&'static str> {
+    match end {
+        Some(DriveEnd::Ended(_)) => None,
+        Some(DriveEnd::Stopped) => Some("it was stopped"),
+        Some(DriveEnd::WaitsForOperator) => Some("it waited for people, and nobody is there"),
+        None => Some("it could not be executed"),
+    }
 }
 
 impl Conduct<'_> {
@@ -170,8 +184,7 @@ impl Conduct<'_> {
         self.observer.begins(part, &recovered.run);
         let launcher = (self.launcher)();
         // Whatever was decided about the drill, its clean-up is done.
-        let stop =
-            if part == DrillPart::Run || part == DrillPart::SetUp { self.stop.clone() } else { Default::default() };
+        let stop = if part == DrillPart::CleanUp { Default::default() } else { self.stop.clone() };
         let drive_it = Drive {
             journal: self.store,
             lease: held,

@@ -14,6 +14,8 @@ pub struct DrillPlans {
     pub set_up: Option<Arc<Plan>>,
     /// The runbook.
     pub run: Arc<Plan>,
+    /// Between the run and its taking back, if anything is compared.
+    pub compare: Option<Arc<Plan>>,
     /// After the run; may be without steps.
     pub clean_up: Arc<Plan>,
 }
@@ -25,6 +27,8 @@ pub struct DrillRuns {
     pub set_up: String,
     /// The runbook's.
     pub run: String,
+    /// What is compared after the run; there need not be one.
+    pub compare: String,
     /// After the run.
     pub clean_up: String,
 }
@@ -33,7 +37,18 @@ impl DrillRuns {
     /// Names the runs.
     #[must_use]
     pub fn of(run: &str) -> Self {
-        Self { set_up: format!("{run}-set-up"), run: run.to_owned(), clean_up: format!("{run}-clean-up") }
+        Self {
+            set_up: format!("{run}-set-up"),
+            run: run.to_owned(),
+            compare: format!("{run}-compare"),
+            clean_up: format!("{run}-clean-up"),
+        }
+    }
+
+    /// All of them, in their order.
+    #[must_use]
+    pub fn all(self) -> [String; 4] {
+        [self.set_up, self.run, self.compare, self.clean_up]
     }
 }
 
@@ -53,8 +68,10 @@ pub async fn open_drill(store: &dyn Store, claim: &DrillClaim, plans: &DrillPlan
     }
     let names = DrillRuns::of(&claim.run);
     driver::open(store, &names.clean_up, &plans.clean_up, claim.at).await?;
-    if let Some(plan) = &plans.set_up {
-        driver::open(store, &names.set_up, plan, claim.at).await?;
+    for (run, plan) in [(&names.set_up, &plans.set_up), (&names.compare, &plans.compare)] {
+        if let Some(plan) = plan {
+            driver::open(store, run, plan, claim.at).await?;
+        }
     }
     let plan = &plans.run;
     let head = RunHead { run: names.run, plan_hash: plan.hash().to_owned(), created_at: claim.at };

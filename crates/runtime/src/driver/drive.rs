@@ -205,8 +205,11 @@ impl<'a> Loop<'a> {
         if self.run.opened_at().is_none() {
             self.input(Input::Open { actor: actor.to_owned() })?;
         }
-        let holder = self.drive.holder.clone();
-        self.input(Input::Adopt { epoch: self.drive.lease.epoch, holder })?;
+        // Under a lease that drove it before, as a drill's clean-up is, it is its own already, once nothing is in flight.
+        let epoch = self.drive.lease.epoch;
+        if self.run.epoch() != epoch || self.run.in_flight() > 0 {
+            self.input(Input::Adopt { epoch, holder: self.drive.holder.clone() })?;
+        }
         self.let_go_of_what_left();
         let lease_ms = self.drive.settings.lease_ms;
         let mut renewal = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));

@@ -15,8 +15,9 @@ impl History {
         self.0.iter().filter(move |entry| drill.is_none_or(|drill| entry.claim.drill == drill))
     }
 
-    fn newest_good<'a>(&'a self, which: impl Fn(&DrillClaim) -> bool + 'a) -> Option<&'a DrillEntry> {
-        let good = self.0.iter().filter(|entry| entry.result.as_ref().is_some_and(|result| result.good));
+    fn newest_good(&self, by: Millis, which: impl Fn(&DrillClaim) -> bool) -> Option<&DrillEntry> {
+        let proves = |result: &DrillResult| result.proves && result.ended_at <= by;
+        let good = self.0.iter().filter(|entry| entry.result.as_ref().is_some_and(proves));
         good.filter(|entry| which(&entry.claim))
             .max_by_key(|entry| (entry.result.as_ref().map(|result| result.ended_at), entry.claim.slot))
     }
@@ -53,16 +54,20 @@ impl Drills for MemoryJournal {
         Ok(state.drills.of(drill).rev().take(limit as usize).cloned().collect())
     }
 
+    async fn first_drill(&self, drill: &str) -> Result<Option<DrillEntry>, JournalError> {
+        Ok(self.state().drills.of(Some(drill)).next().cloned())
+    }
+
     async fn unfinished_drills(&self, drill: Option<&str>) -> Result<Vec<DrillEntry>, JournalError> {
         let state = self.state();
         Ok(state.drills.of(drill).filter(|entry| entry.result.is_none()).cloned().collect())
     }
 
-    async fn last_good_drill(&self, drill: &str) -> Result<Option<DrillEntry>, JournalError> {
-        Ok(self.state().drills.newest_good(|claim| claim.drill == drill).cloned())
+    async fn last_good_drill(&self, drill: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError> {
+        Ok(self.state().drills.newest_good(by, |claim| claim.drill == drill).cloned())
     }
 
-    async fn certificate(&self, runbook_hash: &str) -> Result<Option<DrillEntry>, JournalError> {
-        Ok(self.state().drills.newest_good(|claim| claim.runbook_hash == runbook_hash).cloned())
+    async fn certificate(&self, runbook_hash: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError> {
+        Ok(self.state().drills.newest_good(by, |claim| claim.runbook_hash == runbook_hash).cloned())
     }
 }

@@ -31,24 +31,30 @@ pub trait Drills: Send + Sync {
     /// The store's trouble.
     async fn drills(&self, drill: Option<&str>, limit: u32) -> Result<Vec<DrillEntry>, JournalError>;
 
+    /// Returns the entry of a drill's oldest slot.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn first_drill(&self, drill: &str) -> Result<Option<DrillEntry>, JournalError>;
+
     /// Returns the entries of a drill, or of all, of which it was never said what came of them, the oldest slot first.
     ///
     /// # Errors
     /// The store's trouble.
     async fn unfinished_drills(&self, drill: Option<&str>) -> Result<Vec<DrillEntry>, JournalError>;
 
-    /// Returns the entry of the good drill that ended last.
+    /// Returns the entry of the drill that proved its runbook and had ended by a time: the last of them.
     ///
     /// # Errors
     /// The store's trouble.
-    async fn last_good_drill(&self, drill: &str) -> Result<Option<DrillEntry>, JournalError>;
+    async fn last_good_drill(&self, drill: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError>;
 
-    /// Returns the entry of the good drill that ended last among those of one runbook, of whatever name: it certifies
-    /// the runbook.
+    /// Returns the entry of the drill that proved a runbook, under whatever name, and had ended by a time: the last of
+    /// them certifies the runbook.
     ///
     /// # Errors
     /// The store's trouble.
-    async fn certificate(&self, runbook_hash: &str) -> Result<Option<DrillEntry>, JournalError>;
+    async fn certificate(&self, runbook_hash: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError>;
 }
 
 /// A slot of a drill that somebody is about to see to.
@@ -73,6 +79,8 @@ pub struct DrillResult {
     pub ended_at: Millis,
     /// Whether it was a good one.
     pub good: bool,
+    /// Whether it proves its runbook: it was good, and nothing less than what was asked.
+    pub proves: bool,
     /// Sites that took part.
     pub sites: u32,
     /// The judgement in full; opaque here.

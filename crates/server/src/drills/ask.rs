@@ -11,7 +11,7 @@ pub enum NotBegun {
     /// Something stands in its way.
     #[error("{0}: {1}")]
     Unsound(String, String),
-    /// It goes on already, here or elsewhere, or is cleaned up.
+    /// It goes on already, here or elsewhere, or another that was lost in its sandbox is to be cleaned up first.
     #[error("drill {0} goes on")]
     GoesOn(String),
     /// The process is about to end.
@@ -30,16 +30,16 @@ impl Drills {
             return Err(NotBegun::Stopping);
         }
         let mut state = shared.state();
-        let ending = state.ending.values().any(|drill| drill == name);
+        let lost = state.in_the_way(name);
         let row = state.rows.get_mut(name).ok_or_else(|| NotBegun::Unknown(name.to_owned()))?;
         if !row.is_sound() {
             let why = row.read.first.clone().unwrap_or_else(|| "it cannot be read".to_owned());
             return Err(NotBegun::Unsound(row.read.file.clone(), why));
         }
-        if row.going.is_some() || row.elsewhere || ending {
-            return Err(NotBegun::GoesOn(name.to_owned()));
+        if row.going.is_some() || row.elsewhere || lost.is_some() {
+            return Err(NotBegun::GoesOn(lost.unwrap_or_else(|| name.to_owned())));
         }
         let slot = shared.clock.now();
-        Ok(shared.begin(row, name, slot, seed, actor.to_owned()))
+        Ok(shared.begin(row, name, slot, seed, Some(actor)))
     }
 }

@@ -11,7 +11,7 @@ use runtime::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::drills::chaos::{Chaos, Compare, Said, compared};
+use crate::drills::chaos::Chaos;
 use crate::drills::judge::judge;
 use crate::drills::trouble::of_conduct;
 use crate::drills::{DrillError, ReadyDrill};
@@ -45,7 +45,8 @@ impl Conductor<'_> {
     /// Not cancel safe: dropping it is like a crash.
     pub async fn end(&mut self, entry: &DrillEntry) -> Result<DrillReport, DrillError> {
         let claim = &entry.claim;
-        if self.clock.now() - claim.at < FRESH_MS && !self.begun(claim).await? {
+        // The clock of another machine may be a little ahead.
+        if (self.clock.now() - claim.at).abs() < FRESH_MS && !self.begun(claim).await? {
             let holder = "the process that claimed it".to_owned();
             return Err(DrillError::Elsewhere { run: claim.run.clone(), holder });
         }
@@ -54,8 +55,8 @@ impl Conductor<'_> {
         judge(&*kit.store, claim, &troubles, None, self.clock.now()).await
     }
 
-    /// Has a drill take place: its slot is claimed, it is conducted, judged and kept. What `stop` calls off is cleaned up
-    /// all the same.
+    /// Has a drill take place: its slot is claimed, it is conducted, with chaos if its plan asks for that, judged and kept.
+    /// What `stop` calls off is cleaned up all the same.
     ///
     /// # Errors
     /// [`DrillError::Claimed`] if the slot was seen to by another process. If another run holds one of its sites, the
@@ -66,44 +67,13 @@ impl Conductor<'_> {
     /// Not cancel safe: dropping it is like a crash.
     pub async fn take_place(&mut self, ready: &ReadyDrill) -> Result<DrillReport, DrillError> {
         self.claimed(ready).await?;
-        let kit = self.kit;
-        let troubles = self.conduct(&ready.claim, true, &kit.connectors).await?;
-        judge(&*kit.store, &ready.claim, &troubles, None, self.clock.now()).await
-    }
-
-    /// As [`Conductor::take_place`], with chaos if there is any; gives also how the sandbox stood after the run, if the drill
-    /// compares it, which must be as `before`.
-    pub(super) async fn take_place_with(
-        &mut self,
-        ready: &ReadyDrill,
-        chaos: Option<&Chaos>,
-        before: Option<&Said>,
-    ) -> Result<(DrillReport, Option<Said>), DrillError> {
-        self.claimed(ready).await?;
         let (kit, claim) = (self.kit, &ready.claim);
-        let compare = ready.compare.clone().map(|plan| Compare::new(kit, &claim.run, plan, self.actor));
-        let mut connectors = match chaos {
-            Some(chaos) => chaos.around(&claim.run, &kit.connectors),
-            None => kit.connectors.clone(),
+        let chaos = Chaos::of(&ready.plans.run);
+        let troubles = match &chaos {
+            Some(chaos) => self.conduct(claim, true, &chaos.around(&claim.run, &kit.connectors)).await?,
+            None => self.conduct(claim, true, &kit.connectors).await?,
         };
-        if let Some(compare) = &compare {
-            connectors = compare.before(&connectors);
-        }
-        let troubles = self.conduct(claim, true, &connectors).await?;
-        let after = match &compare {
-            Some(compare) => Some(compare.said().await),
-            None => None,
-        };
-        let told = chaos.map(|chaos| {
-            let mut told = chaos.told();
-            if let (Some(before), Some(after)) = (before, &after) {
-                told.compared = true;
-                told.differences = compared(before, after);
-            }
-            told
-        });
-        let report = judge(&*kit.store, claim, &troubles, told, self.clock.now()).await?;
-        Ok((report, after))
+        judge(&*kit.store, claim, &troubles, chaos.map(|chaos| chaos.told()), self.clock.now()).await
     }
 
     /// Claims a slot and creates the runs.
@@ -158,9 +128,8 @@ impl Conductor<'_> {
 
     /// Whether anything of a drill is in a journal.
     async fn begun(&mut self, claim: &DrillClaim) -> Result<bool, DrillError> {
-        let names = DrillRuns::of(&claim.run);
-        for run in [&names.set_up, &names.run, &names.clean_up] {
-            match self.kit.store.load(run, 0, 1).await {
+        for run in DrillRuns::of(&claim.run).all() {
+            match self.kit.store.load(&run, 0, 1).await {
                 Ok(groups) if groups.is_empty() => {}
                 Ok(_) => return Ok(true),
                 Err(JournalError::NoSuchRun(_)) => {}

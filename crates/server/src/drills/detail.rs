@@ -39,7 +39,7 @@ impl Drills {
         let entries = self.shared.kit.store.drills(Some(name), HISTORY).await?;
         let bytes = entries.iter().filter_map(|entry| Some(&entry.result.as_ref()?.bytes));
         let history: Vec<DrillReport> = bytes.filter_map(|bytes| DrillReport::from_json(bytes)).collect();
-        let good = self.shared.kit.store.last_good_drill(name).await?.and_then(|entry| entry.result);
+        let good = self.shared.kit.store.last_good_drill(name, now).await?.and_then(|entry| entry.result);
         let ended = good.map(|good| good.ended_at);
         let readiness = drill.map(|drill| {
             let steps = drill.runbook.outline().map(|step| (step.name, step.undo));

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use engine::{Event, Millis, Plan};
+use engine::{Event, Millis, Plan, Status};
 use report::{DrillChaos, DrillEvidence, DrillReport, Fold, Report};
 use runtime::{DrillClaim, DrillResult, DrillRuns, JournalError, Store};
 
 use crate::drills::DrillError;
+use crate::drills::chaos::held_against;
 use crate::words::chain;
 
 /// Judges a drill by the journals of its runs and keeps the judgement.
@@ -20,17 +21,28 @@ pub(super) async fn judge(
     let names = DrillRuns::of(&claim.run);
     let run = told(store, &names.run, now).await?;
     let set_up = told(store, &names.set_up, now).await?;
+    let compare = told(store, &names.compare, now).await?;
     let clean_up = told(store, &names.clean_up, now).await?;
+    let all = [(&names.set_up, &set_up), (&names.run, &run), (&names.compare, &compare), (&names.clean_up, &clean_up)];
+    if let Some((run, _)) = all.iter().find(|(_, told)| told.as_ref().is_some_and(|told| told.goes_on)) {
+        return Err(DrillError::Unended((*run).clone()));
+    }
     let mut troubles = troubles.to_vec();
-    for (part, told) in [("set-up", &set_up), ("clean-up", &clean_up)] {
+    for (part, told) in [("set-up", &set_up), ("comparison", &compare), ("clean-up", &clean_up)] {
         if told.as_ref().is_some_and(|told| told.now.is_none() && !told.plan.spec().steps.is_empty()) {
             troubles.push(format!("the {part} never began"));
         }
     }
-    let last_good = store.last_good_drill(&claim.drill).await?.and_then(|entry| entry.result);
+    let last_good = store.last_good_drill(&claim.drill, now).await?.and_then(|entry| entry.result);
     let last_good = last_good.and_then(|result| DrillReport::from_json(&result.bytes));
     let reports = |told: &Option<Told>| told.as_ref().and_then(|told| told.now.clone());
-    let (set_up, now_run, clean_up) = (reports(&set_up), reports(&run), reports(&clean_up));
+    let (set_up, now_run) = (reports(&set_up), reports(&run));
+    let (compare, clean_up) = (reports(&compare), reports(&clean_up));
+    let mark = run.as_ref().and_then(|told| told.plan.spec().extras.drill.as_ref());
+    let mut chaos = chaos;
+    if let (Some(mark), Some(chaos)) = (mark.and_then(|mark| mark.chaos.as_ref()), &mut chaos) {
+        troubles.extend(held_against(store, &claim.run, mark, chaos).await?);
+    }
     let report = report::judge_drill(&DrillEvidence {
         drill: &claim.drill,
         slot: claim.slot,
@@ -38,18 +50,21 @@ pub(super) async fn judge(
         runbook_hash: &claim.runbook_hash,
         began: claim.at,
         ended: now,
-        mark: run.as_ref().and_then(|told| told.plan.spec().extras.drill.as_ref()),
+        mark,
         set_up: set_up.as_ref(),
         judged: run.as_ref().and_then(|told| told.judged.as_ref()),
         now: now_run.as_ref(),
+        compare: compare.as_ref(),
         clean_up: clean_up.as_ref(),
         troubles: &troubles,
         last_good: last_good.as_ref(),
         chaos: chaos.as_ref(),
     });
-    let result =
-        DrillResult { ended_at: now, good: report.good, sites: report.sites, bytes: report.to_json().into_bytes() };
-    store.finish_drill(&claim.drill, claim.slot, &result).await?;
+    let (good, proves, bytes) = (report.good, report.proves(), report.to_json().into_bytes());
+    let result = DrillResult { ended_at: now, good, proves, sites: report.sites, bytes };
+    if !store.finish_drill(&claim.drill, claim.slot, &result).await? {
+        return Err(DrillError::Judged(claim.run.clone()));
+    }
     Ok(report)
 }
 
@@ -59,6 +74,8 @@ struct Told {
     /// As of its first end.
     judged: Option<Report>,
     now: Option<Report>,
+    /// Whether it has begun and not ended.
+    goes_on: bool,
 }
 
 async fn told(store: &dyn Store, run: &str, at: Millis) -> Result<Option<Told>, DrillError> {
@@ -76,11 +93,11 @@ async fn told(store: &dyn Store, run: &str, at: Millis) -> Result<Option<Told>, 
         }
     })
     .await;
-    let plan = match recovered {
+    let run = match recovered {
         Ok(recovered) => {
             let head = recovered.chain.head();
             now.iter_mut().for_each(|now| now.note_head(head));
-            recovered.run.plan().clone()
+            recovered.run
         }
         Err(runtime::RecoverError::Journal(JournalError::NoSuchRun(_))) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -88,5 +105,7 @@ async fn told(store: &dyn Store, run: &str, at: Millis) -> Result<Option<Told>, 
     if let Some(error) = misfit {
         return Err(DrillError::Unjudged(chain(&error)));
     }
-    Ok(Some(Told { plan, judged: judged.map(|fold| fold.report(at)), now: now.map(|fold| fold.report(at)) }))
+    let goes_on = run.opened_at().is_some() && !matches!(run.status(), Status::Ended(_));
+    let plan = run.plan().clone();
+    Ok(Some(Told { plan, goes_on, judged: judged.map(|fold| fold.report(at)), now: now.map(|fold| fold.report(at)) }))
 }

@@ -1,4 +1,5 @@
-//! Drills whose processes were lost, of whatever name: they are ended and cleaned up before anything new begins.
+//! Drills whose processes were lost, of whatever name: they are ended and cleaned up before anything new begins in their
+//! sandbox.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,8 +10,34 @@ use runtime::{DrillEntry, JournalError};
 use crate::drills::DrillError;
 use crate::drills::carry::Counts;
 use crate::drills::conduct::Conductor;
-use crate::drills::scheduler::{LOOK_MS, Shared};
+use crate::drills::sandbox::Sandbox;
+use crate::drills::scheduler::{LOOK_MS, Shared, State};
 use crate::words::chain;
+
+/// A drill that has not ended and does not go on here.
+#[derive(Clone, Debug)]
+pub(super) struct Lost {
+    drill: String,
+    sandbox: Sandbox,
+    /// Whether another process conducts it, so that its sites are held and it will be cleaned up.
+    elsewhere: bool,
+    /// When it is tried again; `None` while it is being ended here.
+    again: Option<Millis>,
+}
+
+impl State {
+    /// The lost drill that has to be cleaned up before this one can begin.
+    pub(super) fn in_the_way(&self, name: &str) -> Option<String> {
+        let estate = self.rows.get(name).and_then(|row| row.drill.as_ref()).map(|drill| drill.estate.name.as_str());
+        let blocks = |lost: &&Lost| {
+            // What another process conducts is an overlap of its own name alone; that it is so is known after a look.
+            let conducted = lost.elsewhere && lost.again.is_some();
+            let same = lost.drill == name || (!lost.elsewhere && estate.is_some_and(|name| lost.sandbox.may_be(name)));
+            same && !conducted
+        };
+        self.lost.values().find(blocks).map(|lost| lost.drill.clone())
+    }
+}
 
 impl Shared {
     /// Looks for lost drills, and ends each on a task of its own.
@@ -21,48 +48,74 @@ impl Shared {
         for (name, row) in &mut state.rows {
             row.elsewhere &= open.contains(name.as_str());
         }
-        state.again.retain(|run, _| entries.iter().any(|entry| entry.claim.run == *run));
+        let is_open = |run: &str| entries.iter().any(|entry| entry.claim.run == run);
+        state.lost.retain(|run, lost| lost.again.is_none() || is_open(run));
         for entry in entries {
             let run = &entry.claim.run;
             let here = state.rows.values().any(|row| row.going.as_ref().is_some_and(|going| going.run == *run));
-            let later = state.again.get(run).is_some_and(|&at| at > now);
-            if here || later || state.ending.contains_key(run) || self.stop.is_cancelled() {
+            let known = state.lost.get(run);
+            let later = known.is_some_and(|lost| lost.again.is_none_or(|at| at > now));
+            if here || later || self.stop.is_cancelled() {
                 continue;
             }
-            state.ending.insert(run.clone(), entry.claim.drill.clone());
-            let shared = self.clone();
-            self.tasks.spawn(async move { shared.end(entry).await });
+            let (drill, elsewhere) = (entry.claim.drill.clone(), known.is_some_and(|lost| lost.elsewhere));
+            let sandbox = known.map_or(Sandbox::Unknown, |lost| lost.sandbox.clone());
+            state.lost.insert(run.clone(), Lost { drill, sandbox, elsewhere, again: None });
+            let mut ending = Ending { shared: self.clone(), run: run.clone(), over: false, elsewhere };
+            self.tasks.spawn(async move { ending.end(entry).await });
         }
         Ok(())
     }
+}
 
-    async fn end(self: Arc<Self>, entry: DrillEntry) {
-        let (run, drill) = (&entry.claim.run, &entry.claim.drill);
-        let mut counts = Counts(self.metrics.clone());
+/// Ends a lost drill; one that could not be ended is tried again, however the task ends.
+struct Ending {
+    shared: Arc<Shared>,
+    run: String,
+    over: bool,
+    elsewhere: bool,
+}
+
+impl Ending {
+    async fn end(&mut self, entry: DrillEntry) {
+        let (shared, run) = (self.shared.clone(), &self.run);
+        let sandbox = Sandbox::of(&*shared.kit.store, &entry.claim).await;
+        if let Some(lost) = shared.state().lost.get_mut(run) {
+            lost.sandbox = sandbox;
+        }
+        let mut counts = Counts(shared.metrics.clone());
         let mut conductor = Conductor {
-            kit: &self.kit,
-            clock: &*self.clock,
-            actor: &self.actor,
+            kit: &shared.kit,
+            clock: &*shared.clock,
+            actor: &shared.actor,
             observer: &mut counts,
-            stop: self.stop.clone(),
+            stop: shared.stop.clone(),
         };
         let ended = conductor.end(&entry).await;
-        let mut state = self.state();
-        state.ending.remove(run);
-        let elsewhere = matches!(ended, Err(DrillError::Elsewhere { .. }));
+        self.elsewhere = matches!(ended, Err(DrillError::Elsewhere { .. }));
         match ended {
-            Ok(report) => tracing::info!(run, good = report.good, "a lost drill is cleaned up"),
-            Err(error) => {
-                state.again.insert(run.clone(), self.clock.now() + LOOK_MS);
-                if !elsewhere {
-                    tracing::error!(run, error = chain(&error), "a lost drill cannot be ended");
-                }
+            Ok(report) => {
+                tracing::info!(run, good = report.good, "a lost drill is cleaned up");
+                self.over = true;
             }
+            Err(_) if self.elsewhere => {}
+            Err(error) => tracing::error!(run, error = chain(&error), "a lost drill cannot be ended"),
         }
-        if let Some(row) = state.rows.get_mut(drill) {
-            row.elsewhere = elsewhere;
+        if let Some(row) = shared.state().rows.get_mut(&entry.claim.drill) {
+            row.elsewhere = self.elsewhere;
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        if self.over {
+            state.lost.remove(&self.run);
+        } else if let Some(lost) = state.lost.get_mut(&self.run) {
+            (lost.again, lost.elsewhere) = (Some(self.shared.clock.now() + LOOK_MS), self.elsewhere);
         }
         drop(state);
-        self.wake.notify_one();
+        self.shared.wake.notify_one();
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Millis, Plan, PlanSpec};
+use runbook::Occasion;
 use runtime::{DrillClaim, DrillPlans};
 
 use crate::drills::{DrillError, LoadedDrill};
@@ -13,8 +14,6 @@ use crate::words::chain;
 pub struct ReadyDrill {
     /// What sites and restore point were drawn with.
     pub seed: u64,
-    /// What a chaos drill compares.
-    pub compare: Option<Arc<Plan>>,
     /// What is claimed.
     pub claim: DrillClaim,
     /// What is done.
@@ -22,22 +21,22 @@ pub struct ReadyDrill {
 }
 
 impl LoadedDrill {
-    /// Draws sites and restore point of a slot and plans over them; without a seed, with that of the slot. Takes time in
-    /// proportion to the list.
+    /// Draws sites and restore point and plans over them. Takes time in proportion to the list.
     ///
     /// # Errors
     /// If the runbook or the drill's own steps cannot be planned over the sample.
-    pub fn ready(&self, slot: Millis, seed: Option<u64>, now: Millis) -> Result<ReadyDrill, DrillError> {
-        let prepared = self.drill.prepare(&self.runbook, &self.estate, &self.list, slot, seed);
+    pub fn ready(&self, occasion: &Occasion, now: Millis) -> Result<ReadyDrill, DrillError> {
+        let prepared = self.drill.prepare(&self.runbook, &self.estate, &self.list, occasion);
         let prepared = prepared.map_err(DrillError::Refused)?;
-        let (seed, compare) = (prepared.seed, prepared.compare.map(admit).transpose()?);
+        let seed = prepared.seed;
         let plans = DrillPlans {
             set_up: prepared.set_up.map(admit).transpose()?,
             run: admit(prepared.run)?,
+            compare: prepared.compare.map(admit).transpose()?,
             clean_up: admit(prepared.clean_up)?,
         };
         let hash = plans.run.spec().origin.runbook_hash();
-        Ok(ReadyDrill { seed, compare, claim: claim_of(self.drill.name(), slot, now, hash), plans })
+        Ok(ReadyDrill { seed, claim: claim_of(self.drill.name(), occasion.slot, now, hash), plans })
     }
 
     /// Hash of the runbook's text.

@@ -27,13 +27,16 @@ pub(super) struct Going {
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) read: Arc<OnShelf>,
-    /// The drill as it was read last without an error: a file that was spoilt does not silence its alarm.
+    /// The drill as it was read last without an error by this process.
     pub(super) drill: Option<Arc<LoadedDrill>>,
     pub(super) going: Option<Going>,
     /// Slots that take place next.
     pub(super) queue: VecDeque<Millis>,
     /// Whether another process conducts it.
     pub(super) elsewhere: bool,
+    /// Its `alarm_after` as it was read last without an error, by whatever process: a file that is spoilt or gone does not
+    /// silence it.
+    pub(super) alarm_after_ms: Option<u64>,
     pub(super) last: Option<DrillEntry>,
     pub(super) last_good: Option<Millis>,
     /// When its history begins, if there is one.
@@ -46,8 +49,14 @@ pub(super) struct Row {
     pub(super) dropped: u32,
     /// Since when a good drill is missing.
     pub(super) alarm: Option<Millis>,
+    /// Why its history cannot be read; nothing of it takes place until it can.
+    pub(super) unread: Option<String>,
+    /// What has to be cleaned up in its sandbox first.
+    pub(super) blocked: Option<String>,
     /// Why a slot that came did not take place.
     pub(super) trouble: Option<String>,
+    /// A slot that was put back is not begun before.
+    pub(super) not_before: Millis,
 }
 
 /// What became of slots that have come.
@@ -60,6 +69,29 @@ pub(super) struct Came {
 }
 
 impl Row {
+    /// A drill of which nothing but its file is known yet.
+    pub(super) fn of(read: Arc<OnShelf>) -> Self {
+        Self {
+            drill: None,
+            read,
+            going: None,
+            queue: VecDeque::new(),
+            elsewhere: false,
+            alarm_after_ms: None,
+            last: None,
+            last_good: None,
+            oldest: None,
+            since: Millis::MAX,
+            handled: Millis::MIN,
+            dropped: 0,
+            alarm: None,
+            unread: None,
+            blocked: None,
+            trouble: None,
+            not_before: Millis::MIN,
+        }
+    }
+
     /// Whether slots of it can take place.
     pub(super) fn is_sound(&self) -> bool {
         self.read.loaded.is_some()
@@ -97,14 +129,20 @@ impl Row {
     }
 
     /// The slot that takes place now.
-    pub(super) fn next(&mut self) -> Option<Millis> {
-        if self.going.is_some() || self.elsewhere { None } else { self.queue.pop_front() }
+    pub(super) fn next(&mut self, now: Millis) -> Option<Millis> {
+        let rests = self.going.is_none() && !self.elsewhere && self.not_before <= now;
+        if rests { self.queue.pop_front() } else { None }
+    }
+
+    /// Since when a good drill is waited for, if there never was one.
+    fn watched_since(&self) -> Millis {
+        self.oldest.map_or(self.since, |oldest| oldest.min(self.since))
     }
 
     /// Works out the alarm; says whether it was raised or put out.
     pub(super) fn watch(&mut self, now: Millis) -> bool {
-        let since = self.oldest.map_or(self.since, |oldest| oldest.min(self.since));
-        let alarm = self.drill.as_ref().and_then(|drill| drill.drill.alarm(self.last_good, since, now));
+        let since = self.watched_since();
+        let alarm = self.alarm_after_ms.and_then(|after| runbook::overdue(after, self.last_good, since, now));
         let changed = alarm.is_some() != self.alarm.is_some();
         self.alarm = alarm;
         changed
@@ -112,11 +150,11 @@ impl Row {
 
     /// When something is to be done about it, if nothing changes before.
     pub(super) fn wakes(&self, now: Millis) -> Option<Millis> {
-        let drill = &self.drill.as_ref()?.drill;
-        let slot = drill.schedule().and_then(|schedule| schedule.next_after(now.max(self.handled)));
-        let since = self.oldest.map_or(self.since, |oldest| oldest.min(self.since));
-        let after = drill.alarm_after_ms().map(|after| i64::try_from(after).unwrap_or(i64::MAX));
-        let late = after.map(|after| self.last_good.unwrap_or(since).saturating_add(after).saturating_add(1));
+        let schedule = self.drill.as_ref().and_then(|drill| drill.drill.schedule());
+        let slot = schedule.and_then(|schedule| schedule.next_after(now.max(self.handled)));
+        let after = self.alarm_after_ms.map(|after| i64::try_from(after).unwrap_or(i64::MAX));
+        let good = self.last_good.unwrap_or(self.watched_since());
+        let late = after.map(|after| good.saturating_add(after).saturating_add(1));
         slot.into_iter().chain(late.filter(|&late| late > now)).min()
     }
 }

@@ -1,18 +1,19 @@
 //! The scheduler: it sleeps until a slot comes, an alarm is due, or something changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::Millis;
-use runtime::{Clock, JournalError};
+use runtime::Clock;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::drills::lost::Lost;
 use crate::drills::row::Row;
-use crate::drills::shelf::{OnShelf, Shelf};
+use crate::drills::shelf::Shelf;
 use crate::drills::shown::{DrillShown, show};
 use crate::drills::watched::Watched;
 use crate::drivers::Kit;
@@ -21,8 +22,6 @@ use crate::words::chain;
 
 /// Files and the store are looked at again after this, whatever else is due.
 pub(super) const LOOK_MS: Millis = 30_000;
-/// Entries of a history among which the oldest is looked for.
-const OLDEST: u32 = 1_000;
 
 /// The daemon's drills; clones are the same.
 #[derive(Clone)]
@@ -47,11 +46,9 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) rows: BTreeMap<String, Row>,
-    /// Lost drills that are ended here now, by run.
-    pub(super) ending: BTreeMap<String, String>,
-    /// When a drill that could not be ended is tried again, by run.
-    pub(super) again: BTreeMap<String, Millis>,
-    watched: Watched,
+    /// Drills that have not ended and do not go on here, by run.
+    pub(super) lost: BTreeMap<String, Lost>,
+    pub(super) watched: Watched,
 }
 
 impl std::fmt::Debug for Drills {
@@ -140,6 +137,11 @@ impl Shared {
 
     /// Looks at everything once, begins what is due, and says when to look again.
     async fn turn(self: &Arc<Self>) -> Millis {
+        // Before anybody can ask for a drill that has just been read.
+        let lost = self.take_up_lost(self.clock.now()).await;
+        if let Err(error) = &lost {
+            tracing::error!(error = chain(error), "lost drills could not be looked for");
+        }
         let shared = self.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let mut shelf = shared.shelf.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,9 +151,6 @@ impl Shared {
             self.shelve(found);
         }
         let now = self.clock.now();
-        if let Err(error) = self.take_up_lost(now).await {
-            tracing::error!(error = chain(&error), "lost drills could not be looked for");
-        }
         let names: Vec<String> = self.state().rows.keys().cloned().collect();
         for name in names {
             if let Err(error) = self.stand(&name, now).await {
@@ -159,7 +158,9 @@ impl Shared {
                 tracing::error!(drill = name, error = chain(&error), "the history of a drill cannot be read");
                 continue;
             }
-            self.see_to(&name, now);
+            if lost.is_ok() {
+                self.see_to(&name, now);
+            }
         }
         let shared = self.clone();
         let _ = tokio::task::spawn_blocking(move || shared.state().watched.keep()).await;
@@ -167,73 +168,17 @@ impl Shared {
         next.map_or(now + LOOK_MS, |next| next.min(now + LOOK_MS))
     }
 
-    /// Takes over what was read. A drill whose file is gone is forgotten, unless it goes on.
-    fn shelve(&self, found: Vec<Arc<OnShelf>>) {
-        let mut state = self.state();
-        let mut named = BTreeSet::new();
-        for read in found {
-            // A file that was never read without an error stands under its own name.
-            let known = state.rows.iter().find(|(_, row)| row.read.file == read.file).map(|(name, _)| name.clone());
-            let name = match &read.loaded {
-                Some(loaded) => loaded.drill.name().to_owned(),
-                None => known.unwrap_or_else(|| read.file.clone()),
-            };
-            let (name, read) = if named.contains(&name) {
-                let first = Some(format!("another file has a drill `{name}`"));
-                (read.file.clone(), Arc::new(OnShelf { loaded: None, first, ..(*read).clone() }))
-            } else {
-                (name, read)
-            };
-            named.insert(name.clone());
-            let row = state.rows.entry(name).or_insert_with(|| Row::of(read.clone()));
-            if let Some(loaded) = &read.loaded {
-                row.drill = Some(loaded.clone());
-            }
-            row.read = read;
-        }
-        state.rows.retain(|name, row| named.contains(name) || row.going.is_some());
-    }
-
-    /// Reads how a drill stands.
-    pub(super) async fn stand(&self, name: &str, now: Millis) -> Result<(), JournalError> {
-        let store = &self.kit.store;
-        let unknown = self.state().rows.get(name).is_some_and(|row| row.last.is_none());
-        let mut entries = store.drills(Some(name), if unknown { OLDEST } else { 1 }).await?;
-        let good = store.last_good_drill(name).await?.and_then(|entry| entry.result).map(|result| result.ended_at);
-        let mut state = self.state();
-        let State { rows, watched, .. } = &mut *state;
-        let Some(row) = rows.get_mut(name) else { return Ok(()) };
-        if unknown {
-            row.oldest = entries.last().map(|entry| entry.claim.at);
-        }
-        let last = (!entries.is_empty()).then(|| entries.swap_remove(0));
-        let claimed = last.as_ref().map(|entry| entry.claim.slot);
-        // What passed before anybody knew of the drill was never missed.
-        let watch = watched.of_drill(name, now, claimed.unwrap_or(now));
-        row.since = watch.since;
-        row.handled = row.handled.max(watch.handled).max(claimed.unwrap_or(Millis::MIN));
-        row.last = last;
-        row.last_good = good;
-        if row.watch(now) {
-            match row.alarm {
-                Some(since) => {
-                    tracing::error!(drill = name, since = report::stamp(since), "ALARM: a good drill is missing")
-                }
-                None => tracing::info!(drill = name, "a good drill has passed: the alarm is over"),
-            }
-        }
-        Ok(())
-    }
-
     /// Takes in the slots of a drill that have come, and begins one.
     fn see_to(self: &Arc<Self>, name: &str, now: Millis) {
         let mut state = self.state();
-        if state.ending.values().any(|drill| drill == name) {
-            // The sandbox is cleaned up first; slots are looked at when that is over.
-            return;
-        }
+        let lost = state.in_the_way(name);
         let State { rows, watched, .. } = &mut *state;
         let Some(row) = rows.get_mut(name) else { return };
+        row.blocked = lost.map(|lost| format!("drill {lost} has to be cleaned up first"));
+        if row.blocked.is_some() {
+            // Slots are looked at when that is over.
+            return;
+        }
         if let Some(came) = row.take_in(now) {
             row.dropped = row.dropped.saturating_add(came.dropped);
             if came.dropped > 0 {
@@ -244,28 +189,8 @@ impl Shared {
                 watched.handled(name, row.handled);
             }
         }
-        if let Some(slot) = row.next() {
-            self.begin(row, name, slot, None, self.actor.clone());
-        }
-    }
-}
-
-impl Row {
-    fn of(read: Arc<OnShelf>) -> Self {
-        Self {
-            drill: read.loaded.clone(),
-            read,
-            going: None,
-            queue: Default::default(),
-            elsewhere: false,
-            last: None,
-            last_good: None,
-            oldest: None,
-            since: Millis::MAX,
-            handled: Millis::MIN,
-            dropped: 0,
-            alarm: None,
-            trouble: None,
+        if let Some(slot) = row.next(now) {
+            self.begin(row, name, slot, None, None);
         }
     }
 }

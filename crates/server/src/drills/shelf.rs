@@ -44,6 +44,14 @@ pub(super) struct Shelf {
     kept: BTreeMap<PathBuf, Kept>,
 }
 
+impl OnShelf {
+    /// What is left of a file that is not there any more.
+    pub(super) fn gone(file: &str) -> Arc<Self> {
+        let first = Some("its file is gone; to retire a drill, take `alarm_after` out of its file first".to_owned());
+        Arc::new(Self { file: file.to_owned(), loaded: None, findings: Vec::new(), first })
+    }
+}
+
 impl Shelf {
     pub(super) fn of(folder: PathBuf) -> Self {
         Self { folder, kept: BTreeMap::new() }
@@ -54,7 +62,10 @@ impl Shelf {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_named(path)).collect();
         paths.sort();
-        paths.truncate(MOST);
+        if paths.len() > MOST {
+            tracing::error!(folder = %self.folder.display(), files = paths.len(), "only {MOST} files are read");
+            paths.truncate(MOST);
+        }
         self.kept.retain(|path, _| paths.contains(path));
         for path in paths {
             let fresh = self.kept.get(&path).is_some_and(|kept| kept.stamps.iter().all(|(at, was)| stamp(at) == *was));

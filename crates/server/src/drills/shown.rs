@@ -49,7 +49,8 @@ pub struct DrillShown {
     pub alarm_after_s: Option<f64>,
     /// Since when a good drill is missing: the alarm.
     pub alarm_since: Option<String>,
-    /// What stands in its way: the first error of its files, or why the last slot did not take place.
+    /// What stands in its way: the first error of its files, that its history cannot be read, or why the last slot did not
+    /// take place.
     pub trouble: Option<String>,
     /// Findings, by text, with places and hints.
     #[schema(value_type = Vec<Object>)]
@@ -134,9 +135,9 @@ pub(super) fn show(name: &str, row: &Row, now: Millis) -> DrillShown {
             ended: entry.result.as_ref().map(|result| stamp(result.ended_at)),
         }),
         last_good: row.last_good.map(stamp),
-        alarm_after_s: drill.and_then(|loaded| loaded.drill.alarm_after_ms()).map(|ms| ms as f64 / 1_000.0),
+        alarm_after_s: row.alarm_after_ms.map(|ms| ms as f64 / 1_000.0),
         alarm_since: row.alarm.map(stamp),
-        trouble: row.read.first.clone().or_else(|| row.trouble.clone()),
+        trouble: [&row.read.first, &row.unread, &row.blocked, &row.trouble].into_iter().find_map(Clone::clone),
         findings: row.read.findings.clone(),
     }
 }

@@ -25,6 +25,12 @@ pub enum DrillError {
         /// Who.
         holder: String,
     },
+    /// A run that it began has not ended, so that nothing can be said of it yet.
+    #[error("run {0} of the drill has begun and could not be brought to its end")]
+    Unended(String),
+    /// Another process has said what came of it.
+    #[error("drill {0} was judged by another process")]
+    Judged(String),
     /// The store did not do its part.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -45,6 +51,8 @@ impl DrillError {
             Self::Plan(_) => "plan-refused",
             Self::Claimed(_) => "drill-claimed",
             Self::Elsewhere { .. } => "drill-held",
+            Self::Unended(_) => "drill-unended",
+            Self::Judged(_) => "drill-judged",
             Self::Journal(error) | Self::Recover(RecoverError::Journal(error)) => error.code(),
             Self::Recover(_) => "run.unreadable",
             Self::Unjudged(_) => "report-fold",
@@ -57,9 +65,13 @@ impl DrillError {
         match self {
             Self::Refused(_) => "`reinstate drill run` shows every finding with its place".into(),
             Self::Plan(_) => "change the runbook so that the engine can execute it".into(),
-            Self::Claimed(_) => "look at `reinstate drill list`".into(),
+            Self::Claimed(_) | Self::Judged(_) => "look at `reinstate drill list`".into(),
             Self::Elsewhere { .. } => "wait until it is over, or stop that process: the next call cleans up".into(),
             Self::Journal(error) | Self::Recover(RecoverError::Journal(error)) => error.hint(),
+            Self::Unended(run) => format!(
+                "it is tried again; `reinstate status {run}` shows what it waits for, `reinstate cancel {run}` calls it off"
+            )
+            .into(),
             Self::Recover(_) => "use the version that wrote the run, or restore the store's file from a copy".into(),
             Self::Unjudged(_) => "report this defect".into(),
         }

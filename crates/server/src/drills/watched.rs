@@ -1,4 +1,5 @@
-//! What the scheduler remembers beside the history: since when it knows a drill, and slots that it let pass.
+//! What the scheduler remembers beside files and history: since when it knows a drill, slots that it let pass, and what its
+//! alarm needs, which so sounds without either.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +9,20 @@ use serde::{Deserialize, Serialize};
 
 /// Since when a drill is known, so that one that never took place raises the alarm too, however often the daemon was
 /// started since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watch {
     pub(super) since: Millis,
     /// Slots up to it need not be looked at again, whatever the history says.
     pub(super) handled: Millis,
+    /// Name of its file when that was read last without an error.
+    #[serde(default)]
+    pub(super) file: String,
+    /// Its `alarm_after` then.
+    #[serde(default)]
+    pub(super) alarm_after_ms: Option<u64>,
+    /// When the last drill ended that the history knew as a good one.
+    #[serde(default)]
+    pub(super) last_good: Option<Millis>,
 }
 
 /// What is remembered, by the name of the drill, in a file of the home.
@@ -29,7 +39,7 @@ impl Watched {
         let path = home.join("drills.json");
         let drills = match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                tracing::warn!(path = %path.display(), %error, "what was known of drills cannot be read");
+                tracing::error!(path = %path.display(), %error, "what was known of drills cannot be read: it is begun anew");
                 BTreeMap::new()
             }),
             Err(_) => BTreeMap::new(),
@@ -37,25 +47,43 @@ impl Watched {
         Self { path, drills, changed: false }
     }
 
-    /// What is known of a drill; it is known since `now` else, and slots up to `handled` are seen to.
+    /// What is known of a drill; it is known since `now` else, and slots up to `handled` are seen to. What a clock wrote down
+    /// that was ahead is put right: slots to come were not seen to.
     pub(super) fn of_drill(&mut self, name: &str, now: Millis, handled: Millis) -> Watch {
-        match self.drills.get(name) {
-            Some(watch) => *watch,
-            None => {
-                let watch = Watch { since: now, handled };
-                self.changed = true;
-                self.drills.insert(name.to_owned(), watch);
-                watch
-            }
+        let new = Watch { since: now, handled, file: String::new(), alarm_after_ms: None, last_good: None };
+        let watch = self.drills.entry(name.to_owned()).or_insert_with(|| {
+            self.changed = true;
+            new
+        });
+        self.changed |= watch.since > now || watch.handled > now;
+        watch.since = watch.since.min(now);
+        watch.handled = watch.handled.min(now);
+        watch.clone()
+    }
+
+    /// Slots of a drill up to a time are seen to.
+    pub(super) fn handled(&mut self, name: &str, until: Millis) {
+        self.of_known(name, |watch| watch.handled = watch.handled.max(until));
+    }
+
+    /// Changes what is remembered of a drill that is known.
+    pub(super) fn of_known(&mut self, name: &str, change: impl FnOnce(&mut Watch)) {
+        if let Some(watch) = self.drills.get_mut(name) {
+            let before = watch.clone();
+            change(watch);
+            self.changed |= *watch != before;
         }
     }
 
-    /// Slots up to a time are seen to.
-    pub(super) fn handled(&mut self, name: &str, until: Millis) {
-        if let Some(watch) = self.drills.get_mut(name).filter(|watch| watch.handled < until) {
-            watch.handled = until;
-            self.changed = true;
-        }
+    /// The drill whose file that was.
+    pub(super) fn name_of(&self, file: &str) -> Option<&str> {
+        self.drills.iter().find(|(_, watch)| watch.file == file).map(|(name, _)| name.as_str())
+    }
+
+    /// Drills with an alarm, whether or not they have a file.
+    pub(super) fn alarmed(&self) -> impl Iterator<Item = (&str, &Watch)> {
+        let alarmed = self.drills.iter().filter(|(_, watch)| watch.alarm_after_ms.is_some());
+        alarmed.map(|(name, watch)| (name.as_str(), watch))
     }
 
     /// Writes it down if anything changed. Blocks for a moment.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::{Event, decode_group};
-use runtime::{DrillRuns, Journal, RunSummary, Settings};
+use engine::{Event, Plan, decode_group};
+use runtime::{Journal, RunSummary, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::drivers::Drivers;
@@ -14,7 +14,8 @@ const BETWEEN: Duration = Duration::from_secs(2);
 
 /// Takes up every run that has begun, has not ended and is not held by a live process. A run that seems held is looked at
 /// again until a lease of a process that is gone would have expired. A run that nobody has opened is left alone: who opens
-/// it may not approve it, so that must be a person; those of drills are left to the scheduler, which calls them off. Returns the runs that were taken up.
+/// it may not approve it, so that must be a person; one that is part of a drill is left to the scheduler, which calls it off.
+/// Returns the runs that were taken up.
 ///
 /// # Errors
 /// If the store cannot be read at first.
@@ -29,17 +30,9 @@ pub(crate) async fn take_up(
     let store = drivers.kit().store.clone();
     let mut taken = Vec::new();
     let mut held = BTreeSet::new();
-    let entries = store.unfinished_drills(None).await?.into_iter();
-    let of_drills: BTreeSet<String> = entries
-        .map(|entry| DrillRuns::of(&entry.claim.run))
-        .flat_map(|runs| [runs.set_up, runs.run, runs.clean_up])
-        .collect();
     for run in store.list().await? {
-        if of_drills.contains(&run.head.run) {
-            continue;
-        }
         match stands(&*store, &run).await {
-            Stands::Over | Stands::NotBegun => {}
+            Stands::Over | Stands::NotBegun | Stands::OfDrill => {}
             Stands::Held => {
                 held.insert(run.head.run);
             }
@@ -76,9 +69,10 @@ enum Stands {
     Over,
     Held,
     Interrupted,
+    OfDrill,
 }
 
-/// How a run stands, by the end of its journal alone: the whole is read when it is driven.
+/// How a run stands, by the end of its journal and by its plan: the whole is read when it is driven.
 async fn stands(journal: &dyn Journal, run: &RunSummary) -> Stands {
     let Some(last) = run.groups.checked_sub(1) else { return Stands::NotBegun };
     if run.held_by.is_some() {
@@ -95,7 +89,82 @@ async fn stands(journal: &dyn Journal, run: &RunSummary) -> Stands {
         group.and_then(|group| decode_group(&group.bytes).ok()).map(|group| group.records).unwrap_or_default();
     match records.last().map(|record| &record.event) {
         Some(Event::Ended { .. }) => Stands::Over,
+        Some(_) if is_of_drill(journal, &run.head.run).await => Stands::OfDrill,
         Some(_) => Stands::Interrupted,
         None => Stands::NotBegun,
+    }
+}
+
+/// Whether a run is part of a drill, by its plan: the history may have forgotten it. A plan that cannot be read here cannot
+/// be driven here either.
+async fn is_of_drill(journal: &dyn Journal, run: &str) -> bool {
+    let read = journal.plan(run).await.ok().and_then(|(_, bytes)| Plan::decode(&bytes).ok());
+    match read {
+        Some(plan) => plan.spec().extras.drill.is_some(),
+        None => {
+            tracing::warn!(run, "the plan of a run cannot be read; it is left alone");
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{
+        Batches, DrillMark, DrillObjectives, DrillPart, GroupWriter, Input, PLAN_FORMAT, PlanSpec, Record, Run,
+    };
+    use runtime::{Clock as _, MemoryJournal, SystemClock};
+
+    use super::*;
+
+    /// A run that was opened and has not ended.
+    async fn interrupted(journal: &MemoryJournal, name: &str, drill: Option<DrillMark>) {
+        let mut spec = PlanSpec {
+            format: PLAN_FORMAT,
+            origin: engine::Origin::default(),
+            sites: engine::Sites::default(),
+            groups: Vec::new(),
+            batches: Batches::default(),
+            pools: Vec::new(),
+            steps: Vec::new(),
+            items: Vec::new(),
+            inputs: "{}".into(),
+            estate: "{}".into(),
+            objectives: engine::Objectives::default(),
+            extras: engine::Extras::default(),
+        };
+        spec.extras.drill = drill;
+        let plan = Plan::new(spec).expect("it has nothing that could be wrong");
+        runtime::open(journal, name, &plan, 1).await.expect("the name is free");
+        let evaluator = crate::planning::evaluator(&plan).expect("there is no expression");
+        let events = Run::new(plan).decide(1, Input::Open { actor: "anna".into() }, &evaluator).expect("it is new");
+        let mut group = GroupWriter::default();
+        events.into_iter().take(1).for_each(|event| group.push(&Record { at: 1, event }));
+        let lease = journal.acquire(name, &crate::drivers::holder(), 1_000).await.expect("nobody has it");
+        journal.append(&lease, 0, &group.finish()).await.expect("it is ours");
+        journal.release(&lease).await.expect("it is ours");
+    }
+
+    #[tokio::test]
+    async fn a_run_of_a_drill_is_never_taken_up_whatever_the_history_says() {
+        let journal = MemoryJournal::new(|| SystemClock.now());
+        let mark = DrillMark {
+            name: "weekly".into(),
+            slot: 1,
+            part: DrillPart::Run,
+            seed: 1,
+            listed: 0,
+            asked: 0,
+            earlier_ms: 0,
+            take_back: false,
+            objectives: DrillObjectives::default(),
+            chaos: None,
+        };
+        interrupted(&journal, "drill", Some(mark)).await;
+        interrupted(&journal, "run", None).await;
+        for summary in journal.list().await.expect("it is in memory") {
+            let expected = if summary.head.run == "run" { Stands::Interrupted } else { Stands::OfDrill };
+            assert_eq!(stands(&journal, &summary).await, expected);
+        }
     }
 }

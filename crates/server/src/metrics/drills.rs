@@ -7,20 +7,15 @@ use prometheus_client::registry::Registry;
 
 use crate::drills::DrillShown;
 
-/// Drills told of.
-const DRILLS: usize = 100;
-
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfDrill {
     drill: String,
 }
 
-type Each = Family<OfDrill, Gauge>;
-
 /// Registers how drills stand.
 pub(super) fn register(registry: &mut Registry, drills: &[DrillShown]) {
-    let (alarm, good, going, unsound) = (Each::default(), Each::default(), Each::default(), Each::default());
-    for drill in drills.iter().take(DRILLS) {
+    let [alarm, good, going, unsound] = std::array::from_fn(|_| Family::<OfDrill, Gauge>::default());
+    for drill in drills {
         let of = OfDrill { drill: drill.drill.clone() };
         alarm.get_or_create(&of).set(drill.alarm_since.is_some().into());
         going.get_or_create(&of).set(drill.going.is_some().into());

@@ -11,7 +11,8 @@ use super::format::DRILLS_SINCE;
 use super::trouble::Failure;
 use super::work::Work;
 
-const COLUMNS: &str = "SELECT drill, slot, run, claimed_at, runbook_hash, ended_at, good, sites, result FROM drills";
+const COLUMNS: &str =
+    "SELECT drill, slot, run, claimed_at, runbook_hash, ended_at, good, proves, sites, result FROM drills";
 
 /// Claims a slot; 1 if nobody had.
 pub(super) async fn claim(connection: &mut SqliteConnection, claim: &DrillClaim) -> Result<u64, Failure> {
@@ -37,13 +38,14 @@ pub(super) async fn finish(
     result: &DrillResult,
 ) -> Result<u64, Failure> {
     let done = sqlx::query(
-        "UPDATE drills SET ended_at = $3, good = $4, sites = $5, result = $6 \
+        "UPDATE drills SET ended_at = $3, good = $4, proves = $5, sites = $6, result = $7 \
          WHERE drill = $1 AND slot = $2 AND result IS NULL",
     )
     .bind(drill)
     .bind(slot)
     .bind(result.ended_at)
     .bind(result.good)
+    .bind(result.proves)
     .bind(result.sites)
     .bind(&result.bytes)
     .execute(connection)
@@ -64,6 +66,7 @@ fn entry(row: &SqliteRow) -> Result<DrillEntry, Failure> {
         Some(bytes) => Some(DrillResult {
             ended_at: row.try_get("ended_at")?,
             good: row.try_get("good")?,
+            proves: row.try_get("proves")?,
             sites: row.try_get("sites")?,
             bytes,
         }),
@@ -72,19 +75,32 @@ fn entry(row: &SqliteRow) -> Result<DrillEntry, Failure> {
     Ok(DrillEntry { claim, result })
 }
 
+/// Which entries of a read; each has an index that gives them in their order.
+pub(super) const NEWEST: &str = "ORDER BY slot DESC, drill DESC LIMIT $1";
+pub(super) const NEWEST_OF: &str = "WHERE drill = $2 ORDER BY slot DESC LIMIT $1";
+pub(super) const FIRST_OF: &str = "WHERE drill = $2 ORDER BY slot LIMIT $1";
+pub(super) const OPEN: &str = "WHERE result IS NULL ORDER BY slot, drill LIMIT $1";
+pub(super) const OPEN_OF: &str = "WHERE result IS NULL AND drill = $2 ORDER BY slot LIMIT $1";
+pub(super) const LAST_GOOD: &str =
+    "WHERE proves AND drill = $2 AND ended_at <= $3 ORDER BY ended_at DESC, slot DESC LIMIT $1";
+pub(super) const CERTIFICATE: &str =
+    "WHERE proves AND runbook_hash = $2 AND ended_at <= $3 ORDER BY ended_at DESC, slot DESC LIMIT $1";
+
 impl SqliteJournal {
     /// Reads entries; there are none in a file of a format that did not know drills.
     async fn entries(
         &self,
-        rest: &'static str,
-        name: Option<&str>,
+        which: &'static str,
         limit: u32,
+        (of, by): (Option<&str>, Option<Millis>),
     ) -> Result<Vec<DrillEntry>, JournalError> {
         let mut reader = self.reader.lock().await;
         let Some(connection) = reader.get_since(DRILLS_SINCE, &self.path, self.lock_wait).await? else {
             return Ok(Vec::new());
         };
-        let query = sqlx::query(AssertSqlSafe(format!("{COLUMNS} {rest}"))).bind(name).bind(limit);
+        let mut query = sqlx::query(AssertSqlSafe(format!("{COLUMNS} {which}"))).bind(limit);
+        query = of.into_iter().fold(query, |query, of| query.bind(of));
+        query = by.into_iter().fold(query, |query, by| query.bind(by));
         let answer = match query.fetch_all(connection).await {
             Ok(rows) => rows.iter().map(entry).collect(),
             Err(error) => Err(Failure::Sql(error)),
@@ -105,21 +121,44 @@ impl Drills for SqliteJournal {
     }
 
     async fn drills(&self, drill: Option<&str>, limit: u32) -> Result<Vec<DrillEntry>, JournalError> {
-        self.entries("WHERE $1 IS NULL OR drill = $1 ORDER BY slot DESC, drill DESC LIMIT $2", drill, limit).await
+        self.entries(if drill.is_some() { NEWEST_OF } else { NEWEST }, limit, (drill, None)).await
+    }
+
+    async fn first_drill(&self, drill: &str) -> Result<Option<DrillEntry>, JournalError> {
+        Ok(self.entries(FIRST_OF, 1, (Some(drill), None)).await?.pop())
     }
 
     async fn unfinished_drills(&self, drill: Option<&str>) -> Result<Vec<DrillEntry>, JournalError> {
-        let rest = "WHERE result IS NULL AND ($1 IS NULL OR drill = $1) ORDER BY slot, drill LIMIT $2";
-        self.entries(rest, drill, u32::MAX).await
+        self.entries(if drill.is_some() { OPEN_OF } else { OPEN }, u32::MAX, (drill, None)).await
     }
 
-    async fn last_good_drill(&self, drill: &str) -> Result<Option<DrillEntry>, JournalError> {
-        let rest = "WHERE good AND drill = $1 ORDER BY ended_at DESC, slot DESC LIMIT $2";
-        Ok(self.entries(rest, Some(drill), 1).await?.pop())
+    async fn last_good_drill(&self, drill: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError> {
+        Ok(self.entries(LAST_GOOD, 1, (Some(drill), Some(by))).await?.pop())
     }
 
-    async fn certificate(&self, runbook_hash: &str) -> Result<Option<DrillEntry>, JournalError> {
-        let rest = "WHERE good AND runbook_hash = $1 ORDER BY ended_at DESC, slot DESC LIMIT $2";
-        Ok(self.entries(rest, Some(runbook_hash), 1).await?.pop())
+    async fn certificate(&self, runbook_hash: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError> {
+        Ok(self.entries(CERTIFICATE, 1, (Some(runbook_hash), Some(by))).await?.pop())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection as _;
+
+    use super::*;
+    use crate::sqlite::format;
+
+    /// A history of years is read for its end, at every look of every daemon.
+    #[tokio::test]
+    async fn every_read_goes_by_an_index_and_sorts_nothing() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("it opens");
+        format::make(&mut connection).await.expect("an empty file");
+        for which in [NEWEST, NEWEST_OF, FIRST_OF, OPEN, OPEN_OF, LAST_GOOD, CERTIFICATE] {
+            let text = format!("EXPLAIN QUERY PLAN {COLUMNS} {which}");
+            let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut connection).await.expect("it is explained");
+            let steps: Vec<String> = rows.iter().map(|row| row.try_get("detail").expect("a text")).collect();
+            let by_index = steps.iter().all(|step| step.contains("USING") && !step.contains("TEMP B-TREE"));
+            assert!(by_index && !steps.is_empty(), "{which}: {steps:?}");
+        }
     }
 }

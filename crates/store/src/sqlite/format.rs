@@ -94,6 +94,7 @@ const TABLES_3: &str = "
         runbook_hash TEXT NOT NULL,
         ended_at INTEGER,            -- it and all below: NULL until the drill is over
         good INTEGER,
+        proves INTEGER,              -- good, and nothing less than what was asked
         sites INTEGER,
         result BLOB,
         PRIMARY KEY (drill, slot)
@@ -102,7 +103,11 @@ const TABLES_3: &str = "
         run INTEGER PRIMARY KEY,
         groups INTEGER NOT NULL      -- when its lease was last given back
     ) STRICT;
-    CREATE INDEX certificates ON drills (runbook_hash, ended_at) WHERE good;
+    CREATE INDEX drills_by_slot ON drills (slot, drill);
+    CREATE INDEX open_drills ON drills (slot, drill) WHERE result IS NULL;
+    CREATE INDEX open_drills_of ON drills (drill, slot) WHERE result IS NULL;
+    CREATE INDEX good_drills ON drills (drill, ended_at, slot) WHERE proves;
+    CREATE INDEX certificates ON drills (runbook_hash, ended_at, slot) WHERE proves;
     PRAGMA user_version = 3;
 ";
 

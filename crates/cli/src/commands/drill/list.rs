@@ -16,9 +16,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 
-/// Entries of a history among which the oldest is looked for.
-const OLDEST: u32 = 1_000;
-
 /// How a drill stands.
 struct Standing {
     name: String,
@@ -44,7 +41,7 @@ pub(super) async fn list(args: &DrillList, json: bool) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-/// Fails unless each drill passed lately. It looks at the history only: that nothing was running is no excuse.
+/// Fails unless each drill passed lately, by the history, once what was lost is ended: that nothing was running is no excuse.
 pub(super) async fn verify(args: &DrillList, json: bool) -> Result<Exit, Failure> {
     let (all, now) = match standings(&args.files, &args.stored.store, true, json).await? {
         Ok(all) => all,
@@ -83,10 +80,11 @@ pub(super) async fn history(args: &DrillHistory, json: bool) -> Result<Exit, Fai
 
 async fn ready(store: &Arc<dyn Store>, loaded: &LoadedDrill, reports: &[DrillReport]) -> Result<Readiness, Failure> {
     let hash = loaded.runbook_hash();
-    let good = store.last_good_drill(loaded.drill.name()).await?.and_then(|entry| entry.result);
+    let now = SystemClock.now();
+    let good = store.last_good_drill(loaded.drill.name(), now).await?.and_then(|entry| entry.result);
     let steps = loaded.runbook.outline().map(|step| (step.name, step.undo));
     let ended = good.map(|good| good.ended_at);
-    Ok(report::readiness(loaded.runbook.name(), &hash, steps, reports, ended, SystemClock.now()))
+    Ok(report::readiness(loaded.runbook.name(), &hash, steps, reports, ended, now))
 }
 
 fn words(ready: &Readiness) -> String {
@@ -119,7 +117,7 @@ async fn standings(
             Err(exit) => return Ok(Err(exit)),
         };
         if take_up {
-            conclude::take_up(&store, loaded.drill.name(), json).await?;
+            conclude::take_up(&store, loaded.drill.name(), None, json).await?;
         }
         all.push(standing(&store, &loaded).await?);
     }
@@ -129,8 +127,9 @@ async fn standings(
 async fn standing(store: &Arc<dyn Store>, loaded: &LoadedDrill) -> Result<Standing, Failure> {
     let (drill, now) = (&loaded.drill, SystemClock.now());
     let last = store.drills(Some(drill.name()), 1).await?.pop();
-    let good = store.last_good_drill(drill.name()).await?.and_then(|entry| entry.result).map(|result| result.ended_at);
-    let oldest = if good.is_none() { store.drills(Some(drill.name()), OLDEST).await?.pop() } else { None };
+    let good = store.last_good_drill(drill.name(), now).await?.and_then(|entry| entry.result);
+    let good = good.map(|result| result.ended_at);
+    let oldest = store.first_drill(drill.name()).await?;
     // One that never took place is watched since now: `verify` fails without a good drill anyhow.
     let since = oldest.map_or(now, |entry| entry.claim.at);
     let next = drill.schedule().and_then(|schedule| schedule.next_after(now));
@@ -165,10 +164,13 @@ impl Standing {
     }
 
     fn json(&self) -> serde_json::Value {
+        let last = self.last.as_ref().map(
+            |DrillEntry { claim, .. }| json!({ "slot": stamp(claim.slot), "run": claim.run, "result": self.result() }),
+        );
         json!({
             "drill": self.name,
             "next": self.next.map(stamp),
-            "last": self.last.as_ref().map(|entry| json!({ "slot": stamp(entry.claim.slot), "run": entry.claim.run, "result": self.result() })),
+            "last": last,
             "last_good": self.last_good.map(stamp),
             "alarm_since": self.alarm.map(stamp),
         })

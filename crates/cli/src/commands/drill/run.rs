@@ -15,7 +15,7 @@ pub(super) async fn run(args: &DrillRun, json: bool) -> Result<Exit, Failure> {
     };
     let store = store::open(&args.stored.store).await?;
     let stop = signals::stop_token();
-    conclude::take_up(&store, loaded.drill.name(), json).await?;
+    conclude::take_up(&store, loaded.drill.name(), Some(&loaded.estate.name), json).await?;
     let report = match conclude::take_place(&store, &loaded, (args.seed, args.chaos), stop.clone(), json).await? {
         Ok(report) => report,
         Err(exit) => return Ok(exit),

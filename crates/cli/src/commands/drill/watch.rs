@@ -26,6 +26,7 @@ impl DrillObserver for Watch {
             out::note(match part {
                 DrillPart::SetUp => "set-up",
                 DrillPart::Run => "run",
+                DrillPart::Compare => "comparison",
                 DrillPart::CleanUp => "clean-up",
             });
         }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::{ActionSpec, Advice, Failure, Outcome, Plan};
+use engine::{ActionSpec, Advice, ChaosMark, Disturbance, Failure, Outcome, Plan};
 use report::DrillChaos;
 use runtime::{Call, Connector, Finding, Intent, Probed};
 use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::drills::chaos::fate::{Fate, Only, fate};
+use crate::drills::chaos::fate::{Fate, fate};
 use crate::drills::chaos::told::Told;
 
 /// Times that a second delivery is tried whose answer says nothing.
@@ -31,7 +32,7 @@ struct About {
 pub struct Chaos {
     seed: u64,
     /// The only step that is disturbed, if not all are, and by what.
-    only: (Option<String>, Only),
+    only: (Option<String>, Disturbance),
     steps: Arc<BTreeMap<String, About>>,
     told: Arc<Mutex<Told>>,
 }
@@ -43,9 +44,11 @@ impl std::fmt::Debug for Chaos {
 }
 
 impl Chaos {
-    /// Chaos by a seed in every step of a plan, or in one.
+    /// The chaos that the plan of a drill's run asks for, in every step of it or in one; `None` if it asks for none.
     #[must_use]
-    pub fn new(seed: u64, plan: &Plan, step: Option<String>, only: Only) -> Self {
+    pub fn of(plan: &Plan) -> Option<Self> {
+        let mark = plan.spec().extras.drill.as_ref()?;
+        let (seed, Some(ChaosMark::Disturbed { by, step, .. })) = (mark.seed, &mark.chaos) else { return None };
         let about = |spec: &engine::StepSpec, action: &engine::ActionUse| About {
             attempts: u64::from(spec.retry.attempts),
             idempotent: action.idempotent,
@@ -56,14 +59,16 @@ impl Chaos {
             .filter_map(|at| Some((plan.step(at).name.clone(), about(plan.step(at), plan.action(at)?))))
             .collect();
         let spared = steps.iter().filter(|(_, about)| !about.idempotent).map(|(name, _)| name.clone());
-        let chaos = DrillChaos { seed, spared: spared.collect(), ..DrillChaos::default() };
+        let struck = steps.keys().filter(|name| step.as_ref().is_none_or(|only| only == *name));
+        let untouched = struck.cloned().collect();
+        let chaos = DrillChaos { seed, spared: spared.collect(), untouched, ..DrillChaos::default() };
         let told = Arc::new(Mutex::new(Told { chaos, cut: BTreeMap::new() }));
-        Self { seed, only: (step, only), steps: Arc::new(steps), told }
+        Some(Self { seed, only: (step.clone(), *by), steps: Arc::new(steps), told })
     }
 
     /// Puts it around connectors, for the calls of one run that take nothing back.
     #[must_use]
-    pub(crate) fn around(&self, run: &str, connectors: &[Arc<dyn Connector>]) -> Vec<Arc<dyn Connector>> {
+    pub fn around(&self, run: &str, connectors: &[Arc<dyn Connector>]) -> Vec<Arc<dyn Connector>> {
         let of = |inner: &Arc<dyn Connector>| {
             let (chaos, run, inner) = (self.clone(), format!("{run}/"), inner.clone());
             Arc::new(Around { chaos, run, inner }) as Arc<dyn Connector>
@@ -72,7 +77,8 @@ impl Chaos {
     }
 
     /// What it did and found.
-    pub(crate) fn told(&self) -> DrillChaos {
+    #[must_use]
+    pub fn told(&self) -> DrillChaos {
         self.lock().close()
     }
 
@@ -100,7 +106,7 @@ impl Connector for Around {
         self.inner.actions()
     }
 
-    async fn apply(&self, call: Call) -> Outcome {
+    async fn apply(&self, mut call: Call) -> Outcome {
         let unit = match call.key.strip_prefix(&self.run) {
             Some(unit) if call.undoes.is_none() => unit.to_owned(),
             _ => return self.inner.apply(call).await,
@@ -121,14 +127,30 @@ impl Connector for Around {
                 let _ = self.inner.apply(call).await;
                 return self.cut(unit);
             }
-            Fate::Delayed(by) => tokio::time::sleep(Duration::from_millis(by)).await,
+            Fate::Delayed(by) => {
+                let by = Duration::from_millis(by);
+                tokio::time::sleep(by).await;
+                call.timeout = call.timeout.saturating_sub(by);
+            }
             Fate::Spared | Fate::Twice => {}
         }
         let second = (fate == Fate::Twice).then(|| Call { token: call.token + 1, ..call.clone() });
+        let begun = Instant::now();
         let outcome = self.inner.apply(call).await;
         self.came(&unit, &outcome);
-        if let (Some(second), Outcome::Done { outputs }) = (second, &outcome) {
-            self.again(&step, &unit, second, outputs.as_deref()).await;
+        if let (Some(mut second), Outcome::Done { outputs }) = (second, &outcome) {
+            let took = begun.elapsed();
+            second.timeout = second.timeout.saturating_sub(took);
+            // One that takes as long again has to fit: it is this attempt that would be timed out.
+            if second.timeout > took * 2 {
+                let limit = second.timeout - second.timeout / 10;
+                self.chaos.lock().twice(&step);
+                let again = self.again(&step, &unit, second, outputs.as_deref());
+                if tokio::time::timeout(limit, again).await.is_err() {
+                    // Nobody knows what is done of it, so the next attempt has to come right.
+                    return self.cut(unit);
+                }
+            }
         }
         outcome
     }
@@ -162,7 +184,7 @@ impl Around {
         }
     }
 
-    /// Delivers a call that was done once more, and holds the answers against each other.
+    /// Delivers a call that was done once more, in what is left of its time, and holds the answers against each other.
     async fn again(&self, step: &str, unit: &str, call: Call, first: Option<&str>) {
         let mut said = String::new();
         for _ in 0..TRIES {

@@ -6,6 +6,6 @@ mod connector;
 mod fate;
 mod told;
 
-pub(crate) use compare::{Compare, Said, compared};
+pub(super) use compare::held_against;
 pub use connector::Chaos;
-pub use fate::{Fate, Only, fate};
+pub use fate::{Fate, fate};

@@ -21,13 +21,24 @@ impl Told {
     pub(super) fn counted(&mut self, step: &str, fate: Fate) {
         let chaos = &mut self.chaos;
         match fate {
-            Fate::Spared => return,
+            Fate::Spared | Fate::Twice => return,
             Fate::Failed => chaos.failed += 1,
             Fate::Cut(_) | Fate::Lost => chaos.cut += 1,
-            Fate::Twice => chaos.twice += 1,
             Fate::Delayed(_) => chaos.delayed += 1,
         }
-        if !matches!(fate, Fate::Failed | Fate::Delayed(_)) && !chaos.steps.iter().any(|known| known == step) {
+        self.struck(step, matches!(fate, Fate::Cut(_) | Fate::Lost));
+    }
+
+    /// An attempt is delivered once more.
+    pub(super) fn twice(&mut self, step: &str) {
+        self.chaos.twice += 1;
+        self.struck(step, true);
+    }
+
+    fn struck(&mut self, step: &str, hard: bool) {
+        let chaos = &mut self.chaos;
+        chaos.untouched.retain(|known| known != step);
+        if hard && !chaos.steps.iter().any(|known| known == step) {
             chaos.steps.push(step.to_owned());
         }
     }
