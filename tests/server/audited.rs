@@ -3,6 +3,7 @@
 use reinstate_tests::process::expect;
 use serde_json::json;
 
+use crate::client::Request;
 use crate::daemon::{Daemon, Home};
 
 #[test]
@@ -42,6 +43,20 @@ fn every_act_and_every_refusal_is_a_record_and_tampering_shows() {
     home.write("audit.jsonl", &format!("{}\n{}\n{}\n", lines[0], lines[2], lines[3]));
     let found = expect(&mut home.command(&["audit", "verify", "--json"]), 8);
     assert!(String::from_utf8_lossy(&found.stdout).contains("out-of-place"), "{found:?}");
+}
+
+#[test]
+fn a_foreign_page_that_acts_with_a_session_is_a_record_of_its_owner() {
+    let home = Home::new(1);
+    let (operator, admin) = (home.token("otto", "operator"), home.token("ada", "admin"));
+    let daemon = Daemon::start(&home);
+    let opened = daemon.ask(&Request::new("POST", "/session").json(&json!({ "token": operator })));
+    let cookie = opened.header("set-cookie").and_then(|set| set.split(';').next()).expect("a session").to_owned();
+    let pause = Request::new("POST", "/api/v1/runs/r/pause").json(&json!({ "reason": "x" }));
+    let foreign = daemon.ask(&pause.with("Cookie", &cookie).with("Origin", "https://evil.example"));
+    assert_eq!(foreign.code(), "origin-foreign");
+    let newest = &daemon.seen(&admin, "/api/v1/audit")[0];
+    assert_eq!((&newest["who"], &newest["outcome"]), (&json!("otto"), &json!("origin-foreign")), "{newest}");
 }
 
 #[test]

@@ -98,4 +98,6 @@ fn a_session_is_a_cookie_that_only_our_own_pages_can_use_and_that_ends() {
     let wrong = || daemon.ask(&Request::new("POST", "/session").json(&json!({ "token": "rst_x_y" }))).status;
     let answers: Vec<u16> = (0..12).map(|_| wrong()).collect();
     assert!(answers.starts_with(&[401]) && answers.ends_with(&[429]), "guessing gets slow: {answers:?}");
+    let right = daemon.ask(&Request::new("POST", "/session").json(&json!({ "token": admin })));
+    assert_eq!(right.status, 200, "who guesses shuts nobody else out: {right:?}");
 }

@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::Method;
 use runtime::{Clock, SystemClock};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::access::{Access, Via, Who};
 use crate::api::{Code, Problem, Told};
@@ -29,6 +30,8 @@ pub(crate) struct App {
     pub(crate) audit: AuditLog,
     pub(crate) plans: ShownPlans,
     pub(crate) metrics: Metrics,
+    /// What is being done to runs and drills; a stop waits for it and its records.
+    pub(crate) acts: TaskTracker,
     /// Whether browsers reach it by TLS, so that cookies may insist on it.
     pub(crate) secure: bool,
     /// Cancelled when the process is to stop: streams end.

@@ -59,9 +59,7 @@ pub(crate) async fn launch(
 ) -> Response {
     let what =
         json!({ "plan": asked.plan, "count": asked.count, "run": asked.name, "no_preflight": asked.no_preflight });
-    // On a task of its own: a caller that hangs up does not leave a run created and not opened.
-    let launched = tokio::spawn(async move { launched(&app, &who, asked).await });
-    acted(what, launched.await.unwrap_or_else(|_| Err(Problem::defect())).map(Json))
+    acted(what, launched(&app, &who, asked).await.map(Json))
 }
 
 pub(crate) async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Result<Launched, Problem> {

@@ -148,13 +148,13 @@ async fn take(app: Arc<App>, who: Who, run: String, reason: String, verb: Verb, 
     if let (Some(told), Some(what)) = (told.as_object_mut(), what.as_object()) {
         told.extend(what.clone());
     }
-    // On a task of its own: a caller that hangs up does not leave a verb half taken.
-    let taken = tokio::spawn(async move {
-        let asked = app.act(&run, &who.name, &reason, &verb).await?;
-        let driven = asked == Asked::OfDriver || app.drivers.drives(&run);
-        Ok::<_, Problem>(Json(Recorded { run, recorded: true, driven }))
-    });
-    acted(told, taken.await.unwrap_or_else(|_| Err(Problem::defect())))
+    acted(told, taken(&app, &who, &run, &reason, &verb).await.map(Json))
+}
+
+async fn taken(app: &App, who: &Who, run: &str, reason: &str, verb: &Verb) -> Result<Recorded, Problem> {
+    let asked = app.act(run, &who.name, reason, verb).await?;
+    let driven = asked == Asked::OfDriver || app.drivers.drives(run);
+    Ok(Recorded { run: run.to_owned(), recorded: true, driven })
 }
 
 macro_rules! handler {

@@ -162,15 +162,10 @@ pub(super) async fn go(
 ) -> Response {
     let told = Told(json!({ "plan": go.plan, "count": go.count, "run": go.name }));
     let mut response = match launching(&go) {
-        Ok(asked) => {
-            let (of, by) = (app.clone(), who.clone());
-            // On a task of its own: a browser that goes away does not leave a run created and not opened.
-            let launched = tokio::spawn(async move { launched(&of, &by, asked).await });
-            match launched.await.unwrap_or_else(|_| Err(Problem::defect())) {
-                Ok(launched) => Redirect::to(&format!("/runs/{}", encoded(&launched.run))).into_response(),
-                Err(problem) => refused(who, &go, &problem),
-            }
-        }
+        Ok(asked) => match launched(&app, &who, asked).await {
+            Ok(launched) => Redirect::to(&format!("/runs/{}", encoded(&launched.run))).into_response(),
+            Err(problem) => refused(who, &go, &problem),
+        },
         Err(problem) => refused(who, &go, &problem),
     };
     response.extensions_mut().insert(told);
