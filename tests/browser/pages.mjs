@@ -103,7 +103,7 @@ const approve = async (batch) => {
   await inspect(approver.page, "act");
   await approver.page.fill("#reason", "looked at the plan");
   await approver.page.click("main button[type=submit]");
-  await approver.page.waitForURL("**/runs/seen?did=approve");
+  await approver.page.waitForURL("**/runs/seen");
 };
 // A validator passes the first site.
 const validator = await person(asked.validator);

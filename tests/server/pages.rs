@@ -6,12 +6,12 @@ use crate::client::{Answer, Request};
 use crate::daemon::{Daemon, Home};
 
 /// A browser's request: a cookie in place of a token, and a page wanted.
-struct Visitor {
-    cookie: String,
+pub struct Visitor {
+    pub cookie: String,
 }
 
 impl Visitor {
-    fn of(daemon: &Daemon<'_>, token: &str) -> Self {
+    pub fn of(daemon: &Daemon<'_>, token: &str) -> Self {
         let body = format!("token={token}&to=%2Fruns");
         let answer = form(daemon, "/sign-in", &body, None);
         assert_eq!((answer.status, answer.header("location")), (303, Some("/runs")), "{answer:?}");
@@ -20,11 +20,11 @@ impl Visitor {
         Self { cookie: cookie.split(';').next().expect("its first part").to_owned() }
     }
 
-    fn get(&self, daemon: &Daemon<'_>, path: &str) -> Answer {
+    pub fn get(&self, daemon: &Daemon<'_>, path: &str) -> Answer {
         daemon.ask(&Request::new("GET", path).with("Cookie", &self.cookie).with("Accept", "text/html"))
     }
 
-    fn post(&self, daemon: &Daemon<'_>, path: &str, body: &str) -> Answer {
+    pub fn post(&self, daemon: &Daemon<'_>, path: &str, body: &str) -> Answer {
         form(daemon, path, body, Some(&self.cookie))
     }
 }
@@ -167,4 +167,45 @@ fn the_stream_of_a_page_brings_its_parts_and_then_what_changes() {
     let all = ["batches", "curve", "events", "graph", "head", "pools", "sites", "steps", "waits"];
     assert_eq!(parts.into_iter().collect::<Vec<_>>(), all.map(|name| format!("part-{name}")));
     assert!(letters > 1, "sites came back one after the other");
+}
+
+#[test]
+fn what_is_said_after_an_act_is_so_and_no_link_can_say_it() {
+    let home = Home::new(5);
+    let asked = "{ sites: 1, approval: { from: [leads], min: 2, timeout: 1h, on_timeout: pause } }";
+    let approvers = "approvers: { leads: [ben, sam] }";
+    home.write("estates/e.yaml", &format!("schema: estate/v1\nname: e\nsandbox: true\n{approvers}\nguard: {asked}\n"));
+    let (operator, ben, sam) =
+        (home.token("otto", "operator"), home.token("ben", "approver"), home.token("sam", "approver"));
+    let daemon = Daemon::start(&home);
+    daemon.launch(&operator, "paced.yaml", "r");
+    let (ben, sam) = (Visitor::of(&daemon, &ben), Visitor::of(&daemon, &sam));
+    let approves = |visitor: &Visitor| {
+        let answer = visitor.post(&daemon, "/runs/r/act/approve", "subject=start&reason=looked");
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/runs/r")), "{answer:?}");
+    };
+    let first = || ben.get(&daemon, "/runs/r").body;
+    approves(&ben);
+    let said = first();
+    assert!(said.contains("It waits for 1 more.") && !said.contains("It is approved."), "{said}");
+    assert!(!first().contains("It waits for 1 more."), "once");
+    let linked = sam.get(&daemon, "/runs/r?did=approve").body;
+    assert!(!linked.contains("It is approved.") && !linked.contains("is recorded"), "{linked}");
+    approves(&sam);
+    assert!(sam.get(&daemon, "/runs/r").body.contains("It is approved."));
+}
+
+#[test]
+fn whoever_cancels_is_told_what_is_taken_back_and_what_stays() {
+    let home = Home::new(400);
+    home.write("runbooks/slow.yaml", &crate::daemon::paced(100));
+    let daemon = Daemon::start(&home);
+    daemon.launch("", "slow.yaml", "r");
+    let _ = daemon.until("", "r", |run| run["sites"]["returned"].as_u64() > Some(5));
+    let asked = daemon.ask(&Request::new("GET", "/runs/r/act?verb=cancel").with("Accept", "text/html")).body;
+    for told in
+        ["returned sites, gone again", "s0, s1", "degraded sites, gone again", "steps that cannot be taken back"]
+    {
+        assert!(asked.contains(told), "{told}: {asked}");
+    }
 }

@@ -90,7 +90,8 @@ mod tests {
     use super::*;
 
     /// A record that can be looked at.
-    fn records() -> (impl Fn(Response) -> futures::future::Ready<Response> + Send + Sync + 'static, mpsc::UnboundedReceiver<u16>)
+    fn records()
+    -> (impl Fn(Response) -> futures::future::Ready<Response> + Send + Sync + 'static, mpsc::UnboundedReceiver<u16>)
     {
         let (tell, told) = mpsc::unbounded_channel();
         let record = move |response: Response| {

@@ -69,6 +69,20 @@ pub(crate) struct Planning {
     pub(crate) uncertified: Option<String>,
 }
 
+impl Planning {
+    /// What was asked, for the audit log: names, and what was sent along by its hash.
+    pub(crate) fn told(&self) -> Value {
+        let named = |given: &Given| match (&given.name, &given.text) {
+            (name, Some(text)) => json!({ "name": name, "sent": blake3::hash(text.as_bytes()).to_hex().as_str() }),
+            (name, None) => json!({ "name": name }),
+        };
+        json!({
+            "runbook": named(&self.runbook), "estate": named(&self.estate), "sites": named(&self.sites),
+            "uncertified": self.uncertified,
+        })
+    }
+}
+
 /// A plan, or why there is none.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Shown {
@@ -97,13 +111,7 @@ pub(crate) async fn plan(
     Extension(who): Extension<Who>,
     Body(planning): Body<Planning>,
 ) -> Response {
-    let named = |given: &Given| match (&given.name, &given.text) {
-        (name, Some(text)) => json!({ "name": name, "sent": blake3::hash(text.as_bytes()).to_hex().as_str() }),
-        (name, None) => json!({ "name": name }),
-    };
-    let what = json!({
-        "runbook": named(&planning.runbook), "estate": named(&planning.estate), "sites": named(&planning.sites),
-    });
+    let what = planning.told();
     let shown = show(&app, &who, planning).await;
     acted(what, shown.map(|shown| runs::json(serde_json::to_vec(&shown).unwrap_or_default())))
 }

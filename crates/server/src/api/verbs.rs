@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use engine::TakeOut;
+use engine::{Gate, TakeOut};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use crate::api::Problem;
 use crate::api::acted::acted;
 use crate::api::body::{At, Body};
 use crate::app::App;
-use crate::verbs::{Asked, Truth, Verb};
+use crate::verbs::{Asked, Truth, Verb, VerbError, subject};
 
 /// What became of a verb.
 #[derive(Debug, Serialize, ToSchema)]
@@ -256,13 +256,23 @@ pub(crate) async fn validate(
     Body(Validating { unit, pass, note }): Body<Validating>,
 ) -> Response {
     let what = json!({ "unit": unit, "pass": pass });
-    // A unit has a slash; the start of a run and its batches are for approvers.
-    if !unit.contains('/') {
-        let problem = Problem::input("validate-unit", "only an approval step can be validated", "name it as STEP/KEY");
+    if let Err(problem) = validates(&app, &run, &unit).await {
         return acted(what, Err::<(), _>(problem.at("unit")));
     }
     let verb = if pass { Verb::Approve { gate: unit } } else { Verb::Reject { gate: unit } };
     take(app, who, run, note, verb, what).await
+}
+
+/// Whether something can be validated: the start of a run and its batches are for approvers.
+pub(crate) async fn validates(app: &App, run: &str, unit: &str) -> Result<(), Problem> {
+    let (watch, gate) = (app.followers.watch(run).await?, unit.to_owned());
+    match watch.ask(move |fold| subject::gate(fold.run(), &gate)).await?.map_err(VerbError::from)? {
+        Gate::Unit(_) => Ok(()),
+        Gate::Start | Gate::Batch(_) => {
+            let fact = "only an approval step can be validated";
+            Err(Problem::input("validate-unit", fact, "name it as STEP/KEY; the start and batches are for approvers"))
+        }
+    }
 }
 
 macro_rules! of_site {

@@ -22,4 +22,5 @@ pub use followers::{Followers, LiveError, Watch};
 pub use grid::{Grid, SiteLetter};
 pub use site::{AttemptsOf, SiteDetail, StepOfSite, StoreOfSite, site_detail};
 pub use snapshot::{Batch, Driver, Item, Kind, Line, Pool, Sites, Snapshot, State, Step, Throughput, Tone, Waits};
+pub(crate) use survey::ended_as;
 pub use view::View;

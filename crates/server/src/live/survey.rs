@@ -25,7 +25,7 @@ pub(super) fn sites(run: &Run) -> Sites {
 }
 
 /// Sites that ended as given, at most `limit` of them, and how many there are in all.
-pub(super) fn ended_as(run: &Run, end: SiteEnd, limit: usize) -> (Vec<SiteIx>, usize) {
+pub(crate) fn ended_as(run: &Run, end: SiteEnd, limit: usize) -> (Vec<SiteIx>, usize) {
     let mut found = Vec::new();
     let mut count = 0;
     for site in (0..run.plan().site_count()).map(SiteIx).filter(|&site| run.site_end(site) == Some(end)) {

@@ -14,7 +14,7 @@ pub(super) struct Act {
     pub(super) means: &'static str,
     pub(super) button: &'static str,
     /// Shown once it is done.
-    done: &'static str,
+    pub(super) done: &'static str,
     /// Whether it is about a site, a unit, a gate or a pool.
     pub(super) subject: bool,
     pub(super) needs: Permission,
@@ -26,6 +26,22 @@ pub(super) struct Act {
     pub(super) step: bool,
     pub(super) truth: bool,
     pub(super) undo: bool,
+}
+
+impl Act {
+    /// What was asked, for the audit log: every answer to a question of this act.
+    pub(super) fn told(&self, filled: &Filled) -> serde_json::Value {
+        let answers = [
+            (true, "verb", self.verb),
+            (true, "reason", filled.reason.as_str()),
+            (self.subject, "subject", &filled.subject),
+            (self.slots, "slots", &filled.slots),
+            (self.step, "step", &filled.step),
+            (self.truth, "truth", &filled.truth),
+            (self.undo, "undo", &filled.undo),
+        ];
+        answers.into_iter().filter(|(asked, ..)| *asked).map(|(_, name, answer)| (name, answer)).collect()
+    }
 }
 
 /// An act without a subject and without more questions.
@@ -70,7 +86,7 @@ pub(super) const ACTS: &[Act] = &[
         means: "This process takes the run up where its journal ends. Attempts that were in flight are in doubt: they are \
                 probed or applied again where that is safe, and else wait for a person.",
         button: "Resume",
-        done: "The run is driven here.",
+        done: "It is being taken up.",
         ..PLAIN
     },
     Act {
@@ -217,11 +233,6 @@ pub(super) fn act(verb: &str) -> Result<&'static Act, Problem> {
     ACTS.iter()
         .find(|act| act.verb == verb)
         .ok_or_else(|| Problem::missing("no-such-verb", "there is nothing like that to do", "go back to the run"))
-}
-
-/// What is said once something was done; empty for what is not known.
-pub(super) fn done(verb: &str) -> &'static str {
-    ACTS.iter().find(|act| act.verb == verb).map_or("", |act| act.done)
 }
 
 /// What was filled in.

@@ -68,11 +68,13 @@ pub(super) async fn plan(
     Extension(who): Extension<Who>,
     multipart: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Response {
-    let planned = match planning(multipart).await {
+    let planning = planning(multipart).await;
+    let told = Told(planning.as_ref().map(Planning::told).unwrap_or_default());
+    let planned = match planning {
         Ok(planning) => show(&app, &who, planning).await,
         Err(problem) => Err(problem),
     };
-    match planned {
+    let mut response = match planned {
         Ok(shown) => {
             let summary = shown.plan.as_ref().map(|plan| Summary::of(plan, &shown));
             let filled = Go { summary: summary.as_ref().map(Summary::packed).unwrap_or_default(), ..Go::default() };
@@ -90,7 +92,9 @@ pub(super) async fn plan(
             let frame = Frame::of(&who, "/launch");
             dressed(&Page { frame, shelves: app.home.list(), problem: Some(&problem) }, &problem)
         }
-    }
+    };
+    response.extensions_mut().insert(told);
+    response
 }
 
 /// Reads the form: names of files of the home, or files that are sent along; a file that is sent goes before a name.
@@ -160,7 +164,9 @@ pub(super) async fn go(
     Extension(who): Extension<Who>,
     Filled(go): Filled<Go>,
 ) -> Response {
-    let told = Told(json!({ "plan": go.plan, "count": go.count, "run": go.name }));
+    let told = Told(json!({
+        "plan": go.plan, "count": go.count, "run": go.name, "no_preflight": go.no_preflight == "yes",
+    }));
     let mut response = match launching(&go) {
         Ok(asked) => match launched(&app, &who, asked).await {
             Ok(launched) => Redirect::to(&format!("/runs/{}", encoded(&launched.run))).into_response(),

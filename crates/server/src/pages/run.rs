@@ -8,11 +8,10 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use runtime::{Clock, SystemClock};
-use serde::Deserialize;
 
 use crate::access::Who;
 use crate::api::Problem;
-use crate::api::body::{Asked, At};
+use crate::api::body::At;
 use crate::app::App;
 use crate::live::View;
 use crate::pages::cells;
@@ -20,19 +19,12 @@ use crate::pages::frame::Frame;
 use crate::pages::html::{Trouble, page, text};
 use crate::pages::parts::{graph, rendered};
 
-#[derive(Deserialize)]
-pub(super) struct Said {
-    /// What was done, by the number of its word.
-    #[serde(default)]
-    did: String,
-}
-
 #[derive(Template)]
 #[template(path = "run.html")]
 struct Page<'a> {
     frame: Frame,
     name: &'a str,
-    said: &'static str,
+    said: String,
     head: String,
     sites: String,
     waits: String,
@@ -48,12 +40,7 @@ struct Page<'a> {
 }
 
 /// The page of a run.
-pub(super) async fn run(
-    State(app): State<Arc<App>>,
-    Extension(who): Extension<Who>,
-    At(name): At<String>,
-    Asked(Said { did }): Asked<Said>,
-) -> Response {
+pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<Who>, At(name): At<String>) -> Response {
     match seen(&app, &name).await {
         Ok((view, drawing)) => {
             let of = |id: &str| text(&rendered(&view, id));
@@ -61,7 +48,7 @@ pub(super) async fn run(
             page(&Page {
                 frame: Frame::of(&who, "/runs"),
                 name: &name,
-                said: crate::pages::acts::done(&did),
+                said: app.said.take(&who, &name, SystemClock.now()),
                 head: of("part-head"),
                 sites: of("part-sites"),
                 waits: of("part-waits"),

@@ -99,6 +99,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
         audit,
         plans: Default::default(),
         metrics,
+        said: Default::default(),
         acts: acts.clone(),
         secure: acceptor.is_some() || settings.behind_proxy,
         stop: stop.clone(),
