@@ -1,7 +1,9 @@
 //! Driving runs in this process: one drive each, side by side.
 
+mod ends;
 mod kit;
 mod once;
+mod patience;
 mod registry;
 mod take_up;
 

@@ -3,21 +3,24 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::{Event, decode_group};
-use runtime::{DrillRuns, Journal, RunSummary, Settings};
+use engine::Event;
+use runtime::{DrillRuns, JournalError, RunSummary, Settings, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::drivers::Drivers;
+use crate::drivers::ends::last_event;
+use crate::drivers::patience::answered;
 
-/// Time between two looks at runs that seemed to be held.
+/// Time between two looks at runs that seemed to be held, and before a store that was busy is asked again.
 const BETWEEN: Duration = Duration::from_secs(2);
 
 /// Takes up every run that has begun, has not ended and is not held by a live process. A run that seems held is looked at
-/// again until a lease of a process that is gone would have expired. A run that nobody has opened is left alone: who opens
-/// it may not approve it, so that must be a person; those of drills are left to the scheduler, which calls them off. Returns the runs that were taken up.
+/// again until a lease of a process that is gone would have expired; a store that is busy is asked until it answers. A run
+/// that nobody has opened is left alone: who opens it may not approve it, so that must be a person; those of drills are
+/// left to the scheduler, which calls them off. Returns the runs that were taken up.
 ///
 /// # Errors
-/// If the store cannot be read at first.
+/// If the store cannot be read, and will not be by waiting.
 ///
 /// # Cancel safety
 /// May be dropped at any await; what was taken up by then is driven.
@@ -25,26 +28,19 @@ pub(crate) async fn take_up(
     drivers: &Drivers,
     actor: &str,
     stop: CancellationToken,
-) -> Result<Vec<String>, runtime::JournalError> {
-    let store = drivers.kit().store.clone();
+) -> Result<Vec<String>, JournalError> {
+    let store = &*drivers.kit().store;
     let mut taken = Vec::new();
+    let Some(list) = answered(|| not_of_drills(store), BETWEEN, &stop).await? else { return Ok(taken) };
     let mut held = BTreeSet::new();
-    let entries = store.unfinished_drills(None).await?.into_iter();
-    let of_drills: BTreeSet<String> = entries
-        .map(|entry| DrillRuns::of(&entry.claim.run))
-        .flat_map(|runs| [runs.set_up, runs.run, runs.clean_up])
-        .collect();
-    for run in store.list().await? {
-        if of_drills.contains(&run.head.run) {
-            continue;
-        }
-        match stands(&*store, &run).await {
-            Stands::Over | Stands::NotBegun => {}
+    for run in list {
+        let Some(stands) = standing(store, &run, &stop).await else { return Ok(taken) };
+        match stands {
+            Stands::Left => {}
             Stands::Held => {
                 held.insert(run.head.run);
             }
-            Stands::Interrupted if drivers.start(&run.head.run, actor).is_ok() => taken.push(run.head.run),
-            Stands::Interrupted => {}
+            Stands::Interrupted => taken.extend(started(drivers, run.head.run, actor)),
         }
     }
     let looks = 2 * Settings::default().lease_ms / u64::try_from(BETWEEN.as_millis()).unwrap_or(1);
@@ -56,45 +52,56 @@ pub(crate) async fn take_up(
             () = tokio::time::sleep(BETWEEN) => {}
             () = stop.cancelled() => break,
         }
-        let Ok(list) = store.list().await else { continue };
+        let Some(list) = answered(|| store.list(), BETWEEN, &stop).await? else { break };
         for run in list.into_iter().filter(|run| held.contains(&run.head.run)).collect::<Vec<_>>() {
-            let stands = stands(&*store, &run).await;
-            if stands == Stands::Interrupted && drivers.start(&run.head.run, actor).is_ok() {
-                taken.push(run.head.run.clone());
-            }
+            let Some(stands) = standing(store, &run, &stop).await else { return Ok(taken) };
             if stands != Stands::Held {
                 held.remove(&run.head.run);
+            }
+            if stands == Stands::Interrupted {
+                taken.extend(started(drivers, run.head.run, actor));
             }
         }
     }
     Ok(taken)
 }
 
+/// Starts to drive a run; gives its name if it was not driven yet.
+fn started(drivers: &Drivers, run: String, actor: &str) -> Option<String> {
+    drivers.start(&run, actor).is_ok().then_some(run)
+}
+
+async fn not_of_drills(store: &dyn Store) -> Result<Vec<RunSummary>, JournalError> {
+    let entries = store.unfinished_drills(None).await?.into_iter();
+    let of_drills: BTreeSet<String> = entries
+        .map(|entry| DrillRuns::of(&entry.claim.run))
+        .flat_map(|runs| [runs.set_up, runs.run, runs.clean_up])
+        .collect();
+    let list = store.list().await?.into_iter();
+    Ok(list.filter(|run| !of_drills.contains(&run.head.run)).collect())
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stands {
-    NotBegun,
-    Over,
+    /// It is over, has not begun, or cannot be read.
+    Left,
     Held,
     Interrupted,
 }
 
-/// How a run stands, by the end of its journal alone: the whole is read when it is driven.
-async fn stands(journal: &dyn Journal, run: &RunSummary) -> Stands {
-    let Some(last) = run.groups.checked_sub(1) else { return Stands::NotBegun };
-    if run.held_by.is_some() {
-        return Stands::Held;
+/// How a run stands, by the end of its journal alone: the whole is read when it is driven. `None` if the process is
+/// stopping.
+async fn standing(store: &dyn Store, run: &RunSummary, stop: &CancellationToken) -> Option<Stands> {
+    if run.groups > 0 && run.held_by.is_some() {
+        return Some(Stands::Held);
     }
-    let group = match journal.load(&run.head.run, last, 1).await {
-        Ok(groups) => groups.into_iter().next(),
+    match answered(|| last_event(store, run), BETWEEN, stop).await {
+        Ok(None) => None,
+        Ok(Some(Some(event))) if !matches!(event, Event::Ended { .. }) => Some(Stands::Interrupted),
+        Ok(Some(_)) => Some(Stands::Left),
         Err(error) => {
-            tracing::warn!(run = run.head.run, %error, "the end of a run cannot be read; it is left alone");
-            return Stands::NotBegun;
+            tracing::error!(run = run.head.run, %error, "the end of a run cannot be read; it is left alone");
+            Some(Stands::Left)
         }
-    };
-    let records = group.and_then(|group| decode_group(&group.bytes).ok()).unwrap_or_default();
-    match records.last().map(|record| &record.event) {
-        Some(Event::Ended { .. }) => Stands::Over,
-        Some(_) => Stands::Interrupted,
-        None => Stands::NotBegun,
     }
 }

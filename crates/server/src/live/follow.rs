@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use report::Fold;
-use runtime::{Clock, JournalError, RecoverError, Store, SystemClock, Tail};
+use runtime::{Clock, RecoverError, Store, SystemClock, Tail};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -301,11 +301,5 @@ impl Follower {
 
 /// Whether a trouble of the store may pass by itself.
 fn passes(error: &RecoverError) -> bool {
-    use JournalError::{Corrupt, NewerFormat, NoSuchRun, Unsupported};
-    match error {
-        RecoverError::Journal(error) => {
-            !matches!(error, NoSuchRun(_) | Corrupt(_) | NewerFormat { .. } | Unsupported { .. })
-        }
-        _ => false,
-    }
+    matches!(error, RecoverError::Journal(error) if error.may_pass())
 }
