@@ -117,16 +117,13 @@ impl Followers {
         Ok(self.start(run, follower))
     }
 
-    /// Views of runs that are followed now, without starting to follow any.
+    /// Views of runs that are followed now, those that are driven here first, without starting to follow any.
     #[must_use]
     pub fn views(&self) -> Vec<Arc<View>> {
-        self.table().followed.values().map(|followed| followed.views.borrow().clone()).collect()
-    }
-
-    /// The newest view of a run, if it is followed.
-    #[must_use]
-    pub fn seen(&self, run: &str) -> Option<Arc<View>> {
-        self.table().followed.get(run).map(|followed| followed.views.borrow().clone())
+        let table = self.table();
+        let mut followed: Vec<_> = table.followed.iter().collect();
+        followed.sort_by_key(|(run, _)| !table.driven.contains(*run));
+        followed.into_iter().map(|(_, followed)| followed.views.borrow().clone()).collect()
     }
 
     /// The journal of a run has grown: its follower looks at once. Nothing if nobody follows it.

@@ -28,7 +28,7 @@ pub struct View {
 }
 
 impl View {
-    pub(super) fn first(snapshot: Snapshot) -> Self {
+    pub(crate) fn first(snapshot: Snapshot) -> Self {
         Self::new(0, snapshot, Arc::default(), None)
     }
 
