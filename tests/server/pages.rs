@@ -164,7 +164,7 @@ fn the_stream_of_a_page_brings_its_parts_and_then_what_changes() {
             other => panic!("{other}"),
         }
     }
-    let all = ["batches", "curve", "events", "graph", "head", "pools", "sites", "steps", "waits"];
+    let all = ["batches", "curve", "drive", "events", "graph", "head", "pools", "sites", "steps", "waits"];
     assert_eq!(parts.into_iter().collect::<Vec<_>>(), all.map(|name| format!("part-{name}")));
     assert!(letters > 1, "sites came back one after the other");
 }

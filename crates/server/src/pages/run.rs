@@ -17,7 +17,7 @@ use crate::live::View;
 use crate::pages::cells;
 use crate::pages::frame::Frame;
 use crate::pages::html::{Trouble, page, text};
-use crate::pages::parts::{graph, rendered};
+use crate::pages::parts::{drive_trouble, graph, rendered};
 
 #[derive(Template)]
 #[template(path = "run.html")]
@@ -26,6 +26,7 @@ struct Page<'a> {
     name: &'a str,
     said: String,
     head: String,
+    drive: String,
     sites: String,
     waits: String,
     batches: String,
@@ -50,6 +51,7 @@ pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<W
                 name: &name,
                 said: app.said.take(&who, &name, SystemClock.now()),
                 head: of("part-head"),
+                drive: text(&drive_trouble(&view, app.drivers.trouble(&name).as_deref())),
                 sites: of("part-sites"),
                 waits: of("part-waits"),
                 batches: of("part-batches"),

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::live::{View, Watch};
 use crate::metrics::Watcher;
 use crate::pages::html::Trouble;
-use crate::pages::parts::{PARTS, graph, rendered};
+use crate::pages::parts::{PARTS, drive_trouble, graph, rendered};
 
 /// Least time between two updates of a page: people read no faster, and two hundred of them shall cost little.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -127,6 +127,11 @@ impl Follow {
                 frames.extend_from_slice(&view.rendered(&format!("{id} event"), |_| frame(id, &now)));
                 self.sent.insert(id, now);
             }
+        }
+        let drive = drive_trouble(view, self.app.drivers.trouble(self.watch.run()).as_deref());
+        if self.sent.get("part-drive") != Some(&drive) {
+            frames.extend_from_slice(&frame("part-drive", &drive));
+            self.sent.insert("part-drive", drive);
         }
         self.owed = (self.graph.is_some() && Instant::now() < self.graph_at).then(|| view.clone());
         if let Some(plan) = self.graph.as_ref().filter(|_| self.owed.is_none()) {
