@@ -129,7 +129,7 @@ fn text_from_outside_stays_text() {
         "/runs/r",
         "/runs/r/act?verb=retry&subject=%3Cscript%3Ealert(3)%3C%2Fscript%3E",
         "/runs/%3Cscript%3Ealert(4)%3C%2Fscript%3E",
-        "/runs/r/sites?find=%22%3E%3Cscript%3Ealert(5)%3C%2Fscript%3E",
+        "/runs/r/sites?q=%22%3E%3Cscript%3Ealert(5)%3C%2Fscript%3E",
         "/sign-in?to=%22%3E%3Cscript%3Ealert(6)%3C%2Fscript%3E",
         "/audit",
     ] {
@@ -207,5 +207,43 @@ fn whoever_cancels_is_told_what_is_taken_back_and_what_stays() {
         ["returned sites, gone again", "s0, s1", "degraded sites, gone again", "steps that cannot be taken back"]
     {
         assert!(asked.contains(told), "{told}: {asked}");
+    }
+}
+
+#[test]
+fn each_tile_counts_what_its_link_lists_and_no_other_state_is_known() {
+    let home = Home::new(40);
+    let daemon = Daemon::start(&home);
+    let mut planning = crate::daemon::planning("paced.yaml");
+    planning["exclude"] = json!({ "s7": "not ours" });
+    let planned = daemon.done("", "/api/v1/plans", &planning);
+    let launch = json!({ "plan": planned["plan"]["hash"], "count": 39, "name": "r" });
+    let _ = daemon.done("", "/api/v1/runs", &launch);
+    let _ = daemon.until("", "r", |run| run["state"]["over"] == true);
+    let _ = daemon.done("", "/api/v1/runs/r/sites/s3/undo", &json!({ "reason": "not ours either" }));
+    let _ = daemon.until("", "r", |run| run["sites"]["undone"] == 1 && run["sites"]["undoing"] == 0);
+    let page = daemon.get("", "/runs/r").body;
+    let tiles: Vec<(&str, usize)> = page
+        .split("<li class=\"tile\"><a href=\"")
+        .skip(1)
+        .map(|tile| {
+            let (link, rest) = tile.split_once('"').expect("a link");
+            let count = rest.split_once("\">").and_then(|(_, rest)| rest.split_once('<')).expect("a count").0;
+            (link, count.parse().expect("a number"))
+        })
+        .collect();
+    assert!(tiles.len() == 10 && tiles.iter().filter(|(_, count)| *count > 0).count() == 4, "{tiles:?}");
+    for (link, count) in tiles {
+        let list = daemon.get("", link);
+        let found = list.body.split(" found").next().and_then(|text| text.rsplit(' ').next());
+        let found = if list.body.contains("No site of this run") { Some("0") } else { found };
+        assert_eq!(found, Some(count.to_string().as_str()), "{link}: {}", list.body);
+        let state = link.split_once('?').map_or("", |(_, query)| query);
+        assert_eq!(daemon.seen("", &format!("/api/v1/runs/r/sites?{state}"))["total"], count, "{link}");
+    }
+    for path in ["/runs/r/sites?state=lost", "/api/v1/runs/r/sites?state=lost"] {
+        let answer = daemon.get("", path);
+        assert!(answer.status == 400 && answer.body.contains("sites-state"), "{path}: {answer:?}");
+        assert!(answer.body.contains("use one of waiting, restoring"), "{path}: {answer:?}");
     }
 }

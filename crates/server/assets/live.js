@@ -38,7 +38,7 @@
     };
     grid.addEventListener("click", (event) => {
       const at = [...grid.children].indexOf(event.target);
-      if (at >= 0) location.href = `${grid.dataset.at}?from=${at * per}&count=${per}`;
+      if (at >= 0) location.href = `${grid.dataset.at}?from=${at * per}&limit=${per}`;
     });
     grid.addEventListener("mouseover", (event) => {
       const at = [...grid.children].indexOf(event.target);

@@ -20,4 +20,5 @@ pub(crate) use plan::{BODY_MAX as PLAN_MAX, Given, Planning, Shown, show};
 pub(crate) use problem::{Code, Problem, Told};
 pub(crate) use routes::routes;
 pub(crate) use session::{opened, set_cookie};
+pub(crate) use sites::{Site, Wanted};
 pub(crate) use verbs::validates;

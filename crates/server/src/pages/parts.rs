@@ -129,7 +129,7 @@ struct SitesPart<'a> {
 
 impl<'a> SitesPart<'a> {
     fn of(seen: &'a Snapshot) -> Self {
-        let Sites { given, returned, degraded, quarantined, undone, excluded, released, under_way, waiting, .. } =
+        let Sites { given, returned, degraded, quarantined, undone, undoing, excluded, released, under_way, waiting } =
             seen.sites;
         let tiles = [
             ("given", given, "plain"),
@@ -138,7 +138,8 @@ impl<'a> SitesPart<'a> {
             ("waiting", waiting, "plain"),
             ("degraded", degraded, "care"),
             ("quarantined", quarantined, "bad"),
-            ("undone", undone, "care"),
+            ("undoing", undoing, "care"),
+            ("undone", undone - undoing, "care"),
             ("excluded", excluded, "faint"),
             ("released", released, "faint"),
         ];
