@@ -15,12 +15,14 @@ mod snapshot;
 mod survey;
 mod view;
 mod waits;
+mod watch;
 mod wire;
 
 pub use follow::{Follower, Question};
-pub use followers::{Followers, LiveError, Watch};
+pub use followers::Followers;
 pub use grid::{Grid, SiteLetter};
 pub use site::{AttemptsOf, SiteDetail, StepOfSite, StoreOfSite, site_detail};
 pub use snapshot::{Batch, Driver, Item, Kind, Line, Pool, Sites, Snapshot, State, Step, Throughput, Tone, Waits};
 pub(crate) use survey::ended_as;
-pub use view::View;
+pub use view::{SentSites, View};
+pub use watch::{LiveError, Watch};

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::access::Who;
 use crate::api::body::At;
 use crate::app::App;
-use crate::live::{View, Watch};
+use crate::live::{SentSites, View, Watch};
 use crate::metrics::Watcher;
 use crate::pages::html::Trouble;
 use crate::pages::parts::{PARTS, drive_trouble, graph, rendered};
@@ -71,8 +71,8 @@ struct Follow {
     _watcher: Watcher,
     /// What the page has, by part. The bytes are shared with everybody else's.
     sent: BTreeMap<&'static str, Bytes>,
-    /// The view whose sites the page has.
-    seen: Option<u64>,
+    /// The sites that the page has.
+    seen: Option<SentSites>,
     at: Instant,
     checked: Instant,
     /// The graph as the plan has it, and when it may be sent again.
@@ -142,11 +142,9 @@ impl Follow {
                 self.graph_at = Instant::now() + BETWEEN_GRAPHS;
             }
         }
-        if view.snapshot.reading.is_none() && self.seen != Some(view.number) {
-            if let Some(sites) = view.sites_event(self.seen) {
-                frames.extend_from_slice(&sites);
-            }
-            self.seen = Some(view.number);
+        if view.snapshot.reading.is_none() {
+            frames.extend(view.sites_event(self.seen.as_ref()).unwrap_or_default());
+            self.seen = Some(view.sites());
         }
         frames.into()
     }
