@@ -143,10 +143,10 @@ pub(crate) async fn show(app: &Arc<App>, who: &Who, planning: Planning) -> Resul
     drop(permit);
     let mut preflight = None;
     let mut count_asked = false;
-    if let Some(plan) = &planned.plan {
+    if let (Some(plan), Some(view)) = (&planned.plan, &view) {
         let guard = planned.guard.as_ref();
         count_asked = guard.is_some_and(|guard| guard.guards(plan.site_count() as usize));
-        app.plans.keep(plan.clone(), planned.guard.clone(), SystemClock.now());
+        app.plans.keep(plan.clone(), planned.guard.clone(), Arc::new(view.clone()), SystemClock.now());
         if asks {
             let kit = app.drivers.kit();
             let secrets = (kit.secrets)(plan);

@@ -6,12 +6,12 @@ use ::report::Drawing;
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use runtime::{Clock, SystemClock};
 
 use crate::access::Who;
-use crate::api::Problem;
 use crate::api::body::At;
+use crate::api::{Form, Problem, reported};
 use crate::app::App;
 use crate::live::View;
 use crate::pages::cells;
@@ -82,21 +82,8 @@ pub(super) async fn report(
     Extension(who): Extension<Who>,
     At(name): At<String>,
 ) -> Response {
-    match made(&app, &name).await {
-        // It carries its style with it, and forbids itself everything else.
-        Ok(html) => {
-            ([(http::header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'")], Html(html))
-                .into_response()
-        }
+    match reported(&app, &name, Form::Html).await {
+        Ok(report) => report,
         Err(problem) => Trouble(who, problem).into_response(),
     }
-}
-
-async fn made(app: &App, name: &str) -> Result<String, Problem> {
-    let mut watch = app.followers.watch(name).await?;
-    let _ = watch.fresh().await?;
-    let _turn = app.large.acquire().await;
-    let fold = watch.fold().await?;
-    let made = tokio::task::spawn_blocking(move || report::render_html(&fold.report(SystemClock.now()))).await;
-    made.map_err(|_| Problem::defect())
 }
