@@ -66,6 +66,8 @@ fn each_role_sees_and_does_what_is_its_own() {
         ("undo", "operator"),
         ("quarantine", "operator"),
         ("exclude", "operator"),
+        ("release", "operator"),
+        ("adopt", "operator"),
         ("pool", "operator"),
     ];
     for (role, token) in roles.iter().zip(&tokens) {
@@ -246,4 +248,59 @@ fn each_tile_counts_what_its_link_lists_and_no_other_state_is_known() {
         assert!(answer.status == 400 && answer.body.contains("sites-state"), "{path}: {answer:?}");
         assert!(answer.body.contains("use one of waiting, restoring"), "{path}: {answer:?}");
     }
+}
+
+#[test]
+fn a_site_goes_from_one_run_to_another_by_the_pages() {
+    let home = Home::new(3);
+    home.write("runbooks/slow.yaml", &crate::daemon::paced(1));
+    let token = home.token("otto", "operator");
+    let daemon = Daemon::start(&home);
+    let visitor = Visitor::of(&daemon, &token);
+    daemon.launch(&token, "slow.yaml", "first");
+    let done = |path: &str, body: &str| {
+        let answer = visitor.post(&daemon, path, body);
+        assert_eq!(answer.status, 303, "{path}: {answer:?}");
+    };
+    // With nothing in flight, so that it can be let go; the other run has it from its plan, and leaves it out.
+    done("/runs/first/act/pause", "reason=wait");
+    let _ = daemon.until(&token, "first", |run| run["state"]["paused"] == true && run["in_flight"] == 0);
+    done("/runs/first/act/release", "subject=s2&reason=theirs");
+    assert!(visitor.get(&daemon, "/runs/first/sites/s2").body.contains("/runs/first/act?verb=adopt"));
+    let others: String = (100..140).map(|site| format!("s{site},shard-1\n")).collect();
+    home.write("sites/s.csv", &format!("id,shard\n{others}s2,shard-2\n"));
+    daemon.launch(&token, "slow.yaml", "second");
+    done("/runs/second/act/pause", "reason=wait");
+    let _ = daemon.until(&token, "second", |run| run["state"]["paused"] == true && run["in_flight"] == 0);
+    done("/runs/second/act/exclude", "subject=s2&reason=back+to+first");
+    let form = visitor.get(&daemon, "/runs/second/act?verb=adopt&subject=s2").body;
+    assert!(form.contains("From which run"), "{form}");
+    done("/runs/second/act/adopt", "subject=s2&from=first&reason=it+goes+on+here");
+    assert!(visitor.get(&daemon, "/runs/second").body.contains("The site is taken in."));
+}
+
+#[test]
+fn a_report_is_a_page_that_may_do_nothing_wherever_it_is_asked_for() {
+    let home = Home::new(3);
+    let daemon = Daemon::start(&home);
+    daemon.launch("", "paced.yaml", "r");
+    let of = |path: &str| daemon.get("", path).header("content-security-policy").map(str::to_owned);
+    let policy = of("/runs/r/report").expect("a policy");
+    assert!(policy.contains("sandbox") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert_eq!(of("/api/v1/runs/r/report?format=html"), Some(policy));
+}
+
+#[test]
+fn a_plan_that_was_not_launched_is_shown_as_it_was_made_and_not_as_the_browser_says() {
+    let home = Home::new(3);
+    let token = home.token("otto", "operator");
+    let daemon = Daemon::start(&home);
+    let planned = daemon.done(&token, "/api/v1/plans", &crate::daemon::planning("paced.yaml"));
+    let hash = planned["plan"]["hash"].as_str().expect("a hash");
+    let summary = "%7B%22estate%22%3A%22harmless%22%7D";
+    let body = format!("plan={hash}&count=4&no_preflight=yes&summary={summary}");
+    let refused = Visitor::of(&daemon, &token).post(&daemon, "/launch/run", &body);
+    assert_eq!(refused.status, 409, "{refused:?}");
+    assert!(refused.body.contains("Plan of paced: 3 sites") && !refused.body.contains("harmless"), "{}", refused.body);
+    assert!(refused.body.contains("value=\"yes\" checked"), "what was chosen stays: {}", refused.body);
 }

@@ -9,5 +9,5 @@ mod take_up;
 
 pub use kit::{Kit, Secrets, Tell, Telling};
 pub use once::{DriveOnceError, Onlooker, drive_once, holder};
-pub use registry::{Drivers, StartError};
+pub(crate) use registry::{Drivers, StartError};
 pub(crate) use take_up::take_up;

@@ -27,7 +27,7 @@ const FOR_EVER: Duration = Duration::MAX;
 
 /// Why a run is not driven here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// It is already.
     #[error("this process drives the run already")]
     Driven,
@@ -38,7 +38,7 @@ pub enum StartError {
 
 /// Drives runs.
 #[derive(Clone, Debug)]
-pub struct Drivers {
+pub(crate) struct Drivers {
     shared: Arc<Shared>,
 }
 
@@ -65,14 +65,14 @@ struct Table {
 impl Drivers {
     /// Drives nothing yet. Cancelling `stop` has every drive end cleanly.
     #[must_use]
-    pub fn new(kit: Kit, followers: Followers, metrics: Metrics, stop: CancellationToken) -> Self {
+    pub(crate) fn new(kit: Kit, followers: Followers, metrics: Metrics, stop: CancellationToken) -> Self {
         let (tasks, table, over) = (TaskTracker::new(), Mutex::default(), Mutex::default());
         Self { shared: Arc::new(Shared { kit, followers, metrics, stop, tasks, table, over }) }
     }
 
     /// What runs are driven with.
     #[must_use]
-    pub fn kit(&self) -> &Kit {
+    pub(crate) fn kit(&self) -> &Kit {
         &self.shared.kit
     }
 
@@ -80,7 +80,7 @@ impl Drivers {
     ///
     /// # Errors
     /// If it is driven here already, or the process is stopping. That another process drives it shows later.
-    pub fn start(&self, run: &str, actor: &str) -> Result<(), StartError> {
+    pub(crate) fn start(&self, run: &str, actor: &str) -> Result<(), StartError> {
         if self.shared.stop.is_cancelled() {
             return Err(StartError::Stopping);
         }
@@ -109,19 +109,19 @@ impl Drivers {
 
     /// Whether this process drives a run.
     #[must_use]
-    pub fn drives(&self, run: &str) -> bool {
+    pub(crate) fn drives(&self, run: &str) -> bool {
         self.shared.table().driven.contains_key(run)
     }
 
     /// Why a run could not be driven any further, since it was last driven here.
     #[must_use]
-    pub fn trouble(&self, run: &str) -> Option<String> {
+    pub(crate) fn trouble(&self, run: &str) -> Option<String> {
         self.shared.table().troubles.get(run).cloned()
     }
 
     /// Why runs could not be driven any further, by run.
     #[must_use]
-    pub fn troubles(&self) -> BTreeMap<String, String> {
+    pub(crate) fn troubles(&self) -> BTreeMap<String, String> {
         self.shared.table().troubles.clone()
     }
 
@@ -148,7 +148,7 @@ impl Drivers {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the drives as they are.
-    pub async fn ended(&self, patience: Duration) {
+    pub(crate) async fn ended(&self, patience: Duration) {
         self.shared.tasks.close();
         let _ = tokio::time::timeout(patience, self.shared.tasks.wait()).await;
     }

@@ -24,7 +24,7 @@ const READS: usize = 2;
 
 /// Hands out watches on runs.
 #[derive(Clone)]
-pub struct Followers {
+pub(crate) struct Followers {
     shared: Arc<Shared>,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Followers {
 impl Followers {
     /// Follows nothing yet. `place` is shown as where runs are recorded.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, place: &str) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, place: &str) -> Self {
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -82,7 +82,7 @@ impl Followers {
     ///
     /// # Cancel safety
     /// May be dropped at any await.
-    pub async fn watch(&self, run: &str) -> Result<Watch, LiveError> {
+    pub(crate) async fn watch(&self, run: &str) -> Result<Watch, LiveError> {
         if let Some(watch) = self.known(run) {
             return Ok(watch);
         }
@@ -92,7 +92,7 @@ impl Followers {
 
     /// Views of runs that are followed now, those that are driven here first, without starting to follow any.
     #[must_use]
-    pub fn views(&self) -> Vec<Arc<View>> {
+    pub(crate) fn views(&self) -> Vec<Arc<View>> {
         let table = self.table();
         let mut followed: Vec<_> = table.followed.iter().collect();
         followed.sort_by_key(|(run, _)| !table.driven.contains(*run));
@@ -100,7 +100,7 @@ impl Followers {
     }
 
     /// The journal of a run has grown: its follower looks at once. Nothing if nobody follows it.
-    pub fn nudge(&self, run: &str) {
+    pub(crate) fn nudge(&self, run: &str) {
         if let Some(followed) = self.table().followed.get(run) {
             followed.wake.notify_one();
         }
@@ -212,12 +212,7 @@ impl Table {
 
 impl Followed {
     fn watch(&self, run: &str) -> Watch {
-        Watch {
-            run: run.to_owned(),
-            views: self.views.clone(),
-            wake: self.wake.clone(),
-            questions: self.questions.clone(),
-        }
+        Watch { run: run.to_owned(), views: self.views.clone(), questions: self.questions.clone() }
     }
 
     /// Whether anybody but the table looks.
@@ -271,7 +266,7 @@ mod tests {
         followers.driven("r1", true);
         followers.watch("r1").await.expect("it is there").caught_up().await.expect("it is read at once");
         let mut waits = followers.watch("r0").await.expect("it is there");
-        assert!(waits.view().snapshot.reading.is_some());
+        assert!(waits.views.borrow().snapshot.reading.is_some());
         drop(turns);
         waits.caught_up().await.expect("it is its turn");
         drop(followers.shared.reads.acquire_many(2).await.expect("a turn ends with the first read"));

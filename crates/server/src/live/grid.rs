@@ -4,11 +4,11 @@ use engine::{Run, SiteIx};
 
 /// The letters, one for each state of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SiteLetter;
+pub(crate) struct SiteLetter;
 
 impl SiteLetter {
     /// Letters and the states that they stand for, as `sites` names them.
-    pub const ALL: [(u8, &'static str); 9] = [
+    pub(crate) const ALL: [(u8, &'static str); 9] = [
         (b'w', "waiting"),
         (b'r', "restoring"),
         (b'o', "returned"),
@@ -22,7 +22,7 @@ impl SiteLetter {
 
     /// The letter of a state.
     #[must_use]
-    pub fn of(state: &str) -> u8 {
+    pub(crate) fn of(state: &str) -> u8 {
         Self::ALL.iter().find(|(_, word)| *word == state).map_or(b'w', |(letter, _)| *letter)
     }
 }

@@ -18,11 +18,12 @@ mod waits;
 mod watch;
 mod wire;
 
-pub use follow::{Follower, Question};
-pub use followers::Followers;
-pub use grid::{Grid, SiteLetter};
-pub use site::{AttemptsOf, SiteDetail, StepOfSite, StoreOfSite, site_detail};
+pub use follow::Follower;
+pub(crate) use followers::Followers;
+pub(crate) use grid::{Grid, SiteLetter};
+pub(crate) use site::{SiteDetail, StoreOfSite, site_detail};
 pub use snapshot::{Batch, Driver, Item, Kind, Line, Pool, Sites, Snapshot, State, Step, Throughput, Tone, Waits};
 pub(crate) use survey::ended_as;
-pub use view::{SentSites, View};
-pub use watch::{LiveError, Watch};
+pub(crate) use view::SentSites;
+pub use view::View;
+pub(crate) use watch::{LiveError, Watch};

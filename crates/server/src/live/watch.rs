@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use report::Fold;
 use runtime::{JournalError, RecoverError};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::live::follow::Question;
 use crate::live::view::View;
 
 /// Why a run cannot be looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum LiveError {
+pub(crate) enum LiveError {
     /// There is none of that name, or its journal cannot be read.
     #[error(transparent)]
     Recover(#[from] RecoverError),
@@ -26,7 +26,7 @@ pub enum LiveError {
 impl LiveError {
     /// Returns the stable code.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Recover(RecoverError::Journal(error)) => error.code(),
             Self::Recover(_) | Self::Ended { .. } => "run.unreadable",
@@ -35,7 +35,7 @@ impl LiveError {
 
     /// Returns what a person can do about it.
     #[must_use]
-    pub fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         match self {
             Self::Recover(RecoverError::Journal(JournalError::NoSuchRun(_))) => "look at the list of runs".to_owned(),
             Self::Recover(RecoverError::Journal(error)) => error.hint().into_owned(),
@@ -47,28 +47,21 @@ impl LiveError {
 
 /// A look at a run that goes on: the newest view, and questions to the fold behind it.
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     pub(super) run: String,
     pub(super) views: watch::Receiver<Arc<View>>,
-    pub(super) wake: Arc<Notify>,
     pub(super) questions: mpsc::UnboundedSender<Question>,
 }
 
 impl Watch {
     /// Name of the run.
     #[must_use]
-    pub fn run(&self) -> &str {
+    pub(crate) fn run(&self) -> &str {
         &self.run
     }
 
-    /// The newest view.
-    #[must_use]
-    pub fn view(&self) -> Arc<View> {
-        self.views.borrow().clone()
-    }
-
     /// Has [`Watch::next`] give the present view first, as if it had not been seen.
-    pub fn unseen(&mut self) {
+    pub(crate) fn unseen(&mut self) {
         self.views.mark_changed();
     }
 
@@ -76,7 +69,7 @@ impl Watch {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Arc<View>> {
+    pub(crate) async fn next(&mut self) -> Option<Arc<View>> {
         self.views.changed().await.ok()?;
         Some(self.views.borrow_and_update().clone())
     }
@@ -88,7 +81,7 @@ impl Watch {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub async fn caught_up(&mut self) -> Result<Arc<View>, LiveError> {
+    pub(crate) async fn caught_up(&mut self) -> Result<Arc<View>, LiveError> {
         let ended = || LiveError::Ended { run: self.run.clone() };
         let view = self.views.wait_for(|view| view.snapshot.reading.is_none()).await;
         view.map(|view| view.clone()).map_err(|_| ended())
@@ -101,7 +94,7 @@ impl Watch {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub async fn fresh(&mut self) -> Result<Arc<View>, LiveError> {
+    pub(crate) async fn fresh(&mut self) -> Result<Arc<View>, LiveError> {
         let (tell, told) = oneshot::channel();
         if self.questions.send(Question::View(tell)).is_ok() {
             let _ = told.await;
@@ -118,7 +111,7 @@ impl Watch {
     ///
     /// # Cancel safety
     /// Dropping the future throws the answer away.
-    pub async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         answer: impl FnOnce(&Fold) -> T + Send + 'static,
     ) -> Result<T, LiveError> {
@@ -138,12 +131,7 @@ impl Watch {
     ///
     /// # Cancel safety
     /// Dropping the future throws the copy away.
-    pub async fn fold(&self) -> Result<Fold, LiveError> {
+    pub(crate) async fn fold(&self) -> Result<Fold, LiveError> {
         self.ask(Fold::clone).await
-    }
-
-    /// Has the follower look at the journal at once.
-    pub fn nudge(&self) {
-        self.wake.notify_one();
     }
 }

@@ -142,7 +142,8 @@ mod tests {
         let views = [view("a", None, Driver::Nobody), view("b", None, Driver::Process("pid 7".to_owned()))];
         let troubles = ["a", "b", "c"].map(|run| (run.to_owned(), "no space".to_owned())).into();
         let text = render(&Metrics::default(), &views, &troubles, &[]);
-        let told: Vec<&str> = text.lines().filter(|line| line.starts_with("reinstate_drive_trouble{")).collect();
+        let mut told: Vec<&str> = text.lines().filter(|line| line.starts_with("reinstate_drive_trouble{")).collect();
+        told.sort_unstable();
         assert_eq!(told, ["reinstate_drive_trouble{run=\"a\"} 1", "reinstate_drive_trouble{run=\"c\"} 1"]);
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Act {
     pub(super) step: bool,
     pub(super) truth: bool,
     pub(super) undo: bool,
+    /// Whether another run has to be named.
+    pub(super) from: bool,
 }
 
 impl Act {
@@ -39,6 +41,7 @@ impl Act {
             (self.step, "step", &filled.step),
             (self.truth, "truth", &filled.truth),
             (self.undo, "undo", &filled.undo),
+            (self.from, "from", &filled.from),
         ];
         answers.into_iter().filter(|(asked, ..)| *asked).map(|(_, name, answer)| (name, answer)).collect()
     }
@@ -59,6 +62,7 @@ const PLAIN: Act = Act {
     step: false,
     truth: false,
     undo: false,
+    from: false,
 };
 /// The same with a subject.
 const OF: Act = Act { subject: true, ..PLAIN };
@@ -218,6 +222,24 @@ pub(super) const ACTS: &[Act] = &[
         ..OF
     },
     Act {
+        verb: "release",
+        title: "Release the site",
+        means: "This run lets the site go, for another run to adopt; what was done for it stays, and is checked again there.",
+        button: "Release",
+        done: "The site is released.",
+        harm: true,
+        ..OF
+    },
+    Act {
+        verb: "adopt",
+        title: "Adopt the site",
+        means: "The site is taken in from another run that has released it; what was done there is checked again.",
+        button: "Adopt",
+        done: "The site is taken in.",
+        from: true,
+        ..OF
+    },
+    Act {
         verb: "pool",
         title: "Change the slots of a pool",
         means: "More slots start more at once; fewer let what is in flight end first.",
@@ -252,6 +274,8 @@ pub(super) struct Filled {
     pub(super) truth: String,
     #[serde(default)]
     pub(super) undo: String,
+    #[serde(default)]
+    pub(super) from: String,
 }
 
 /// The verb that was filled in; none for what is no verb of a run.
@@ -285,6 +309,8 @@ pub(super) fn verb(act: &Act, filled: &Filled) -> Result<Option<Verb>, Problem> 
         "undo" => taken_out(TakeOut::Undo),
         "quarantine" => taken_out(TakeOut::Quarantine),
         "exclude" => taken_out(TakeOut::Exclude),
+        "release" => taken_out(TakeOut::Release),
+        "adopt" => Verb::Adopt { site: subject, from: filled.from.trim().to_owned() },
         "pool" => {
             let slots = filled.slots.trim().parse().ok().filter(|slots| *slots > 0);
             Verb::SetPool { pool: subject, slots: slots.ok_or_else(|| wrong("slots", "give a number from 1 on"))? }
