@@ -239,11 +239,39 @@ fn before_anybody_is_written_to_it_is_shown_who_would_get_what() {
     let said = place.said(&["messages", "r.yaml", "--sites", "sites.csv", "--estate", "estate.yaml"], 2);
     let expected = "tell/s1  to be sent  ada@a.example  Site s1 ist da\ntell/s2  to be sent  bob@b.example  Site s2 is back\ntell/s3  to be sent  eve@c.example  Site s3 is back\ntell/s4  [notify.nobody] contacts.csv has no contact of site s4; ";
     assert!(said.out.starts_with(expected), "{}", said.out);
-    holds(&said.err, &["3 messages, 1 troubles; nothing was sent"]);
+    holds(&said.err, &["messages: 3, sites without a contact: 0, troubles: 1; nothing was sent"]);
     assert!(!place.path("sent.db").exists());
     place.write("contacts.csv", "site,email\ns1,a@a.example\ns2,b@b.example\ns3,c@c.example\ns4,d@d.example\n");
     let rows =
         place.said(&["--json", "messages", "r.yaml", "--sites", "sites.csv", "--estate", "estate.yaml"], 0).json();
     assert_eq!(rows.as_array().unwrap().len(), 4);
     assert_eq!(rows[3]["to"], "d@d.example");
+}
+
+#[test]
+fn what_announcements_need_is_looked_at_before_the_run_and_does_not_stop_it() {
+    let place = Place::new();
+    place.write("r.yaml", runbook("r", "", "  a: { uses: noop@1 }\n"));
+    // A port that was free a moment ago, a ledger in no folder, and a secret that is not set.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let estate = format!(
+        r#"schema: estate/v1
+name: bench
+sandbox: true
+secrets: {{ chat: "env:REINSTATE_TEST_NOT_SET" }}
+announce:
+  ledger: {}
+  messages:
+    - {{ uses: notify/webhook@1, on: [ended], with: {{ url: "http://127.0.0.1:{port}/", body: {{ line: "{{{{headline}}}}" }} }} }}
+    - {{ uses: notify/slack@1, on: [ended], with: {{ url: "${{{{ secrets.chat }}}}", text: "{{{{text}}}}" }} }}
+"#,
+        place.path("nowhere/announced.db").display()
+    );
+    place.write("estate.yaml", estate);
+    let plan = ["plan", "r.yaml", "--sites", "sites.csv", "--estate", "estate.yaml", "--preflight"];
+    let said = place.said(&plan, 0).out;
+    let port = format!("127.0.0.1:{port}");
+    holds(&said, &["0 errors, 3 warnings", &port, "nowhere/announced.db", "secret chat", "(announce)"]);
+    let said = place.run("r.yaml", "r", 0).all();
+    holds(&said, &["3 warnings", "announcement ended by notify/webhook@1"]);
 }

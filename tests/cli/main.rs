@@ -6,6 +6,7 @@ mod amend;
 mod announce;
 mod audit;
 mod author;
+mod chained;
 mod drivers;
 mod forecast;
 mod guide;

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use reinstate_tests::postgres::{as_server, tool};
+use reinstate_tests::postgres::{Cluster, as_server, tool};
 use runtime::Call;
 use runtime::engine::{Advice, Outcome};
 use serde_json::{Value, json};
@@ -17,7 +17,11 @@ async fn damaged(long: bool) -> (Stage, Value, Value) {
 
 /// The same, with something done before that is still there after it.
 async fn damaged_after(long: bool, first: &str) -> (Stage, Value, Value) {
-    let stage = Stage::new();
+    damaged_on(Stage::new(), long, first).await
+}
+
+/// The same on a stage of one's own.
+async fn damaged_on(stage: Stage, long: bool, first: &str) -> (Stage, Value, Value) {
     let _ = stage.live.sql("shop", first);
     let _ = (stage.mark(1), stage.mark(2));
     let at = stage.mark(3);
@@ -103,6 +107,29 @@ async fn a_live_server_that_restarts_is_waited_for() {
     let (outcome, stage) = (restore.await.unwrap(), stage.await.unwrap());
     assert_eq!(done(&outcome)["inserted"], 1);
     assert_eq!(stage.live.sql("shop", "SELECT count(*) FROM reinstate.ledger"), "1");
+    assert!(drop_it(&with).await);
+}
+
+#[tokio::test]
+async fn a_live_server_that_is_full_is_waited_for() {
+    let options = Cluster::with().set("max_connections", "8").set("superuser_reserved_connections", "0");
+    let (stage, with, recovered) = damaged_on(Stage::with(options), false, "SELECT 1").await;
+    let mut others = Vec::new();
+    let full = loop {
+        match connectors::postgres::connect(&stage.live.url("shop")).await {
+            Ok(other) => others.push(other),
+            Err(full) => break full,
+        }
+    };
+    assert_eq!(full.code(), "postgres.full", "{full}");
+    let turned_away = || stage.live.log().matches("too many clients").count();
+    let before = turned_away();
+    let restore = tokio::spawn(apply(on(&stage, &recovered, "restore", 1)));
+    while turned_away() == before {
+        tokio::task::yield_now().await;
+    }
+    drop(others);
+    assert_eq!(done(&restore.await.unwrap())["inserted"], 1);
     assert!(drop_it(&with).await);
 }
 

@@ -138,11 +138,22 @@ async fn a_site_comes_back_from_the_files_under_a_new_id() {
     let mut part = renamed(shard.restore("site 3"));
     part.with["tables"] = json!(["days"]);
     part.with["remap"]["text"] = json!(["days(day)->notes(id)"]);
-    let said = refused(&connector().apply(part).await, "remap.unrestored", Advice::Never);
+    let said = refused(&connector().apply(part.clone()).await, "remap.unrestored", Advice::Never);
     assert!(said.contains("201 IDs of notes.id"), "{said}");
     let restored = done(&connector().apply(renamed(shard.restore("site 3"))).await);
     assert_eq!((&restored["tenant"], &restored["ids"]), (&json!("site 103"), &json!({ "notes": 201, "tenants": 1 })));
     done(&connector().apply(renamed(shard.verify(json!(["site 3"])))).await);
+    // One that another restore has lost is missed, too.
+    let one = "DELETE FROM reinstate.id_map WHERE old = (SELECT min(old) FROM reinstate.id_map WHERE \"table\" LIKE '%notes')";
+    let kept = shard.live.sql(
+        "shop",
+        &format!("BEGIN; CREATE TABLE kept AS TABLE reinstate.id_map; {one}; COMMIT; SELECT count(*) FROM kept"),
+    );
+    assert!(kept.ends_with("202"), "{kept}");
+    part.key = "another part".into();
+    let said = refused(&connector().apply(part).await, "remap.unrestored", Advice::Never);
+    assert!(said.contains("1 IDs of notes.id"), "{said}");
+    let _ = shard.live.sql("shop", "TRUNCATE reinstate.id_map; INSERT INTO reinstate.id_map TABLE kept");
     let _ = shard.live.sql("shop", "UPDATE days SET day = day + 1 WHERE tenant_id = 'site 103'");
     let verify = renamed(shard.verify(json!(["site 3"])));
     let said = refused(&connector().apply(verify).await, "postgres.differ", Advice::Never);

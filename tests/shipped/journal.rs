@@ -35,7 +35,7 @@ pub fn seen(store: &Path, name: &str) -> Vec<Seen> {
         let journal = store::open(&format!("sqlite:{}", store.display())).await.unwrap();
         let mut groups = Vec::new();
         for group in journal.load(name, 0, u32::MAX).await.unwrap() {
-            let records = engine::decode_group(&group.bytes).unwrap();
+            let records = engine::decode_group(&group.bytes).unwrap().records;
             groups.extend(std::iter::repeat_n(group.seq, records.len()));
         }
         let (mut all, mut modes, mut next) = (Vec::new(), HashMap::<UnitIx, Mode>::new(), groups.into_iter());

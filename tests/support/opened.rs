@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use engine::{Event, GroupWriter, Plan, Record};
+use engine::{Event, GroupWriter, Link, Plan, Record};
 use runbook::{Estate, Format, SiteList, Source};
 use runtime::{Holder, RunHead};
 
@@ -39,9 +39,9 @@ pub fn opened_by_anna(
         store.create_holding(&head, &bytes, &plan.spec().origin.estate, &ids).await.unwrap();
         let holder = Holder { name: "anna".into(), pid: std::process::id(), host: "here".into() };
         let lease = store.acquire(name, &holder, 60_000).await.unwrap();
-        let mut group = GroupWriter::default();
+        let mut group = GroupWriter::after(Link::first(name, plan.hash()));
         group.push(&Record { at, event: Event::Opened { actor: "anna".into(), plan: plan.hash().into() } });
-        store.append(&lease, 0, &group.finish()).await.unwrap();
+        store.append(&lease, 0, &group.finish().bytes).await.unwrap();
         store.release(&lease).await.unwrap();
     });
 }

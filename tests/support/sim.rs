@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::{
-    Advice, Event, Failure, GroupWriter, Input, Millis, Mode, Outcome, Plan, Record, Rejection, Run, Status, UnitIx,
-    decode_group,
+    Advice, Chain, Event, Failure, Input, Millis, Mode, Outcome, Plan, Record, Rejection, Run, Status, UnitIx,
 };
 
 use crate::checks::Checker;
@@ -17,6 +16,9 @@ use crate::plans;
 use crate::random::Random;
 use crate::truth::Truth;
 use crate::world::{self, World};
+
+/// What the run is called.
+const NAME: &str = "sim";
 
 /// What became of a simulated run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,7 @@ pub(crate) struct Sim {
     truth: Truth,
     pub(crate) world: World,
     journal: Vec<Vec<u8>>,
+    chain: Chain,
     group: Vec<Record>,
     queue: BTreeMap<(Millis, u64), Happening>,
     order: u64,
@@ -109,6 +112,7 @@ pub fn run(seed: u64) -> Result<Trace, String> {
         random,
         weather,
         run: Run::new(plan.clone()),
+        chain: Chain::of(NAME, plan.hash()),
         first: plan,
         checker: Checker::default(),
         truth: Truth::default(),
@@ -248,9 +252,11 @@ impl Sim {
             return self.crash();
         }
         let group = std::mem::take(&mut self.group);
-        let mut writer = GroupWriter::default();
+        let mut writer = self.chain.writer();
         group.iter().for_each(|record| writer.push(record));
-        self.journal.push(writer.finish());
+        let bytes = writer.finish().bytes;
+        self.chain.follow(&bytes).map_err(|error| error.to_string())?;
+        self.journal.push(bytes);
         if self.random.chance(self.weather.crash) {
             return self.crash();
         }
@@ -388,8 +394,9 @@ impl Sim {
         self.group.clear();
         let mut run = Run::new(self.first.clone());
         let (mut checker, mut truth) = (Checker::default(), Truth::default());
+        let mut chain = Chain::of(NAME, self.first.hash());
         for group in &self.journal {
-            for record in decode_group(group).map_err(|error| error.to_string())? {
+            for record in chain.follow(group).map_err(|error| error.to_string())? {
                 checker.before(&run, &record)?;
                 truth.before(&run, &record)?;
                 run.apply(&record).map_err(|error| error.to_string())?;
@@ -476,8 +483,9 @@ impl Sim {
     /// The journal alone gives the run as it stands, index for index.
     fn replays(&self) -> Result<(), String> {
         let mut run = Run::new(self.first.clone());
+        let mut chain = Chain::of(NAME, self.first.hash());
         for group in &self.journal {
-            for record in decode_group(group).map_err(|error| error.to_string())? {
+            for record in chain.follow(group).map_err(|error| error.to_string())? {
                 run.apply(&record).map_err(|error| error.to_string())?;
             }
         }

@@ -137,7 +137,7 @@ pub(crate) enum Command {
     /// Who may use the daemon
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Who did what by the daemon
+    /// Whether what was recorded is what was written, of a run and of the daemon
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Look at one tenant of a shared PostgreSQL database

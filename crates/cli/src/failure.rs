@@ -1,5 +1,6 @@
 //! Why a command could not do its work, for people: code, fact, cause, hint.
 
+use engine::GroupError;
 use runtime::{DriveError, JournalError, RecoverError};
 use server::DriveOnceError;
 use server::certificate::CertificateError;
@@ -49,6 +50,11 @@ impl From<RecoverError> for Failure {
     fn from(error: RecoverError) -> Self {
         match error {
             RecoverError::Journal(error) => error.into(),
+            error @ RecoverError::Group { source: GroupError::Unchained, .. } => Self::trouble(
+                "journal-unchained",
+                &error,
+                "keep the store's file as it is; `reinstate audit verify RUN` says what is whole of it",
+            ),
             error => Self::trouble(
                 "run.unreadable",
                 &error,

@@ -5,6 +5,7 @@
 //! the only mutation, recovery is the fold of `apply`.
 
 mod catalogue;
+mod chain;
 mod codec;
 mod evaluator;
 mod event;
@@ -17,7 +18,8 @@ mod seeded;
 mod sites;
 
 pub use catalogue::{ActionSpec, Holds};
-pub use codec::{GROUP_FORMAT, GroupError, GroupWriter, decode_group};
+pub use chain::{Chain, Link, LinkError};
+pub use codec::{DecodedGroup, EncodedGroup, GROUP_FORMAT, GroupError, GroupWriter, decode_group};
 pub use evaluator::{EvalError, Evaluator, Outputs, Target};
 pub use event::{Again, Decree, Event, Failure, Gate, Mode, Record, Ruling, RunEnd, SiteEnd, TakeOut, Then};
 pub use ids::{BatchIx, GroupIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};

@@ -13,7 +13,7 @@ pub use clock::{ManualClock, SystemClock};
 pub use drill::{Conduct, ConductError, Conducted, DrillObserver, DrillPlans, DrillRuns, conduct, open_drill};
 pub use driver::{
     Drive, DriveEnd, DriveError, Equip, Equipment, Launcher, Observer, RecoverError, Recovered, Reply, Request,
-    Settings, Tail, drive, open, recover,
+    Settings, Tail, Verified, drive, open, recover, verify,
 };
 pub use engine;
 pub use fair::{Party, fair_grant};

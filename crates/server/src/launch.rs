@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Command, GroupWriter, Input, Millis, Plan, Record, TakeOut};
+use engine::{Command, Input, Millis, Plan, Record, TakeOut};
 use runtime::{Clock, JournalError, RunHead, Settings, Store, SystemClock};
 
 use crate::drivers::holder;
@@ -78,13 +78,13 @@ pub(crate) async fn open_run(store: &dyn Store, name: &str, actor: &str) -> Resu
         let at = SystemClock.now();
         let input = Input::Open { actor: actor.to_owned() };
         let events = run.decide(at, input, &evaluator).map_err(|why| VerbError::Refused(why.to_string()))?;
-        let mut group = GroupWriter::default();
+        let mut group = recovered.chain.writer();
         for event in events {
             let record = Record { at, event };
             run.apply(&record)?;
             group.push(&record);
         }
-        store.append(&lease, recovered.next, &group.finish()).await?;
+        store.append(&lease, recovered.next, &group.finish().bytes).await?;
         Ok(())
     };
     let opened = opened.await;

@@ -42,6 +42,26 @@ async fn a_flipped_byte_in_a_group_is_found() {
 }
 
 #[tokio::test]
+async fn a_journal_that_is_shorter_than_when_it_was_left_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    let (journal, lease) = with_groups(&path, 6).await;
+    journal.release(&lease).await.unwrap();
+    // Of somebody who goes on and is killed: longer is fine.
+    let again = journal.acquire("a", &crate::fixture::holder("two"), 10_000).await.unwrap();
+    journal.append(&again, 6, b"more").await.unwrap();
+    assert_eq!((journal.load("a", 0, 10).await.unwrap().len(), journal.load("a", 7, 10).await.unwrap().len()), (7, 0));
+    journal.close().await;
+    sql(&path, "DELETE FROM groups WHERE id & 0xffffffffff >= 5").await;
+    let journal = open(&path).await;
+    assert_eq!(journal.load("a", 0, 5).await.unwrap().len(), 5, "what is there is whole");
+    for (from, limit) in [(0, 10), (5, 1)] {
+        let damaged = journal.load("a", from, limit).await.unwrap_err();
+        assert!(matches!(&damaged, JournalError::Corrupt(what) if what.contains("5 groups, and had 6")), "{damaged}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_group_and_a_swapped_group_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs.db");

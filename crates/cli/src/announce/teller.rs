@@ -29,6 +29,8 @@ const FAREWELL: Duration = Duration::from_secs(60);
 /// First and longest pause before a message is looked at again that could not be begun.
 const FIRST_LOOK: Millis = 2_000;
 const LONGEST_LOOK: Millis = 60_000;
+/// Pauses between the looks at it once the run is over.
+const LAST_LOOKS: [Millis; 2] = [1_000, 3_000];
 /// Pauses before a message that surely did not leave is tried again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
@@ -125,11 +127,13 @@ impl Teller {
                 () = clock => {}
             }
         }
-        // What came between the last look and the end, as long as there is hope; whoever waits for this has a limit.
+        // What came between the last look and the end. Somebody waits for it, so what cannot be begun is given up soon.
         let stand = *seen.borrow();
-        while self.look(&stand).await {
-            pause = Some(longer(pause));
-            SystemClock.until(SystemClock.now().saturating_add(pause.unwrap_or_default())).await;
+        let mut pauses = LAST_LOOKS.iter();
+        while self.look(&stand).await
+            && let Some(pause) = pauses.next()
+        {
+            SystemClock.until(SystemClock.now().saturating_add(*pause)).await;
         }
     }
 

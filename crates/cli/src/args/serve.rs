@@ -98,11 +98,15 @@ impl From<RoleArg> for server::access::Role {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Find a record that was changed, left out or moved
+    /// Find a record that was changed, left out or moved: of the journal of a run, or without one of the daemon's log
     Verify {
+        /// A run, whose journal is looked at
+        run: Option<String>,
+        #[command(flatten)]
+        stored: Stored,
         #[command(flatten)]
         housed: Housed,
-        /// Hash of the last record as it was noted elsewhere
+        /// Hash of the newest record as it was noted elsewhere: each report of a run has it
         #[arg(long, value_name = "HASH")]
         head: Option<String>,
     },

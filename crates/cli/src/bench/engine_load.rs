@@ -135,16 +135,19 @@ async fn cut_short(journal: &Arc<dyn Store>, plan: &Arc<Plan>) -> Result<(), Fai
     runtime::open(&**journal, "cut", plan, SystemClock.now()).await?;
     let lease = journal.acquire("cut", &holder(), 60_000).await?;
     let (mut next, mut to) = (0, 0);
+    let mut link = engine::Link::first("cut", plan.hash());
     loop {
         let groups = journal.load("load", next, 256).await?;
         let Some(newest) = groups.last() else { break };
         next = newest.seq + 1;
         for group in &groups {
-            let records = engine::decode_group(&group.bytes)
+            let group = engine::decode_group(&group.bytes)
                 .map_err(|error| Failure::trouble("bench-group", &error, "report this defect"))?;
-            let mut writer = engine::GroupWriter::default();
-            records.iter().filter(|record| kept(&record.event)).for_each(|record| writer.push(record));
-            to = journal.append(&lease, to, &writer.finish()).await?.next;
+            let mut writer = engine::GroupWriter::after(link);
+            group.records.iter().filter(|record| kept(&record.event)).for_each(|record| writer.push(record));
+            let group = writer.finish();
+            link = group.link;
+            to = journal.append(&lease, to, &group.bytes).await?.next;
         }
     }
     journal.release(&lease).await?;

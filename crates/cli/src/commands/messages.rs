@@ -56,7 +56,9 @@ pub(crate) async fn messages(args: &Messages, json: bool) -> Result<Exit, Failur
             out::answer(&line(row));
         }
         let messages = rows.len() - troubles - nobody;
-        out::note(&format!("{messages} messages, {nobody} without a contact, {troubles} troubles; nothing was sent"));
+        out::note(&format!(
+            "messages: {messages}, sites without a contact: {nobody}, troubles: {troubles}; nothing was sent"
+        ));
     }
     Ok(if troubles > 0 { Exit::BadInput } else { Exit::Done })
 }

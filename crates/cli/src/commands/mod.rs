@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod amend;
+mod audit;
 mod author;
 mod bench;
 mod demo;
@@ -64,7 +65,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Drill(args) => drill::drill(args, json).await,
         Command::Serve(args) => serve::serve(args, json).await,
         Command::Token(args) => serve::token(args, json),
-        Command::Audit(args) => serve::audit(&args, json),
+        Command::Audit(args) => audit::audit(&args, json).await,
         Command::Tenant(args) => tenant::tenant(args, json).await,
         Command::Lab(args) => lab::lab(args, json).await,
         Command::Demo(args) => demo::demo(args, json).await,

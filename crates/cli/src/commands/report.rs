@@ -65,7 +65,7 @@ fn template(path: &Path) -> Result<StatusTemplate, Failure> {
 pub(crate) async fn fold(journal: &dyn Journal, name: &str) -> Result<Fold, Failure> {
     let mut fold: Option<Fold> = None;
     let mut misfit = None;
-    runtime::recover(journal, name, |run, record| {
+    let recovered = runtime::recover(journal, name, |run, record| {
         let fold = fold.get_or_insert_with(|| Fold::new(run.plan().clone()).named(name));
         if let Err(error) = fold.push(record) {
             misfit = Some(error);
@@ -73,7 +73,10 @@ pub(crate) async fn fold(journal: &dyn Journal, name: &str) -> Result<Fold, Fail
     })
     .await?;
     match (fold, misfit) {
-        (Some(fold), None) => Ok(fold),
+        (Some(mut fold), None) => {
+            fold.note_head(recovered.chain.head());
+            Ok(fold)
+        }
         (_, Some(error)) => Err(Failure::trouble("report-fold", &error, "report this defect")),
         (None, None) => Err(Failure::input(
             "run-empty",

@@ -1,12 +1,11 @@
-//! `serve`, `token` and `audit`: the daemon, who may use it, and who did what.
+//! `serve` and `token`: the daemon, and who may use it.
 
 use runtime::{Clock, SystemClock};
 use serde_json::json;
 use server::access::{TokenError, Tokens};
-use server::audit::AuditError;
 use server::{Home, ServeError, Settings};
 
-use crate::args::{AuditCommand, Serve, TokenCommand};
+use crate::args::{Serve, TokenCommand};
 use crate::execute::kit;
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
@@ -101,29 +100,6 @@ pub(crate) fn token(command: TokenCommand, json: bool) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-/// Checks the audit log.
-pub(crate) fn audit(command: &AuditCommand, json: bool) -> Result<Exit, Failure> {
-    let AuditCommand::Verify { housed, head } = command;
-    let verified = server::audit::verify(&housed.home)?;
-    let noted = head.as_ref().is_none_or(|head| *head == verified.head);
-    if json {
-        let mut value = json!({ "records": verified.records, "head": verified.head, "fault": verified.fault });
-        value["as_noted"] = json!(noted);
-        out::json(&value);
-    } else {
-        let records =
-            if verified.records == 1 { "1 record is".to_owned() } else { format!("{} records are", verified.records) };
-        match &verified.fault {
-            None => out::answer(&format!("{records} whole and in order; the last has hash {}", verified.head)),
-            Some(fault) => out::answer(&format!("NOT WHOLE: {fault}; the {records} whole before it")),
-        }
-        if !noted {
-            out::answer("NOT AS NOTED: the last record has another hash than the one given");
-        }
-    }
-    Ok(if verified.fault.is_none() && noted { Exit::Done } else { Exit::Differs })
-}
-
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         Self::input(error.code(), chain(&error), error.hint())
@@ -132,12 +108,6 @@ impl From<ServeError> for Failure {
 
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
-        Self::input(error.code(), error.to_string(), error.hint())
-    }
-}
-
-impl From<AuditError> for Failure {
-    fn from(error: AuditError) -> Self {
         Self::input(error.code(), error.to_string(), error.hint())
     }
 }

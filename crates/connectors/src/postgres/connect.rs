@@ -7,9 +7,9 @@ use sqlx::{ConnectOptions, Connection};
 
 /// How long a server may take to answer the door.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a server that is away may take to be back: a restart after a crash replays up to a checkpoint's WAL.
+/// How long a server that is away, or full, may take to be back: a restart after a crash replays up to a checkpoint's WAL.
 const RESTART: Duration = Duration::from_secs(30);
-/// Between two tries to connect to a server that is away.
+/// Between two tries to connect to such a server.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why there is no connection. Never holds a password.
@@ -33,6 +33,14 @@ pub enum ConnectError {
         /// Whether that is what a server says, or does not say, while it restarts.
         restarts: bool,
     },
+    /// The server, the database or the role has as many connections as it may.
+    #[error("{url} takes no more connections: {why}")]
+    Full {
+        /// The URL without its password.
+        url: String,
+        /// What the server said.
+        why: String,
+    },
     /// Nothing answered in time.
     #[error("no answer from {url} within {} s", PATIENCE.as_secs())]
     Silent {
@@ -48,6 +56,7 @@ impl ConnectError {
         match self {
             Self::Url { .. } => "postgres.url",
             Self::Refused { .. } => "postgres.refused",
+            Self::Full { .. } => "postgres.full",
             Self::Silent { .. } => "postgres.silent",
         }
     }
@@ -58,13 +67,16 @@ impl ConnectError {
         match self {
             Self::Url { .. } => "write postgres://user@host:5432/database; the password may be in PGPASSWORD",
             Self::Refused { .. } => "try the same URL with psql; the password may be in PGPASSWORD or ~/.pgpass",
+            Self::Full { .. } => {
+                "let fewer steps work on this server at once: give them a pool, with `per:` its scope and a few slots"
+            }
             Self::Silent { .. } => "look at host, port and firewall; try the same URL with psql",
         }
     }
 
-    /// Whether a server that restarts would look like this.
-    pub(crate) fn may_be_restart(&self) -> bool {
-        matches!(self, Self::Refused { restarts: true, .. })
+    /// Whether it passes by itself, and soon as a rule: a server that restarts looks like this, or one that is full.
+    pub(crate) fn may_pass_soon(&self) -> bool {
+        matches!(self, Self::Refused { restarts: true, .. } | Self::Full { .. })
     }
 }
 
@@ -94,12 +106,13 @@ pub async fn connect(url: &str) -> Result<PgConnection, ConnectError> {
     let options = options.application_name("reinstate").disable_statement_logging();
     match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await {
         Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) if is_full(&error) => Err(ConnectError::Full { url: shown, why: said(&error) }),
         Ok(Err(error)) => Err(ConnectError::Refused { url: shown, why: said(&error), restarts: is_of_restart(&error) }),
         Err(_) => Err(ConnectError::Silent { url: shown }),
     }
 }
 
-/// As [`connect`], but waits for a server that may be restarting, half a minute at most.
+/// As [`connect`], but waits for a server that restarts or is full, half a minute at most.
 ///
 /// # Errors
 /// As [`connect`].
@@ -110,12 +123,17 @@ pub(crate) async fn connect_patiently(url: &str) -> Result<PgConnection, Connect
     let until = tokio::time::Instant::now() + RESTART;
     loop {
         match connect(url).await {
-            Err(error) if error.may_be_restart() && tokio::time::Instant::now() < until => {
+            Err(error) if error.may_pass_soon() && tokio::time::Instant::now() < until => {
                 tokio::time::sleep(PAUSE).await;
             }
             answer => return answer,
         }
     }
+}
+
+/// Whether the server, the database or the role has as many connections as it may: `too_many_connections`.
+fn is_full(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("53300"))
 }
 
 /// Whether nobody listens, the line broke, or the server says that it ends (57P01, 57P02) or begins (57P03).

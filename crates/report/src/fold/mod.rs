@@ -14,7 +14,7 @@ mod words;
 
 use std::sync::Arc;
 
-use engine::{Millis, Plan, Run};
+use engine::{Link, Millis, Plan, Run};
 
 pub(crate) use audit::{Asks, Known, Stands, asked, asks};
 pub(crate) use gates::{Decided, GateLog, Word};
@@ -62,6 +62,8 @@ pub struct Fold {
     /// Who drove, each once, in the order of their first time.
     pub(crate) drivers: Vec<String>,
     pub(crate) records: u64,
+    /// Of the newest group of the journal, if it was told.
+    pub(crate) head: Option<Link>,
     pub(crate) rulings: u64,
     pub(crate) paused_ms: i64,
     paused_since: Option<Millis>,
@@ -100,6 +102,7 @@ impl Fold {
             resumes: Vec::new(),
             drivers: Vec::new(),
             records: 0,
+            head: None,
             rulings: 0,
             paused_ms: 0,
             paused_since: None,
@@ -120,6 +123,11 @@ impl Fold {
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
+    }
+
+    /// Notes what the newest group of the journal is known by: evidence of what was folded.
+    pub fn note_head(&mut self, head: Link) {
+        self.head = Some(head);
     }
 
     /// The run as folded so far.

@@ -288,6 +288,7 @@ fn evidence(html: &mut String, report: &Report) {
             "journal",
             format!("{} records, newest {}", evidence.records, evidence.newest_record.as_deref().unwrap_or("–")),
         ),
+        ("journal's head", evidence.head.clone().unwrap_or_default()),
         ("lease epoch", evidence.epoch.to_string()),
         ("made by", format!("{}, as of {}", evidence.made_by, report.as_of)),
     ] {

@@ -106,6 +106,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         evidence: Evidence {
             plan: plan.hash().to_owned(),
             records: fold.records,
+            head: fold.head.map(|head| head.to_string()),
             epoch: run.epoch(),
             newest_record: run.opened_at().map(|_| stamp(run.now())),
             made_by: concat!("reinstate ", env!("CARGO_PKG_VERSION")),

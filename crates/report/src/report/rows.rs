@@ -404,6 +404,9 @@ pub struct Evidence {
     pub plan: String,
     /// Records of the journal that were folded.
     pub records: u64,
+    /// Hash of the journal's newest group, hexadecimal; `audit verify RUN --head HASH` finds out whether the journal is
+    /// still what it was.
+    pub head: Option<String>,
     /// Newest lease epoch.
     pub epoch: u64,
     /// Time of the newest record.

@@ -295,9 +295,10 @@ fn rest(page: &mut Page, len: usize, shown: usize, what: &str) {
 
 fn evidence(page: &mut Page, report: &Report) {
     let text = format!(
-        "plan {} · {} · as of {} · {}",
+        "plan {} · {}{} · as of {} · {}",
         report.plan,
         count(report.evidence.records, "record", "records"),
+        report.evidence.head.as_ref().map(|head| format!(" to {head}")).unwrap_or_default(),
         readable(&report.as_of),
         report.evidence.made_by
     );

@@ -1,6 +1,6 @@
 //! Ending what nobody is there to decide about: a run of a drill is called off, taken back, given up.
 
-use engine::{Command, DrillPart, Event, GroupWriter, Input, Record, Ruling, Run, Status};
+use engine::{Command, DrillPart, Event, Input, Record, Ruling, Run, Status};
 use tokio_util::sync::CancellationToken;
 
 use crate::drill::conduct::{Conduct, ConductError};
@@ -137,7 +137,7 @@ impl Conduct<'_> {
             reason: reason.to_owned(),
             command: command.clone(),
         }));
-        let mut group = GroupWriter::default();
+        let mut group = recovered.chain.writer();
         for input in inputs {
             // What is refused has come about by itself.
             for event in run.decide(at, input, &*evaluator).unwrap_or_default() {
@@ -150,7 +150,7 @@ impl Conduct<'_> {
             }
         }
         if !group.is_empty() {
-            self.store.append(lease, recovered.next, &group.finish()).await?;
+            self.store.append(lease, recovered.next, &group.finish().bytes).await?;
         }
         Ok(!matches!(run.status(), Status::Ended(_)))
     }

@@ -5,7 +5,7 @@ mod people;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use engine::{Event, Input, Millis, Misfit, Mode, Record, Rejection, Run, RunEnd, Status, UnitIx};
+use engine::{Event, Input, Link, Millis, Misfit, Mode, Record, Rejection, Run, RunEnd, Status, UnitIx};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -110,6 +110,8 @@ struct Loop<'a> {
     drive: Drive<'a>,
     run: Run,
     next: u64,
+    /// What the next group is written after: the newest one given to the journal. One that it does not take ends the drive.
+    link: Link,
     group: Vec<Record>,
     commit: Option<Commit<'a>>,
     landed: mpsc::UnboundedReceiver<Landed>,
@@ -170,6 +172,7 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
         drive,
         run: recovered.run,
         next: recovered.next,
+        link: recovered.chain.head(),
         group: Vec::new(),
         commit: None,
         landed,
@@ -294,9 +297,10 @@ impl<'a> Loop<'a> {
             return;
         }
         let records = std::mem::take(&mut self.group);
-        let bytes = encode(&records);
+        let group = encode(&records, self.link);
+        self.link = group.link;
         let (journal, lease, next) = (self.drive.journal, self.drive.lease.clone(), self.next);
-        let done = async move { journal.append(&lease, next, &bytes).await }.boxed();
+        let done = async move { journal.append(&lease, next, &group.bytes).await }.boxed();
         self.commit = Some(Commit { records, replies: std::mem::take(&mut self.replies), done });
     }
 

@@ -15,9 +15,11 @@ mod launch;
 mod outcome;
 mod recover;
 mod request;
+mod verify;
 
 pub use drive::{Drive, DriveEnd, DriveError, Observer, Settings, drive};
 pub use equip::{Equip, Equipment};
 pub use launch::Launcher;
 pub use recover::{RecoverError, Recovered, Tail, open, recover};
 pub use request::{Reply, Request};
+pub use verify::{Verified, verify};

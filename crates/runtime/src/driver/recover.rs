@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{GroupError, GroupWriter, Misfit, Plan, PlanError, Record, Run, decode_group};
+use engine::{Chain, EncodedGroup, GroupError, GroupWriter, Link, Misfit, Plan, PlanError, Record, Run};
 
 use crate::ports::{Journal, JournalError, RunHead};
 
@@ -15,6 +15,8 @@ pub struct Recovered {
     pub run: Run,
     /// Number that the next group carries.
     pub next: u64,
+    /// The chain that the next group is written to.
+    pub chain: Chain,
 }
 
 /// Why a run could not be recovered.
@@ -42,7 +44,7 @@ pub enum RecoverError {
         /// Hash stored with the run.
         expected: String,
     },
-    /// A group cannot be decoded.
+    /// A group cannot be decoded, or was not written after the one before it.
     #[error("failed to read group {seq} of run {run}")]
     Group {
         /// The run.
@@ -80,7 +82,7 @@ pub async fn recover(
     loop {
         let groups = tail.read(journal).await?;
         if groups.is_empty() {
-            return Ok(Recovered { head: tail.head, run: folded, next: tail.next });
+            return Ok(Recovered { head: tail.head, run: folded, next: tail.next, chain: tail.chain });
         }
         for (seq, records) in groups {
             for record in records {
@@ -97,6 +99,7 @@ pub struct Tail {
     head: RunHead,
     plan: Arc<Plan>,
     next: u64,
+    chain: Chain,
 }
 
 impl Tail {
@@ -114,13 +117,20 @@ impl Tail {
             let (found, expected) = (plan.hash().to_owned(), head.plan_hash);
             return Err(RecoverError::PlanHash { run: run.to_owned(), found, expected });
         }
-        Ok(Self { head, plan, next: 0 })
+        let chain = Chain::of(run, &head.plan_hash);
+        Ok(Self { head, plan, next: 0, chain })
     }
 
     /// The plan that the run was created with; what it was amended to is in the records.
     #[must_use]
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// The link of the newest group that was read.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.chain.head()
     }
 
     /// Groups read so far.
@@ -137,18 +147,27 @@ impl Tail {
     /// # Cancel safety
     /// Dropping the future loses nothing: the same groups come with the next call.
     pub async fn read(&mut self, journal: &dyn Journal) -> Result<Vec<(u64, Vec<Record>)>, RecoverError> {
+        self.read_up_to(journal, Self::PAGE).await
+    }
+
+    pub(super) async fn read_up_to(
+        &mut self,
+        journal: &dyn Journal,
+        limit: u32,
+    ) -> Result<Vec<(u64, Vec<Record>)>, RecoverError> {
         let run = &self.head.run;
-        let groups = journal.load(run, self.next, Self::PAGE).await?;
+        let groups = journal.load(run, self.next, limit).await?;
+        let mut chain = self.chain.clone();
         let decoded: Result<Vec<_>, _> = groups
             .into_iter()
-            .map(|group| match decode_group(&group.bytes) {
+            .map(|group| match chain.follow(&group.bytes) {
                 Ok(records) => Ok((group.seq, records)),
                 Err(source) => Err(RecoverError::Group { run: run.clone(), seq: group.seq, source }),
             })
             .collect();
         let decoded = decoded?;
         if let Some((seq, _)) = decoded.last() {
-            self.next = seq + 1;
+            (self.next, self.chain) = (seq + 1, chain);
         }
         Ok(decoded)
     }
@@ -167,9 +186,9 @@ pub async fn open(journal: &dyn Journal, name: &str, plan: &Arc<Plan>, at: engin
     journal.create(&head, &bytes).await
 }
 
-/// Encodes records as one group.
-pub(super) fn encode(records: &[Record]) -> Vec<u8> {
-    let mut writer = GroupWriter::default();
+/// Encodes records as the group that follows another.
+pub(super) fn encode(records: &[Record], after: Link) -> EncodedGroup {
+    let mut writer = GroupWriter::after(after);
     for record in records {
         writer.push(record);
     }

@@ -77,7 +77,11 @@ async fn told(store: &dyn Store, run: &str, at: Millis) -> Result<Option<Told>, 
     })
     .await;
     let plan = match recovered {
-        Ok(recovered) => recovered.run.plan().clone(),
+        Ok(recovered) => {
+            let head = recovered.chain.head();
+            now.iter_mut().for_each(|now| now.note_head(head));
+            recovered.run.plan().clone()
+        }
         Err(runtime::RecoverError::Journal(JournalError::NoSuchRun(_))) => return Ok(None),
         Err(error) => return Err(error.into()),
     };

@@ -13,6 +13,6 @@ use runtime::{Journal, JournalError, RunSummary};
 pub(super) async fn last_event(journal: &dyn Journal, run: &RunSummary) -> Result<Option<Event>, JournalError> {
     let Some(last) = run.groups.checked_sub(1) else { return Ok(None) };
     let group = journal.load(&run.head.run, last, 1).await?.into_iter().next();
-    let mut records = group.and_then(|group| decode_group(&group.bytes).ok()).unwrap_or_default();
-    Ok(records.pop().map(|record| record.event))
+    let group = group.and_then(|group| decode_group(&group.bytes).ok());
+    Ok(group.and_then(|mut group| group.records.pop()).map(|record| record.event))
 }

@@ -1,6 +1,6 @@
 //! Driving one run in this process: lease, fold, drive, release.
 
-use engine::{Plan, Record, Run, Status};
+use engine::{Event, Plan, Record, Run, Status};
 use runtime::{
     Drive, DriveEnd, DriveError, Equipment, Holder, JournalError, Launcher, Observer, RecoverError, Settings,
     SystemClock,
@@ -98,9 +98,11 @@ async fn drive_held(
     onlooker: &mut dyn Onlooker,
     told: &mut Option<Box<dyn Telling>>,
 ) -> Result<(DriveEnd, Run), DriveOnceError> {
-    let recovered = runtime::recover(&*kit.store, &lease.run, |_, _| {}).await?;
-    if !matches!(recovered.run.status(), Status::Ended(_)) {
-        // A run that was reopened while its end was seen to may have let them go.
+    let mut was_over = false;
+    let seen = |_: &Run, record: &Record| was_over |= matches!(record.event, Event::Ended { .. });
+    let recovered = runtime::recover(&*kit.store, &lease.run, seen).await?;
+    if was_over && !matches!(recovered.run.status(), Status::Ended(_)) {
+        // It was reopened, and whoever saw to its end may have let them go after that.
         hold_own_sites(&*kit.store, &lease.run, &recovered.run).await?;
     }
     let launcher = Launcher::new(kit.connectors.clone());

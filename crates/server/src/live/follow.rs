@@ -212,6 +212,7 @@ impl Follower {
         let more = read.len() >= Tail::PAGE as usize;
         if !read.is_empty() {
             tokio::task::block_in_place(|| self.push(&read))?;
+            self.fold.note_head(self.tail.link());
         }
         if !more && !self.caught_up {
             (self.caught_up, self.moved, self.turn) = (true, true, None);

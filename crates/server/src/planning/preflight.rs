@@ -1,5 +1,6 @@
 //! Preflight: what is asked of the estate before a run, each thing once, and what was found.
 
+mod announced;
 mod claims;
 mod shown;
 
@@ -108,12 +109,9 @@ fn questions(plan: &Plan, connectors: &[Arc<dyn Connector>]) -> Result<(BTreeMap
     }
     let mut all: BTreeMap<String, Question> = BTreeMap::new();
     let mut dropped = false;
-    let whole = evaluator.foresee(plan, |seen| {
-        let Some(connector) = by_action.get(&seen.uses) else { return };
-        let from = seen.from.into_iter().map(|(input, (uses, with))| (input, Source { uses, with })).collect();
-        let intent = Intent { uses: seen.uses, with: seen.with, from };
-        let step = &plan.step(seen.step).name;
-        for with in connector.questions(&intent) {
+    let mut take = |intent: &Intent, step: &str, certain: bool| {
+        let Some(connector) = by_action.get(&intent.uses) else { return };
+        for with in connector.questions(intent) {
             let key = with.to_string();
             if all.len() >= QUESTIONS && !all.contains_key(&key) {
                 dropped = true;
@@ -126,12 +124,20 @@ fn questions(plan: &Plan, connectors: &[Arc<dyn Connector>]) -> Result<(BTreeMap
                 steps: BTreeSet::new(),
                 certain: false,
             });
-            question.certain |= seen.certain;
+            question.certain |= certain;
             if !question.steps.contains(step) {
-                question.steps.insert(step.clone());
+                question.steps.insert(step.to_owned());
             }
         }
+    };
+    let whole = evaluator.foresee(plan, |seen| {
+        let from = seen.from.into_iter().map(|(input, (uses, with))| (input, Source { uses, with })).collect();
+        let intent = Intent { uses: seen.uses, with: seen.with, from };
+        take(&intent, &plan.step(seen.step).name, seen.certain);
     });
+    for intent in announced::intents(plan) {
+        take(&intent, announced::ANNOUNCE, false);
+    }
     Ok((all, whole && !dropped))
 }
 
@@ -140,7 +146,9 @@ async fn read_secrets(
     plan: &Plan,
     source: &dyn SecretSource,
 ) -> Result<(BTreeMap<String, SecretString>, Vec<Row>), String> {
-    let names = evaluator(plan)?.secrets();
+    let needed = evaluator(plan)?.secrets();
+    let announced = announced::intents(plan).iter().flat_map(|intent| SecretText::names_in(&intent.with)).collect();
+    let names: BTreeSet<String> = needed.union(&announced).cloned().collect();
     let reads = names.into_iter().map(|name| async move {
         let read = tokio::time::timeout(PATIENCE, source.read(&name)).await;
         let read = read.unwrap_or_else(|_| Err(format!("it was not there within {} s", PATIENCE.as_secs())));
@@ -156,7 +164,11 @@ async fn read_secrets(
             }
             Err(why) => {
                 let hint = "set what the estate's `secrets` refers to, in the environment of this command";
-                Finding::error("secret", subject, why, hint)
+                if needed.contains(&name) {
+                    Finding::error("secret", subject, why, hint)
+                } else {
+                    Finding::warning("secret", subject, why, hint)
+                }
             }
         };
         rows.push(Row { finding, steps: BTreeSet::new() });

@@ -115,7 +115,7 @@ async fn record(
     let mut run = recovered.run;
     let command = make(&run)?;
     let evaluator = evaluator(run.plan()).map_err(VerbError::Expressions)?;
-    let mut group = engine::GroupWriter::default();
+    let mut group = recovered.chain.writer();
     let at = SystemClock.now().max(run.now());
     let input = Input::Command { actor: actor.to_owned(), reason: reason.to_owned(), command };
     let mut inputs = vec![input];
@@ -130,7 +130,7 @@ async fn record(
             group.push(&record);
         }
     }
-    store.append(lease, recovered.next, &group.finish()).await?;
+    store.append(lease, recovered.next, &group.finish().bytes).await?;
     let left = given_up(&run);
     if !left.is_empty() {
         store.let_go(&lease.run, &run.plan().spec().origin.estate, &left).await?;

@@ -115,6 +115,17 @@ impl Reader {
             .ok_or_else(|| JournalError::Unavailable { context: format!("reading {}", path.display()), source: None })
     }
 
+    /// As [`Reader::get`], with the format of the file when it was last looked at.
+    pub(super) async fn get_with_format(
+        &mut self,
+        path: &Path,
+        wait: Duration,
+    ) -> Result<(&mut SqliteConnection, u32), JournalError> {
+        self.get(path, wait).await?;
+        let format = self.format;
+        Ok((self.get(path, wait).await?, format))
+    }
+
     /// Returns the connection if the file has what runs share; `None` if it is of an older format, whose runs share
     /// nothing. A file is brought forward by the first change to it, not by those who look.
     pub(super) async fn get_shared(

@@ -9,6 +9,8 @@ pub const FORMAT: u32 = 3;
 pub(super) const SHARED_SINCE: u32 = 2;
 /// The first format that has the history of drills.
 pub(super) const DRILLS_SINCE: u32 = 3;
+/// The first format that has how long journals were when they were left.
+pub(super) const LEFT_SINCE: u32 = 3;
 
 /// `PRAGMA application_id` of a journal: "rein".
 const APPLICATION: i64 = 0x7265_696e;
@@ -82,7 +84,7 @@ const TABLES_2: &str = "
     PRAGMA user_version = 2;
 ";
 
-// What format 3 added, in a table of its own as well.
+// What format 3 added, in tables of their own as well.
 const TABLES_3: &str = "
     CREATE TABLE drills (
         drill TEXT NOT NULL,
@@ -96,6 +98,10 @@ const TABLES_3: &str = "
         result BLOB,
         PRIMARY KEY (drill, slot)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE left_with (
+        run INTEGER PRIMARY KEY,
+        groups INTEGER NOT NULL      -- when its lease was last given back
+    ) STRICT;
     CREATE INDEX certificates ON drills (runbook_hash, ended_at) WHERE good;
     PRAGMA user_version = 3;
 ";

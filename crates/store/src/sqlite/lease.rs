@@ -83,8 +83,23 @@ pub(super) async fn release(connection: &mut SqliteConnection, lease: &Lease) ->
     if set_expiry(connection, lease, Millis::MIN).await? {
         let run = run_id(connection, &lease.run).await?;
         pools::drop_all(connection, run).await?;
+        note_length(connection, run).await?;
     }
     Ok(0)
+}
+
+/// Notes how many groups a run has, so that the last ones cannot go unseen.
+async fn note_length(connection: &mut SqliteConnection, run: i64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO left_with (run, groups) SELECT $1, ifnull(\
+             (SELECT 1 + (id & 0xffffffffff) FROM groups WHERE id >= $1 << 40 AND id < ($1 + 1) << 40 \
+              ORDER BY id DESC LIMIT 1), 0) \
+         ON CONFLICT (run) DO UPDATE SET groups = max(groups, excluded.groups)",
+    )
+    .bind(run)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// Returns the ID of a run.

@@ -165,7 +165,8 @@ impl Journal for SqliteJournal {
 
     async fn load(&self, run: &str, from: u64, limit: u32) -> Result<Vec<StoredGroup>, JournalError> {
         let mut reader = self.reader.lock().await;
-        let answer = read::load(reader.get(&self.path, self.lock_wait).await?, run, from, limit).await;
+        let (connection, format) = reader.get_with_format(&self.path, self.lock_wait).await?;
+        let answer = read::load(connection, run, from, limit, format >= format::LEFT_SINCE).await;
         self.judge(&mut reader, answer)
     }
 

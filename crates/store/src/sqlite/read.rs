@@ -37,12 +37,18 @@ pub(super) async fn load(
     run: &str,
     from: u64,
     limit: u32,
+    knows_length: bool,
 ) -> Result<Vec<StoredGroup>, Failure> {
-    let id: i64 = sqlx::query_scalar("SELECT id FROM runs WHERE name = $1")
-        .bind(run)
-        .fetch_optional(&mut *connection)
-        .await?
-        .ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
+    // Before the groups are read: those that come meanwhile are more.
+    let (id, had): (i64, i64) = sqlx::query_as(if knows_length {
+        "SELECT id, ifnull((SELECT groups FROM left_with WHERE run = id), 0) FROM runs WHERE name = $1"
+    } else {
+        "SELECT id, 0 FROM runs WHERE name = $1"
+    })
+    .bind(run)
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
     if from >= 1 << GROUP_BITS {
         return Ok(Vec::new());
     }
@@ -55,6 +61,11 @@ pub(super) async fn load(
     .bind(i64::from(limit))
     .fetch_all(connection)
     .await?;
+    let end = from + rows.len() as u64;
+    if rows.len() < limit as usize && integer(end) < had && from < had.unsigned_abs() {
+        let what = format!("run {run} ends after {end} groups, and had {had} when it was last left");
+        return Err(JournalError::Corrupt(what).into());
+    }
     rows.iter().zip(from..).map(|(row, seq)| group(row, run, seq)).collect()
 }
 

@@ -11,7 +11,7 @@ use crate::postgres::restore::{EXTRACT, RestoreError};
 /// Whether the work on two servers could not begin because one of them is away, or not yet where it stood.
 pub(super) fn is_away(error: &RestoreError) -> bool {
     match error {
-        RestoreError::Connect(error) => error.may_be_restart(),
+        RestoreError::Connect(error) => error.may_pass_soon(),
         RestoreError::Moving(_) => true,
         RestoreError::Catalog(CatalogError::Refused { restarts, .. }) => *restarts,
         // The line broke, or the server said that it ends; what may be committed is in the ledger.
