@@ -60,6 +60,12 @@ impl Watch {
         &self.run
     }
 
+    /// The newest view.
+    #[must_use]
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.views.borrow().clone()
+    }
+
     /// Has [`Watch::next`] give the present view first, as if it had not been seen.
     pub(crate) fn unseen(&mut self) {
         self.views.mark_changed();

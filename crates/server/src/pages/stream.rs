@@ -114,9 +114,24 @@ impl Follow {
                     }
                 }
                 // A comment, so that whatever lies between does not take the stream for dead.
-                () = tokio::time::sleep(CHECKED) => return Some(Bytes::from_static(b":\n\n")),
+                () = tokio::time::sleep(CHECKED) => {
+                    // Why nobody drives a run comes with no view of it.
+                    let drive = self.drive(&self.watch.view());
+                    return Some(drive.unwrap_or(Bytes::from_static(b":\n\n")));
+                }
             }
         }
+    }
+
+    /// Why nobody drives the run, if the page has not been told.
+    fn drive(&mut self, view: &View) -> Option<Bytes> {
+        let drive = drive_trouble(view, self.app.drivers.trouble(self.watch.run()).as_deref());
+        if self.sent.get("part-drive") == Some(&drive) {
+            return None;
+        }
+        let event = frame("part-drive", &drive);
+        self.sent.insert("part-drive", drive);
+        Some(event)
     }
 
     fn changed(&mut self, view: &Arc<View>) -> Bytes {
@@ -128,11 +143,7 @@ impl Follow {
                 self.sent.insert(id, now);
             }
         }
-        let drive = drive_trouble(view, self.app.drivers.trouble(self.watch.run()).as_deref());
-        if self.sent.get("part-drive") != Some(&drive) {
-            frames.extend_from_slice(&frame("part-drive", &drive));
-            self.sent.insert("part-drive", drive);
-        }
+        frames.extend(self.drive(view).unwrap_or_default());
         self.owed = (self.graph.is_some() && Instant::now() < self.graph_at).then(|| view.clone());
         if let Some(plan) = self.graph.as_ref().filter(|_| self.owed.is_none()) {
             let now = graph(view, plan);
