@@ -103,7 +103,7 @@ const approve = async (batch) => {
   await inspect(approver.page, "act");
   await approver.page.fill("#reason", "looked at the plan");
   await approver.page.click("main button[type=submit]");
-  await approver.page.waitForURL("**/runs/seen?did=approve");
+  await approver.page.waitForURL("**/runs/seen");
 };
 // A validator passes the first site.
 const validator = await person(asked.validator);
@@ -205,6 +205,19 @@ await admin.page.click("text=Sign out");
 await admin.page.waitForURL("**/sign-in");
 await admin.page.goto(asked.url + "/runs");
 check(admin.page.url().includes("/sign-in"), "whoever has signed out is not known any more");
+
+// Whose sign-in ends while they look is told so, and led back to where they were.
+const late = await person(asked.validator);
+await late.page.route("**/runs/seen/live", async (route) => {
+  await late.page.context().request.post(asked.url + "/sign-out", { headers: { Origin: asked.url } });
+  await route.continue();
+});
+await late.page.goto(asked.url + "/runs/seen");
+await late.page.waitForSelector("#link >> text=your sign-in has ended");
+await inspect(late.page, "signed_out");
+await late.page.click("#link a");
+await late.page.waitForURL("**/sign-in?to=%2Fruns%2Fseen");
+check((await late.away()) === 2, "the stream and the question who asks were refused");
 
 check((await operator.away()) === 2, "two refusals were asked for, of the wrong number and the wrong name");
 for (const other of [approver, validator, admin]) check((await other.away()) === 0, "nobody else was refused");

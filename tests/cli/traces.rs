@@ -8,11 +8,14 @@ use crate::place::{Place, expect, holds, runbook};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// A collector that keeps what it is sent: path and body of each request.
-fn collector() -> (String, Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
+/// Path and body of each request.
+type Kept = Mutex<Vec<(String, Vec<u8>)>>;
+
+/// A collector that keeps what it is sent.
+fn collector() -> (String, Arc<Kept>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let kept: Arc<Mutex<Vec<_>>> = Arc::default();
+    let kept: Arc<Kept> = Arc::default();
     let seen = Arc::clone(&kept);
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
@@ -39,7 +42,7 @@ fn collector() -> (String, Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
 }
 
 /// How often a text stands in what was sent; in protobuf texts stand as they are.
-fn count(kept: &Mutex<Vec<(String, Vec<u8>)>>, text: &str) -> usize {
+fn count(kept: &Kept, text: &str) -> usize {
     let kept = kept.lock().unwrap();
     kept.iter().map(|(_, body)| body.windows(text.len()).filter(|window| *window == text.as_bytes()).count()).sum()
 }

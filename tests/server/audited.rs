@@ -3,7 +3,9 @@
 use reinstate_tests::process::expect;
 use serde_json::json;
 
+use crate::client::Request;
 use crate::daemon::{Daemon, Home};
+use crate::pages::Visitor;
 
 #[test]
 fn every_act_and_every_refusal_is_a_record_and_tampering_shows() {
@@ -42,6 +44,49 @@ fn every_act_and_every_refusal_is_a_record_and_tampering_shows() {
     home.write("audit.jsonl", &format!("{}\n{}\n{}\n", lines[0], lines[2], lines[3]));
     let found = expect(&mut home.command(&["audit", "verify", "--json"]), 8);
     assert!(String::from_utf8_lossy(&found.stdout).contains("out-of-place"), "{found:?}");
+}
+
+#[test]
+fn a_foreign_page_that_acts_with_a_session_is_a_record_of_its_owner() {
+    let home = Home::new(1);
+    let (operator, admin) = (home.token("otto", "operator"), home.token("ada", "admin"));
+    let daemon = Daemon::start(&home);
+    let opened = daemon.ask(&Request::new("POST", "/session").json(&json!({ "token": operator })));
+    let cookie = opened.header("set-cookie").and_then(|set| set.split(';').next()).expect("a session").to_owned();
+    let pause = Request::new("POST", "/api/v1/runs/r/pause").json(&json!({ "reason": "x" }));
+    let foreign = daemon.ask(&pause.with("Cookie", &cookie).with("Origin", "https://evil.example"));
+    assert_eq!(foreign.code(), "origin-foreign");
+    let newest = &daemon.seen(&admin, "/api/v1/audit")[0];
+    assert_eq!((&newest["who"], &newest["outcome"]), (&json!("otto"), &json!("origin-foreign")), "{newest}");
+}
+
+#[test]
+fn acts_of_pages_are_recorded_with_all_that_was_answered() {
+    let home = Home::new(5);
+    let (operator, admin) = (home.token("otto", "operator"), home.token("ada", "admin"));
+    let daemon = Daemon::start(&home);
+    let visitor = Visitor::of(&daemon, &operator);
+    let part =
+        |name: &str, value: &str| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let parts = [part("runbook", "paced.yaml"), part("estate", "e.yaml"), part("sites", "s.csv")].concat();
+    let mut planning = Request::new("POST", "/launch")
+        .with("Content-Type", "multipart/form-data; boundary=x")
+        .with("Cookie", &visitor.cookie)
+        .with("Origin", &format!("http://{}", daemon.address));
+    planning.body = format!("{parts}--x--\r\n").into_bytes();
+    assert_eq!(daemon.ask(&planning).status, 200);
+    daemon.launch(&operator, "paced.yaml", "r");
+    let cancel = "reason=enough&typed=r&undo=yes";
+    assert_eq!(visitor.post(&daemon, "/runs/r/act/cancel", cancel).status, 303);
+    let records = daemon.seen(&admin, "/api/v1/audit");
+    let of = |action: &str| {
+        let found = records.as_array().expect("records").iter().find(|record| record["action"] == action);
+        found.unwrap_or_else(|| panic!("{action}: {records:#}"))
+    };
+    let cancelled = of("POST /runs/r/act/cancel");
+    assert_eq!(cancelled["outcome"], "ok", "it led on to the run: {cancelled}");
+    assert_eq!(cancelled["what"], json!({ "verb": "cancel", "reason": "enough", "undo": "yes" }));
+    assert_eq!(of("POST /launch")["what"]["runbook"]["name"], "paced.yaml");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::client::Request;
 use crate::daemon::{Daemon, Home};
+use crate::pages::Visitor;
 
 const GUARDED: &str = "schema: estate/v1
 name: e
@@ -29,6 +30,12 @@ fn who_launches_a_guarded_run_cannot_approve_it_and_another_can() {
     assert_eq!((own.status, own.code().as_str()), (409, "verb-refused"), "{own:?}");
     let stranger = approve(&eve);
     assert_eq!((stranger.status, stranger.code().as_str()), (409, "verb-refused"), "in no group: {stranger:?}");
+    let val = home.token("val", "validator");
+    let pass = json!({ "unit": "start", "pass": true, "note": "opened it" });
+    let validated = daemon.post(&val, "/api/v1/runs/r/validate", &pass);
+    assert_eq!(validated.code(), "validate-unit", "a start is for approvers: {validated:?}");
+    let page = Visitor::of(&daemon, &val).post(&daemon, "/runs/r/act/pass", "subject=start&reason=opened");
+    assert!(page.status == 422 && page.body.contains("validate-unit"), "{page:?}");
     assert_eq!(approve(&ben).status, 200);
     let over = daemon.until(&ben, "r", |run| run["state"]["over"] == true);
     assert_eq!(over["sites"]["returned"], 10);
@@ -65,7 +72,7 @@ fn a_validator_passes_an_approval_step_and_nothing_else() {
         daemon.post(token, "/api/v1/runs/r/validate", &json!({ "unit": unit, "pass": pass, "note": "opened it" }))
     };
     assert_eq!(validate(&operator, "customer/s0", true).status, 403);
-    assert_eq!(validate(&val, "start", true).code(), "validate-unit");
+    assert_eq!(validate(&val, "start", true).code(), "gate-unknown", "this plan has no such gate");
     assert_eq!(validate(&val, "customer/s0", true).status, 200);
     assert_eq!(validate(&val, "customer/s1", false).status, 200);
     let over = daemon.until(&val, "r", |run| run["state"]["over"] == true);
@@ -98,4 +105,6 @@ fn a_session_is_a_cookie_that_only_our_own_pages_can_use_and_that_ends() {
     let wrong = || daemon.ask(&Request::new("POST", "/session").json(&json!({ "token": "rst_x_y" }))).status;
     let answers: Vec<u16> = (0..12).map(|_| wrong()).collect();
     assert!(answers.starts_with(&[401]) && answers.ends_with(&[429]), "guessing gets slow: {answers:?}");
+    let right = daemon.ask(&Request::new("POST", "/session").json(&json!({ "token": admin })));
+    assert_eq!(right.status, 200, "who guesses shuts nobody else out: {right:?}");
 }

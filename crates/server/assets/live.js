@@ -38,7 +38,7 @@
     };
     grid.addEventListener("click", (event) => {
       const at = [...grid.children].indexOf(event.target);
-      if (at >= 0) location.href = `${grid.dataset.at}?from=${at * per}&count=${per}`;
+      if (at >= 0) location.href = `${grid.dataset.at}?from=${at * per}&limit=${per}`;
     });
     grid.addEventListener("mouseover", (event) => {
       const at = [...grid.children].indexOf(event.target);
@@ -83,5 +83,16 @@
     if (link) link.classList.toggle("lost", lost);
   };
   source.addEventListener("open", () => told("live", false));
-  source.addEventListener("error", () => told("not live: the daemon cannot be reached; what is shown may be old", true));
+  // A stream that is refused for good says not why; who asks is told by another answer.
+  source.addEventListener("error", async () => {
+    told("not live: the daemon cannot be reached; what is shown may be old", true);
+    if (source.readyState !== EventSource.CLOSED) return;
+    const me = await fetch("/api/v1/me").catch(() => null);
+    if (!me || me.status !== 401) return told("not live any more: load the page again", true);
+    told("not live: your sign-in has ended. ", true);
+    const again = document.createElement("a");
+    again.href = `/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`;
+    again.textContent = "Sign in again";
+    if (link) link.append(again);
+  });
 })();

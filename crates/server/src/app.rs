@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::Method;
 use runtime::{Clock, SystemClock};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::access::{Access, Via, Who};
 use crate::api::{Code, Problem, Told};
@@ -29,6 +30,10 @@ pub(crate) struct App {
     pub(crate) audit: AuditLog,
     pub(crate) plans: ShownPlans,
     pub(crate) metrics: Metrics,
+    /// What is said to whoever did something.
+    pub(crate) said: crate::pages::Said,
+    /// What is being done to runs and drills; a stop waits for it and its records.
+    pub(crate) acts: TaskTracker,
     /// Whether browsers reach it by TLS, so that cookies may insist on it.
     pub(crate) secure: bool,
     /// Cancelled when the process is to stop: streams end.
@@ -51,7 +56,8 @@ impl App {
         let code = response.extensions().get::<Code>().map(|code| code.0);
         let outcome = match code {
             Some(code) => code.to_owned(),
-            None if response.status().is_success() => "ok".to_owned(),
+            // A page that was done with leads on.
+            None if response.status().is_success() || response.status().is_redirection() => "ok".to_owned(),
             None => response.status().as_str().to_owned(),
         };
         let what = response.extensions().get::<Told>().map(|told| told.0.clone()).unwrap_or_default();

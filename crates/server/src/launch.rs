@@ -66,7 +66,7 @@ pub async fn create_run(
 ///
 /// # Cancel safety
 /// Dropping the future leaves it open whether the run was opened.
-pub async fn open_run(store: &dyn Store, name: &str, actor: &str) -> Result<(), VerbError> {
+pub(crate) async fn open_run(store: &dyn Store, name: &str, actor: &str) -> Result<(), VerbError> {
     let lease = store.acquire(name, &holder(), Settings::default().lease_ms).await?;
     let opened = async {
         let recovered = runtime::recover(store, name, |_, _| {}).await?;

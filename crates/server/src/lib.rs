@@ -22,9 +22,9 @@ mod serve;
 pub mod verbs;
 mod words;
 
-pub use drivers::{DriveOnceError, Drivers, Kit, Onlooker, Secrets, StartError, Tell, Telling, drive_once, holder};
+pub use drivers::{DriveOnceError, Kit, Onlooker, Secrets, Tell, Telling, drive_once, holder};
 pub use home::Home;
-pub use launch::{create_run, default_run_name, is_run_name, open_run};
+pub use launch::{create_run, default_run_name, is_run_name};
 pub use metrics::Metrics;
 pub use planning::preflight::Preflight;
 pub use serve::{ServeError, Served, Settings, serve};

@@ -107,6 +107,12 @@ impl JournalError {
         }
     }
 
+    /// Whether it may pass by itself: the store is away or full for a while, and what was asked can be asked again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Full(_))
+    }
+
     /// Returns what a person can do about it, as one sentence without a full stop.
     #[must_use]
     pub fn hint(&self) -> Cow<'static, str> {

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, header};
 use runtime::{Clock, SystemClock};
 
+use crate::access::acts::{LONGEST, act, bounded, look};
 use crate::access::limits::Limit;
 use crate::access::{COOKIE, Permission, Role, Sessions, Tokens, Via, Who, origin, rule_of};
 use crate::api::Problem;
@@ -53,14 +54,12 @@ impl Access {
         }
     }
 
-    /// Finds out who sent a token, with a limit to guesses.
+    /// Finds out who sent a token. Guesses are limited; whoever has a good one is let in, whoever else guesses from there.
     pub(crate) fn of_token(&self, sent: &str, from: IpAddr) -> Result<Who, Problem> {
-        let caller = from.to_string();
-        self.failed.empty(&caller).map_err(Problem::too_often)?;
         match self.tokens.find(sent, SystemClock.now()) {
             Ok(Some(token)) => Ok(Who { name: token.name, role: token.role, from, via: Via::Token(token.id) }),
             Ok(None) => {
-                let _ = self.failed.take(&caller);
+                self.failed.take(&from.to_string()).map_err(Problem::too_often)?;
                 Err(Problem::unauthorised("the token is not known, has expired or was revoked"))
             }
             Err(error) => Err(Problem::trouble(error.code(), &error, error.hint())),
@@ -87,12 +86,12 @@ impl Access {
     }
 
     /// Lets a request pass, or says why not.
-    fn pass(&self, request: &Request, path: Option<&str>) -> Result<Who, Problem> {
+    fn pass(&self, request: &Request, path: Option<&str>) -> Result<Who, Box<Refused>> {
         let from = self.address(request);
         let (headers, uri, method) = (request.headers(), request.uri(), request.method());
         if self.loopback && !self.behind_proxy && !origin::names_loopback(headers, uri) {
             let fact = "the request names another host than this machine";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "host-foreign", fact, "use localhost or 127.0.0.1"));
+            return Err(Problem::new(StatusCode::FORBIDDEN, "host-foreign", fact, "use localhost or 127.0.0.1").into());
         }
         let Some(path) = path else {
             self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
@@ -101,7 +100,8 @@ impl Access {
                 "no-such-path",
                 "there is nothing here",
                 "see /api/v1/openapi.json",
-            ));
+            )
+            .into());
         };
         let Some(rule) = rule_of(method, path) else {
             self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
@@ -111,7 +111,8 @@ impl Access {
                 "no-such-method",
                 fact,
                 "see /api/v1/openapi.json",
-            ));
+            )
+            .into());
         };
         let nobody = || Who { name: String::new(), role: Role::Viewer, from, via: Via::Nobody };
         let who = if rule.needs == Permission::Open { nobody() } else { self.who(headers, from)? };
@@ -123,12 +124,13 @@ impl Access {
         let changes = !matches!(*method, Method::GET | Method::HEAD);
         if changes && !origin::is_own(headers, uri, matches!(who.via, Via::Session(_))) {
             let fact = "the request comes from a page of another site, or does not say from where";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "origin-foreign", fact, "act on the daemon's own pages"));
+            let problem = Problem::new(StatusCode::FORBIDDEN, "origin-foreign", fact, "act on the daemon's own pages");
+            return Err(Refused::of(problem, who));
         }
         if !who.role.may(rule.needs) {
             let fact = format!("the role {} may not do this", who.role.word());
             let hint = format!("it takes the role {}", rule.needs.least().word());
-            return Err(Problem::new(StatusCode::FORBIDDEN, "role-missing", fact, hint));
+            return Err(Refused::of(Problem::new(StatusCode::FORBIDDEN, "role-missing", fact, hint), who));
         }
         Ok(who)
     }
@@ -142,6 +144,24 @@ impl Access {
         let said = request.headers().get_all("x-forwarded-for").iter().next_back();
         let nearest = said.and_then(|said| said.to_str().ok()).and_then(|said| said.rsplit(',').next());
         nearest.and_then(|ip| ip.trim().parse().ok()).unwrap_or(peer)
+    }
+}
+
+/// A request that does not pass, and who it was that may not, where that is known and worth a record.
+struct Refused {
+    problem: Problem,
+    who: Option<Who>,
+}
+
+impl Refused {
+    fn of(problem: Problem, who: Who) -> Box<Self> {
+        Box::new(Self { problem, who: (who.via != Via::Nobody).then_some(who) })
+    }
+}
+
+impl From<Problem> for Box<Refused> {
+    fn from(problem: Problem) -> Self {
+        Box::new(Refused { problem, who: None })
     }
 }
 
@@ -161,15 +181,27 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, mut request: Request, nex
     let (method, target) = (request.method().clone(), request.uri().path().to_owned());
     let who = match app.access.pass(&request, path.as_deref()) {
         Ok(who) => who,
-        Err(problem) => {
-            let known = app.access.who(request.headers(), app.access.address(&request)).ok();
-            if let (true, Some(who), "role-missing") = (changes, known, problem.code()) {
-                return app.recorded(&who, &method, &target, problem.into_response()).await;
-            }
-            return crate::pages::turned_away(&request, &problem).unwrap_or_else(|| problem.into_response());
+        Err(refused) => {
+            let Refused { problem, who } = *refused;
+            let page = crate::pages::turned_away(&request, who.as_ref(), &problem);
+            let response = page.unwrap_or_else(|| problem.into_response());
+            return match who {
+                Some(who) if changes => app.recorded(&who, &method, &target, response).await,
+                _ => response,
+            };
         }
     };
     request.extensions_mut().insert(who.clone());
-    let response = next.run(request).await;
-    if changes && who.via != Via::Nobody { app.recorded(&who, &method, &target, response).await } else { response }
+    if !changes {
+        return look(next.run(request), LONGEST).await;
+    }
+    let (deed, of) = (next.run(bounded(request, LONGEST)), app.clone());
+    let record = move |response| {
+        let (app, who, method, target) = (of.clone(), who.clone(), method.clone(), target.clone());
+        async move {
+            // Whoever opens a session is known to the handler alone, which records it.
+            if who.via == Via::Nobody { response } else { app.recorded(&who, &method, &target, response).await }
+        }
+    };
+    act(&app.acts, deed, record, LONGEST).await
 }

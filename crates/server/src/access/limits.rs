@@ -40,11 +40,6 @@ impl Limit {
         })
     }
 
-    /// Whether a caller's bucket is empty; takes nothing.
-    pub(super) fn empty(&self, caller: &str) -> Result<(), Duration> {
-        self.with(caller, |left| if *left < 1.0 { Err(1.0 - *left) } else { Ok(()) })
-    }
-
     fn with(&self, caller: &str, act: impl FnOnce(&mut f64) -> Result<(), f64>) -> Result<(), Duration> {
         let now = Instant::now();
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +74,7 @@ mod tests {
         assert_eq!((0..3).filter(|_| limit.take("a").is_ok()).count(), 3);
         let wait = limit.take("a").expect_err("it is empty");
         assert!(wait > Duration::from_secs(900), "{wait:?}");
-        assert!(limit.empty("a").is_err() && limit.take("b").is_ok());
+        assert!(limit.take("a").is_err() && limit.take("b").is_ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! being on this machine. A provider of identities (OIDC) would be a further way to open a session: it ends in
 //! `Sessions::open` like a token does, and nothing else of this module would change.
 
+mod acts;
 mod guard;
 mod limits;
 mod origin;

@@ -114,6 +114,8 @@ pub const RULES: &[Rule] = &[
     post("/runs/{run}/act/undo", Operate),
     post("/runs/{run}/act/quarantine", Operate),
     post("/runs/{run}/act/exclude", Operate),
+    post("/runs/{run}/act/release", Operate),
+    post("/runs/{run}/act/adopt", Operate),
     post("/runs/{run}/act/pool", Operate),
 ];
 

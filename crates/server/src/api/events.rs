@@ -16,7 +16,7 @@ use crate::access::Who;
 use crate::api::Problem;
 use crate::api::body::At;
 use crate::app::App;
-use crate::live::Watch;
+use crate::live::{SentSites, Watch};
 use crate::metrics::Watcher;
 
 /// Time after which whoever follows is asked for again: a token may have been revoked.
@@ -24,7 +24,7 @@ const CHECKED: Duration = Duration::from_secs(5);
 
 /// Follows a run as server-sent events until it is left: `run` with the run in short whenever it changes; `grid` with a
 /// letter for every site, once at first; `sites` with the stretches of the grid that changed since the event before. A slow
-/// reader misses events between two and is given the `grid` again.
+/// reader is told all that has changed since the last it was sent; the `grid` again if that is shorter.
 #[utoipa::path(get, path = "/api/v1/runs/{run}/events", tag = "runs", params(("run" = String, Path, description = "Name of the run")),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = "default", body = Problem)))]
 pub(crate) async fn events(
@@ -49,8 +49,8 @@ struct Stream {
     who: Who,
     watch: Watch,
     _watcher: Watcher,
-    /// The view whose sites were sent last.
-    seen: Option<u64>,
+    /// The sites that were sent last.
+    seen: Option<SentSites>,
     /// What follows of the view that is being sent.
     rest: Option<Bytes>,
     checked: Instant,
@@ -74,8 +74,8 @@ impl Stream {
                 let view = view?;
                 // Sites are known once the journal has been read.
                 if view.snapshot.reading.is_none() {
-                    self.rest = view.sites_event(self.seen);
-                    self.seen = Some(view.number);
+                    self.rest = view.sites_event(self.seen.as_ref());
+                    self.seen = Some(view.sites());
                 }
                 Some(view.run_event())
             }

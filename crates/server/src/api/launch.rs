@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::certificate;
 use crate::drivers::StartError;
 use crate::launch::{create_run, default_run_name, is_run_name, open_run};
+use crate::planning::ShownPlan;
 use crate::planning::preflight::Preflight;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -59,14 +60,12 @@ pub(crate) async fn launch(
 ) -> Response {
     let what =
         json!({ "plan": asked.plan, "count": asked.count, "run": asked.name, "no_preflight": asked.no_preflight });
-    // On a task of its own: a caller that hangs up does not leave a run created and not opened.
-    let launched = tokio::spawn(async move { launched(&app, &who, asked).await });
-    acted(what, launched.await.unwrap_or_else(|_| Err(Problem::defect())).map(Json))
+    acted(what, launched(&app, &who, asked).await.map(Json))
 }
 
 pub(crate) async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Result<Launched, Problem> {
     let now = SystemClock.now();
-    let (plan, guard) = app.plans.of(&asked.plan, now).ok_or_else(|| {
+    let ShownPlan { plan, guard, .. } = app.plans.of(&asked.plan, now).ok_or_else(|| {
         Problem::conflict("plan-unknown", "no plan of that hash was shown lately", "plan again, and look at it")
             .at("plan")
     })?;

@@ -16,7 +16,10 @@ mod sites;
 mod verbs;
 
 pub(crate) use launch::{Launching, launched, resumed};
-pub(crate) use plan::{BODY_MAX as PLAN_MAX, Given, Planning, Shown, show};
+pub(crate) use plan::{BODY_MAX as PLAN_MAX, Given, Planning, show};
 pub(crate) use problem::{Code, Problem, Told};
+pub(crate) use report::{Form, reported};
 pub(crate) use routes::routes;
 pub(crate) use session::{opened, set_cookie};
+pub(crate) use sites::{Site, Wanted};
+pub(crate) use verbs::validates;

@@ -69,6 +69,20 @@ pub(crate) struct Planning {
     pub(crate) uncertified: Option<String>,
 }
 
+impl Planning {
+    /// What was asked, for the audit log: names, and what was sent along by its hash.
+    pub(crate) fn told(&self) -> Value {
+        let named = |given: &Given| match (&given.name, &given.text) {
+            (name, Some(text)) => json!({ "name": name, "sent": blake3::hash(text.as_bytes()).to_hex().as_str() }),
+            (name, None) => json!({ "name": name }),
+        };
+        json!({
+            "runbook": named(&self.runbook), "estate": named(&self.estate), "sites": named(&self.sites),
+            "uncertified": self.uncertified,
+        })
+    }
+}
+
 /// A plan, or why there is none.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Shown {
@@ -97,13 +111,7 @@ pub(crate) async fn plan(
     Extension(who): Extension<Who>,
     Body(planning): Body<Planning>,
 ) -> Response {
-    let named = |given: &Given| match (&given.name, &given.text) {
-        (name, Some(text)) => json!({ "name": name, "sent": blake3::hash(text.as_bytes()).to_hex().as_str() }),
-        (name, None) => json!({ "name": name }),
-    };
-    let what = json!({
-        "runbook": named(&planning.runbook), "estate": named(&planning.estate), "sites": named(&planning.sites),
-    });
+    let what = planning.told();
     let shown = show(&app, &who, planning).await;
     acted(what, shown.map(|shown| runs::json(serde_json::to_vec(&shown).unwrap_or_default())))
 }
@@ -135,10 +143,10 @@ pub(crate) async fn show(app: &Arc<App>, who: &Who, planning: Planning) -> Resul
     drop(permit);
     let mut preflight = None;
     let mut count_asked = false;
-    if let Some(plan) = &planned.plan {
+    if let (Some(plan), Some(view)) = (&planned.plan, &view) {
         let guard = planned.guard.as_ref();
         count_asked = guard.is_some_and(|guard| guard.guards(plan.site_count() as usize));
-        app.plans.keep(plan.clone(), planned.guard.clone(), SystemClock.now());
+        app.plans.keep(plan.clone(), planned.guard.clone(), Arc::new(view.clone()), SystemClock.now());
         if asks {
             let kit = app.drivers.kit();
             let secrets = (kit.secrets)(plan);

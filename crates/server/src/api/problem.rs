@@ -99,10 +99,6 @@ impl Problem {
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
-
-    pub(crate) fn code(&self) -> &'static str {
-        self.code
-    }
 }
 
 impl IntoResponse for Problem {

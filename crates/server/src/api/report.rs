@@ -57,7 +57,12 @@ pub(crate) async fn report(
     At(run): At<String>,
     Asked(Formed { format }): Asked<Formed>,
 ) -> Result<Response, Problem> {
-    let mut watch = app.followers.watch(&run).await?;
+    reported(&app, &run, format).await
+}
+
+/// The report of a run; as a page it forbids itself all but its own style.
+pub(crate) async fn reported(app: &App, run: &str, format: Form) -> Result<Response, Problem> {
+    let mut watch = app.followers.watch(run).await?;
     watch.fresh().await?;
     let _permit = app.large.acquire().await;
     let fold = watch.fold().await?;

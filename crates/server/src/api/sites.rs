@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use engine::SiteIx;
+use engine::{ExcludedSite, SiteIx};
+use http::StatusCode;
 use report::{Fold, Typed};
 use runtime::{Clock, SystemClock};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::IntoParams;
 
 use crate::api::Problem;
@@ -21,19 +22,71 @@ use crate::verbs::{VerbError, subject};
 /// Sites in one answer.
 const MOST: usize = 1_000;
 
-#[derive(Debug, Deserialize, IntoParams)]
+/// Which sites are looked for.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 pub(crate) struct Wanted {
-    /// Only sites in this state.
-    state: Option<String>,
+    /// Only sites in this state; empty for any.
+    #[serde(default)]
+    pub(crate) state: String,
     /// Only sites whose ID holds this.
-    q: Option<String>,
+    #[serde(default)]
+    pub(crate) q: String,
     /// Only sites of this batch, from 1.
-    batch: Option<u32>,
+    pub(crate) batch: Option<u32>,
     /// Sites to leave out.
     #[serde(default)]
-    from: usize,
+    pub(crate) from: usize,
     /// Sites at most; 100 if not said, 1000 at most.
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
+}
+
+/// A site that was found.
+pub(crate) enum Site<'a> {
+    /// One that the run restores.
+    Restored(SiteIx),
+    /// One that the plan leaves out.
+    LeftOut(&'a ExcludedSite),
+}
+
+impl Wanted {
+    /// The same, if its state is one of a site.
+    pub(crate) fn sound(self) -> Result<Self, Problem> {
+        let states = SiteLetter::ALL.map(|(_, word)| word);
+        if self.state.is_empty() || states.contains(&self.state.as_str()) {
+            return Ok(self);
+        }
+        let (fact, hint) = (
+            format!("`{}` is no state of a site", report::plain(&self.state)),
+            format!("use one of {}", states.join(", ")),
+        );
+        Err(Problem::new(StatusCode::BAD_REQUEST, "sites-state", fact, hint).at("state"))
+    }
+
+    /// How many sites are like that, and those of this page: in the plan's order, then those that the plan leaves out.
+    pub(crate) fn find<T>(&self, fold: &Fold, show: impl Fn(Site<'_>) -> T) -> (usize, Vec<T>) {
+        let run = fold.run();
+        let spec = run.plan().spec();
+        let limit = self.limit.unwrap_or(100).min(MOST);
+        let (mut total, mut shown) = (0_usize, Vec::new());
+        let mut take = |site: Site<'_>| {
+            total += 1;
+            if total > self.from && shown.len() < limit {
+                shown.push(show(site));
+            }
+        };
+        for site in (0..run.plan().site_count()).map(SiteIx) {
+            let by_state = self.state.is_empty() || report::site_state(run, site) == self.state;
+            let by_batch = self.batch.is_none_or(|batch| u32::from(run.plan().batch_of(site).0) + 1 == batch);
+            if by_state && by_batch && spec.sites.id(site).contains(&self.q) {
+                take(Site::Restored(site));
+            }
+        }
+        let left_out = matches!(self.state.as_str(), "" | "excluded") && self.batch.is_none();
+        for site in spec.extras.excluded.iter().filter(|site| left_out && site.id.contains(&self.q)) {
+            take(Site::LeftOut(site));
+        }
+        (total, shown)
+    }
 }
 
 /// Lists sites in the plan's order, with what each is at; `total` counts all that were asked for. Sites that the plan leaves
@@ -45,44 +98,19 @@ pub(crate) async fn list(
     At(run): At<String>,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Response, Problem> {
-    let known = |state: &&String| SiteLetter::ALL.iter().all(|(_, word)| word != *state);
-    if let Some(state) = wanted.state.as_ref().filter(known) {
-        let states: Vec<&str> = SiteLetter::ALL.iter().map(|(_, word)| *word).collect();
-        let fact = format!("`{}` is no state of a site", report::plain(state));
-        return Err(Problem::input("sites-state", fact, format!("use one of {}", states.join(", "))).at("state"));
-    }
+    let wanted = wanted.sound()?;
     let mut watch = app.followers.watch(&run).await?;
     watch.fresh().await?;
-    let page = watch.ask(move |fold| page(fold, &wanted)).await?;
-    Ok(runs::json(page.to_string()))
-}
-
-fn page(fold: &Fold, wanted: &Wanted) -> Value {
-    let run = fold.run();
-    let spec = run.plan().spec();
-    let limit = wanted.limit.unwrap_or(100).min(MOST);
-    let by_id = |id: &str| wanted.q.as_ref().is_none_or(|part| id.contains(part.as_str()));
-    let (mut total, mut rows) = (0_usize, Vec::new());
-    let mut take = |row: &dyn Fn() -> Value| {
-        total += 1;
-        if total > wanted.from && rows.len() < limit {
-            rows.push(row());
-        }
-    };
-    for site in (0..run.plan().site_count()).map(SiteIx) {
-        let by_state = wanted.state.as_ref().is_none_or(|state| report::site_state(run, site) == state);
-        let by_batch = wanted.batch.is_none_or(|batch| u32::from(run.plan().batch_of(site).0) + 1 == batch);
-        if by_state && by_batch && by_id(spec.sites.id(site)) {
-            take(&|| json!(report::site_view(run, site)));
-        }
-    }
-    let left_out = wanted.state.as_ref().is_none_or(|state| state == "excluded") && wanted.batch.is_none();
-    for site in spec.extras.excluded.iter().filter(|site| left_out && by_id(&site.id)) {
-        take(
-            &|| json!({ "id": site.id, "row": site.row, "state": "excluded", "out_by": "plan", "reason": site.reason }),
-        );
-    }
-    json!({ "total": total, "from": wanted.from, "sites": rows })
+    let page = watch.ask(move |fold| {
+        let (total, sites) = wanted.find(fold, |site| match site {
+            Site::Restored(site) => json!(report::site_view(fold.run(), site)),
+            Site::LeftOut(ExcludedSite { id, row, reason }) => {
+                json!({ "id": id, "row": row, "state": "excluded", "out_by": "plan", "reason": reason })
+            }
+        });
+        json!({ "total": total, "from": wanted.from, "sites": sites })
+    });
+    Ok(runs::json(page.await?.to_string()))
 }
 
 /// Shows one site: its attributes and restore point, its steps with their attempts, what its stores say, and what it waits

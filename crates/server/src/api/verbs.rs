@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use engine::TakeOut;
+use engine::{Gate, TakeOut};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use crate::api::Problem;
 use crate::api::acted::acted;
 use crate::api::body::{At, Body};
 use crate::app::App;
-use crate::verbs::{Asked, Truth, Verb};
+use crate::verbs::{Asked, Truth, Verb, VerbError, subject};
 
 /// What became of a verb.
 #[derive(Debug, Serialize, ToSchema)]
@@ -148,13 +148,13 @@ async fn take(app: Arc<App>, who: Who, run: String, reason: String, verb: Verb, 
     if let (Some(told), Some(what)) = (told.as_object_mut(), what.as_object()) {
         told.extend(what.clone());
     }
-    // On a task of its own: a caller that hangs up does not leave a verb half taken.
-    let taken = tokio::spawn(async move {
-        let asked = app.act(&run, &who.name, &reason, &verb).await?;
-        let driven = asked == Asked::OfDriver || app.drivers.drives(&run);
-        Ok::<_, Problem>(Json(Recorded { run, recorded: true, driven }))
-    });
-    acted(told, taken.await.unwrap_or_else(|_| Err(Problem::defect())))
+    acted(told, taken(&app, &who, &run, &reason, &verb).await.map(Json))
+}
+
+async fn taken(app: &App, who: &Who, run: &str, reason: &str, verb: &Verb) -> Result<Recorded, Problem> {
+    let asked = app.act(run, &who.name, reason, verb).await?;
+    let driven = asked == Asked::OfDriver || app.drivers.drives(run);
+    Ok(Recorded { run: run.to_owned(), recorded: true, driven })
 }
 
 macro_rules! handler {
@@ -256,13 +256,23 @@ pub(crate) async fn validate(
     Body(Validating { unit, pass, note }): Body<Validating>,
 ) -> Response {
     let what = json!({ "unit": unit, "pass": pass });
-    // A unit has a slash; the start of a run and its batches are for approvers.
-    if !unit.contains('/') {
-        let problem = Problem::input("validate-unit", "only an approval step can be validated", "name it as STEP/KEY");
+    if let Err(problem) = validates(&app, &run, &unit).await {
         return acted(what, Err::<(), _>(problem.at("unit")));
     }
     let verb = if pass { Verb::Approve { gate: unit } } else { Verb::Reject { gate: unit } };
     take(app, who, run, note, verb, what).await
+}
+
+/// Whether something can be validated: the start of a run and its batches are for approvers.
+pub(crate) async fn validates(app: &App, run: &str, unit: &str) -> Result<(), Problem> {
+    let (watch, gate) = (app.followers.watch(run).await?, unit.to_owned());
+    match watch.ask(move |fold| subject::gate(fold.run(), &gate)).await?.map_err(VerbError::from)? {
+        Gate::Unit(_) => Ok(()),
+        Gate::Start | Gate::Batch(_) => {
+            let fact = "only an approval step can be validated";
+            Err(Problem::input("validate-unit", fact, "name it as STEP/KEY; the start and batches are for approvers"))
+        }
+    }
 }
 
 macro_rules! of_site {

@@ -6,9 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::audit::bounds::bounded;
 use crate::audit::record::{Entry, NOTHING, Record};
 
-/// Bytes of the end that are read to find the last record; a record is far shorter.
+/// Bytes of the end that are read to find the last record; a record is shorter, but for those of releases that did not
+/// bound them.
 const TAIL: u64 = 256 << 10;
 
 /// Why something could not be written down.
@@ -71,7 +73,7 @@ impl AuditLog {
         Self { path: Arc::new(home.join("audit.jsonl")), end: Arc::default() }
     }
 
-    /// Appends a record; on the disk on return. Blocks: call it where that is fine.
+    /// Appends a record, with what is too long in it cut short; on the disk on return. Blocks: call it where that is fine.
     ///
     /// # Errors
     /// If the file cannot be written, or its end is not what this program writes.
@@ -83,7 +85,7 @@ impl AuditLog {
             Some(end) => end,
             None => self.last(&mut file)?,
         };
-        let record = Record::after(last.number + 1, &last.hash, entry);
+        let record = Record::after(last.number + 1, &last.hash, bounded(entry));
         let mut line = serde_json::to_vec(&record).unwrap_or_default();
         line.push(b'\n');
         let written = file.seek(SeekFrom::End(0)).and_then(|_| file.write_all(&line)).and_then(|()| file.sync_data());
@@ -114,20 +116,26 @@ impl AuditLog {
 
     /// The last record of the file. A line without its end was never acknowledged: it is cut off.
     fn last(&self, file: &mut File) -> Result<End, AuditError> {
-        let lines = read_end(file).map_err(|source| self.trouble(source))?;
         let length = file.metadata().map_err(|source| self.trouble(source))?.len();
-        let torn = lines.rsplit('\n').next().map_or(0, str::len) as u64;
-        if torn > 0 {
-            file.set_len(length - torn).map_err(|source| self.trouble(source))?;
-        }
-        let whole = &lines[..lines.len() - usize::try_from(torn).unwrap_or(0)];
-        match whole.trim_end().rsplit('\n').next().filter(|line| !line.is_empty()) {
-            None => Ok(End { number: 0, hash: NOTHING.to_owned() }),
-            Some(line) => {
-                let form = |_| AuditError::Form { path: self.path.display().to_string() };
-                let record: Record = serde_json::from_str(line).map_err(form)?;
-                Ok(End { number: record.number, hash: record.hash })
+        let mut reach = TAIL;
+        loop {
+            let bytes = read_end(file, reach).map_err(|source| self.trouble(source))?;
+            let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            let mut lines = bytes[..whole].rsplit(|&byte| byte == b'\n').skip(1);
+            let (last, before) = (lines.next(), lines.next());
+            // Without the end of the line before it, this may be the rest of one.
+            if before.is_none() && reach < length {
+                reach *= 8;
+                continue;
             }
+            if whole < bytes.len() {
+                let torn = (bytes.len() - whole) as u64;
+                file.set_len(length - torn).map_err(|source| self.trouble(source))?;
+            }
+            let Some(line) = last else { return Ok(End { number: 0, hash: NOTHING.to_owned() }) };
+            let form = |_| AuditError::Form { path: self.path.display().to_string() };
+            let record: Record = serde_json::from_slice(line).map_err(form)?;
+            return Ok(End { number: record.number, hash: record.hash });
         }
     }
 
@@ -147,12 +155,12 @@ impl AuditLog {
     }
 }
 
-fn read_end(file: &mut File) -> std::io::Result<String> {
+fn read_end(file: &mut File, reach: u64) -> std::io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(reach)))?;
     let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    file.take(reach).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The last records of a log, newest first; what cannot be read is left out. For people: `verify` judges.
@@ -167,6 +175,7 @@ pub fn read_last(home: &Path, most: usize) -> Result<Vec<Record>, AuditError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(trouble(source)),
     };
-    let lines = read_end(&mut file).map_err(trouble)?;
-    Ok(lines.lines().rev().filter_map(|line| serde_json::from_str(line).ok()).take(most).collect())
+    let bytes = read_end(&mut file, TAIL).map_err(trouble)?;
+    let lines = bytes.rsplit(|&byte| byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).take(most).collect())
 }

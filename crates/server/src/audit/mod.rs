@@ -3,6 +3,7 @@
 //! The chain proves that nothing in the middle was changed, left out or moved. That nothing was cut off at the end shows
 //! against `audit.head` beside the file, and, for whoever could write both, against a hash that was noted elsewhere.
 
+mod bounds;
 mod log;
 mod record;
 mod verify;

@@ -1,11 +1,13 @@
 //! Driving runs in this process: one drive each, side by side.
 
+mod ends;
 mod kit;
 mod once;
+mod patience;
 mod registry;
 mod take_up;
 
 pub use kit::{Kit, Secrets, Tell, Telling};
 pub use once::{DriveOnceError, Onlooker, drive_once, holder};
-pub use registry::{Drivers, StartError};
+pub(crate) use registry::{Drivers, StartError};
 pub(crate) use take_up::take_up;

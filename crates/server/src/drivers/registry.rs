@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::{Record, Run, Status};
-use runtime::{DriveEnd, DriveError, JournalError, Observer, Settings};
+use engine::{Event, Record, Run, Status};
+use runtime::{DriveEnd, DriveError, JournalError, Observer, RunSummary, Settings};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::drivers::ends::last_event;
 use crate::drivers::once::{Terms, drive_apart};
 use crate::drivers::{DriveOnceError, Kit, Onlooker};
 use crate::live::Followers;
@@ -26,7 +27,7 @@ const FOR_EVER: Duration = Duration::MAX;
 
 /// Why a run is not driven here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// It is already.
     #[error("this process drives the run already")]
     Driven,
@@ -37,7 +38,7 @@ pub enum StartError {
 
 /// Drives runs.
 #[derive(Clone, Debug)]
-pub struct Drivers {
+pub(crate) struct Drivers {
     shared: Arc<Shared>,
 }
 
@@ -49,6 +50,8 @@ struct Shared {
     stop: CancellationToken,
     tasks: TaskTracker,
     table: Mutex<Table>,
+    /// Groups of runs that were over when they had as many.
+    over: Mutex<BTreeMap<String, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -62,14 +65,14 @@ struct Table {
 impl Drivers {
     /// Drives nothing yet. Cancelling `stop` has every drive end cleanly.
     #[must_use]
-    pub fn new(kit: Kit, followers: Followers, metrics: Metrics, stop: CancellationToken) -> Self {
-        let (tasks, table) = (TaskTracker::new(), Mutex::default());
-        Self { shared: Arc::new(Shared { kit, followers, metrics, stop, tasks, table }) }
+    pub(crate) fn new(kit: Kit, followers: Followers, metrics: Metrics, stop: CancellationToken) -> Self {
+        let (tasks, table, over) = (TaskTracker::new(), Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { kit, followers, metrics, stop, tasks, table, over }) }
     }
 
     /// What runs are driven with.
     #[must_use]
-    pub fn kit(&self) -> &Kit {
+    pub(crate) fn kit(&self) -> &Kit {
         &self.shared.kit
     }
 
@@ -77,7 +80,7 @@ impl Drivers {
     ///
     /// # Errors
     /// If it is driven here already, or the process is stopping. That another process drives it shows later.
-    pub fn start(&self, run: &str, actor: &str) -> Result<(), StartError> {
+    pub(crate) fn start(&self, run: &str, actor: &str) -> Result<(), StartError> {
         if self.shared.stop.is_cancelled() {
             return Err(StartError::Stopping);
         }
@@ -106,21 +109,46 @@ impl Drivers {
 
     /// Whether this process drives a run.
     #[must_use]
-    pub fn drives(&self, run: &str) -> bool {
+    pub(crate) fn drives(&self, run: &str) -> bool {
         self.shared.table().driven.contains_key(run)
     }
 
     /// Why a run could not be driven any further, since it was last driven here.
     #[must_use]
-    pub fn trouble(&self, run: &str) -> Option<String> {
+    pub(crate) fn trouble(&self, run: &str) -> Option<String> {
         self.shared.table().troubles.get(run).cloned()
+    }
+
+    /// Why runs could not be driven any further, by run.
+    #[must_use]
+    pub(crate) fn troubles(&self) -> BTreeMap<String, String> {
+        self.shared.table().troubles.clone()
+    }
+
+    /// Whether a run is over, by the end of its journal, which is read once for each length that it has.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await.
+    pub(crate) async fn is_over(&self, run: &RunSummary) -> Result<bool, JournalError> {
+        let known = || self.shared.over.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().get(&run.head.run) == Some(&run.groups) {
+            return Ok(true);
+        }
+        let over = matches!(last_event(&*self.shared.kit.store, run).await?, Some(Event::Ended { .. }));
+        if over {
+            known().insert(run.head.run.clone(), run.groups);
+        }
+        Ok(over)
     }
 
     /// Waits until every drive has ended; they do once `stop` is cancelled. Not longer than `patience`.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the drives as they are.
-    pub async fn ended(&self, patience: Duration) {
+    pub(crate) async fn ended(&self, patience: Duration) {
         self.shared.tasks.close();
         let _ = tokio::time::timeout(patience, self.shared.tasks.wait()).await;
     }
@@ -195,7 +223,7 @@ fn passes(error: &DriveOnceError) -> bool {
         DriveOnceError::Recover(runtime::RecoverError::Journal(error)) => error,
         _ => return false,
     };
-    matches!(of_store, JournalError::Unavailable { .. } | JournalError::Full(_))
+    of_store.may_pass()
 }
 
 /// Says that a drive begins, and counts what it does. Followers look by themselves, a few times a second: a run that

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use report::Fold;
-use runtime::{Clock, JournalError, RecoverError, Store, SystemClock, Tail};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use runtime::{Clock, RecoverError, Store, SystemClock, Tail};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::live::forecasts::{Forecasts, SHARE};
@@ -56,6 +56,8 @@ pub struct Follower {
     lease_at: Instant,
     forecasts: Forecasts,
     questions: Option<mpsc::UnboundedReceiver<Question>>,
+    /// Held until the journal's end was reached once.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl std::fmt::Debug for Follower {
@@ -89,6 +91,7 @@ impl Follower {
             lease_at: now,
             forecasts: Forecasts::new(),
             questions: None,
+            turn: None,
         })
     }
 
@@ -106,13 +109,21 @@ impl Follower {
         self
     }
 
+    /// Holds a turn at reading until the journal's end was reached once.
+    #[must_use]
+    pub(super) fn in_turn(mut self, turn: Option<OwnedSemaphorePermit>) -> Self {
+        self.turn = turn;
+        self
+    }
+
     /// What is known before anything is read.
     #[must_use]
     pub fn first(&self) -> Arc<View> {
         Arc::new(View::first(Snapshot { reading: Some((0, 0)), ..self.known.clone() }))
     }
 
-    /// Follows until nobody looks any more, or `leave` says so, which is asked whenever nothing is to be read. `wake` has it look at once.
+    /// Follows until nobody looks any more, or `leave` says so, which is asked between two pages of the journal. `wake` has it
+    /// look at once.
     ///
     /// # Errors
     /// If the journal is not what this version can read; a store that is away for a while is waited for.
@@ -132,11 +143,11 @@ impl Follower {
             if self.moved && self.is_due(if watched { self.between } else { BETWEEN_UNSEEN }) {
                 self.publish(&out);
             }
-            if more {
-                continue;
-            }
             if out.is_closed() || leave(&self.known) {
                 return Ok(());
+            }
+            if more {
+                continue;
             }
             self.pause(&out, &wake).await?;
         }
@@ -204,7 +215,7 @@ impl Follower {
             self.fold.note_head(self.tail.link());
         }
         if !more && !self.caught_up {
-            (self.caught_up, self.moved) = (true, true);
+            (self.caught_up, self.moved, self.turn) = (true, true, None);
         }
         Ok(more)
     }
@@ -302,11 +313,5 @@ impl Follower {
 
 /// Whether a trouble of the store may pass by itself.
 fn passes(error: &RecoverError) -> bool {
-    use JournalError::{Corrupt, NewerFormat, NoSuchRun, Unsupported};
-    match error {
-        RecoverError::Journal(error) => {
-            !matches!(error, NoSuchRun(_) | Corrupt(_) | NewerFormat { .. } | Unsupported { .. })
-        }
-        _ => false,
-    }
+    matches!(error, RecoverError::Journal(error) if error.may_pass())
 }

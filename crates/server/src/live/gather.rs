@@ -59,4 +59,4 @@ fn state(run: &engine::Run) -> State {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

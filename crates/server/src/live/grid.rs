@@ -4,11 +4,11 @@ use engine::{Run, SiteIx};
 
 /// The letters, one for each state of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SiteLetter;
+pub(crate) struct SiteLetter;
 
 impl SiteLetter {
     /// Letters and the states that they stand for, as `sites` names them.
-    pub const ALL: [(u8, &'static str); 9] = [
+    pub(crate) const ALL: [(u8, &'static str); 9] = [
         (b'w', "waiting"),
         (b'r', "restoring"),
         (b'o', "returned"),
@@ -22,14 +22,8 @@ impl SiteLetter {
 
     /// The letter of a state.
     #[must_use]
-    pub fn of(state: &str) -> u8 {
+    pub(crate) fn of(state: &str) -> u8 {
         Self::ALL.iter().find(|(_, word)| *word == state).map_or(b'w', |(letter, _)| *letter)
-    }
-
-    /// The state that a letter stands for.
-    #[must_use]
-    pub fn state(letter: u8) -> &'static str {
-        Self::ALL.iter().find(|(known, _)| *known == letter).map_or("waiting", |(_, word)| word)
     }
 }
 
@@ -44,6 +38,12 @@ impl Grid {
     pub(super) fn of(run: &Run) -> Self {
         let sites = (0..run.plan().site_count()).map(SiteIx);
         Self { letters: sites.map(|site| SiteLetter::of(report::site_state(run, site))).collect() }
+    }
+
+    /// A grid of these letters.
+    #[cfg(test)]
+    pub(super) fn drawn(letters: &str) -> Self {
+        Self { letters: letters.as_bytes().to_vec() }
     }
 
     /// The letters, one a site.
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn grid(letters: &str) -> Grid {
-        Grid { letters: letters.as_bytes().to_vec() }
+        Grid::drawn(letters)
     }
 
     #[test]
@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn every_state_has_a_letter_of_its_own() {
         for (letter, state) in SiteLetter::ALL {
-            assert_eq!((SiteLetter::of(state), SiteLetter::state(letter)), (letter, state));
+            assert_eq!(SiteLetter::of(state), letter);
+            assert_eq!(SiteLetter::ALL.iter().filter(|(other, _)| *other == letter).count(), 1, "{state}");
         }
     }
 }

@@ -9,7 +9,7 @@ const UNITS: usize = 200;
 
 /// A site with its steps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SiteDetail {
+pub(crate) struct SiteDetail {
     /// Its ID.
     pub id: String,
     /// Its number in the plan's order, from 0: its place in the grid.
@@ -37,11 +37,11 @@ pub struct SiteDetail {
 }
 
 /// What one store said; see `report`.
-pub type StoreOfSite = StoreSaid;
+pub(crate) type StoreOfSite = StoreSaid;
 
 /// A step of a site.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StepOfSite {
+pub(crate) struct StepOfSite {
     /// Its name.
     pub step: String,
     /// `site`, or what it shares the step with: `run`, `batch`, or the name of a group.
@@ -58,7 +58,7 @@ pub struct StepOfSite {
 
 /// A unit and its attempts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AttemptsOf {
+pub(crate) struct AttemptsOf {
     /// Its name, as verbs take it.
     pub unit: String,
     /// `waiting`, `ready`, `running`, `backoff`, `asked`, `parked`, `stuck`, `succeeded`, `degraded`, `failed`, `cancelled`,
@@ -78,7 +78,7 @@ pub struct AttemptsOf {
 
 /// Tells all that the fold knows of a site. Costs time in proportion to the steps, and to what the site waits for.
 #[must_use]
-pub fn site_detail(fold: &Fold, site: SiteIx, now: Millis, typed: &Typed) -> SiteDetail {
+pub(crate) fn site_detail(fold: &Fold, site: SiteIx, now: Millis, typed: &Typed) -> SiteDetail {
     let run = fold.run();
     let plan = run.plan();
     let spec = plan.spec();

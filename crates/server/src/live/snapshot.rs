@@ -49,6 +49,20 @@ pub struct Snapshot {
     pub line: String,
 }
 
+impl Snapshot {
+    /// Whether nobody drives a run that is not over: it stands still, whatever its state says.
+    #[must_use]
+    pub fn is_adrift(&self) -> bool {
+        !self.state.over && self.driver == Driver::Nobody
+    }
+
+    /// How it stands in a word or two, and whether that is good.
+    #[must_use]
+    pub fn standing(&self) -> (&'static str, Tone) {
+        if self.is_adrift() { ("NOBODY DRIVES IT", Tone::Bad) } else { (self.state.word, self.state.tone) }
+    }
+}
+
 /// Sites that came back an hour: over the whole run, and over its last minutes. `null` before anything can be said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Throughput {

@@ -4,28 +4,33 @@ use engine::{BatchIx, KeyIx, NodeIx, NodeState, PoolIx, Run, SiteEnd, SiteIx, St
 
 use crate::live::snapshot::{Batch, Pool, Sites, Step};
 
-/// Counts sites by state.
+/// Counts sites by state, each in the state that lists of sites give it.
 pub(super) fn sites(run: &Run) -> Sites {
-    let tally = run.tally();
     let left_out = u32::try_from(run.plan().spec().extras.excluded.len()).unwrap_or(u32::MAX);
-    let all = (0..run.plan().site_count()).map(SiteIx);
-    let undoing = all.filter(|&site| run.is_undoing(site)).count();
-    Sites {
-        given: run.plan().site_count().saturating_add(left_out),
-        returned: tally.returned,
-        degraded: tally.degraded,
-        quarantined: tally.quarantined,
-        undone: tally.undone,
-        undoing: u32::try_from(undoing).unwrap_or(u32::MAX),
-        excluded: tally.excluded.saturating_add(left_out),
-        released: tally.released,
-        under_way: tally.restoring,
-        waiting: tally.waiting,
+    let given = run.plan().site_count().saturating_add(left_out);
+    let mut sites = Sites { given, excluded: left_out, ..Sites::default() };
+    for site in (0..run.plan().site_count()).map(SiteIx) {
+        let count = match report::site_state(run, site) {
+            "returned" => &mut sites.returned,
+            "degraded" => &mut sites.degraded,
+            "quarantined" => &mut sites.quarantined,
+            "undone" => &mut sites.undone,
+            "undoing" => {
+                sites.undone += 1;
+                &mut sites.undoing
+            }
+            "excluded" => &mut sites.excluded,
+            "released" => &mut sites.released,
+            "restoring" => &mut sites.under_way,
+            _ => &mut sites.waiting,
+        };
+        *count += 1;
     }
+    sites
 }
 
 /// Sites that ended as given, at most `limit` of them, and how many there are in all.
-pub(super) fn ended_as(run: &Run, end: SiteEnd, limit: usize) -> (Vec<SiteIx>, usize) {
+pub(crate) fn ended_as(run: &Run, end: SiteEnd, limit: usize) -> (Vec<SiteIx>, usize) {
     let mut found = Vec::new();
     let mut count = 0;
     for site in (0..run.plan().site_count()).map(SiteIx).filter(|&site| run.site_end(site) == Some(end)) {

@@ -18,36 +18,37 @@ pub struct View {
     pub snapshot: Snapshot,
     /// The state of every site.
     pub grid: Arc<Grid>,
-    /// What differs from the grid of the view before; `None` if that is not known.
-    changes: Option<Vec<(usize, String)>>,
     json: OnceLock<Bytes>,
     run_event: OnceLock<Bytes>,
     grid_event: OnceLock<Bytes>,
-    changes_event: OnceLock<Bytes>,
     fragments: Mutex<BTreeMap<String, Bytes>>,
 }
 
+/// What somebody was sent of the sites of a run.
+#[derive(Clone, Debug)]
+pub struct SentSites {
+    view: u64,
+    grid: Arc<Grid>,
+}
+
 impl View {
-    pub(super) fn first(snapshot: Snapshot) -> Self {
-        Self::new(0, snapshot, Arc::default(), None)
+    pub(crate) fn first(snapshot: Snapshot) -> Self {
+        Self::new(0, snapshot, Arc::default())
     }
 
     /// The next view.
     pub(super) fn after(before: &Self, snapshot: Snapshot, grid: Arc<Grid>) -> Self {
-        let changes = grid.since(&before.grid);
-        Self::new(before.number + 1, snapshot, grid, changes)
+        Self::new(before.number + 1, snapshot, grid)
     }
 
-    fn new(number: u64, snapshot: Snapshot, grid: Arc<Grid>, changes: Option<Vec<(usize, String)>>) -> Self {
+    fn new(number: u64, snapshot: Snapshot, grid: Arc<Grid>) -> Self {
         Self {
             number,
             snapshot,
             grid,
-            changes,
             json: OnceLock::new(),
             run_event: OnceLock::new(),
             grid_event: OnceLock::new(),
-            changes_event: OnceLock::new(),
             fragments: Mutex::default(),
         }
     }
@@ -70,15 +71,27 @@ impl View {
         self.grid_event.get_or_init(|| wire::grid_event(self)).clone()
     }
 
-    /// The event that brings someone up to date who last saw the view `seen`: `sites` with what changed for the view just
-    /// before, `grid` for any other. `None` if no site differs.
+    /// The sites of this view, for whoever has been sent them.
     #[must_use]
-    pub fn sites_event(&self, seen: Option<u64>) -> Option<Bytes> {
-        let Some(changes) = self.changes.as_ref().filter(|_| seen.is_some_and(|seen| seen + 1 == self.number)) else {
-            return Some(self.grid_event());
-        };
-        let event = || self.changes_event.get_or_init(|| wire::changes_event(self.number, changes)).clone();
-        (!changes.is_empty()).then(event)
+    pub fn sites(&self) -> SentSites {
+        SentSites { view: self.number, grid: self.grid.clone() }
+    }
+
+    /// The event that brings someone up to date who was last sent these sites of the run: `sites` with what has changed
+    /// since, or `grid` if that is shorter or nothing was sent yet. `None` if no site differs. Made once for all who were
+    /// last sent the same.
+    #[must_use]
+    pub fn sites_event(&self, sent: Option<&SentSites>) -> Option<Bytes> {
+        let Some(sent) = sent else { return Some(self.grid_event()) };
+        if Arc::ptr_eq(&sent.grid, &self.grid) {
+            return None;
+        }
+        let event = self.rendered(&format!("sites since {}", sent.view), |view| match view.grid.since(&sent.grid) {
+            None => view.grid_event(),
+            Some(changes) if changes.is_empty() => Bytes::new(),
+            Some(changes) => wire::changes_event(view.number, &changes),
+        });
+        (!event.is_empty()).then_some(event)
     }
 
     /// What `render` makes of this view, made once for everybody and kept under `name`; so that two hundred watchers of a
@@ -90,5 +103,31 @@ impl View {
         // Rendered outside of the lock: the same may be made twice, nobody waits for another's.
         let made = render(self);
         self.fragments.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_insert(made).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(before: &View, letters: &str) -> View {
+        View::after(before, Snapshot::default(), Arc::new(Grid::drawn(letters)))
+    }
+
+    fn text(event: Option<Bytes>) -> String {
+        event.map_or_else(String::new, |event| String::from_utf8_lossy(&event).into_owned())
+    }
+
+    #[test]
+    fn who_misses_views_is_sent_what_changed_since_and_not_every_site() {
+        let first = next(&View::first(Snapshot::default()), "wwwwwwww");
+        let sent = first.sites();
+        assert!(text(first.sites_event(None)).starts_with("event: grid\n"));
+        let last = next(&next(&next(&first, "rwwwwwww"), "orwwwwww"), "oorwwwww");
+        let event = text(last.sites_event(Some(&sent)));
+        assert!(event.starts_with("event: sites\n") && event.contains("[[0,\"oor\"]]"), "{event}");
+        assert_eq!(last.sites_event(Some(&last.sites())), None);
+        assert_eq!(next(&last, "oorwwwww").sites_event(Some(&last.sites())), None, "no site differs");
+        assert!(text(next(&last, "ww").sites_event(Some(&sent))).starts_with("event: grid\n"), "another plan");
     }
 }

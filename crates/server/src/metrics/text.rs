@@ -1,5 +1,6 @@
 //! The text of `/metrics`: what was counted, and how the followed runs stand.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -34,8 +35,14 @@ struct OfRun {
     run: String,
 }
 
-/// Writes everything as text for Prometheus; runs are those that this process drives or somebody looks at.
-pub(crate) fn render(metrics: &Metrics, views: &[Arc<View>], drills: &[DrillShown]) -> String {
+/// Writes everything as text for Prometheus; runs are those that this process drives or somebody looks at, in the order
+/// of `views`, and those that it could not drive any further, by `troubles`.
+pub(crate) fn render(
+    metrics: &Metrics,
+    views: &[Arc<View>],
+    troubles: &BTreeMap<String, String>,
+    drills: &[DrillShown],
+) -> String {
     let mut registry = Registry::with_prefix("reinstate");
     let counted = &metrics.counted;
     registry.register("http_requests", "Requests answered, by route and status", counted.requests.clone());
@@ -48,6 +55,13 @@ pub(crate) fn render(metrics: &Metrics, views: &[Arc<View>], drills: &[DrillShow
         counted.commit_seconds.clone(),
     );
     runs(&mut registry, views);
+    let trouble = Family::<OfRun, Gauge>::default();
+    // Somebody else may drive it by now.
+    let goes_on = |run: &String| views.iter().any(|view| view.snapshot.run == *run && !view.snapshot.is_adrift());
+    for run in troubles.keys().filter(|run| !goes_on(run)).take(RUNS) {
+        trouble.get_or_create(&OfRun { run: run.clone() }).set(1);
+    }
+    registry.register("drive_trouble", "Whether this process could not drive the run any further", trouble);
     crate::metrics::drills::register(&mut registry, drills);
     let mut text = String::new();
     // Writing to a text has no way to fail.
@@ -59,7 +73,8 @@ fn runs(registry: &mut Registry, views: &[Arc<View>]) {
     let (sites, units) = (Family::<OfState, Gauge>::default(), Family::<OfState, Gauge>::default());
     let (used, slots) = (Family::<OfPool, Gauge>::default(), Family::<OfPool, Gauge>::default());
     let (flight, rest) = (Family::<OfRun, Gauge>::default(), Family::<OfRun, Gauge>::default());
-    for view in views.iter().take(RUNS) {
+    // What has not been read to its end would be measured as nothing.
+    for view in views.iter().filter(|view| view.snapshot.reading.is_none()).take(RUNS) {
         let seen = &view.snapshot;
         let run = seen.run.clone();
         let of = &seen.sites;
@@ -102,4 +117,33 @@ fn runs(registry: &mut Registry, views: &[Arc<View>]) {
     registry.register("pool_slots", "Slots there are", slots);
     registry.register("attempts_in_flight", "Attempts in flight", flight);
     registry.register("rest_seconds", "Forecast of the rest, median", rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::{Driver, Snapshot};
+
+    fn view(run: &str, reading: Option<(u64, u64)>, driver: Driver) -> Arc<View> {
+        Arc::new(View::first(Snapshot { run: run.to_owned(), reading, driver, ..Snapshot::default() }))
+    }
+
+    #[test]
+    fn what_is_still_being_read_is_not_measured_and_takes_no_place() {
+        let mut views: Vec<_> = (0..RUNS).map(|run| view(&run.to_string(), Some((1, 9)), Driver::NotKnown)).collect();
+        views.push(view("read", None, Driver::NotKnown));
+        let text = render(&Metrics::default(), &views, &BTreeMap::new(), &[]);
+        assert!(text.contains("reinstate_sites{run=\"read\",state=\"waiting\"} 0"), "{text}");
+        assert!(!text.contains("run=\"1\""), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_could_not_be_driven_is_measured_until_somebody_drives_it() {
+        let views = [view("a", None, Driver::Nobody), view("b", None, Driver::Process("pid 7".to_owned()))];
+        let troubles = ["a", "b", "c"].map(|run| (run.to_owned(), "no space".to_owned())).into();
+        let text = render(&Metrics::default(), &views, &troubles, &[]);
+        let mut told: Vec<&str> = text.lines().filter(|line| line.starts_with("reinstate_drive_trouble{")).collect();
+        told.sort_unstable();
+        assert_eq!(told, ["reinstate_drive_trouble{run=\"a\"} 1", "reinstate_drive_trouble{run=\"c\"} 1"]);
+    }
 }

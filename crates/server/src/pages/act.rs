@@ -6,19 +6,19 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use engine::Gate;
-use report::Fold;
+use runtime::{Clock, SystemClock};
 use serde::Deserialize;
 
 use crate::access::Who;
 use crate::api::body::{Asked, At, Filled as Form};
-use crate::api::{Problem, Told, resumed};
+use crate::api::{Problem, Told, resumed, validates};
 use crate::app::App;
 use crate::pages::acts::{self, Act, Filled, verb};
 use crate::pages::frame::Frame;
 use crate::pages::html::{Trouble, dressed, page};
 use crate::pages::sites::encoded;
-use crate::verbs::{VerbError, subject};
+use crate::pages::touched::{Touches, touched};
+use crate::verbs::subject;
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
@@ -34,7 +34,7 @@ struct Page<'a> {
     name: &'a str,
     act: &'static Act,
     subject: &'a str,
-    touches: Vec<(&'static str, String)>,
+    touches: Touches,
     steps: Vec<String>,
     filled: &'a Filled,
     problem: Option<&'a Problem>,
@@ -56,7 +56,7 @@ pub(super) async fn form(
         let hint = format!("it takes the role {}", act.needs.least().word());
         return Trouble(who, Problem::new(http::StatusCode::FORBIDDEN, "role-missing", fact, hint)).into_response();
     }
-    match touched(&app, &name, wanted.subject.clone(), act).await {
+    match touched(&app, &name, &wanted.subject, act).await {
         Ok((touches, steps)) => page(&Page {
             frame: Frame::of(&who, "/runs"),
             name: &name,
@@ -71,56 +71,6 @@ pub(super) async fn form(
     }
 }
 
-/// What it would touch, and the names of the steps, as the run stands.
-async fn touched(
-    app: &App,
-    name: &str,
-    subject: String,
-    act: &'static Act,
-) -> Result<(Vec<(&'static str, String)>, Vec<String>), Problem> {
-    let mut watch = app.followers.watch(name).await?;
-    let view = watch.fresh().await?;
-    let steps = view.snapshot.steps.iter().map(|step| step.name.clone()).collect();
-    let mut touches = vec![("run", format!("{name}, {}", view.snapshot.state.word.to_lowercase()))];
-    if !act.subject {
-        let sites = view.snapshot.sites;
-        let count = match act.verb {
-            "retry-quarantined" => sites.quarantined,
-            _ => sites.under_way + sites.waiting,
-        };
-        let what = if act.verb == "retry-quarantined" { "quarantined sites" } else { "sites not back yet" };
-        touches.push((what, count.to_string()));
-        return Ok((touches, steps));
-    }
-    let waits = view.snapshot.waits.items.iter().find(|item| item.subject == subject).cloned();
-    if let Some(item) = waits {
-        touches.push(("waits", item.fact));
-        touches.push(("sites that it holds", item.sites.to_string()));
-        touches.extend(item.more);
-    }
-    let more = watch.ask(move |fold| about(fold, &subject, act)).await??;
-    touches.extend(more);
-    Ok((touches, steps))
-}
-
-/// What is known of the subject; refused if there is nothing of that name.
-fn about(fold: &Fold, subject: &str, act: &Act) -> Result<Vec<(&'static str, String)>, VerbError> {
-    let run = fold.run();
-    if let Ok(site) = subject::site(run, subject) {
-        let view = report::site_view(run, site);
-        return Ok(vec![
-            ("site", subject.to_owned()),
-            ("state", view.state.to_owned()),
-            ("steps settled", format!("{} of {}", view.settled, view.of)),
-        ]);
-    }
-    Ok(match act.verb {
-        "approve" | "reject" | "pass" | "fail" => subject::gate(run, subject).map(|_| Vec::new())?,
-        "pool" => subject::pool(run, subject).map(|_| Vec::new())?,
-        _ => subject::node(run, subject).map(|_| Vec::new())?,
-    })
-}
-
 /// The deed.
 pub(super) async fn act(
     act: &'static Act,
@@ -129,45 +79,56 @@ pub(super) async fn act(
     At(name): At<String>,
     Form(filled): Form<Filled>,
 ) -> Response {
-    let told = Told(serde_json::json!({ "verb": act.verb, "subject": filled.subject, "reason": filled.reason }));
+    let told = Told(act.told(&filled));
     let mut response = match done(&app, &who, &name, act, &filled).await {
-        Ok(()) => Redirect::to(&format!("/runs/{}?did={}", encoded(&name), act.verb)).into_response(),
+        Ok(words) => {
+            app.said.keep(&who, &name, words, SystemClock.now());
+            Redirect::to(&format!("/runs/{}", encoded(&name))).into_response()
+        }
         Err(problem) => refused(&app, who, &name, act, &filled, &problem).await,
     };
     response.extensions_mut().insert(told);
     response
 }
 
-async fn done(app: &Arc<App>, who: &Who, name: &str, act: &'static Act, filled: &Filled) -> Result<(), Problem> {
+/// Does it; gives what is said then.
+async fn done(app: &Arc<App>, who: &Who, name: &str, act: &'static Act, filled: &Filled) -> Result<String, Problem> {
     if act.typed && filled.typed.trim() != name {
         return Err(Problem::input("not-typed", "what was typed is not the run's name", "type it as it stands there")
             .at("typed"));
     }
     if matches!(act.verb, "pass" | "fail") {
-        let watch = app.followers.watch(name).await?;
-        let gate = filled.subject.clone();
-        let gate = watch.ask(move |fold| subject::gate(fold.run(), &gate)).await?.map_err(VerbError::from)?;
-        if !matches!(gate, Gate::Unit(_)) {
-            let fact = "this is the approval of a batch or of the start, not of a step";
-            return Err(Problem::new(
-                http::StatusCode::FORBIDDEN,
-                "role-missing",
-                fact,
-                "it takes an approver: use approve or reject",
-            ));
-        }
+        validates(app, name, &filled.subject).await?;
     }
     match verb(act, filled)? {
         Some(verb) => app.act(name, &who.name, &filled.reason, &verb).await.map(drop)?,
         None => resumed(app, who, name.to_owned()).await.map(drop)?,
     }
-    app.followers.nudge(name);
-    Ok(())
+    let missing = match act.verb {
+        "approve" | "pass" => missing(app, name, &filled.subject).await,
+        _ => 0,
+    };
+    Ok(match missing {
+        0 => act.done.to_owned(),
+        missing => format!("Your approval is recorded. It waits for {missing} more."),
+    })
+}
+
+/// People who have to approve besides those who have; none if it waits no longer.
+async fn missing(app: &App, name: &str, gate: &str) -> usize {
+    let Ok(mut watch) = app.followers.watch(name).await else { return 0 };
+    let _ = watch.fresh().await;
+    let gate = gate.to_owned();
+    let asked = watch.ask(move |fold| {
+        let request = fold.run().request(subject::gate(fold.run(), &gate).ok()?)?;
+        Some(usize::from(request.approval.min.max(1)).saturating_sub(request.approved_by.len()))
+    });
+    asked.await.ok().flatten().unwrap_or(0)
 }
 
 /// The form again, with what stood in it and why it was not taken.
 async fn refused(app: &App, who: Who, name: &str, act: &'static Act, filled: &Filled, problem: &Problem) -> Response {
-    let Ok((touches, steps)) = touched(app, name, filled.subject.clone(), act).await else {
+    let Ok((touches, steps)) = touched(app, name, &filled.subject, act).await else {
         return Trouble(who, problem.clone()).into_response();
     };
     let page = Page {

@@ -14,7 +14,7 @@ pub(super) struct Act {
     pub(super) means: &'static str,
     pub(super) button: &'static str,
     /// Shown once it is done.
-    done: &'static str,
+    pub(super) done: &'static str,
     /// Whether it is about a site, a unit, a gate or a pool.
     pub(super) subject: bool,
     pub(super) needs: Permission,
@@ -26,6 +26,25 @@ pub(super) struct Act {
     pub(super) step: bool,
     pub(super) truth: bool,
     pub(super) undo: bool,
+    /// Whether another run has to be named.
+    pub(super) from: bool,
+}
+
+impl Act {
+    /// What was asked, for the audit log: every answer to a question of this act.
+    pub(super) fn told(&self, filled: &Filled) -> serde_json::Value {
+        let answers = [
+            (true, "verb", self.verb),
+            (true, "reason", filled.reason.as_str()),
+            (self.subject, "subject", &filled.subject),
+            (self.slots, "slots", &filled.slots),
+            (self.step, "step", &filled.step),
+            (self.truth, "truth", &filled.truth),
+            (self.undo, "undo", &filled.undo),
+            (self.from, "from", &filled.from),
+        ];
+        answers.into_iter().filter(|(asked, ..)| *asked).map(|(_, name, answer)| (name, answer)).collect()
+    }
 }
 
 /// An act without a subject and without more questions.
@@ -43,6 +62,7 @@ const PLAIN: Act = Act {
     step: false,
     truth: false,
     undo: false,
+    from: false,
 };
 /// The same with a subject.
 const OF: Act = Act { subject: true, ..PLAIN };
@@ -70,7 +90,7 @@ pub(super) const ACTS: &[Act] = &[
         means: "This process takes the run up where its journal ends. Attempts that were in flight are in doubt: they are \
                 probed or applied again where that is safe, and else wait for a person.",
         button: "Resume",
-        done: "The run is driven here.",
+        done: "It is being taken up.",
         ..PLAIN
     },
     Act {
@@ -202,6 +222,24 @@ pub(super) const ACTS: &[Act] = &[
         ..OF
     },
     Act {
+        verb: "release",
+        title: "Release the site",
+        means: "This run lets the site go, for another run to adopt; what was done for it stays, and is checked again there.",
+        button: "Release",
+        done: "The site is released.",
+        harm: true,
+        ..OF
+    },
+    Act {
+        verb: "adopt",
+        title: "Adopt the site",
+        means: "The site is taken in from another run that has released it; what was done there is checked again.",
+        button: "Adopt",
+        done: "The site is taken in.",
+        from: true,
+        ..OF
+    },
+    Act {
         verb: "pool",
         title: "Change the slots of a pool",
         means: "More slots start more at once; fewer let what is in flight end first.",
@@ -217,11 +255,6 @@ pub(super) fn act(verb: &str) -> Result<&'static Act, Problem> {
     ACTS.iter()
         .find(|act| act.verb == verb)
         .ok_or_else(|| Problem::missing("no-such-verb", "there is nothing like that to do", "go back to the run"))
-}
-
-/// What is said once something was done; empty for what is not known.
-pub(super) fn done(verb: &str) -> &'static str {
-    ACTS.iter().find(|act| act.verb == verb).map_or("", |act| act.done)
 }
 
 /// What was filled in.
@@ -241,6 +274,8 @@ pub(super) struct Filled {
     pub(super) truth: String,
     #[serde(default)]
     pub(super) undo: String,
+    #[serde(default)]
+    pub(super) from: String,
 }
 
 /// The verb that was filled in; none for what is no verb of a run.
@@ -274,6 +309,8 @@ pub(super) fn verb(act: &Act, filled: &Filled) -> Result<Option<Verb>, Problem> 
         "undo" => taken_out(TakeOut::Undo),
         "quarantine" => taken_out(TakeOut::Quarantine),
         "exclude" => taken_out(TakeOut::Exclude),
+        "release" => taken_out(TakeOut::Release),
+        "adopt" => Verb::Adopt { site: subject, from: filled.from.trim().to_owned() },
         "pool" => {
             let slots = filled.slots.trim().parse().ok().filter(|slots| *slots > 0);
             Verb::SetPool { pool: subject, slots: slots.ok_or_else(|| wrong("slots", "give a number from 1 on"))? }

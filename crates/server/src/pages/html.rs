@@ -61,7 +61,7 @@ pub(super) fn dressed(template: &impl Template, problem: &Problem) -> Response {
 }
 
 /// What somebody with a browser gets in place of a refusal in JSON; `None` for programs.
-pub(crate) fn turned_away(request: &Request, problem: &Problem) -> Option<Response> {
+pub(crate) fn turned_away(request: &Request, who: Option<&Who>, problem: &Problem) -> Option<Response> {
     let path = request.uri().path();
     let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if path.starts_with("/api/") || !accepts.contains("text/html") {
@@ -71,5 +71,6 @@ pub(crate) fn turned_away(request: &Request, problem: &Problem) -> Option<Respon
         let to = request.uri().path_and_query().map_or("/runs", |to| to.as_str());
         return Some(Redirect::to(&format!("/sign-in?to={}", encoded(to))).into_response());
     }
-    Some(dressed(&ProblemPage { frame: Frame::of_nobody(), problem }, problem))
+    let frame = who.map_or_else(Frame::of_nobody, |who| Frame::of(who, ""));
+    Some(dressed(&ProblemPage { frame, problem }, problem))
 }

@@ -8,6 +8,7 @@ use axum::Extension;
 use axum::extract::{Multipart, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
+use runtime::{Clock, SystemClock};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -52,9 +53,6 @@ pub(super) struct Go {
     name: String,
     #[serde(default)]
     no_preflight: String,
-    /// What was shown, to be shown again if it is refused.
-    #[serde(default)]
-    summary: String,
 }
 
 /// The form.
@@ -68,21 +66,23 @@ pub(super) async fn plan(
     Extension(who): Extension<Who>,
     multipart: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Response {
-    let planned = match planning(multipart).await {
+    let planning = planning(multipart).await;
+    let told = Told(planning.as_ref().map(Planning::told).unwrap_or_default());
+    let planned = match planning {
         Ok(planning) => show(&app, &who, planning).await,
         Err(problem) => Err(problem),
     };
-    match planned {
+    let mut response = match planned {
         Ok(shown) => {
-            let summary = shown.plan.as_ref().map(|plan| Summary::of(plan, &shown));
-            let filled = Go { summary: summary.as_ref().map(Summary::packed).unwrap_or_default(), ..Go::default() };
+            let hash = shown.plan.as_ref().and_then(|plan| plan["hash"].as_str());
+            let summary = hash.and_then(|hash| summary(&app, hash));
             let found = Found::of(&shown.findings, shown.preflight.as_ref());
             page(&PlannedPage {
                 frame: Frame::of(&who, "/launch"),
                 summary,
                 fine: fine(&found),
                 found,
-                filled: &filled,
+                filled: &Go::default(),
                 problem: None,
             })
         }
@@ -90,7 +90,9 @@ pub(super) async fn plan(
             let frame = Frame::of(&who, "/launch");
             dressed(&Page { frame, shelves: app.home.list(), problem: Some(&problem) }, &problem)
         }
-    }
+    };
+    response.extensions_mut().insert(told);
+    response
 }
 
 /// Reads the form: names of files of the home, or files that are sent along; a file that is sent goes before a name.
@@ -160,18 +162,15 @@ pub(super) async fn go(
     Extension(who): Extension<Who>,
     Filled(go): Filled<Go>,
 ) -> Response {
-    let told = Told(json!({ "plan": go.plan, "count": go.count, "run": go.name }));
+    let told = Told(json!({
+        "plan": go.plan, "count": go.count, "run": go.name, "no_preflight": go.no_preflight == "yes",
+    }));
     let mut response = match launching(&go) {
-        Ok(asked) => {
-            let (of, by) = (app.clone(), who.clone());
-            // On a task of its own: a browser that goes away does not leave a run created and not opened.
-            let launched = tokio::spawn(async move { launched(&of, &by, asked).await });
-            match launched.await.unwrap_or_else(|_| Err(Problem::defect())) {
-                Ok(launched) => Redirect::to(&format!("/runs/{}", encoded(&launched.run))).into_response(),
-                Err(problem) => refused(who, &go, &problem),
-            }
-        }
-        Err(problem) => refused(who, &go, &problem),
+        Ok(asked) => match launched(&app, &who, asked).await {
+            Ok(launched) => Redirect::to(&format!("/runs/{}", encoded(&launched.run))).into_response(),
+            Err(problem) => refused(&app, who, &go, &problem),
+        },
+        Err(problem) => refused(&app, who, &go, &problem),
     };
     response.extensions_mut().insert(told);
     response
@@ -187,8 +186,14 @@ fn launching(go: &Go) -> Result<Launching, Problem> {
     Ok(Launching { plan: go.plan.clone(), count, name, no_preflight, skip_held: false })
 }
 
-fn refused(who: Who, go: &Go, problem: &Problem) -> Response {
-    let Some(summary) = Summary::unpacked(&go.summary) else { return Trouble(who, problem.clone()).into_response() };
+/// What was shown of a plan, as long as it is kept.
+fn summary(app: &App, hash: &str) -> Option<Summary> {
+    app.plans.of(hash, SystemClock.now()).as_ref().map(Summary::of)
+}
+
+/// The plan again, with why it was not launched.
+fn refused(app: &App, who: Who, go: &Go, problem: &Problem) -> Response {
+    let Some(summary) = summary(app, &go.plan) else { return Trouble(who, problem.clone()).into_response() };
     let frame = Frame::of(&who, "/launch");
     dressed(
         &PlannedPage { frame, summary: Some(summary), found: Vec::new(), fine: 0, filled: go, problem: Some(problem) },

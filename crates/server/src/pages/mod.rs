@@ -20,12 +20,15 @@ mod queue;
 mod routes;
 mod run;
 mod runs;
+mod said;
 mod sign_in;
 mod site;
 mod sites;
 mod stream;
+mod touched;
 mod waiting;
 mod words;
 
 pub(crate) use html::turned_away;
 pub(crate) use routes::routes;
+pub(crate) use said::Said;

@@ -4,7 +4,7 @@ use askama::Template;
 use bytes::Bytes;
 use report::{Drawing, UnitTally};
 
-use crate::live::{Batch, Driver, Item, Line, Pool, Sites, Snapshot, Step, View};
+use crate::live::{Batch, Item, Line, Pool, Sites, Snapshot, Step, View};
 use crate::pages::curve::Curve;
 use crate::pages::html::part;
 use crate::pages::words;
@@ -65,9 +65,9 @@ pub(super) fn graph(view: &View, plan: &Drawing) -> Bytes {
 #[template(path = "parts/head.html")]
 struct Head<'a> {
     name: &'a str,
-    /// Whether nobody drives a run that is not over.
-    adrift: bool,
     seen: &'a Snapshot,
+    word: &'static str,
+    tone: &'static str,
     driver: String,
     opened: String,
     newest: String,
@@ -81,15 +81,17 @@ impl<'a> Head<'a> {
         let clock = |at: Option<i64>| at.map(report::clock).unwrap_or_else(|| "not yet".to_owned());
         let no_forecast = if seen.state.over {
             "the run is over"
-        } else if seen.state.paused || seen.state.waits {
+        } else if seen.is_adrift() || seen.state.paused || seen.state.waits {
             "it stands still"
         } else {
             "too little was measured yet"
         };
+        let (word, tone) = seen.standing();
         Self {
             name: &seen.run,
-            adrift: !seen.state.over && matches!(seen.driver, Driver::Nobody),
             seen,
+            word,
+            tone: tone.class(),
             driver: words::driver(&seen.driver, seen.state.over),
             opened: clock(seen.opened_at),
             newest: clock(seen.last_at),
@@ -98,6 +100,21 @@ impl<'a> Head<'a> {
             no_forecast,
         }
     }
+}
+
+/// Why nobody drives a run that is not over, as far as this process knows; nothing for any other. It is no part of a view:
+/// views are made of journals alone.
+pub(super) fn drive_trouble(view: &View, trouble: Option<&str>) -> Bytes {
+    match trouble {
+        Some(trouble) if view.snapshot.is_adrift() => part(&DriveTrouble { trouble: report::plain(trouble) }),
+        _ => Bytes::new(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "parts/drive.html")]
+struct DriveTrouble {
+    trouble: String,
 }
 
 #[derive(Template)]
@@ -112,7 +129,7 @@ struct SitesPart<'a> {
 
 impl<'a> SitesPart<'a> {
     fn of(seen: &'a Snapshot) -> Self {
-        let Sites { given, returned, degraded, quarantined, undone, excluded, released, under_way, waiting, .. } =
+        let Sites { given, returned, degraded, quarantined, undone, undoing, excluded, released, under_way, waiting } =
             seen.sites;
         let tiles = [
             ("given", given, "plain"),
@@ -121,7 +138,8 @@ impl<'a> SitesPart<'a> {
             ("waiting", waiting, "plain"),
             ("degraded", degraded, "care"),
             ("quarantined", quarantined, "bad"),
-            ("undone", undone, "care"),
+            ("undoing", undoing, "care"),
+            ("undone", undone - undoing, "care"),
             ("excluded", excluded, "faint"),
             ("released", released, "faint"),
         ];

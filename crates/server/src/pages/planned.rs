@@ -1,12 +1,11 @@
 //! A plan and what was found about it, as a page shows them.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::api::Shown;
+use crate::planning::ShownPlan;
 
 /// What somebody should have seen before launching.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Debug)]
 pub(super) struct Summary {
     pub(super) hash: String,
     pub(super) runbook: String,
@@ -23,7 +22,8 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(plan: &Value, shown: &Shown) -> Self {
+    pub(super) fn of(shown: &ShownPlan) -> Self {
+        let plan = &*shown.view;
         let text = |name: &str| plan[name].as_str().unwrap_or_default().to_owned();
         let number = |value: &Value| value.as_u64().unwrap_or_default();
         let list = |name: &str| -> Vec<Value> { plan[name].as_array().cloned().unwrap_or_default() };
@@ -49,10 +49,8 @@ impl Summary {
             let text = |name: &str| report::plain(step[name].as_str().unwrap_or_default());
             (text("name"), text("scope"), text("uses"), number(&step["units"]))
         };
-        let second = shown.second_person.as_ref().map(|asked| {
-            let from: Vec<&str> = asked["from"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            format!("{} of {}", asked["min"], from.join(", "))
-        });
+        let second = shown.plan.spec().extras.start.as_ref();
+        let second = second.map(|asked| format!("{} of {}", asked.min.max(1), asked.from.join(", ")));
         Self {
             hash: text("hash"),
             runbook: report::plain(&text("runbook")),
@@ -63,15 +61,6 @@ impl Summary {
             steps: list("steps").iter().map(step).collect(),
             second: second.unwrap_or_default(),
         }
-    }
-
-    /// As text, to go through the browser and back.
-    pub(super) fn packed(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    pub(super) fn unpacked(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
     }
 }
 

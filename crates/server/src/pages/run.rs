@@ -6,34 +6,27 @@ use ::report::Drawing;
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use runtime::{Clock, SystemClock};
-use serde::Deserialize;
 
 use crate::access::Who;
-use crate::api::Problem;
-use crate::api::body::{Asked, At};
+use crate::api::body::At;
+use crate::api::{Form, Problem, reported};
 use crate::app::App;
 use crate::live::View;
 use crate::pages::cells;
 use crate::pages::frame::Frame;
 use crate::pages::html::{Trouble, page, text};
-use crate::pages::parts::{graph, rendered};
-
-#[derive(Deserialize)]
-pub(super) struct Said {
-    /// What was done, by the number of its word.
-    #[serde(default)]
-    did: String,
-}
+use crate::pages::parts::{drive_trouble, graph, rendered};
 
 #[derive(Template)]
 #[template(path = "run.html")]
 struct Page<'a> {
     frame: Frame,
     name: &'a str,
-    said: &'static str,
+    said: String,
     head: String,
+    drive: String,
     sites: String,
     waits: String,
     batches: String,
@@ -48,12 +41,7 @@ struct Page<'a> {
 }
 
 /// The page of a run.
-pub(super) async fn run(
-    State(app): State<Arc<App>>,
-    Extension(who): Extension<Who>,
-    At(name): At<String>,
-    Asked(Said { did }): Asked<Said>,
-) -> Response {
+pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<Who>, At(name): At<String>) -> Response {
     match seen(&app, &name).await {
         Ok((view, drawing)) => {
             let of = |id: &str| text(&rendered(&view, id));
@@ -61,8 +49,9 @@ pub(super) async fn run(
             page(&Page {
                 frame: Frame::of(&who, "/runs"),
                 name: &name,
-                said: crate::pages::acts::done(&did),
+                said: app.said.take(&who, &name, SystemClock.now()),
                 head: of("part-head"),
+                drive: text(&drive_trouble(&view, app.drivers.trouble(&name).as_deref())),
                 sites: of("part-sites"),
                 waits: of("part-waits"),
                 batches: of("part-batches"),
@@ -93,21 +82,8 @@ pub(super) async fn report(
     Extension(who): Extension<Who>,
     At(name): At<String>,
 ) -> Response {
-    match made(&app, &name).await {
-        // It carries its style with it, and forbids itself everything else.
-        Ok(html) => {
-            ([(http::header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'")], Html(html))
-                .into_response()
-        }
+    match reported(&app, &name, Form::Html).await {
+        Ok(report) => report,
         Err(problem) => Trouble(who, problem).into_response(),
     }
-}
-
-async fn made(app: &App, name: &str) -> Result<String, Problem> {
-    let mut watch = app.followers.watch(name).await?;
-    let _ = watch.fresh().await?;
-    let _turn = app.large.acquire().await;
-    let fold = watch.fold().await?;
-    let made = tokio::task::spawn_blocking(move || report::render_html(&fold.report(SystemClock.now()))).await;
-    made.map_err(|_| Problem::defect())
 }

@@ -13,7 +13,7 @@ use crate::access::Who;
 use crate::api::Problem;
 use crate::api::body::Asked;
 use crate::app::App;
-use crate::live::{Snapshot, View};
+use crate::live::View;
 use crate::pages::frame::Frame;
 use crate::pages::html::{Trouble, page};
 
@@ -30,7 +30,9 @@ pub(super) struct From {
 
 struct Row {
     name: String,
-    seen: Option<Snapshot>,
+    seen: Option<Arc<View>>,
+    /// Why this process could not drive it any further.
+    trouble: Option<String>,
     waits: usize,
     held_by: Option<String>,
     created: String,
@@ -82,11 +84,11 @@ async fn rows(app: &App, from: usize) -> Result<(Vec<Row>, usize), Problem> {
         }
     }
     let row = |run: runtime::RunSummary| {
-        let view = seen.get(&run.head.run).filter(|view| view.snapshot.reading.is_none());
-        let seen = view.map(|view| view.snapshot.clone());
+        let seen = seen.get(&run.head.run).filter(|view| view.snapshot.reading.is_none()).cloned();
         Row {
-            waits: seen.as_ref().map_or(0, |seen| seen.waits.items.len() + seen.waits.more),
+            waits: seen.as_ref().map_or(0, |view| view.snapshot.waits.items.len() + view.snapshot.waits.more),
             seen,
+            trouble: app.drivers.trouble(&run.head.run).map(|trouble| report::plain(&trouble)),
             held_by: run.held_by.map(|holder| report::plain(&holder)),
             created: report::clock(run.head.created_at),
             name: run.head.run,

@@ -66,6 +66,7 @@ fn verbs(state: &str) -> Vec<(&'static str, &'static str, &'static str)> {
             ("retry", "Retry", "go needs-operate"),
             ("retry-from", "Retry from a step", "needs-operate"),
             ("undo", "Undo", "harm needs-operate"),
+            ("release", "Release", "harm needs-operate"),
         ],
         "returned" => {
             vec![("retry-from", "Retry from a step", "needs-operate"), ("undo", "Undo", "harm needs-operate")]
@@ -74,7 +75,9 @@ fn verbs(state: &str) -> Vec<(&'static str, &'static str, &'static str)> {
             ("quarantine", "Quarantine", "harm needs-operate"),
             ("exclude", "Exclude", "harm needs-operate"),
             ("undo", "Undo", "harm needs-operate"),
+            ("release", "Release", "harm needs-operate"),
         ],
+        "excluded" | "released" => vec![("adopt", "Adopt from another run", "go needs-operate")],
         _ => Vec::new(),
     }
 }

@@ -6,13 +6,11 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use engine::SiteIx;
 use report::Fold;
-use serde::Deserialize;
 
 use crate::access::Who;
-use crate::api::Problem;
 use crate::api::body::{Asked, At};
+use crate::api::{Problem, Site, Wanted};
 use crate::app::App;
 use crate::live::SiteLetter;
 use crate::pages::frame::Frame;
@@ -22,22 +20,10 @@ use crate::pages::words::tone_of;
 /// Sites on a page.
 const ROWS: usize = 100;
 
-/// What is looked for.
-#[derive(Clone, Default, Deserialize)]
-pub(super) struct Find {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    find: String,
-    /// Number of the first, in the plan's order, from 0.
-    #[serde(default)]
-    from: usize,
-    /// How many; a page of them if not said.
-    count: Option<usize>,
-}
-
 struct Row {
     id: String,
+    /// Whether it has a page: the run knows nothing more of what the plan leaves out.
+    linked: bool,
     state: &'static str,
     tone: &'static str,
     batch: String,
@@ -53,7 +39,7 @@ struct Row {
 struct Page<'a> {
     frame: Frame,
     name: &'a str,
-    asked: Find,
+    asked: Wanted,
     states: Vec<&'static str>,
     rows: Vec<Row>,
     found: usize,
@@ -67,25 +53,26 @@ pub(super) async fn sites(
     State(app): State<Arc<App>>,
     Extension(who): Extension<Who>,
     At(name): At<String>,
-    Asked(asked): Asked<Find>,
+    Asked(asked): Asked<Wanted>,
 ) -> Response {
     match answer(&app, &name, asked.clone()).await {
-        Ok((rows, _)) if asked.count == Some(1) && rows.len() == 1 => {
+        Ok((rows, _)) if asked.limit == Some(1) && matches!(rows.as_slice(), [row] if row.linked) => {
             let id = &rows[0].id;
             Redirect::to(&format!("/runs/{}/sites/{}", encoded(&name), encoded(id))).into_response()
         }
         Ok((rows, found)) => {
             let from = asked.from;
-            let size = asked.count.unwrap_or(ROWS).clamp(1, ROWS);
+            let size = rows.len().max(1);
             let link = |from: usize| {
-                let (state, find) = (encoded(&asked.state), encoded(&asked.find));
-                format!("/runs/{}/sites?state={state}&find={find}&from={from}", encoded(&name))
+                let (state, q) = (encoded(&asked.state), encoded(&asked.q));
+                let batch = asked.batch.map_or_else(String::new, |batch| format!("&batch={batch}"));
+                format!("/runs/{}/sites?state={state}&q={q}{batch}&from={from}", encoded(&name))
             };
             page(&Page {
                 frame: Frame::of(&who, "/runs"),
                 name: &name,
                 states: SiteLetter::ALL.map(|(_, word)| word).to_vec(),
-                before: (from > 0).then(|| link(from.saturating_sub(size))),
+                before: (from > 0).then(|| link(from.saturating_sub(ROWS))),
                 next: (from + rows.len() < found).then(|| link(from + size)),
                 first: from + 1,
                 asked,
@@ -97,29 +84,36 @@ pub(super) async fn sites(
     }
 }
 
-async fn answer(app: &App, name: &str, asked: Find) -> Result<(Vec<Row>, usize), Problem> {
+async fn answer(app: &App, name: &str, asked: Wanted) -> Result<(Vec<Row>, usize), Problem> {
+    let asked = asked.sound()?;
+    let asked = Wanted { limit: Some(asked.limit.unwrap_or(ROWS).clamp(1, ROWS)), ..asked };
     let mut watch = app.followers.watch(name).await?;
-    let view = watch.fresh().await?;
-    // Which sites these are is known from the letters; only those that are shown are asked for.
-    let wanted = (!asked.state.is_empty()).then(|| SiteLetter::of(&asked.state));
-    let letters = view.grid.clone();
-    let rows = watch.ask(move |fold| {
-        let sites = &fold.plan().spec().sites;
-        let fits = |at: &usize| {
-            wanted.is_none_or(|letter| letters.letters()[*at] == letter)
-                && (asked.find.is_empty() || sites.id(SiteIx::from(*at)).contains(&asked.find))
-        };
-        let all: Vec<usize> = (0..letters.letters().len()).filter(fits).collect();
-        let shown = all.iter().skip(asked.from).take(asked.count.unwrap_or(ROWS).clamp(1, ROWS));
-        (shown.map(|at| row(fold, *at)).collect(), all.len())
-    });
-    Ok(rows.await?)
+    watch.fresh().await?;
+    let (found, rows) = watch.ask(move |fold| asked.find(fold, |site| row(fold, site))).await?;
+    Ok((rows, found))
 }
 
-fn row(fold: &Fold, at: usize) -> Row {
-    let view = report::site_view(fold.run(), SiteIx::from(at));
+fn row(fold: &Fold, site: Site<'_>) -> Row {
+    let view = match site {
+        Site::Restored(site) => report::site_view(fold.run(), site),
+        Site::LeftOut(site) => {
+            return Row {
+                id: site.id.clone(),
+                linked: false,
+                state: "excluded",
+                tone: tone_of("excluded"),
+                batch: String::new(),
+                settled: 0,
+                of: 0,
+                attempts: 0,
+                steps: String::new(),
+                out_by: report::plain(&format!("the plan: {}", site.reason)),
+            };
+        }
+    };
     Row {
         id: view.id.to_owned(),
+        linked: true,
         state: view.state,
         tone: tone_of(view.state),
         batch: view.batch.map_or_else(String::new, |batch| batch.to_string()),

@@ -17,10 +17,10 @@ use tokio::time::Instant;
 use crate::access::Who;
 use crate::api::body::At;
 use crate::app::App;
-use crate::live::{View, Watch};
+use crate::live::{SentSites, View, Watch};
 use crate::metrics::Watcher;
 use crate::pages::html::Trouble;
-use crate::pages::parts::{PARTS, graph, rendered};
+use crate::pages::parts::{PARTS, drive_trouble, graph, rendered};
 
 /// Least time between two updates of a page: people read no faster, and two hundred of them shall cost little.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -71,8 +71,8 @@ struct Follow {
     _watcher: Watcher,
     /// What the page has, by part. The bytes are shared with everybody else's.
     sent: BTreeMap<&'static str, Bytes>,
-    /// The view whose sites the page has.
-    seen: Option<u64>,
+    /// The sites that the page has.
+    seen: Option<SentSites>,
     at: Instant,
     checked: Instant,
     /// The graph as the plan has it, and when it may be sent again.
@@ -114,9 +114,24 @@ impl Follow {
                     }
                 }
                 // A comment, so that whatever lies between does not take the stream for dead.
-                () = tokio::time::sleep(CHECKED) => return Some(Bytes::from_static(b":\n\n")),
+                () = tokio::time::sleep(CHECKED) => {
+                    // Why nobody drives a run comes with no view of it.
+                    let drive = self.drive(&self.watch.view());
+                    return Some(drive.unwrap_or(Bytes::from_static(b":\n\n")));
+                }
             }
         }
+    }
+
+    /// Why nobody drives the run, if the page has not been told.
+    fn drive(&mut self, view: &View) -> Option<Bytes> {
+        let drive = drive_trouble(view, self.app.drivers.trouble(self.watch.run()).as_deref());
+        if self.sent.get("part-drive") == Some(&drive) {
+            return None;
+        }
+        let event = frame("part-drive", &drive);
+        self.sent.insert("part-drive", drive);
+        Some(event)
     }
 
     fn changed(&mut self, view: &Arc<View>) -> Bytes {
@@ -128,6 +143,7 @@ impl Follow {
                 self.sent.insert(id, now);
             }
         }
+        frames.extend(self.drive(view).unwrap_or_default());
         self.owed = (self.graph.is_some() && Instant::now() < self.graph_at).then(|| view.clone());
         if let Some(plan) = self.graph.as_ref().filter(|_| self.owed.is_none()) {
             let now = graph(view, plan);
@@ -137,11 +153,9 @@ impl Follow {
                 self.graph_at = Instant::now() + BETWEEN_GRAPHS;
             }
         }
-        if view.snapshot.reading.is_none() && self.seen != Some(view.number) {
-            if let Some(sites) = view.sites_event(self.seen) {
-                frames.extend_from_slice(&sites);
-            }
-            self.seen = Some(view.number);
+        if view.snapshot.reading.is_none() {
+            frames.extend(view.sites_event(self.seen.as_ref()).unwrap_or_default());
+            self.seen = Some(view.sites());
         }
         frames.into()
     }

@@ -66,7 +66,7 @@ pub(super) fn driver(driver: &Driver, over: bool) -> String {
         Driver::Nobody if over => "nobody any more".to_owned(),
         Driver::NotKnown => "not known yet".to_owned(),
         Driver::Process(name) => name.clone(),
-        Driver::Nobody => "nobody: resume it to go on".to_owned(),
+        Driver::Nobody => "nobody: drive it to go on".to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ pub mod view;
 use engine::Plan;
 use runbook::PlanEvaluator;
 
-pub(crate) use store::ShownPlans;
+pub(crate) use store::{ShownPlan, ShownPlans};
 pub use texts::{Planned, Texts, plan_of};
 pub use view::plan_view;
 

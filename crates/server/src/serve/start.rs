@@ -8,6 +8,7 @@ use axum::middleware::from_fn_with_state;
 use runtime::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::access::{Access, Tokens, guard};
 use crate::api::routes;
@@ -24,6 +25,8 @@ use crate::serve::{ServeError, Settings};
 
 /// Time that connections get to end what they are at.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Time that acts get to end and to be written down.
+const ACTS_END: Duration = Duration::from_secs(60);
 /// Time that drives get to end: their own grace, and a message that is under way and could not be repeated.
 const DRIVES_END: Duration = Duration::from_secs(80);
 /// Time that drills get to be cleaned up; what is left is cleaned up by the next process.
@@ -37,20 +40,22 @@ pub struct Served {
     /// Where.
     pub address: SocketAddr,
     serving: tokio::task::JoinHandle<()>,
+    acts: TaskTracker,
     drivers: Drivers,
     drills: Drills,
 }
 
 impl Served {
-    /// Waits until the daemon has ended, which it does once its token is cancelled: streams end, connections and drives
-    /// finish what they are at, within bounds, and drills
-    /// are cleaned up.
+    /// Waits until the daemon has ended, which it does once its token is cancelled: streams end, connections, acts and
+    /// drives finish what they are at, within bounds, and drills are cleaned up.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the daemon as it is.
     pub async fn ended(self) {
-        let Self { serving, drivers, drills, .. } = self;
+        let Self { serving, acts, drivers, drills, .. } = self;
         let _ = serving.await;
+        acts.close();
+        let _ = tokio::time::timeout(ACTS_END, acts.wait()).await;
         drivers.ended(DRIVES_END).await;
         drills.ended(DRILLS_END).await;
     }
@@ -83,6 +88,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     let drills = Drills::new(kit.clone(), home.path(), actor, clock, metrics.clone(), stop.clone());
     let drivers = Drivers::new(kit, followers.clone(), metrics.clone(), stop.clone());
     let (router, document) = routes();
+    let acts = TaskTracker::new();
     let app = Arc::new(App {
         home: home.clone(),
         place: settings.place.clone(),
@@ -93,6 +99,8 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
         audit,
         plans: Default::default(),
         metrics,
+        said: Default::default(),
+        acts: acts.clone(),
         secure: acceptor.is_some() || settings.behind_proxy,
         stop: stop.clone(),
         large: tokio::sync::Semaphore::new(LARGE),
@@ -117,5 +125,5 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     let scheduler = drills.clone();
     tokio::spawn(async move { scheduler.run().await });
     let serving = tokio::spawn(listen(listener, acceptor, router, stop, DRAIN));
-    Ok(Served { address, serving, drivers, drills })
+    Ok(Served { address, serving, acts, drivers, drills })
 }

@@ -11,23 +11,26 @@ impl Drop for Home {
     }
 }
 
+fn entry(what: serde_json::Value) -> Entry {
+    Entry {
+        at: "2022-04-05T07:38:00Z".into(),
+        who: "mia".into(),
+        role: "operator".into(),
+        from: "127.0.0.1, token 7".into(),
+        action: "POST /api/v1/runs/april/pause".into(),
+        what,
+        outcome: "ok".into(),
+    }
+}
+
 fn home(records: u64) -> Home {
     let mut bytes = [0_u8; 8];
     getrandom::fill(&mut bytes).expect("random bits");
     let path = std::env::temp_dir().join(format!("reinstate-audit-{:x}", u64::from_ne_bytes(bytes)));
     std::fs::create_dir_all(&path).expect("a folder");
     let log = AuditLog::of(&path);
-    for number in 0..records {
-        let entry = Entry {
-            at: format!("2022-04-05T07:38:{number:02}Z"),
-            who: "mia".into(),
-            role: "operator".into(),
-            from: "127.0.0.1, token 7".into(),
-            action: "POST /api/v1/runs/april/pause".into(),
-            what: serde_json::json!({ "reason": "look \"here\"\n" }),
-            outcome: "ok".into(),
-        };
-        log.append(entry).expect("written");
+    for _ in 0..records {
+        log.append(entry(serde_json::json!({ "reason": "look \"here\"\n" }))).expect("written");
     }
     Home(path)
 }
@@ -102,5 +105,42 @@ fn a_line_that_a_crash_tore_was_never_acknowledged_and_is_cut_off() {
     std::fs::write(&path, text).expect("our own file");
     let entry = crate::audit::read_last(&home.0, 1).expect("read").remove(0).entry;
     assert_eq!(AuditLog::of(&home.0).append(entry).expect("written").number, 4);
+    assert_eq!(verify(&home.0).expect("it can be read").fault, None);
+}
+
+#[test]
+fn a_record_is_never_longer_than_what_finds_the_end_again() {
+    let home = home(1);
+    let long = "x\n".repeat(200_000);
+    let nested = serde_json::json!({ "runbook": { "name": long }, "sites": vec![long.clone(); 40] });
+    let mut asked = entry(nested);
+    (asked.action, asked.who) = (long.clone(), long);
+    let written = AuditLog::of(&home.0).append(asked).expect("written");
+    assert!(serde_json::to_string(&written).expect("JSON").len() < 100_000);
+    AuditLog::of(&home.0).ready().expect("a daemon starts with it");
+    assert_eq!(AuditLog::of(&home.0).append(entry("next".into())).expect("written").number, 3);
+    assert_eq!(verify(&home.0).expect("it can be read").fault, None);
+}
+
+#[test]
+fn a_log_that_ends_with_a_longer_record_of_an_older_release_goes_on() {
+    let home = home(2);
+    let last = crate::audit::read_last(&home.0, 1).expect("read").remove(0);
+    let long = Record::after(3, &last.hash, entry("x".repeat(700_000).into()));
+    let path = home.0.join("audit.jsonl");
+    let text = std::fs::read_to_string(&path).expect("the log") + &serde_json::to_string(&long).expect("JSON") + "\n";
+    std::fs::write(&path, text).expect("our own file");
+    assert_eq!(AuditLog::of(&home.0).append(entry("next".into())).expect("written").number, 4);
+    assert_eq!(verify(&home.0).expect("it can be read").fault, None);
+}
+
+#[test]
+fn a_line_torn_within_a_letter_takes_nothing_of_the_line_before_with_it() {
+    let home = home(3);
+    let path = home.0.join("audit.jsonl");
+    let mut bytes = std::fs::read(&path).expect("the log");
+    bytes.extend_from_slice(b"{\"who\":\"\xf0\x9f");
+    std::fs::write(&path, bytes).expect("our own file");
+    assert_eq!(AuditLog::of(&home.0).append(entry("next".into())).expect("written").number, 4);
     assert_eq!(verify(&home.0).expect("it can be read").fault, None);
 }

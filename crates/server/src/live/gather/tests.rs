@@ -32,7 +32,7 @@ fn noop() -> ActionSpec {
     }
 }
 
-fn plan(sites: u32) -> Arc<Plan> {
+pub(in crate::live) fn plan(sites: u32) -> Arc<Plan> {
     let source = |name: &str, text: String| Source::new(name.to_owned(), text);
     let book = runbook::check(&source("r.yaml", BOOK.to_owned()), &[noop()]);
     let book = book.runbook.expect("the runbook is good");
