@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A running server with its files. Dropping it kills the server and removes the files.
 #[derive(Debug)]
@@ -78,6 +78,24 @@ impl Options {
     }
 }
 
+/// Returns a cluster that all tests of this process share, each with a schema or database of its own.
+///
+/// Nobody drops it. A watcher outside of the process stops it and removes its files once the process has ended, however:
+/// it reads a pipe whose other end closes then.
+#[must_use]
+pub fn shared() -> &'static Cluster {
+    static SHARED: OnceLock<(Cluster, Child)> = OnceLock::new();
+    let (cluster, _) = SHARED.get_or_init(|| {
+        let cluster = Options::default().set("max_connections", "200").start();
+        let script = "cat; kill -QUIT \"$1\"; while kill -0 \"$1\"; do sleep 0.1; done; rm -rf \"$2\"";
+        let mut watcher = Command::new("setsid");
+        watcher.args(["sh", "-c", script, "sh", &cluster.pid().to_string()]).arg(cluster.folder.path());
+        watcher.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+        (cluster, watcher.spawn().expect("the watcher starts"))
+    });
+    cluster
+}
+
 impl Cluster {
     /// Starts a fresh cluster with the settings of the fixture.
     #[must_use]
@@ -102,6 +120,12 @@ impl Cluster {
     pub fn url_as(&self, role: &str, database: &str) -> String {
         let socket = self.socket().display().to_string().replace('/', "%2F");
         format!("postgres://{role}@localhost:5432/{database}?host={socket}")
+    }
+
+    /// Returns the process ID of the server, which must be running.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.as_ref().expect("it runs").id()
     }
 
     /// Returns the folder of the socket, the server's only door.

@@ -1,17 +1,93 @@
 //! Addresses of stores, as people write them after `--store`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use runtime::JournalError;
+use sqlx::postgres::PgConnectOptions;
+
+/// The schema of a store on PostgreSQL whose address names none.
+const SCHEMA: &str = "reinstate_store";
+/// Bytes of a name that PostgreSQL keeps.
+const NAME_BYTES: usize = 63;
 
 /// Where a store is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Address {
     /// `sqlite:PATH` or `sqlite://PATH`: a file.
     Sqlite(PathBuf),
-    /// `postgres://...` or `postgresql://...`: recognised, not yet opened. May hold a password: never shown.
-    Postgres(String),
+    /// `postgres://...` or `postgresql://...`: a schema of a database.
+    Postgres(PostgresAddress),
+}
+
+/// A schema of a PostgreSQL database, and how to connect to it. Its password is never shown.
+#[derive(Clone)]
+pub struct PostgresAddress {
+    options: Box<PgConnectOptions>,
+    schema: String,
+}
+
+impl PostgresAddress {
+    pub(crate) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Reads `postgres://USER@HOST:PORT/DATABASE?schema=NAME`; other parameters are libpq's.
+    fn parse(text: &str) -> Result<Self, JournalError> {
+        let (before, query) = text.split_once('?').unwrap_or((text, ""));
+        let (schemas, rest): (Vec<&str>, Vec<&str>) =
+            query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("schema="));
+        let schema = match schemas[..] {
+            [] => SCHEMA,
+            [one] => one.trim_start_matches("schema="),
+            _ => return Err(unsupported("a PostgreSQL address with two schemas")),
+        };
+        let plain = |byte: u8| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let begins = schema.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+        if !begins || !schema.bytes().all(plain) || schema.len() > NAME_BYTES || schema.starts_with("pg_") {
+            return Err(unsupported("a PostgreSQL address whose schema is not a plain name (a-z, 0-9 and _)"));
+        }
+        let url = if rest.is_empty() { before.to_owned() } else { format!("{before}?{}", rest.join("&")) };
+        // What is wrong with it may hold the password, and so is not repeated.
+        let options = url.parse::<PgConnectOptions>().map_err(|_| unsupported("an unreadable PostgreSQL address"))?;
+        let named = options.get_application_name().is_some();
+        let options = if named { options } else { options.application_name("reinstate") };
+        Ok(Self { options: Box::new(options), schema: schema.to_owned() })
+    }
+}
+
+impl fmt::Debug for PostgresAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresAddress").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+/// Returns an address as people may see it: without a password, which is in the authority or in a parameter.
+///
+/// The same command goes on with it if `PGPASSWORD` or `~/.pgpass` has the password.
+#[must_use]
+pub fn without_password(address: &str) -> String {
+    let Some((kind, rest)) = address.split_once("://").filter(|(kind, _)| kind.starts_with("postgres")) else {
+        return address.to_owned();
+    };
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // A password may hold anything, also what ends an authority: all up to the last `@` is taken for one.
+    let before = match before.rsplit_once('@') {
+        Some((who, at)) => format!("{}@{at}", who.split(':').next().unwrap_or_default()),
+        None => before.to_owned(),
+    };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("password=")).collect();
+    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    format!("{kind}://{before}{query}")
+}
+
+fn unsupported(what: &str) -> JournalError {
+    JournalError::Unsupported(what.to_owned())
 }
 
 impl FromStr for Address {
@@ -29,7 +105,7 @@ impl FromStr for Address {
                 }
                 Ok(Self::Sqlite(PathBuf::from(path)))
             }
-            "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned())),
+            "postgres" | "postgresql" => PostgresAddress::parse(text).map(Self::Postgres),
             // The rest may hold a password.
             other => Err(JournalError::Unsupported(format!("an address of kind `{other}:`"))),
         }
@@ -46,16 +122,47 @@ mod tests {
     fn both_forms_of_a_path() {
         for (text, path) in [("sqlite:a/b.db", "a/b.db"), ("sqlite:///x.db", "/x.db"), ("sqlite:/x y?.db", "/x y?.db")]
         {
-            assert_eq!(text.parse::<Address>().unwrap(), Address::Sqlite(PathBuf::from(path)));
+            assert!(matches!(text.parse().unwrap(), Address::Sqlite(found) if found.as_os_str() == path));
         }
     }
 
     #[test]
     fn others_are_refused_without_their_password() {
-        for text in ["runs.db", "sqlite:", "sqlite::memory:", "mysql://u:secret@h/db"] {
+        let odd =
+            ["schema=", "schema=a-b", "schema=A", "schema=1a", "schema=pg_x", "schema=a&schema=b", "schema=a%22b"];
+        let odd = odd.map(|query| format!("postgres://u:secret@h/db?{query}"));
+        let others = ["runs.db", "sqlite:", "sqlite::memory:", "mysql://u:secret@h/db", "postgres://u:secret@h:x/db"];
+        for text in others.into_iter().chain(odd.iter().map(String::as_str)) {
             let refused = text.parse::<Address>().unwrap_err();
             assert_eq!(refused.code(), "journal-unsupported", "{text}");
-            assert!(!refused.to_string().contains("secret"));
+            assert!(!format!("{refused} {refused:?}").contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_schema_of_a_database() {
+        let parsed = |text: &str| match text.parse().unwrap() {
+            Address::Postgres(address) => address,
+            Address::Sqlite(path) => panic!("{}", path.display()),
+        };
+        let plain = parsed("postgres://me:secret@db1:6432/runs?sslmode=require");
+        assert_eq!((plain.schema(), plain.options().get_host()), (SCHEMA, "db1"));
+        assert_eq!((plain.options().get_port(), plain.options().get_database()), (6432, Some("runs")));
+        assert!(!format!("{plain:?}").contains("secret"));
+        let named = parsed("postgresql://me@h/db?schema=blue_2&host=/run/pg&application_name=x");
+        assert_eq!((named.schema(), named.options().get_application_name()), ("blue_2", Some("x")));
+        assert!(named.options().get_socket().is_some());
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for (address, shown) in [
+            ("sqlite:/a@b:c.db", "sqlite:/a@b:c.db"),
+            ("postgres://me:hunter2@db:5432/shop?schema=a", "postgres://me@db:5432/shop?schema=a"),
+            ("postgres://me:hun/te@r2@db/shop?password=hunter2&host=/run/pg", "postgres://me@db/shop?host=/run/pg"),
+            ("postgresql://db/shop", "postgresql://db/shop"),
+        ] {
+            assert_eq!(without_password(address), shown);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Stores that survive power loss: journals of runs, and what runs share. SQLite, embedded in the process (PostgreSQL
-//! joins behind the same ports).
+//! Stores that survive power loss: journals of runs, and what runs share. SQLite, embedded in the process, and PostgreSQL,
+//! for processes on several hosts.
 //!
 //! Architecture invariant: a group is opaque here. This crate knows numbers, epochs, bytes and their checksums, not
 //! events; it never looks at the connectors. Requests and answers of the mailbox are
@@ -7,6 +7,8 @@
 
 mod address;
 mod anchor;
+mod checksum;
+mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
@@ -15,20 +17,24 @@ use std::time::SystemTime;
 use runtime::engine::Millis;
 use runtime::{JournalError, Store};
 
-pub use address::Address;
+pub use address::{Address, PostgresAddress, without_password};
 pub use anchor::anchor;
+pub use postgres::{POSTGRES_FORMAT, PostgresStore};
 pub use sqlite::{FORMAT, SqliteJournal, SqliteOptions};
 
-/// Opens the store at an address, `sqlite:PATH`; makes the file if it is missing, but never a folder.
+/// Opens the store at an address: `sqlite:PATH` makes the file if it is missing, but never a folder;
+/// `postgres://USER@HOST/DATABASE` makes the schema, but never a database.
 ///
-/// Leases expire by the clock of this host. Must be called inside of a tokio runtime, which then drives the writer.
+/// Leases expire by the clock of this host, or of the database. Must be called inside of a tokio runtime, which then
+/// drives the writer.
 ///
 /// # Errors
-/// [`JournalError::Unsupported`] for another kind of address; what [`SqliteJournal::open`] returns.
+/// [`JournalError::Unsupported`] for another kind of address; what [`SqliteJournal::open`] and [`PostgresStore::open`]
+/// return.
 pub async fn open(address: &str) -> Result<Arc<dyn Store>, JournalError> {
     match address.parse::<Address>()? {
         Address::Sqlite(path) => Ok(Arc::new(SqliteJournal::open(&path, SqliteOptions::new(system_now)).await?)),
-        Address::Postgres(_) => Err(JournalError::Unsupported("a PostgreSQL address (postgres://...)".to_owned())),
+        Address::Postgres(address) => Ok(Arc::new(PostgresStore::open(&address).await?)),
     }
 }
 

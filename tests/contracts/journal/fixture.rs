@@ -4,24 +4,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use runtime::{Holder, Lease, MemoryJournal, RunHead, Store};
-use store::{SqliteJournal, SqliteOptions};
+use store::{PostgresStore, SqliteJournal, SqliteOptions};
 use tempfile::TempDir;
+
+use crate::schema::Schema;
+
+/// When the clock of a fixture starts.
+const START: i64 = 1_000_000;
 
 /// A clock moved by hand; clones show the same time.
 #[derive(Clone)]
-pub(crate) struct HandClock(Arc<AtomicI64>);
+pub(crate) struct HandClock {
+    time: Arc<AtomicI64>,
+    /// A schema whose clock moves with it.
+    schema: Option<Arc<Schema>>,
+}
 
 impl HandClock {
     pub(crate) fn at(millis: i64) -> Self {
-        Self(Arc::new(AtomicI64::new(millis)))
+        Self { time: Arc::new(AtomicI64::new(millis)), schema: None }
     }
 
     pub(crate) fn advance(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        let before = self.time.fetch_add(millis, Ordering::SeqCst);
+        if let Some(schema) = &self.schema {
+            schema.set_clock(before + millis);
+        }
     }
 
     pub(crate) fn reader(&self) -> impl Fn() -> i64 + Send + Sync + 'static {
-        let time = Arc::clone(&self.0);
+        let time = Arc::clone(&self.time);
         move || time.load(Ordering::SeqCst)
     }
 }
@@ -34,16 +46,30 @@ pub(crate) struct Fixture {
 }
 
 pub(crate) fn memory() -> Fixture {
-    let clock = HandClock::at(1_000_000);
+    let clock = HandClock::at(START);
     Fixture { journal: Arc::new(MemoryJournal::new(clock.reader())), clock, _folder: None }
 }
 
 pub(crate) async fn sqlite() -> Fixture {
-    let clock = HandClock::at(1_000_000);
+    let clock = HandClock::at(START);
     let folder = tempfile::tempdir().unwrap();
     let options = SqliteOptions::new(clock.reader());
     let journal = SqliteJournal::open(&folder.path().join("runs.db"), options).await.unwrap();
     Fixture { journal: Arc::new(journal), clock, _folder: Some(folder) }
+}
+
+/// A store in a schema of its own, in the cluster that the tests share.
+pub(crate) async fn postgres() -> Fixture {
+    postgres_in(Schema::new()).await
+}
+
+/// A store in a schema, all of whose rows go and whose clock starts anew.
+pub(crate) async fn postgres_in(schema: Schema) -> Fixture {
+    let journal = PostgresStore::open(&schema.address()).await.unwrap();
+    schema.empty();
+    schema.set_clock(START);
+    let clock = HandClock { schema: Some(Arc::new(schema)), ..HandClock::at(START) };
+    Fixture { journal: Arc::new(journal), clock, _folder: None }
 }
 
 pub(crate) fn head(run: &str) -> RunHead {

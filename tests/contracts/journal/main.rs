@@ -15,6 +15,7 @@ mod pools_law;
 mod processes;
 mod reopen;
 mod scarce;
+mod schema;
 mod shared_file;
 mod shared_model;
 mod sites;
@@ -28,6 +29,9 @@ macro_rules! contract {
         }
         mod sqlite {
             $(#[tokio::test] async fn $name() { crate::$suite::$name(crate::fixture::sqlite().await).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $name() { crate::$suite::$name(crate::fixture::postgres().await).await; })*
         }
     };
 }

@@ -3,7 +3,6 @@
 //! Never open the file by other means than SQLite in a process that has the journal open: POSIX drops all locks of a
 //! process on a file when it closes any descriptor of that file.
 
-mod checksum;
 mod connect;
 mod drills;
 mod format;

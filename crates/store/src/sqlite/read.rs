@@ -5,11 +5,11 @@ use runtime::{JournalError, RunHead, RunSummary, StoredGroup};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::checksum;
 use super::format::GROUP_BITS;
 use super::process::Born;
 use super::trouble::Failure;
 use super::work::integer;
+use crate::checksum;
 
 pub(super) async fn plan(connection: &mut SqliteConnection, run: &str) -> Result<(RunHead, Vec<u8>), Failure> {
     let row = sqlx::query("SELECT id, name, plan_hash, created_at, plan_size, checksum FROM runs WHERE name = $1")

@@ -7,7 +7,8 @@ use sqlx::SqliteConnection;
 use super::format::{GROUP_BITS, PART_BITS};
 use super::sites::Named;
 use super::trouble::Failure;
-use super::{checksum, drills, lease, mailbox, pools, sites};
+use super::{drills, lease, mailbox, pools, sites};
+use crate::checksum;
 
 /// Bytes of a part of a plan.
 const PART: usize = 1 << 20;

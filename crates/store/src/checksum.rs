@@ -1,7 +1,7 @@
 //! Checksums of what is stored: the first 8 bytes of BLAKE3 over the place and the bytes.
 
 /// Returns the checksum of a group; it covers where the group belongs, so that a row moved elsewhere is found out.
-pub(super) fn group(run: &str, seq: u64, epoch: u64, bytes: &[u8]) -> [u8; 8] {
+pub(crate) fn group(run: &str, seq: u64, epoch: u64, bytes: &[u8]) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
     text(&mut hasher, run);
     hasher.update(&seq.to_le_bytes());
@@ -11,7 +11,7 @@ pub(super) fn group(run: &str, seq: u64, epoch: u64, bytes: &[u8]) -> [u8; 8] {
 }
 
 /// Returns the checksum of a run's head and plan.
-pub(super) fn plan(head: &runtime::RunHead, plan: &[u8]) -> [u8; 8] {
+pub(crate) fn plan(head: &runtime::RunHead, plan: &[u8]) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
     text(&mut hasher, &head.run);
     text(&mut hasher, &head.plan_hash);

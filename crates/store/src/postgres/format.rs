@@ -1,0 +1,177 @@
+//! The format of the schema: its mark, its number and its tables.
+
+use sqlx::{PgConnection, Row};
+
+use super::sql;
+
+/// Number of the format that this version writes; it reads all up to it.
+pub const POSTGRES_FORMAT: u32 = FORMATS.len() as u32;
+
+/// What each format added to the one before; a schema is brought forward in one transaction. `{s}` is the schema.
+///
+/// Texts are kept as their bytes: to the letter, in the order of their bytes, whatever the database's collation.
+/// `convert_from(name, 'UTF8')` shows them. There are no foreign keys: their checks would lock rows of `runs`.
+const FORMATS: [&str; 1] = ["
+    CREATE TABLE {s}.store (
+        program text NOT NULL,         -- the mark: 'reinstate'
+        format bigint NOT NULL
+    );
+    CREATE FUNCTION {s}.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
+        AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+    CREATE TABLE {s}.runs (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        name bytea NOT NULL UNIQUE,
+        plan_hash bytea NOT NULL,
+        created_at bigint NOT NULL,    -- milliseconds since the epoch, as all times
+        plan_size bigint NOT NULL,     -- bytes
+        checksum bytea NOT NULL        -- of all of this and the plan
+    );
+    CREATE TABLE {s}.plans (
+        run bigint NOT NULL,
+        part bigint NOT NULL,
+        bytes bytea NOT NULL,
+        PRIMARY KEY (run, part)
+    );
+    CREATE TABLE {s}.positions (       -- one row a run, which every append counts on: room for its versions in the page
+        run bigint PRIMARY KEY,
+        next bigint NOT NULL,          -- number of the next group
+        epoch bigint NOT NULL,         -- 0: never driven
+        expires_at bigint NOT NULL,
+        holder bytea NOT NULL          -- for people
+    ) WITH (fillfactor = 40);
+    CREATE TABLE {s}.groups (
+        run bigint NOT NULL,
+        seq bigint NOT NULL,
+        epoch bigint NOT NULL,
+        checksum bytea NOT NULL,       -- of the run's name, seq, epoch and bytes
+        bytes bytea NOT NULL,
+        PRIMARY KEY (run, seq)
+    );
+    CREATE TABLE {s}.held_sites (
+        estate bytea NOT NULL,
+        site bytea NOT NULL,
+        run bigint NOT NULL,
+        PRIMARY KEY (estate, site)
+    );
+    CREATE INDEX held_sites_of ON {s}.held_sites (run);
+    CREATE TABLE {s}.requests (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run bigint NOT NULL,
+        expires_at bigint NOT NULL,    -- the smallest number if it was withdrawn
+        taken_by bigint,               -- epoch
+        bytes bytea NOT NULL,
+        answer bytea
+    );
+    CREATE INDEX requests_of ON {s}.requests (run, expires_at);
+    CREATE INDEX open_requests ON {s}.requests (run, id) WHERE answer IS NULL;
+    CREATE TABLE {s}.estates (         -- whose shares are being divided: a lock, and no more
+        estate bytea PRIMARY KEY
+    );
+    CREATE TABLE {s}.shares (
+        estate bytea NOT NULL,
+        pool bytea NOT NULL,
+        key bytea NOT NULL,
+        run bigint NOT NULL,
+        epoch bigint NOT NULL,         -- of the lease that it belongs to; another one's counts for nothing
+        slots bigint NOT NULL,         -- limit of the pool, as the run's plan has it
+        held bigint NOT NULL,          -- granted or used, whichever is more
+        want bigint NOT NULL,          -- capped at the limit
+        unit bigint NOT NULL,          -- what one unit of the run takes, at most
+        PRIMARY KEY (estate, pool, key, run)
+    );
+    CREATE INDEX shares_of ON {s}.shares (run);
+    CREATE TABLE {s}.drills (
+        drill bytea NOT NULL,
+        slot bigint NOT NULL,
+        run bytea NOT NULL,
+        claimed_at bigint NOT NULL,
+        runbook_hash bytea NOT NULL,
+        ended_at bigint,               -- it and all below: NULL until the drill is over
+        good boolean,
+        proves boolean,                -- good, and nothing less than what was asked
+        sites bigint,
+        result bytea,
+        PRIMARY KEY (drill, slot)
+    );
+    CREATE INDEX drills_by_slot ON {s}.drills (slot, drill);
+    CREATE INDEX open_drills ON {s}.drills (slot, drill) WHERE result IS NULL;
+    CREATE INDEX open_drills_of ON {s}.drills (drill, slot) WHERE result IS NULL;
+    CREATE INDEX good_drills ON {s}.drills (drill, ended_at, slot) WHERE proves;
+    CREATE INDEX certificates ON {s}.drills (runbook_hash, ended_at, slot) WHERE proves;
+"];
+
+/// What a schema is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is no such schema; it and the store are to be made.
+    Missing,
+    /// A schema without tables, to be made a store.
+    Empty,
+    /// A store of a format that this version reads, with its number.
+    Store(u32),
+    /// A store of a newer format.
+    Newer(u32),
+    /// Something else.
+    Foreign(String),
+}
+
+/// Looks at a schema and changes nothing. `schema` is its name in quotes.
+pub(super) async fn inspect(connection: &mut PgConnection, schema: &str) -> Result<Found, sqlx::Error> {
+    let name = sql::text(schema.trim_matches('"'));
+    let tables = format!(
+        "SELECT count(DISTINCT n.oid) AS schemas, count(c.oid) AS tables, \
+         count(CASE WHEN c.relname = 'store' THEN 1 END) AS marks FROM pg_catalog.pg_namespace n \
+         LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+         WHERE n.nspname = convert_from({name}, 'UTF8')"
+    );
+    let answers = sql::send(connection, tables).await?;
+    let row = answers.first().and_then(|answer| answer.rows.first()).ok_or(sqlx::Error::RowNotFound)?;
+    let (schemas, tables, marks): (i64, i64, i64) =
+        (row.try_get("schemas")?, row.try_get("tables")?, row.try_get("marks")?);
+    let foreign = || Found::Foreign(format!("a schema with {tables} tables of another program"));
+    if marks == 0 {
+        return Ok(match (schemas, tables) {
+            (0, _) => Found::Missing,
+            (_, 0) => Found::Empty,
+            _ => foreign(),
+        });
+    }
+    let mark = sql::send(connection, format!("SELECT program, format FROM {schema}.store")).await;
+    let answers = match mark {
+        // Another program's table of that name has other columns.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42703") => return Ok(foreign()),
+        mark => mark?,
+    };
+    let Some(row) = answers.first().and_then(|answer| answer.rows.first()) else { return Ok(foreign()) };
+    let (Ok(program), Ok(format)) = (row.try_get::<&str, _>("program"), row.try_get::<i64, _>("format")) else {
+        return Ok(foreign());
+    };
+    Ok(match (program, u32::try_from(format)) {
+        ("reinstate", Ok(known @ 1..=POSTGRES_FORMAT)) => Found::Store(known),
+        ("reinstate", Ok(newer)) if newer > POSTGRES_FORMAT => Found::Newer(newer),
+        _ => foreign(),
+    })
+}
+
+/// The one message, and therefore transaction, that makes what was found a store of this format. It fails if another
+/// process does so at the same time: both want the same names.
+pub(super) fn make(schema: &str, found: &Found) -> String {
+    let mut message = sql::limits();
+    let from = match found {
+        Found::Store(format) => *format,
+        // A schema that is there needs no right to make schemas.
+        Found::Missing => {
+            message.push_str(&format!("CREATE SCHEMA {schema};\n"));
+            0
+        }
+        _ => 0,
+    };
+    for tables in FORMATS.iter().skip(from as usize) {
+        message.push_str(&tables.replace("{s}", schema));
+    }
+    message.push_str(&match from {
+        0 => format!("INSERT INTO {schema}.store VALUES ('reinstate', {POSTGRES_FORMAT})"),
+        from => format!("UPDATE {schema}.store SET format = {POSTGRES_FORMAT} WHERE format = {from}"),
+    });
+    message
+}

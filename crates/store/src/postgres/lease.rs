@@ -1,0 +1,117 @@
+//! Leases: who may drive a run, by compare-and-set with an epoch. Time is the database's, and only time frees a lease:
+//! whether a process on another host lives cannot be known here.
+
+use runtime::engine::Millis;
+use runtime::{Holder, JournalError, Lease};
+use sqlx::Row;
+
+use super::PostgresStore;
+use super::sql;
+
+/// The longest lease, so that no time and it together are more than a number can be.
+const LONGEST: u64 = 1 << 62;
+
+/// How a run stands.
+pub(super) struct Standing {
+    pub(super) id: i64,
+    pub(super) epoch: i64,
+    pub(super) expires_at: Millis,
+    pub(super) now: Millis,
+}
+
+/// The SQL that reads a [`Standing`].
+pub(super) fn standing(s: &str, run: &str) -> String {
+    format!(
+        "SELECT r.id, p.epoch, p.expires_at, {s}.now_ms() AS now FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id \
+         WHERE r.name = {}",
+        sql::text(run)
+    )
+}
+
+impl Standing {
+    /// Reads the answer to [`standing`].
+    pub(super) fn of(answer: &sql::Answer) -> Result<Option<Self>, sqlx::Error> {
+        let Some(row) = answer.rows.first() else { return Ok(None) };
+        Ok(Some(Self {
+            id: row.try_get("id")?,
+            epoch: row.try_get("epoch")?,
+            expires_at: row.try_get("expires_at")?,
+            now: row.try_get("now")?,
+        }))
+    }
+}
+
+/// Refuses unless the run exists and the lease has its newest epoch.
+pub(super) fn is_newest(standing: Option<Standing>, lease: &Lease) -> Result<Standing, JournalError> {
+    let standing = standing.ok_or_else(|| JournalError::NoSuchRun(lease.run.clone()))?;
+    if standing.epoch > 0 && standing.epoch.unsigned_abs() == lease.epoch {
+        return Ok(standing);
+    }
+    Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch })
+}
+
+/// A time from now, by the database's clock.
+pub(super) fn expiry(s: &str, ttl_ms: u64) -> String {
+    format!("{s}.now_ms() + {}", sql::unsigned(ttl_ms.min(LONGEST)))
+}
+
+/// Forgets the shares of a run under this epoch and those before it.
+pub(super) fn drop_shares(s: &str, run: &str, epoch: &str) -> String {
+    let run = sql::text(run);
+    format!("DELETE FROM {s}.shares WHERE run = (SELECT id FROM {s}.runs WHERE name = {run}) AND epoch <= {epoch}")
+}
+
+impl PostgresStore {
+    pub(super) async fn take_lease(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
+        let s = self.connections.schema();
+        // Who holds it is read first and by itself: if it is free, that costs nothing that matters.
+        loop {
+            let message = format!(
+                "UPDATE {s}.positions SET epoch = epoch + 1, holder = {holder}, expires_at = {expiry} \
+                 WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) AND expires_at <= {s}.now_ms() \
+                 RETURNING epoch;\n\
+                 SELECT encode(p.holder, 'hex') AS holder, p.expires_at > {s}.now_ms() AS live \
+                 FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id WHERE r.name = {name}",
+                holder = sql::text(&holder.name),
+                expiry = expiry(s, ttl_ms),
+                name = sql::text(run),
+            );
+            let answers = self.connections.change(message, false).await?;
+            let taken = answers.first().and_then(|answer| answer.rows.first());
+            if let Some(row) = taken {
+                let epoch: i64 = row.try_get("epoch").map_err(|error| self.damage(error))?;
+                // An older epoch's shares count for nothing any more; this is only tidying.
+                self.connections.change(drop_shares(s, run, &sql::signed(epoch - 1)), true).await?;
+                return Ok(Lease { run: run.to_owned(), epoch: epoch.unsigned_abs() });
+            }
+            let Some(row) = answers.get(1).and_then(|answer| answer.rows.first()) else {
+                return Err(JournalError::NoSuchRun(run.to_owned()));
+            };
+            // It may have expired between the two statements.
+            if row.try_get("live").map_err(|error| self.damage(error))? {
+                let holder = sql::untext(row, "holder").map_err(|error| self.damage(error))?;
+                return Err(JournalError::Held { run: run.to_owned(), holder });
+            }
+        }
+    }
+
+    /// Sets when a lease expires, if it is the newest; `false` if not.
+    pub(super) async fn set_expiry(&self, lease: &Lease, at: &str, and: &str) -> Result<bool, JournalError> {
+        let s = self.connections.schema();
+        let message = format!(
+            "UPDATE {s}.positions SET expires_at = {at} \
+             WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) AND epoch = {epoch} AND epoch > 0;\n{and}",
+            name = sql::text(&lease.run),
+            epoch = sql::unsigned(lease.epoch),
+        );
+        let answers = self.connections.change(message, true).await?;
+        Ok(answers.first().is_some_and(|answer| answer.changed == 1))
+    }
+
+    /// Says why a lease is not good enough.
+    pub(super) async fn refusal(&self, lease: &Lease) -> Result<Standing, JournalError> {
+        let answers = self.connections.read(standing(self.connections.schema(), &lease.run)).await?;
+        let standing = answers.first().map(Standing::of).transpose().map_err(|error| self.damage(error))?;
+        is_newest(standing.flatten(), lease)
+    }
+}

@@ -1,0 +1,143 @@
+//! Pools that runs share. A call that changes nothing that others see is a read; the rest divides an estate one at a time.
+
+use async_trait::async_trait;
+use runtime::{Grant, JournalError, Lease, Party, SharedPools, Want, fair_grant};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::PostgresStore;
+use super::lease::{self, Standing};
+use super::sql::{self, Answer};
+use super::trouble::Failure;
+use super::work::{Transaction, Work};
+
+/// What a call comes to.
+struct Weighed<'a> {
+    run: i64,
+    grants: Vec<Grant>,
+    /// What changes, with what is held and wanted then.
+    rows: Vec<(&'a Want, Party)>,
+}
+
+/// The SQL that reads how the run stands, and the live shares of the pools that it names.
+fn shares(s: &str, lease: &Lease, estate: &str, wants: &[Want]) -> String {
+    format!(
+        "{standing};\n\
+         SELECT asked.place, s.run, s.slots, s.held, s.want, s.unit \
+         FROM unnest({pools}, {keys}) WITH ORDINALITY AS asked(pool, key, place) \
+         JOIN {s}.shares s ON s.estate = {estate} AND s.pool = decode(asked.pool, 'hex') AND s.key = decode(asked.key, 'hex') \
+         JOIN {s}.positions p ON p.run = s.run AND p.epoch = s.epoch \
+         WHERE p.expires_at > (SELECT {s}.now_ms()) OR s.run = (SELECT id FROM {s}.runs WHERE name = {run}) \
+         ORDER BY asked.place, s.run",
+        standing = lease::standing(s, &lease.run),
+        pools = sql::hexes(wants.iter().map(|want| want.pool.as_str())),
+        keys = sql::hexes(wants.iter().map(|want| want.key.as_str())),
+        estate = sql::text(estate),
+        run = sql::text(&lease.run),
+    )
+}
+
+struct Share {
+    place: i64,
+    run: i64,
+    party: Party,
+}
+
+fn share_of(row: &PgRow) -> Result<Share, sqlx::Error> {
+    // What does not fit was not written by us; the largest number grants the least.
+    let number = |column: &str| row.try_get::<i64, _>(column).map(|stored| u32::try_from(stored).unwrap_or(u32::MAX));
+    let party = Party { limit: number("slots")?, held: number("held")?, want: number("want")?, unit: number("unit")? };
+    Ok(Share { place: row.try_get("place")?, run: row.try_get("run")?, party })
+}
+
+/// Weighs what the answer to [`shares`] says; its two answers are the last ones.
+fn weigh<'a>(answers: &[Answer], lease: &Lease, wants: &'a [Want]) -> Result<Weighed<'a>, Failure> {
+    let [.., standing, shares] = answers else { return Err(sqlx::Error::RowNotFound.into()) };
+    let Standing { id: run, expires_at, now, .. } = lease::is_newest(Standing::of(standing)?, lease)?;
+    let mut weighed = Weighed { run, grants: Vec::with_capacity(wants.len()), rows: Vec::new() };
+    if expires_at <= now {
+        weighed.grants.resize(wants.len(), Grant { slots: 0, participants: 1 });
+        return Ok(weighed);
+    }
+    let shares: Vec<Share> = shares.rows.iter().map(share_of).collect::<Result<_, _>>()?;
+    let mut pools = shares.chunk_by(|one, next| one.place == next.place).peekable();
+    for (want, place) in wants.iter().zip(1_i64..) {
+        let pool = pools.next_if(|shares| shares.first().is_some_and(|share| share.place == place)).unwrap_or_default();
+        let before = pool.iter().find(|share| share.run == run).map(|share| share.party);
+        let mut asks =
+            Party { limit: want.limit, held: want.used, want: want.want.min(want.limit.max(1)), unit: want.unit };
+        let older = pool.iter().filter(|share| share.run < run).map(|share| share.party);
+        let younger = pool.iter().filter(|share| share.run > run).map(|share| share.party);
+        let me = older.clone().count();
+        let parties: Vec<Party> = older.chain([asks]).chain(younger).collect();
+        let grant = fair_grant(&parties, me, now);
+        weighed.grants.push(grant);
+        asks.held = want.used.max(grant.slots);
+        let nothing = asks.held == 0 && asks.want == 0;
+        if before != Some(asks).filter(|_| !nothing) {
+            weighed.rows.push((want, asks));
+        }
+    }
+    Ok(weighed)
+}
+
+/// Divides while nobody else divides pools of the estate: its row is locked first, and what counts is read after that.
+pub(super) async fn share(
+    transaction: &mut Transaction<'_>,
+    lease: &Lease,
+    estate: &str,
+    wants: &[Want],
+) -> Result<Vec<Grant>, Failure> {
+    let s = transaction.schema;
+    let message = format!(
+        "{begin}INSERT INTO {s}.estates (estate) VALUES ({name}) ON CONFLICT (estate) DO NOTHING;\n\
+         SELECT 1 FROM {s}.estates WHERE estate = {name} FOR UPDATE;\n{shares}",
+        begin = sql::begin(),
+        name = sql::text(estate),
+        shares = shares(s, lease, estate, wants),
+    );
+    let answers = transaction.send(message).await?;
+    let Weighed { run, grants, rows } = weigh(&answers, lease, wants)?;
+    if rows.is_empty() {
+        return Ok(grants);
+    }
+    let (estate, epoch) = (sql::text(estate), sql::unsigned(lease.epoch));
+    let column = |of: fn(&Party) -> u32| sql::numbers(rows.iter().map(|(_, party)| of(party)));
+    // A process that was taken over in this very moment must not replace what its successor said.
+    let message = format!(
+        "INSERT INTO {s}.shares (estate, pool, key, run, epoch, slots, held, want, unit) \
+         SELECT {estate}, decode(pool, 'hex'), decode(key, 'hex'), {run}, {epoch}, slots, held, want, unit \
+         FROM unnest({pools}, {keys}, {slots}, {held}, {want}, {unit}) AS said(pool, key, slots, held, want, unit) \
+         ON CONFLICT (estate, pool, key, run) DO UPDATE SET epoch = excluded.epoch, slots = excluded.slots, \
+         held = excluded.held, want = excluded.want, unit = excluded.unit WHERE shares.epoch <= excluded.epoch;\n\
+         DELETE FROM {s}.shares WHERE run = {run} AND estate = {estate} AND epoch = {epoch} AND held = 0 AND want = 0",
+        pools = sql::hexes(rows.iter().map(|(want, _)| want.pool.as_str())),
+        keys = sql::hexes(rows.iter().map(|(want, _)| want.key.as_str())),
+        slots = column(|party| party.limit),
+        held = column(|party| party.held),
+        want = column(|party| party.want),
+        unit = column(|party| party.unit),
+    );
+    transaction.send(message).await?;
+    Ok(grants)
+}
+
+#[async_trait]
+impl SharedPools for PostgresStore {
+    async fn share(&self, lease: &Lease, estate: &str, wants: &[Want]) -> Result<Vec<Grant>, JournalError> {
+        let look = shares(self.connections.schema(), lease, estate, wants);
+        let seen = self.asked(look, |answers| {
+            let weighed = weigh(&answers, lease, wants)?;
+            Ok(weighed.rows.is_empty().then_some(weighed.grants))
+        });
+        match seen.await? {
+            Some(grants) => Ok(grants),
+            None => self.transact(Work::Share { lease, estate, wants }).await,
+        }
+    }
+
+    async fn leave(&self, lease: &Lease) -> Result<(), JournalError> {
+        let shares = lease::drop_shares(self.connections.schema(), &lease.run, &sql::unsigned(lease.epoch));
+        self.connections.change(shares, true).await.map(drop)
+    }
+}

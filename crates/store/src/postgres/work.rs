@@ -1,0 +1,124 @@
+//! Changes that need more than one message: a transaction in which the server answers before the end.
+
+use runtime::{Grant, JournalError, Lease, RunHead, Want};
+use sqlx::Row;
+use tokio::time::Instant;
+
+use super::PostgresStore;
+use super::connections::{COLLISIONS, PATIENCE, Taken};
+use super::pools;
+use super::sites::{self, Named};
+use super::sql::{self, Answer};
+use super::trouble::{Failure, Trouble};
+use crate::checksum;
+
+/// Bytes of a part of a plan.
+const PART: usize = 1 << 20;
+
+/// A change of several messages.
+pub(super) enum Work<'a> {
+    Create { head: &'a RunHead, plan: &'a [u8], hold: Option<&'a Named> },
+    Hold { run: &'a str, sites: &'a Named },
+    Share { lease: &'a Lease, estate: &'a str, wants: &'a [Want] },
+}
+
+/// An open transaction.
+pub(super) struct Transaction<'a> {
+    taken: Taken<'a>,
+    pub(super) schema: &'a str,
+}
+
+impl Transaction<'_> {
+    pub(super) async fn send(&mut self, message: String) -> Result<Vec<Answer>, Failure> {
+        self.taken.send(message).await
+    }
+}
+
+impl PostgresStore {
+    /// Does a change in one transaction. A refusal undoes it; a collision with another transaction has it done again.
+    pub(super) async fn transact(&self, work: Work<'_>) -> Result<Vec<Grant>, JournalError> {
+        let until = Instant::now() + PATIENCE;
+        let (mut left, schema) = (COLLISIONS, self.connections.schema());
+        loop {
+            let taken = self.connections.take(until).await.map_err(Trouble::into_error)?;
+            let mut transaction = Transaction { taken, schema };
+            let done = work.execute(&mut transaction).await;
+            let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+            let failure = match done {
+                Err(failure @ (Failure::Sql(_) | Failure::Silent)) => failure,
+                Ok(_) | Err(Failure::Refused(_)) => match transaction.send(end.to_owned()).await {
+                    Ok(_) => {
+                        transaction.taken.give_back();
+                        return done.map_err(|failure| match failure {
+                            Failure::Refused(refusal) => refusal,
+                            other => Trouble::new(&self.connections.door.place, "writing to", other).into_error(),
+                        });
+                    }
+                    Err(failure) => failure,
+                },
+            };
+            // Dropped with the transaction: whatever is open on the connection is undone by the server.
+            drop(transaction);
+            left = left.saturating_sub(1);
+            let twice = !matches!(work, Work::Create { .. });
+            let again = failure.is_collision() || twice && failure.is_lost() && Instant::now() < until;
+            if !again || left == 0 {
+                return Err(Trouble::new(&self.connections.door.place, "writing to", failure).into_error());
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    async fn execute(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Grant>, Failure> {
+        match self {
+            Self::Create { head, plan, hold } => {
+                let run = create(transaction, head, plan).await?;
+                if let Some(sites) = hold {
+                    sites::hold(transaction, run, sites).await?;
+                }
+                Ok(Vec::new())
+            }
+            Self::Hold { run, sites } => {
+                let s = transaction.schema;
+                let message = format!("{}SELECT id FROM {s}.runs WHERE name = {}", sql::begin(), sql::text(run));
+                let id = id(&transaction.send(message).await?)?;
+                let id = id.ok_or_else(|| JournalError::NoSuchRun((*run).to_owned()))?;
+                sites::hold(transaction, id, sites).await?;
+                Ok(Vec::new())
+            }
+            Self::Share { lease, estate, wants } => pools::share(transaction, lease, estate, wants).await,
+        }
+    }
+}
+
+async fn create(transaction: &mut Transaction<'_>, head: &RunHead, plan: &[u8]) -> Result<i64, Failure> {
+    let s = transaction.schema;
+    let message = format!(
+        "{begin}WITH new AS (INSERT INTO {s}.runs (name, plan_hash, created_at, plan_size, checksum) \
+         VALUES ({name}, {hash}, {created_at}, {size}, {checksum}) ON CONFLICT (name) DO NOTHING RETURNING id), \
+         position AS (INSERT INTO {s}.positions (run, next, epoch, expires_at, holder) \
+         SELECT id, 0, 0, {never}, {nobody} FROM new) SELECT id FROM new",
+        begin = sql::begin(),
+        name = sql::text(&head.run),
+        hash = sql::text(&head.plan_hash),
+        created_at = sql::signed(head.created_at),
+        size = sql::unsigned(plan.len() as u64),
+        checksum = sql::bytes(&checksum::plan(head, plan)),
+        never = sql::signed(i64::MIN),
+        nobody = sql::bytes(&[]),
+    );
+    let run = id(&transaction.send(message).await?)?;
+    let run = run.ok_or_else(|| JournalError::Exists(head.run.clone()))?;
+    for (part, bytes) in plan.chunks(PART).enumerate() {
+        let bytes = sql::bytes(bytes);
+        transaction.send(format!("INSERT INTO {s}.plans (run, part, bytes) VALUES ({run}, {part}, {bytes})")).await?;
+    }
+    Ok(run)
+}
+
+/// The number of a run, if the last statement found one.
+fn id(answers: &[Answer]) -> Result<Option<i64>, Failure> {
+    let row = answers.last().and_then(|answer| answer.rows.first());
+    Ok(row.map(|row| row.try_get("id")).transpose()?)
+}
