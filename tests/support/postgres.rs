@@ -229,6 +229,13 @@ impl Cluster {
         let _ = server.wait();
     }
 
+    /// Kills the first process of the server alone, by `kill -9`, and leaves it to the others to notice.
+    pub fn strike(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        server.kill().expect("it is ours");
+        let _ = server.wait();
+    }
+
     /// Shuts the server down in order, with a checkpoint.
     pub fn stop(&mut self) {
         let Some(mut server) = self.server.take() else { return };
@@ -236,8 +243,16 @@ impl Cluster {
         let _ = server.wait();
     }
 
-    /// Starts the server after [`Cluster::kill`] or [`Cluster::stop`] and waits until it answers.
+    /// Starts the server after [`Cluster::kill`], [`Cluster::strike`] or [`Cluster::stop`] and waits until it answers.
     pub fn start_again(&mut self) {
+        // What a struck server leaves behind is in the way until it has noticed.
+        while let Err(log) = self.try_start() {
+            assert!(log.contains("pre-existing shared memory block"), "the server does not start:\n{log}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    fn try_start(&mut self) -> Result<(), String> {
         let mut postgres = match self.volume {
             None => as_server(&tool("postgres")),
             Some(megabytes) => on_volume(&self.volume(), megabytes, &tool("postgres")),
@@ -258,7 +273,7 @@ impl Cluster {
         let (ready, answers) = mpsc::channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let is_ready = line.contains("ready to accept connections");
+                let is_ready = line.contains("ready to accept ");
                 log.lock().expect("the log is only appended to").push_str(&(line + "\n"));
                 if is_ready {
                     // Nobody listens after the start.
@@ -267,7 +282,12 @@ impl Cluster {
             }
         });
         // The channel closes when the server ends, so that a server that cannot start is not waited for.
-        assert!(answers.recv().is_ok(), "the server does not start:\n{}", self.log());
+        answers.recv().map_err(|_| {
+            if let Some(mut server) = self.server.take() {
+                let _ = server.wait();
+            }
+            std::mem::take(&mut *self.log.lock().expect("the log is only appended to"))
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod address;
 mod bench;
 mod drill;
 mod help;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use address::StoreAddress;
 pub(crate) use bench::{Bench, BenchPart, BenchRestore};
 pub(crate) use drill::{Drill, DrillCheck, DrillHistory, DrillList, DrillRun};
 pub(crate) use help::Help;
@@ -255,9 +257,16 @@ pub(crate) struct Planned {
 /// Where runs are recorded.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Stored {
-    /// Where runs are recorded
-    #[arg(long, env = "REINSTATE_STORE", default_value = "sqlite:reinstate.db", value_name = "sqlite:PATH")]
-    pub(crate) store: String,
+    /// Where runs are recorded: sqlite:PATH, or postgres://USER@HOST/DATABASE for drivers on several hosts
+    // The value may hold a password, so the help does not show it.
+    #[arg(
+        long,
+        env = "REINSTATE_STORE",
+        default_value = "sqlite:reinstate.db",
+        value_name = "ADDRESS",
+        hide_env_values = true
+    )]
+    pub(crate) store: StoreAddress,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! A process that uses a journal and is killed, stopped or starved by the contract's tests.
 //!
-//! `journal-child MODE PATH`: prints one line per answer, a number or the code of an error.
+//! `journal-child MODE PATH`, or for some modes the address of a store: prints one line per answer, a number or the code of an error.
 #![allow(clippy::unwrap_used)]
 
 mod pattern;
@@ -8,7 +8,7 @@ mod pattern;
 use std::io::{BufRead, Write};
 use std::path::Path;
 
-use runtime::{Holder, Journal, JournalError, Lease, RunHead, SiteLocks};
+use runtime::{Holder, Journal, JournalError, Lease, RunHead};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use store::{SqliteJournal, SqliteOptions};
@@ -20,14 +20,15 @@ const TTL: u64 = 3_600_000;
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let (mode, path) = (arguments.next().unwrap(), arguments.next().unwrap());
+    let address = if path.contains("://") { path.clone() } else { format!("sqlite:{path}") };
     let path = Path::new(&path);
     let done = match mode.as_str() {
-        "append" => append(path).await,
-        "step" => step(path).await,
+        "append" => append(&address).await,
+        "step" => step(&address).await,
         "hold" => hold(path).await,
         "fill" => fill(path).await,
         "read-only" => read_only(path).await,
-        "create" => create(path).await,
+        "create" => create(&address).await,
         "new-on-full" => new_on_full(path).await,
         other => panic!("no mode {other}"),
     };
@@ -50,7 +51,7 @@ async fn open(path: &Path) -> Result<SqliteJournal, JournalError> {
     SqliteJournal::open(path, SqliteOptions::new(store::system_now)).await
 }
 
-async fn drive(journal: &SqliteJournal) -> Result<(Lease, u64), JournalError> {
+async fn drive(journal: &dyn Journal) -> Result<(Lease, u64), JournalError> {
     let head = RunHead { run: "a".to_owned(), plan_hash: "hash".to_owned(), created_at: 0 };
     match journal.create(&head, b"plan").await {
         Ok(()) | Err(JournalError::Exists(_)) => {}
@@ -63,9 +64,9 @@ async fn drive(journal: &SqliteJournal) -> Result<(Lease, u64), JournalError> {
 }
 
 /// Appends for ever and says each number once it is acknowledged.
-async fn append(path: &Path) -> Result<(), JournalError> {
-    let journal = open(path).await?;
-    let (lease, mut seq) = drive(&journal).await?;
+async fn append(address: &str) -> Result<(), JournalError> {
+    let journal = store::open(address).await?;
+    let (lease, mut seq) = drive(&*journal).await?;
     loop {
         let appended = journal.append(&lease, seq, &pattern::group(seq)).await?;
         say(seq);
@@ -74,9 +75,9 @@ async fn append(path: &Path) -> Result<(), JournalError> {
 }
 
 /// Appends one group for each line of its input.
-async fn step(path: &Path) -> Result<(), JournalError> {
-    let journal = open(path).await?;
-    let (lease, mut seq) = drive(&journal).await?;
+async fn step(address: &str) -> Result<(), JournalError> {
+    let journal = store::open(address).await?;
+    let (lease, mut seq) = drive(&*journal).await?;
     say("driving");
     while wait_for_a_line() {
         seq = journal.append(&lease, seq, &pattern::group(seq)).await?.next;
@@ -86,8 +87,8 @@ async fn step(path: &Path) -> Result<(), JournalError> {
 }
 
 /// Creates runs with their sites for ever and says how many.
-async fn create(path: &Path) -> Result<(), JournalError> {
-    let journal = open(path).await?;
+async fn create(address: &str) -> Result<(), JournalError> {
+    let journal = store::open(address).await?;
     for run in journal.list().await?.len().. {
         let head = RunHead { run: format!("run {run}"), plan_hash: "hash".to_owned(), created_at: 0 };
         let sites: Vec<String> = (0..pattern::SITES).map(|site| format!("{run}/{site}")).collect();

@@ -1,7 +1,7 @@
 //! Starting `journal-child` and talking to it.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_journal-child");
@@ -13,9 +13,10 @@ pub(crate) struct ChildProcess {
 }
 
 impl ChildProcess {
-    pub(crate) fn start(mode: &str, path: &Path) -> Self {
+    /// Starts it on a file, or on a store's address.
+    pub(crate) fn start(mode: &str, place: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(PROGRAM);
-        command.arg(mode).arg(path).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(mode).arg(place).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
         Self { child, answers }

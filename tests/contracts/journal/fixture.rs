@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use runtime::{Holder, Lease, MemoryJournal, RunHead, Store};
 use store::{PostgresStore, SqliteJournal, SqliteOptions};
 use tempfile::TempDir;
@@ -40,6 +41,7 @@ impl HandClock {
 
 /// A store and what it stands on.
 pub(crate) struct Fixture {
+    pub(crate) name: &'static str,
     pub(crate) journal: Arc<dyn Store>,
     pub(crate) clock: HandClock,
     _folder: Option<TempDir>,
@@ -47,7 +49,7 @@ pub(crate) struct Fixture {
 
 pub(crate) fn memory() -> Fixture {
     let clock = HandClock::at(START);
-    Fixture { journal: Arc::new(MemoryJournal::new(clock.reader())), clock, _folder: None }
+    Fixture { name: "memory", journal: Arc::new(MemoryJournal::new(clock.reader())), clock, _folder: None }
 }
 
 pub(crate) async fn sqlite() -> Fixture {
@@ -55,7 +57,7 @@ pub(crate) async fn sqlite() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let options = SqliteOptions::new(clock.reader());
     let journal = SqliteJournal::open(&folder.path().join("runs.db"), options).await.unwrap();
-    Fixture { journal: Arc::new(journal), clock, _folder: Some(folder) }
+    Fixture { name: "SQLite", journal: Arc::new(journal), clock, _folder: Some(folder) }
 }
 
 /// A store in a schema of its own, in the cluster that the tests share.
@@ -65,11 +67,27 @@ pub(crate) async fn postgres() -> Fixture {
 
 /// A store in a schema, all of whose rows go and whose clock starts anew.
 pub(crate) async fn postgres_in(schema: Schema) -> Fixture {
-    let journal = PostgresStore::open(&schema.address()).await.unwrap();
+    let store = PostgresStore::open(&schema.address()).await.unwrap();
     schema.empty();
-    schema.set_clock(START);
-    let clock = HandClock { schema: Some(Arc::new(schema)), ..HandClock::at(START) };
-    Fixture { journal: Arc::new(journal), clock, _folder: None }
+    Fixture::postgres(store, schema)
+}
+
+impl Fixture {
+    /// Of a store that is open, in a schema whose clock starts anew.
+    pub(crate) fn postgres(store: PostgresStore, schema: Schema) -> Self {
+        schema.set_clock(START);
+        let clock = HandClock { schema: Some(Arc::new(schema)), ..HandClock::at(START) };
+        Self { name: "PostgreSQL", journal: Arc::new(store), clock, _folder: None }
+    }
+}
+
+/// Cases of random operations. Their seed is printed, and `REINSTATE_SEED` repeats it.
+pub(crate) fn config(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("REINSTATE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let drawn = || u64::from(std::process::id()) << 32 | store::system_now().unsigned_abs() & 0xffff_ffff;
+    let seed = asked.unwrap_or_else(drawn);
+    eprintln!("REINSTATE_SEED={seed}");
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 pub(crate) fn head(run: &str) -> RunHead {

@@ -1,10 +1,11 @@
-//! Random operations: SQLite answers as the reference in memory does, whatever comes.
+//! Random operations: every store answers as the reference in memory does, whatever comes.
 
 use proptest::prelude::*;
 use runtime::{Journal, Lease};
 
-use crate::fixture::{Fixture, head, holder, memory, sqlite};
+use crate::fixture::{Fixture, config, head, holder, memory, postgres_in, sqlite};
 use crate::pattern;
+use crate::schema::Schema;
 
 /// One operation; small ranges, so that operations meet.
 #[derive(Clone, Debug)]
@@ -94,26 +95,30 @@ fn name(run: u8) -> String {
     format!("run {run}")
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn sqlite_answers_as_memory_does(ops in proptest::collection::vec(op(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+#[test]
+fn all_answer_as_memory_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let schema = Schema::new();
+    proptest!(config(64), |(ops in proptest::collection::vec(op(), 1..60))| {
         runtime.block_on(async {
-            let (reference, tested) = (memory(), sqlite().await);
+            let reference = memory();
+            let tested = [sqlite().await, postgres_in(schema.clone()).await];
             let mut caller = Caller::default();
             for op in &ops {
                 let expected = caller.ask(&reference, op).await;
-                let answer = caller.ask(&tested, op).await;
-                prop_assert_eq!(&expected, &answer, "{:?}", op);
+                for tested in &tested {
+                    prop_assert_eq!(&expected, &caller.ask(tested, op).await, "{:?} of {}", op, tested.name);
+                }
                 caller.learn(op, &expected);
             }
             for run in 0..3 {
                 let whole = Op::Load { run, from: 0, limit: u8::MAX };
-                prop_assert_eq!(caller.ask(&reference, &whole).await, caller.ask(&tested, &whole).await);
+                let expected = caller.ask(&reference, &whole).await;
+                for tested in &tested {
+                    prop_assert_eq!(&expected, &caller.ask(tested, &whole).await, "{}", tested.name);
+                }
             }
             Ok(())
         })?;
-    }
+    });
 }

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use runtime::{Grant, Lease, Store, Want};
 
-use crate::fixture::{Fixture, head, holder, memory, sqlite};
+use crate::fixture::{Fixture, config, head, holder, memory, postgres_in, sqlite};
+use crate::schema::Schema;
 
 const RUNS: usize = 4;
 const TTL: u64 = 1_000;
@@ -169,27 +170,27 @@ async fn obeys_the_law(it: Fixture, limits: &[u32], ops: &[Op]) {
     assert!(all.held() <= least);
 }
 
-fn on_both(limits: &[u32], ops: &[Op]) {
+async fn on_all(schema: &Schema, limits: &[u32], ops: &[Op]) {
+    obeys_the_law(memory(), limits, ops).await;
+    obeys_the_law(sqlite().await, limits, ops).await;
+    obeys_the_law(postgres_in(schema.clone()).await, limits, ops).await;
+}
+
+#[test]
+fn never_more_than_the_limit_and_nobody_starves() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        obeys_the_law(memory(), limits, ops).await;
-        obeys_the_law(sqlite().await, limits, ops).await;
+    let schema = Schema::new();
+    proptest!(config(32), |(limit in 0..14_u32, ops in proptest::collection::vec(op(), 1..80))| {
+        runtime.block_on(on_all(&schema, &[limit; RUNS], &ops));
     });
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn never_more_than_the_limit_and_nobody_starves(limit in 0..14_u32, ops in proptest::collection::vec(op(), 1..80)) {
-        on_both(&[limit; RUNS], &ops);
-    }
-
-    #[test]
-    fn the_smallest_limit_holds_once_all_have_reported(
-        limits in proptest::collection::vec(0..14_u32, RUNS),
-        ops in proptest::collection::vec(op(), 1..80),
-    ) {
-        on_both(&limits, &ops);
-    }
+#[test]
+fn the_smallest_limit_holds_once_all_have_reported() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let schema = Schema::new();
+    let limits = proptest::collection::vec(0..14_u32, RUNS);
+    proptest!(config(32), |(limits in limits, ops in proptest::collection::vec(op(), 1..80))| {
+        runtime.block_on(on_all(&schema, &limits, &ops));
+    });
 }

@@ -1,9 +1,10 @@
-//! Random operations on what runs share: SQLite answers as the reference in memory does, whatever comes.
+//! Random operations on what runs share: every store answers as the reference in memory does, whatever comes.
 
 use proptest::prelude::*;
 use runtime::{KEPT_MS, Lease, Store, Want};
 
-use crate::fixture::{Fixture, head, holder, memory, sqlite};
+use crate::fixture::{Fixture, config, head, holder, memory, postgres_in, sqlite};
+use crate::schema::Schema;
 
 /// One operation; small ranges, so that operations meet.
 #[derive(Clone, Debug)]
@@ -109,24 +110,25 @@ async fn ask(it: &Fixture, epochs: &[u64; 4], op: &Op) -> String {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn sqlite_shares_as_memory_does(ops in proptest::collection::vec(op(), 1..80)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+#[test]
+fn all_share_as_memory_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let schema = Schema::new();
+    proptest!(config(128), |(ops in proptest::collection::vec(op(), 1..80))| {
         runtime.block_on(async {
-            let (reference, tested) = (memory(), sqlite().await);
+            let reference = memory();
+            let tested = [sqlite().await, postgres_in(schema.clone()).await];
             let mut epochs = [0; 4];
             for op in &ops {
                 let expected = ask(&reference, &epochs, op).await;
-                let answer = ask(&tested, &epochs, op).await;
-                prop_assert_eq!(&expected, &answer, "{:?}", op);
+                for tested in &tested {
+                    prop_assert_eq!(&expected, &ask(tested, &epochs, op).await, "{:?} of {}", op, tested.name);
+                }
                 if let Op::Acquire { run, .. } = op && expected.starts_with("Ok") {
                     epochs[*run as usize] += 1;
                 }
             }
             Ok(())
         })?;
-    }
+    });
 }

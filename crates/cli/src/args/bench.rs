@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::address::StoreAddress;
 use super::texts::BENCH_RESTORE;
 
 #[derive(Debug, Subcommand)]
@@ -14,10 +15,10 @@ pub(crate) enum Bench {
         /// Sites
         #[arg(long, default_value_t = 883)]
         sites: u32,
-        /// Kind of store: sqlite
-        #[arg(long, default_value = "sqlite")]
-        store: String,
-        /// Folder for the store's file; by default a temporary one beside the current folder
+        /// Store: sqlite, in a file of its own, or postgres://USER@HOST/DATABASE?schema=NAME, where the runs stay
+        #[arg(long, default_value = "sqlite", value_name = "ADDRESS")]
+        store: StoreAddress,
+        /// Folder for files; by default a temporary one beside the current folder
         #[arg(long)]
         dir: Option<PathBuf>,
     },

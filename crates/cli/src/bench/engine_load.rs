@@ -14,6 +14,7 @@ use serde::Serialize;
 use server::holder;
 use tokio_util::sync::CancellationToken;
 
+use crate::args::StoreAddress;
 use crate::bench::process;
 use crate::failure::Failure;
 
@@ -39,25 +40,33 @@ pub(crate) struct EngineFigures {
     pub(crate) cpu_us_per_step: f64,
 }
 
-/// Runs the workload on a store in `dir` and measures.
-pub(crate) async fn measure_engine(dir: &Path, sites: u32) -> Result<EngineFigures, Failure> {
+/// Runs the workload on a store, or on one in `dir`, and measures.
+pub(crate) async fn measure_engine(
+    dir: &Path,
+    sites: u32,
+    store: Option<StoreAddress>,
+) -> Result<EngineFigures, Failure> {
     let before_anchor = anchor(dir).await?;
-    let path = dir.join("engine.db");
-    let address = format!("sqlite:{}", path.display());
-    let journal = store::open(&address).await?;
+    let journal = match store {
+        Some(store) => store.open().await?,
+        None => store::open(&format!("sqlite:{}", dir.join("engine.db").display())).await?,
+    };
     let plan = plan(sites)?;
-    runtime::open(&*journal, "load", &plan, SystemClock.now()).await?;
+    // A store that stays may have runs of an earlier measurement.
+    let now = SystemClock.now();
+    let (load, cut) = (format!("bench-{now}"), format!("bench-{now}-cut"));
+    runtime::open(&*journal, &load, &plan, now).await?;
     let base = process::rss().unwrap_or(0);
     let cpu = process::cpu_s();
     let begun = Instant::now();
-    let commits = drive(&journal, "load").await?;
+    let commits = drive(&journal, &load).await?;
     let wall_s = begun.elapsed().as_secs_f64();
     let cpu = process::cpu_s() - cpu;
     let peak = process::peak_rss().unwrap_or(0);
-    let bytes = group_bytes(&journal, "load").await?;
-    cut_short(&journal, &plan).await?;
+    let bytes = group_bytes(&journal, &load).await?;
+    cut_short(&journal, &plan, (&load, &cut)).await?;
     let begun = Instant::now();
-    drive(&journal, "cut").await?;
+    drive(&journal, &cut).await?;
     let resume_s = begun.elapsed().as_secs_f64();
     drop(journal);
     let after_anchor = anchor(dir).await?;
@@ -123,7 +132,7 @@ async fn group_bytes(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failur
 }
 
 /// Copies the finished run as one that was killed before the last step of its last site.
-async fn cut_short(journal: &Arc<dyn Store>, plan: &Arc<Plan>) -> Result<(), Failure> {
+async fn cut_short(journal: &Arc<dyn Store>, plan: &Arc<Plan>, (load, cut): (&str, &str)) -> Result<(), Failure> {
     let last = plan.unit_count() - 1;
     let site = SiteIx(plan.site_count() - 1);
     let kept = |event: &Event| match event {
@@ -132,12 +141,12 @@ async fn cut_short(journal: &Arc<dyn Store>, plan: &Arc<Plan>) -> Result<(), Fai
         Event::BatchSettled { .. } | Event::Ended { .. } => false,
         _ => true,
     };
-    runtime::open(&**journal, "cut", plan, SystemClock.now()).await?;
-    let lease = journal.acquire("cut", &holder(), 60_000).await?;
+    runtime::open(&**journal, cut, plan, SystemClock.now()).await?;
+    let lease = journal.acquire(cut, &holder(), 60_000).await?;
     let (mut next, mut to) = (0, 0);
-    let mut link = engine::Link::first("cut", plan.hash());
+    let mut link = engine::Link::first(cut, plan.hash());
     loop {
-        let groups = journal.load("load", next, 256).await?;
+        let groups = journal.load(load, next, 256).await?;
         let Some(newest) = groups.last() else { break };
         next = newest.seq + 1;
         for group in &groups {

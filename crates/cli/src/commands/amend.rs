@@ -16,7 +16,7 @@ use crate::{out, planning::overrides};
 
 /// Shows what another runbook would change of a run, and changes it if that was agreed.
 pub(crate) async fn amend(args: Amend, json: bool) -> Result<Exit, Failure> {
-    let store = store::open(&args.stored.store).await?;
+    let store = args.stored.store.open().await?;
     let run = runtime::recover(&*store, &args.name, |_, _| {}).await?.run;
     let mut findings = Findings::new(FindingFormat::Text, json);
     let inputs = overrides(&args.planned.inputs)?;

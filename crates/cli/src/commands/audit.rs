@@ -6,7 +6,7 @@ use engine::Link;
 use serde_json::json;
 use server::audit::AuditError;
 
-use crate::args::AuditCommand;
+use crate::args::{AuditCommand, StoreAddress};
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
 use crate::out;
@@ -20,12 +20,12 @@ pub(crate) async fn audit(command: &AuditCommand, json: bool) -> Result<Exit, Fa
     }
 }
 
-async fn journal(run: &str, store: &str, noted: Option<&str>, json: bool) -> Result<Exit, Failure> {
+async fn journal(run: &str, store: &StoreAddress, noted: Option<&str>, json: bool) -> Result<Exit, Failure> {
     let noted: Option<Link> = noted.map(str::parse).transpose().map_err(|error: engine::LinkError| {
         let hint = "copy the hash from the evidence of a report: `reinstate report RUN --json`, evidence.head";
         Failure::input("audit-head", format!("--head: {error}"), hint)
     })?;
-    let store = store::open(store).await?;
+    let store = store.open().await?;
     let found = runtime::verify(&*store, run, noted).await?;
     let fault = found.fault.as_ref().map(|fault| report::plain(&chain(fault)));
     let as_noted = noted.is_none() || found.noted_after.is_some();

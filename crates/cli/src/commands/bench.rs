@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::args::{Bench, BenchPart, BenchRestore};
+use crate::args::{Bench, BenchPart, BenchRestore, StoreAddress};
 use crate::bench::{Part, Wanted, measure_engine, measure_restore, restore_text};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ use crate::signals;
 /// Carries a benchmark out.
 pub(crate) async fn bench(command: Bench, json: bool) -> Result<Exit, Failure> {
     match command {
-        Bench::Engine { sites, store, dir } => engine(sites, &store, dir, json).await,
+        Bench::Engine { sites, store, dir } => engine(sites, store, dir, json).await,
         Bench::Restore(args) => restore(args, json).await,
     }
 }
@@ -79,32 +79,31 @@ fn trouble(error: &std::io::Error) -> Failure {
     Failure::trouble("bench-dir", error, "name a folder that can be written with --dir")
 }
 
-async fn engine(sites: u32, store: &str, dir: Option<PathBuf>, json: bool) -> Result<Exit, Failure> {
-    if store != "sqlite" {
-        return Err(Failure::input(
-            "bench-store",
-            format!("the journal on {store} is not part of this version"),
-            "use `--store sqlite`",
-        ));
+async fn engine(sites: u32, store: StoreAddress, dir: Option<PathBuf>, json: bool) -> Result<Exit, Failure> {
+    let in_file = store.is_kind("sqlite");
+    if !in_file && !store.is_postgres() {
+        let hint = "use `--store sqlite` or `--store postgres://USER@HOST/DATABASE?schema=NAME`";
+        return Err(Failure::input("bench-store", format!("{store} is no store that can be measured"), hint));
     }
     if sites == 0 {
         return Err(Failure::input("bench-sites", "there is nothing to measure with 0 sites", "give at least 1"));
     }
     // Beside the caller's files, because temporary folders are often in memory and a disk is to be measured.
     let scratch = scratch(&dir.unwrap_or_else(|| PathBuf::from(".")))?;
-    let figures = measure_engine(scratch.path(), sites).await?;
+    let figures = measure_engine(scratch.path(), sites, (!in_file).then_some(store)).await?;
     if json {
         out::json(&figures);
         return Ok(Exit::Done);
     }
     out::answer(&format!(
-        "{} sites x 30 steps, starts and outcomes durable (SQLite, synchronous=FULL)\n\
+        "{} sites x 30 steps, starts and outcomes durable ({})\n\
          {:>12.0} steps/s, {:.2} s in all, {} commits, {:.1} us of CPU a step\n\
          {:>12.0} rows/s of a bare SQLite writer at 100 rows a commit, same minute, same disk (ratio {:.2})\n\
          {:>12.1} bytes of journal a step\n\
          {:>12.1} MB peak memory, {:.0} bytes a unit beyond the plan\n\
          {:>12.3} s to resume the run killed before its last step",
         figures.sites,
+        if in_file { "SQLite, synchronous=FULL" } else { "PostgreSQL" },
         figures.steps_per_s,
         figures.wall_s,
         figures.commits,

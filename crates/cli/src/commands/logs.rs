@@ -11,7 +11,7 @@ use crate::out;
 
 /// Prints events, oldest first.
 pub(crate) async fn logs(args: &Logs, json: bool) -> Result<Exit, Failure> {
-    let journal = store::open(&args.of.stored.store).await?;
+    let journal = args.of.stored.store.open().await?;
     let mut kept: VecDeque<String> = VecDeque::new();
     let most = args.tail.unwrap_or(usize::MAX);
     // The run as it was before each event: only there a decree on a step and one on its undo differ.

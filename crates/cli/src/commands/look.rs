@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::out;
 
 async fn recovered(name: &str, stored: &Stored) -> Result<(Recovered, Option<String>), Failure> {
-    let journal = store::open(&stored.store).await?;
+    let journal = stored.store.open().await?;
     let recovered = runtime::recover(&*journal, name, |_, _| {}).await?;
     let held = holder_of(&*journal, name).await?;
     Ok((recovered, held))
@@ -23,7 +23,7 @@ async fn holder_of(journal: &dyn Journal, name: &str) -> Result<Option<String>, 
 
 /// Shows how far a run is.
 pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
-    let journal = store::open(&args.stored.store).await?;
+    let journal = args.stored.store.open().await?;
     let mut fold: Option<report::Fold> = None;
     let recovered = runtime::recover(&*journal, &args.name, |run, record| {
         // What does not fit has no forecast; `report` says so.
@@ -61,7 +61,7 @@ pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
             (None, Status::Ended(_)) => {}
             // Resuming would find nothing that it may do.
             (None, _) if run.in_flight() == 0 && run.ready_units() == 0 && run.for_operator().next().is_some() => {
-                out::answer(&rule_hint(run, &args.name, &args.stored.store));
+                out::answer(&rule_hint(run, &args.name, &args.stored.store.to_string()));
             }
             (None, _) => out::answer(&format!(
                 "nobody drives it: `reinstate resume {} --store {}` goes on",
@@ -95,7 +95,7 @@ fn word(status: &Status) -> &'static str {
 
 /// Lists what waits for approval.
 pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure> {
-    let store = store::open(&args.stored.store).await?;
+    let store = args.stored.store.open().await?;
     let run = runtime::recover(&*store, &args.name, |_, _| {}).await?.run;
     let members = |groups: &[String]| -> Vec<String> {
         let of = run.plan().spec().extras.approvers.iter().filter(|group| groups.contains(&group.name));
@@ -149,7 +149,7 @@ pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure>
 
 /// Lists the runs of a store.
 pub(crate) async fn runs(args: &Stored, json: bool) -> Result<Exit, Failure> {
-    let journal = store::open(&args.store).await?;
+    let journal = args.store.open().await?;
     let list = journal.list().await?;
     if json {
         let list: Vec<_> = list
@@ -221,7 +221,7 @@ pub(crate) async fn sites(args: &SitesOf, json: bool) -> Result<Exit, Failure> {
 /// Says what a site or step waits for.
 pub(crate) async fn why(args: &Why, json: bool) -> Result<Exit, Failure> {
     let (recovered, _) = recovered(&args.name, &args.stored).await?;
-    let typed = report::Typed { run: args.name.clone(), store: Some(args.stored.store.clone()) };
+    let typed = report::Typed { run: args.name.clone(), store: Some(args.stored.store.to_string()) };
     let reasons = report::why(&recovered.run, &args.subject, SystemClock.now(), &typed)
         .map_err(|error| Failure::input("why-subject", error.to_string(), "give a site's ID or a step's name"))?;
     if json {

@@ -50,7 +50,7 @@ pub(crate) async fn plan(args: &PlanCommand, json: bool) -> Result<Exit, Failure
 /// What steps take: as `expect` says, or as an earlier run measured.
 pub(crate) async fn model(plan: &Plan, from_run: Option<&str>, stored: &Stored) -> Result<Model, Failure> {
     let Some(name) = from_run else { return Ok(Model::expected(plan)) };
-    let journal = store::open(&stored.store).await?;
+    let journal = stored.store.open().await?;
     Ok(Model::measured(plan, &fold(&*journal, name).await?))
 }
 

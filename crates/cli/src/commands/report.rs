@@ -14,7 +14,7 @@ use crate::{files, out};
 
 /// Reports on a run.
 pub(crate) async fn report(args: &ReportCommand, json: bool) -> Result<Exit, Failure> {
-    let journal = store::open(&args.of.stored.store).await?;
+    let journal = args.of.stored.store.open().await?;
     let fold = fold(&*journal, &args.of.name).await?;
     let report = fold.report(SystemClock.now());
     let form = if json { ReportFormat::Json } else { args.format };

@@ -29,13 +29,13 @@ pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
     if !args.no_preflight && !passes(&plan, json).await? {
         return Ok(Exit::BadInput);
     }
-    let journal = store::open(&args.stored.store).await?;
+    let journal = args.stored.store.open().await?;
     let guard = planning::guard(&args.planned.estate)?;
     demanded(&*journal, &plan, guard.as_ref(), SystemClock.now()).await?;
     let name = args.run.clone().unwrap_or_else(|| server::default_run_name(&plan, SystemClock.now()));
     name_is_usable(&name)?;
     server::create_run(&*journal, &name, &plan, &people::actor(), args.skip_held).await?;
-    go(&journal, &name, &args.stored.store, args.waiting.wait, json).await
+    go(&journal, &name, &args.stored.store.to_string(), args.waiting.wait, json).await
 }
 
 /// Asks the estate, before anything is recorded or changed, whether the plan can work; tells what is not well.
@@ -85,8 +85,8 @@ fn counted(args: &RunCommand, plan: &Plan) -> Result<(), Failure> {
 
 /// Goes on with a run.
 pub(crate) async fn resume(args: Resume, json: bool) -> Result<Exit, Failure> {
-    let journal = store::open(&args.stored.store).await?;
-    go(&journal, &args.name, &args.stored.store, args.waiting.wait, json).await
+    let journal = args.stored.store.open().await?;
+    go(&journal, &args.name, &args.stored.store.to_string(), args.waiting.wait, json).await
 }
 
 /// A run changes the estate, so somebody must have seen its plan or said that they need not.

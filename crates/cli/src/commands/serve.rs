@@ -13,13 +13,13 @@ use crate::{out, people, signals};
 
 /// Serves until a signal comes.
 pub(crate) async fn serve(args: Serve, json: bool) -> Result<Exit, Failure> {
-    let store = store::open(&args.stored.store).await?;
+    let store = args.stored.store.open().await?;
     let settings = Settings {
         listen: args.listen,
         tls: args.tls_cert.zip(args.tls_key),
         behind_proxy: args.behind_proxy,
         home: Home::new(&args.housed.home),
-        place: args.stored.store.clone(),
+        place: args.stored.store.to_string(),
         actor: people::actor(),
         take_up: !args.no_take_up,
     };

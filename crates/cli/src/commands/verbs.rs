@@ -14,7 +14,7 @@ use crate::out;
 
 /// Takes a verb and says what became of it.
 async fn take(of: &OfRun, reason: &str, json: bool, verb: What) -> Result<Exit, Failure> {
-    let store = store::open(&of.stored.store).await?;
+    let store = of.stored.store.open().await?;
     let asked = ask::take(&*store, &of.name, reason, &verb).await?;
     tell(of, asked, json);
     Ok(Exit::Done)

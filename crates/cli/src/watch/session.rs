@@ -39,8 +39,8 @@ pub(crate) async fn watch(args: &OfRun, json: bool) -> Result<Exit, Failure> {
             ),
         ));
     }
-    let store = store::open(&args.stored.store).await?;
-    let follower = Follower::open(store.clone(), &args.name, &args.stored.store).await?;
+    let store = args.stored.store.open().await?;
+    let follower = Follower::open(store.clone(), &args.name, &args.stored.store.to_string()).await?;
     let (tell, seen) = latest::channel(follower.first());
     let wake = Arc::new(Notify::new());
     let screen = Screen::open()?;

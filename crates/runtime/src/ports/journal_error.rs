@@ -129,13 +129,19 @@ impl JournalError {
             Self::Fenced { .. } => "leave the run to the process that took it over; this one must not go on",
             Self::Conflict { .. } => "resume the run: it goes on from what the journal holds",
             Self::NotTaken { .. } => "leave the request alone: it was withdrawn, or another driver took it",
-            Self::Unsupported(_) => "use sqlite:PATH",
+            Self::Unsupported(_) => {
+                "use sqlite:PATH or postgres://USER@HOST/DATABASE; the password may be in PGPASSWORD"
+            }
             Self::NewerFormat { .. } => "use the newer version of reinstate that wrote it; nothing was changed",
             Self::Corrupt(_) => {
-                "keep the file and its -wal for inspection, check the disk, and go on from a backup copy of the store"
+                "keep the store (a file and its -wal, or a dump of the schema) for inspection, check the disk, and go on from a \
+                 backup copy of it"
             }
             Self::Full(_) => "free some space there, then resume; all that was acknowledged is kept",
-            Self::ReadOnly(_) => "make the file and its folder writable for this user, then resume",
+            Self::ReadOnly(_) => {
+                "make it writable for this user (a file and its folder; in PostgreSQL the grants of the guide, on the primary), \
+                 then resume"
+            }
             Self::Unavailable { .. } => "remove the cause, then resume; all that was acknowledged is kept",
         })
     }

@@ -68,12 +68,14 @@ impl PostgresStore {
             let first = rows.first().ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
             let next: i64 = first.try_get("next")?;
             let rows = if first.try_get::<Option<i64>, _>("seq")?.is_none() { &[] } else { rows };
+            let groups: Vec<StoredGroup> =
+                rows.iter().zip(from..).map(|(row, seq)| group(row, run, seq)).collect::<Result<_, _>>()?;
             let end = from.saturating_add(rows.len() as u64);
             if rows.len() < limit as usize && end < next.unsigned_abs() {
                 let what = format!("run {run} ends after {end} groups, and had {next}");
                 return Err(JournalError::Corrupt(what).into());
             }
-            rows.iter().zip(from..).map(|(row, seq)| group(row, run, seq)).collect()
+            Ok(groups)
         })
         .await
     }

@@ -173,7 +173,7 @@ fn message(s: &str, batch: &[Group]) -> String {
         let _ = writeln!(
             message,
             "WITH p AS (UPDATE {s}.positions SET next = next + 1 WHERE run = (SELECT id FROM {s}.runs WHERE name = {run}) \
-             AND epoch = {epoch} AND next = {seq} RETURNING run) \
+             AND epoch = {epoch} AND epoch > 0 AND next = {seq} RETURNING run) \
              INSERT INTO {s}.groups (run, seq, epoch, checksum, bytes) \
              SELECT run, {seq}, {epoch}, {checksum}, {bytes} FROM p;",
             run = sql::text(&lease.run),

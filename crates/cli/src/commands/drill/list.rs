@@ -11,7 +11,7 @@ use server::drills::LoadedDrill;
 
 use super::conclude;
 use super::read;
-use crate::args::{DrillHistory, DrillList};
+use crate::args::{DrillHistory, DrillList, StoreAddress};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
@@ -63,7 +63,7 @@ pub(super) async fn history(args: &DrillHistory, json: bool) -> Result<Exit, Fai
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
-    let store = store::open(&args.stored.store).await?;
+    let store = args.stored.store.open().await?;
     let entries = store.drills(Some(loaded.drill.name()), args.last).await?;
     let bytes = entries.iter().filter_map(|entry| Some(&entry.result.as_ref()?.bytes));
     let reports: Vec<DrillReport> = bytes.filter_map(|bytes| DrillReport::from_json(bytes)).collect();
@@ -105,11 +105,11 @@ fn words(ready: &Readiness) -> String {
 
 async fn standings(
     files: &[PathBuf],
-    address: &str,
+    address: &StoreAddress,
     take_up: bool,
     json: bool,
 ) -> Result<Result<(Vec<Standing>, Millis), Exit>, Failure> {
-    let store = store::open(address).await?;
+    let store = address.open().await?;
     let mut all = Vec::new();
     for file in files {
         let loaded = match read::loaded(file, json)? {

@@ -13,7 +13,7 @@ pub(super) async fn run(args: &DrillRun, json: bool) -> Result<Exit, Failure> {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
-    let store = store::open(&args.stored.store).await?;
+    let store = args.stored.store.open().await?;
     let stop = signals::stop_token();
     conclude::take_up(&store, loaded.drill.name(), Some(&loaded.estate.name), json).await?;
     let report = match conclude::take_place(&store, &loaded, (args.seed, args.chaos), stop.clone(), json).await? {

@@ -1,0 +1,49 @@
+//! The address of a store, which may hold a password.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use runtime::{JournalError, Store};
+
+/// The address of a store as it was typed. Shown, it has no password.
+#[derive(Clone)]
+pub(crate) struct StoreAddress(String);
+
+impl StoreAddress {
+    /// Whether it says nothing but the kind of store.
+    pub(crate) fn is_kind(&self, kind: &str) -> bool {
+        self.0 == kind
+    }
+
+    /// Whether it is the address of a PostgreSQL database.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.0.parse(), Ok(store::Address::Postgres(_)))
+    }
+
+    /// Opens the store.
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, JournalError> {
+        store::open(&self.0).await
+    }
+}
+
+impl FromStr for StoreAddress {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&store::without_password(&self.0))
+    }
+}
+
+impl fmt::Debug for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreAddress({self})")
+    }
+}
