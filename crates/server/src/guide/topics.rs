@@ -39,6 +39,7 @@ topics! {
     "drills", "Drills", "the real runbook against a sandbox: on a schedule, judged, with chaos";
     "tenant-restore", "One tenant of a PostgreSQL database", "whose rows are whose; restore, verify, new IDs";
     "postgres-recover", "PostgreSQL at a point in time", "a throw-away server from a base backup and WAL";
+    "store", "The store", "where runs are recorded: a file, or PostgreSQL for drivers on several hosts";
     "serve", "The daemon", "runs in a browser or by HTTP: tokens, roles, TLS, what it refuses";
     "benchmark", "Measuring", "how fast the engine and a tenant restore are on this machine";
     "codes", "Codes", "what each error code means, its cause and what to do";
