@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod adrift;
+mod amended;
 mod audited;
 mod browser;
 mod client;

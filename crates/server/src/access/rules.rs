@@ -56,6 +56,8 @@ pub const RULES: &[Rule] = &[
     post("/api/v1/plans", Operate),
     post("/api/v1/runs", Operate),
     post("/api/v1/runs/{run}/resume", Operate),
+    get("/api/v1/runs/{run}/amendment", Operate),
+    post("/api/v1/runs/{run}/amend", Operate),
     post("/api/v1/runs/{run}/pause", Operate),
     post("/api/v1/runs/{run}/continue", Operate),
     post("/api/v1/runs/{run}/cancel", Operate),
