@@ -93,6 +93,7 @@ impl Place {
             store: self.store.clone() as Arc<dyn Store>,
             connectors: connectors::all(&connectors::Settings::default()),
             secrets: Arc::new(|_| Arc::new(NoSecrets)),
+            vault: Arc::new(|_| Arc::new(NoSecrets)),
             telling: Arc::new(|_, _| Ok(None)),
         };
         let stop = CancellationToken::new();

@@ -11,6 +11,7 @@ mod drills;
 mod flow;
 mod fuzz;
 mod killed;
+mod oidc;
 mod pages;
 mod people;
 mod roles;
