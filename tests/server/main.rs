@@ -12,6 +12,7 @@ mod drills;
 mod flow;
 mod fuzz;
 mod killed;
+mod oidc;
 mod pages;
 mod people;
 mod roles;

@@ -80,6 +80,8 @@ pub const RULES: &[Rule] = &[
     get("/assets/{file}", Open),
     get("/sign-in", Open),
     post("/sign-in", Open),
+    get("/sign-in/oidc", Open),
+    get("/sign-in/oidc/back", Open),
     post("/sign-out", See),
     get("/runs", See),
     get("/queue", See),
