@@ -102,3 +102,11 @@ fn lines_for_programs_say_which_attempt_they_are_of() {
         assert!(span["run"] == "r" && span["step"].is_string() && span["attempt"].is_number(), "{line}");
     }
 }
+
+#[test]
+fn a_log_in_a_file_has_no_colours_in_it() {
+    let place = place();
+    let said = expect(run(&place, "r").args(["--log", "debug"]).env_remove("NO_COLOR"), 3);
+    holds(&said.err, &["the attempt has ended"]);
+    assert!(!said.err.contains('\u{1b}'), "{:?}", said.err);
+}

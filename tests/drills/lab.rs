@@ -11,11 +11,16 @@ const BINARY: &str = env!("CARGO_BIN_EXE_reinstate-under-test");
 /// A quiet lab with the shipped drill beside it.
 pub fn lab(seed: u64) -> ServedLab {
     let lab = ServedLab::quiet(BINARY, 32, 16, 2, seed);
+    put_drill(&lab);
+    lab
+}
+
+/// Puts the shipped drill beside a lab, over fewer sites.
+pub fn put_drill(lab: &ServedLab) {
     let text = std::fs::read_to_string(shipped("drills/weekly.yaml")).unwrap();
     let runbook = shipped("restoration-2.yaml").canonicalize().unwrap();
     let text = text.replace("../restoration-2.yaml", &runbook.display().to_string()).replace("count: 12", "count: 6");
-    std::fs::write(lab.beside("weekly.yaml"), text).unwrap();
-    lab
+    std::fs::write(lab.beside("weekly.yaml"), text.replace("$(reinstate ", &format!("$({BINARY} "))).unwrap();
 }
 
 fn drill(lab: &ServedLab, verb: &str) -> Command {

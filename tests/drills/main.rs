@@ -8,5 +8,6 @@ mod files;
 mod lab;
 mod lost;
 mod scheduler;
+mod shipped;
 mod silence;
 mod units;

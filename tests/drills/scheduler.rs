@@ -118,6 +118,7 @@ pub fn kit(store: Arc<dyn Store>) -> Kit {
         store,
         connectors: connectors::all(&connectors::Settings::default()),
         secrets: Arc::new(|_| Arc::new(NoSecrets)),
+        vault: Arc::new(|_| Arc::new(NoSecrets)),
         telling: Arc::new(|_, _| Ok(None)),
     }
 }

@@ -1,8 +1,10 @@
 //! The pages in a real browser: what people see and do, without an error and within reach of everybody.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
+use reinstate_tests::provider::SECRET;
 use serde_json::json;
 
 use crate::daemon::{Daemon, Home};
@@ -71,6 +73,63 @@ fn people_launch_approve_validate_pause_retry_and_drill_in_a_browser() {
         "operator": operator, "approver": approver, "validator": validator, "admin": admin, "shots": shots,
     });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/pages.mjs");
+    let done = Command::new("node").arg(script).arg(asked.to_string()).output().expect("node starts");
+    let log = crate::daemon::log_of(&home.path(""));
+    assert!(done.status.success(), "{}\n{log}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// The certified provider, as a process of its own until dropped.
+struct Certified {
+    child: Child,
+    /// It would end if nobody could hear it any more.
+    _said: BufReader<ChildStdout>,
+}
+
+impl Certified {
+    fn start(port: u16, back: &str) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/provider.mjs");
+        let asked = json!({ "tools": tools(), "port": port, "client": "reinstate", "secret": SECRET, "back": back });
+        let mut node = Command::new("node");
+        node.arg(script).arg(asked.to_string()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = node.spawn().expect("node starts");
+        let mut said = BufReader::new(child.stdout.take().expect("a pipe"));
+        let told = said.by_ref().lines().any(|line| line.is_ok_and(|line| line == "listening"));
+        assert!(told, "the provider does not start");
+        Self { child, _said: said }
+    }
+}
+
+impl Drop for Certified {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn people_sign_in_by_a_certified_provider() {
+    let (ours, theirs) = (free_port(), free_port());
+    let url = format!("http://localhost:{ours}");
+    let _provider = Certified::start(theirs, &format!("{url}/sign-in/oidc/back"));
+    let home = Home::new(1);
+    home.write(
+        "oidc.yaml",
+        &format!(
+            "schema: oidc/v1\nissuer: http://127.0.0.1:{theirs}\nclient_id: reinstate\nclient_secret: env:OIDC_SECRET\n\
+             public_url: {url}\nscopes: [profile, groups]\nroles: {{ dr-engineers: operator }}\n"
+        ),
+    );
+    let listen = format!("127.0.0.1:{ours}");
+    let _daemon = Daemon::start_with(&home, &["--listen", &listen], &[("OIDC_SECRET", SECRET)]);
+    let shots = std::env::var("REINSTATE_SHOTS").ok();
+    let asked = json!({ "url": url, "tools": tools(), "browser": browser(), "shots": shots });
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/sign_in.mjs");
     let done = Command::new("node").arg(script).arg(asked.to_string()).output().expect("node starts");
     let log = crate::daemon::log_of(&home.path(""));
     assert!(done.status.success(), "{}\n{log}", String::from_utf8_lossy(&done.stderr));

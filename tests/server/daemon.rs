@@ -98,7 +98,10 @@ impl<'a> Daemon<'a> {
     /// Starts a daemon with further arguments and variables; waits until it listens. What it logs goes to `daemon.err`.
     pub fn start_with(home: &'a Home, args: &[&str], env: &[(&str, &str)]) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(home.path("daemon.err"));
-        let mut command = home.command(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+        let mut command = home.command(&["serve", "--json"]);
+        if !args.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         let mut child = command
             .args(args)
             .env("REINSTATE_LOG", "info")

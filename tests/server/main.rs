@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod adrift;
+mod amended;
 mod audited;
 mod browser;
 mod client;
@@ -11,6 +12,7 @@ mod drills;
 mod flow;
 mod fuzz;
 mod killed;
+mod oidc;
 mod pages;
 mod people;
 mod roles;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::daemon::{Daemon, Home};
 
-fn file(name: &str) -> String {
+pub fn file(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("server").join(name).display().to_string()
 }
 

@@ -10,6 +10,7 @@ pub mod oracle;
 pub mod plans;
 pub mod postgres;
 pub mod process;
+pub mod provider;
 pub mod random;
 pub mod s3;
 pub mod sim;

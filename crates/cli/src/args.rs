@@ -217,6 +217,8 @@ pub(crate) enum SchemaOf {
     Estate,
     /// A drill file.
     Drill,
+    /// The sign-in file of the daemon.
+    Oidc,
 }
 
 /// Form of a drawing.

@@ -34,6 +34,7 @@ pub(crate) fn kit(store: &Arc<dyn Store>) -> Kit {
         store: store.clone(),
         connectors,
         secrets: Arc::new(|plan| Arc::new(References::of_plan(plan))),
+        vault: Arc::new(|references| Arc::new(References::of(references))),
         telling: Arc::new(move |run, plan| {
             let announcer = Announcer::start(&journal, run, plan, &actions).map_err(|failure| failure.message)?;
             Ok(announcer.map(|announcer| Box::new(announcer) as Box<dyn Telling>))

@@ -40,7 +40,8 @@ pub(crate) fn start(directives: &str, json: bool) -> Log {
         tracing_opentelemetry::layer().with_tracer(provider.tracer("reinstate")).with_filter(ours)
     });
     let lines = EnvFilter::try_new(directives).unwrap_or_default();
-    let to_stderr = fmt::layer().with_writer(std::io::stderr);
+    let colored = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let to_stderr = fmt::layer().with_ansi(colored).with_writer(std::io::stderr);
     let to_stderr = if json { to_stderr.json().boxed() } else { to_stderr.boxed() };
     // Not `try_init`, which also takes what libraries give to `log`: one that draws graphs tells of its every step there.
     // A second subscriber can only come from a test harness, which then keeps its own.

@@ -22,6 +22,11 @@ impl References {
         let secrets = estate.get("secrets").and_then(|secrets| secrets.as_object()).cloned().unwrap_or_default();
         let by_name =
             secrets.into_iter().filter_map(|(name, reference)| Some((name, reference.as_str()?.to_owned()))).collect();
+        Self::of(by_name)
+    }
+
+    /// Takes references by name.
+    pub(crate) fn of(by_name: BTreeMap<String, String>) -> Self {
         Self { by_name }
     }
 }
@@ -29,7 +34,7 @@ impl References {
 #[async_trait::async_trait]
 impl SecretSource for References {
     async fn read(&self, name: &str) -> Result<SecretString, String> {
-        let reference = self.by_name.get(name).ok_or("the estate declares no such secret")?;
+        let reference = self.by_name.get(name).ok_or("no such secret is declared")?;
         let (kind, rest) = reference.split_once(':').ok_or("its reference has no kind")?;
         let value = match kind {
             "env" => std::env::var(rest).map_err(|_| format!("environment variable {rest} is not set"))?,

@@ -1,6 +1,7 @@
 //! What an amendment changes, in words.
 
 use engine::{Amendment, StepAmendment, StepChange};
+use serde_json::{Value, json};
 
 use crate::duration::count;
 
@@ -8,6 +9,21 @@ use crate::duration::count;
 #[must_use]
 pub fn amendment_lines(amendment: &Amendment) -> Vec<String> {
     amendment.steps.iter().map(line).chain(amendment.beside.iter().map(|what| format!("~ {what}"))).collect()
+}
+
+/// The same for programs: `steps` with `change` (`added`, `removed`, `changed`), `fields`, and how many units go by it
+/// (`applies`) or stay as they are (`stays`); `beside`, a sentence each.
+#[must_use]
+pub fn amendment_json(amendment: &Amendment) -> Value {
+    let step = |step: &StepAmendment| {
+        let (change, fields): (_, &[&str]) = match &step.change {
+            StepChange::Added => ("added", &[]),
+            StepChange::Removed => ("removed", &[]),
+            StepChange::Changed(fields) => ("changed", fields),
+        };
+        json!({ "step": step.step, "change": change, "fields": fields, "applies": step.applies, "stays": step.stays })
+    };
+    json!({ "steps": amendment.steps.iter().map(step).collect::<Vec<_>>(), "beside": amendment.beside })
 }
 
 fn line(step: &StepAmendment) -> String {

@@ -28,7 +28,7 @@ mod text;
 mod typed;
 mod why;
 
-pub use amendment::amendment_lines;
+pub use amendment::{amendment_json, amendment_lines};
 pub use drill::{
     ChaosFinding, DRILL_FORMAT, DrillChaos, DrillEvidence, DrillObjective, DrillReport, DrillStep, Leftover, Readiness,
     Regression, Trend, judge_drill, readiness, render_drill, render_drill_junit, render_trend, trend,

@@ -99,7 +99,7 @@ codes! {
     SITES_KIND = "RB0706", "an ID is not of the kind that the runbook restores";
     SITES_EMPTY = "RB0707", "the site list is empty";
 
-    ESTATE_SECRET = "RB0801", "a secret of the estate is not a reference";
+    ESTATE_SECRET = "RB0801", "a secret is not given as a reference";
     UNKNOWN_SECRET = "RB0802", "a secret is read that the estate does not have";
     PLAN_INPUT = "RB0803", "an input of the plan is missing, unknown or wrong";
     PLAN_EXPR = "RB0804", "an expression fails for a site";
@@ -118,4 +118,7 @@ codes! {
     DRILL_SANDBOX = "RB0914", "the estate of a drill is no sandbox";
     DRILL_POINT = "RB0915", "the restore point of a drill cannot be drawn";
     DRILL_WAITS = "RB0916", "a drill would wait for people";
+
+    OIDC_URL = "RB1001", "a URL of the sign-in cannot be trusted";
+    OIDC_ROLES = "RB1002", "the sign-in gives nobody a role";
 }

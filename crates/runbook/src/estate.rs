@@ -252,7 +252,7 @@ fn literal_secrets(sink: &mut Sink<'_>, key: &str, node: &Node) {
     }
 }
 
-fn reference(sink: &mut Sink<'_>, node: &Node) -> Option<String> {
+pub(crate) fn reference(sink: &mut Sink<'_>, node: &Node) -> Option<String> {
     let hint = "write `env:NAME`, `file:PATH` or `command:PROGRAM`; the value itself never stands in a file";
     let text = sink.text(node, "a secret")?;
     let good = ["env:", "file:", "command:"]

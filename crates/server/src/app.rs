@@ -8,6 +8,7 @@ use runtime::{Clock, SystemClock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::oidc::Provider;
 use crate::access::{Access, Via, Who};
 use crate::api::{Code, Problem, Told};
 use crate::audit::{AuditLog, Entry};
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub(crate) drills: Drills,
     pub(crate) followers: Followers,
     pub(crate) access: Access,
+    /// Who vouches for people without a token.
+    pub(crate) oidc: Option<Arc<Provider>>,
     pub(crate) audit: AuditLog,
     pub(crate) plans: ShownPlans,
     pub(crate) metrics: Metrics,
@@ -61,17 +64,12 @@ impl App {
             None => response.status().as_str().to_owned(),
         };
         let what = response.extensions().get::<Told>().map(|told| told.0.clone()).unwrap_or_default();
-        let known = match &who.via {
-            Via::Token(id) => format!("token {id}"),
-            Via::Session(id) => format!("session of token {id}"),
-            Via::Here => "here".to_owned(),
-            Via::Nobody => "not known".to_owned(),
-        };
         let entry = Entry {
             at: report::stamp(SystemClock.now()),
             who: who.name.clone(),
-            role: who.role.word().to_owned(),
-            from: format!("{}, {known}", who.from),
+            // Whoever was not let in has none.
+            role: if who.via == Via::Nobody { "none".to_owned() } else { who.role.word().to_owned() },
+            from: format!("{}, {}", who.from, who.via.told()),
             action: report::plain(&format!("{method} {path}")),
             what,
             outcome,

@@ -11,7 +11,7 @@ const LISTED: usize = 1_000;
 /// Longest site list that is read from the folder.
 const SITES_MAX: u64 = 256 << 20;
 
-/// A folder with `runbooks/`, `estates/`, `sites/` and `drills/`, the tokens and the audit log.
+/// A folder with `runbooks/`, `estates/`, `sites/` and `drills/`, who may ask (tokens, `oidc.yaml`), and the audit log.
 #[derive(Clone, Debug)]
 pub struct Home {
     path: PathBuf,

@@ -22,7 +22,7 @@ mod serve;
 pub mod verbs;
 mod words;
 
-pub use drivers::{DriveOnceError, Kit, Onlooker, Secrets, Tell, Telling, drive_once, holder};
+pub use drivers::{DriveOnceError, Kit, Onlooker, Secrets, Tell, Telling, Vault, drive_once, holder};
 pub use home::Home;
 pub use launch::{create_run, default_run_name, is_run_name};
 pub use metrics::Metrics;

@@ -43,15 +43,12 @@ const BROWSER: Tool = Tool {
     install: Install::Debian("chromium-headless-shell"),
 };
 const NODE: Tool = Tool { name: "Node", probe: &["npm", "--version"], install: Install::Debian("npm") };
-/// What drives the browser, and what judges whether everybody can use a page; in the target folder, for tests alone.
+/// What drives the browser, what judges whether everybody can use a page, and a certified provider of identities to sign in
+/// by; in the target folder, for tests alone.
 const DRIVER: Tool = Tool {
-    name: "playwright-core and axe-core",
-    probe: &[
-        "sh",
-        "-c",
-        "ls target/browser/node_modules/axe-core/axe.min.js target/browser/node_modules/playwright-core",
-    ],
-    install: Install::Packages(&["playwright-core@1.65.1", "axe-core@4.14.1"]),
+    name: "playwright-core, axe-core and oidc-provider",
+    probe: &["sh", "-c", "cd target/browser/node_modules && ls axe-core/axe.min.js playwright-core oidc-provider"],
+    install: Install::Packages(&["playwright-core@1.65.1", "axe-core@4.14.1", "oidc-provider@9.13.3"]),
 };
 
 const RUNNER: Tool =

@@ -96,6 +96,14 @@ fn every_key_of_a_drill_is_on_its_page() {
 }
 
 #[test]
+fn every_key_of_the_sign_in_is_on_the_page_of_the_daemon() {
+    let schema = runbook::oidc_schema(&[]);
+    for key in schema["properties"].as_object().unwrap().keys().filter(|key| *key != "schema") {
+        assert!(names(page("serve"), key), "{key} is not on the page of the daemon");
+    }
+}
+
+#[test]
 fn every_action_is_on_the_page_of_the_connectors_with_its_inputs() {
     let text = page("connectors");
     for action in connectors::catalogue() {

@@ -59,6 +59,13 @@ fn written(page: &str, block: &Block, folder: &Path) {
             parts::check(&place, &parts::whole(""), &block.text);
         }
         ["yaml", "estate"] => parts::check(&place, &parts::whole(""), &block.text),
+        ["yaml", "oidc", name] => {
+            let roles = server::access::Role::ALL.map(server::access::Role::word);
+            let (oidc, found) =
+                runbook::Oidc::parse(&runbook::Source::new(place.as_str(), block.text.as_str()), &roles);
+            assert!(oidc.is_some() && found.is_empty(), "{place}: {found:?}");
+            std::fs::write(folder.join(name), &block.text).unwrap();
+        }
         // What a page shows as wrong is shown wrong by its commands.
         ["yaml" | "csv" | "json" | "sh" | "text", "file", name] => {
             std::fs::write(folder.join(name), &block.text).unwrap()

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Amendment, Command, Plan, StepChange};
+use engine::{Amendment, Plan};
 use runtime::{Clock, SystemClock};
-use serde_json::{Value, json};
+use serde_json::json;
 use server::certificate::demanded_of_amended;
+use server::verbs::Verb;
 
 use crate::args::{Amend, FindingFormat};
 use crate::ask::{self, Asked};
@@ -59,26 +60,18 @@ pub(crate) async fn amend(args: Amend, json: bool) -> Result<Exit, Failure> {
         demanded_of_amended(&*store, &args.name, plans, guard.as_ref(), SystemClock.now()).await?;
     }
     let reason = args.reason.as_deref().unwrap_or_default();
-    let asked = if agreed { Some(apply(&*store, &args.name, reason, &plan).await?) } else { None };
+    let asked = if agreed { Some(ask::take(&*store, &args.name, reason, &Verb::amend(&plan)?).await?) } else { None };
     tell(&args, &plan, &amendment, asked, json);
     Ok(Exit::Done)
 }
 
-async fn apply(store: &dyn runtime::Store, name: &str, reason: &str, plan: &Plan) -> Result<Asked, Failure> {
-    let bytes = plan.encode().map_err(|error| Failure::trouble("plan-encoding", &error, "report this defect"))?;
-    ask::command(store, name, reason, |_| Ok(Command::Amend { plan: bytes.clone().into_boxed_slice() })).await
-}
-
 fn tell(args: &Amend, plan: &Plan, amendment: &Amendment, asked: Option<Asked>, json: bool) {
     if json {
-        out::json(&json!({
-            "run": args.name, "plan": plan.hash(), "applied": asked.is_some(),
-            "steps": amendment.steps.iter().map(|step| json!({
-                "step": step.step, "change": word(&step.change), "fields": fields(&step.change),
-                "applies": step.applies, "stays": step.stays,
-            })).collect::<Vec<Value>>(),
-            "beside": amendment.beside,
-        }));
+        let mut told = report::amendment_json(amendment);
+        told["run"] = json!(args.name);
+        told["plan"] = json!(plan.hash());
+        told["applied"] = json!(asked.is_some());
+        out::json(&told);
         return;
     }
     out::answer(&match asked {
@@ -91,19 +84,4 @@ fn tell(args: &Amend, plan: &Plan, amendment: &Amendment, asked: Option<Asked>, 
             args.name, args.stored.store
         ),
     });
-}
-
-fn word(change: &StepChange) -> &'static str {
-    match change {
-        StepChange::Added => "added",
-        StepChange::Removed => "removed",
-        StepChange::Changed(_) => "changed",
-    }
-}
-
-fn fields(change: &StepChange) -> &[&'static str] {
-    match change {
-        StepChange::Changed(fields) => fields,
-        StepChange::Added | StepChange::Removed => &[],
-    }
 }

@@ -127,6 +127,7 @@ fn schema_text(of: SchemaOf) -> Result<String, Failure> {
         SchemaOf::Runbook => runbook::json_schema(&catalogue),
         SchemaOf::Estate => runbook::estate_schema(&catalogue),
         SchemaOf::Drill => runbook::drill_schema(&catalogue),
+        SchemaOf::Oidc => runbook::oidc_schema(&server::access::Role::ALL.map(server::access::Role::word)),
     };
     serde_json::to_string_pretty(&schema).map_err(|error| Failure::trouble("schema", &error, "report this defect"))
 }

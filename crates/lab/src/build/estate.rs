@@ -55,6 +55,8 @@ pub(super) fn write(
     }
     yaml.push_str("approvers:\n  support: [sam]\n  customers: [casey]\n");
     yaml.push_str("variables:\n");
+    // For commands that look at it as a whole, such as `reinstate lab fingerprint`.
+    let _ = writeln!(yaml, "  lab: {}", quote(&layout.root));
     for system in SYSTEMS {
         let _ = writeln!(yaml, "  {system}: http://127.0.0.1:{port}/{system}");
     }

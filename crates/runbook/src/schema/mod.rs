@@ -3,6 +3,7 @@
 mod actions;
 mod drill;
 mod estate;
+mod oidc;
 mod steps;
 mod types;
 
@@ -43,6 +44,17 @@ pub fn estate_schema(catalogue: &[ActionSpec]) -> Json {
     if let Some(actions) = schema.pointer_mut("/properties/actions").and_then(Json::as_object_mut) {
         actions.insert("propertyNames".into(), json!({ "enum": uses }));
         actions.insert("additionalProperties".into(), json!({ "enum": uses }));
+    }
+    schema
+}
+
+/// Returns the JSON Schema of the sign-in file; a group leads to one of the roles.
+#[must_use]
+pub fn oidc_schema(roles: &[&str]) -> Json {
+    let mut schema = schemars::schema_for!(oidc::Oidc).to_value();
+    if let Some(groups) = schema.pointer_mut("/properties/roles").and_then(Json::as_object_mut) {
+        groups.insert("minProperties".into(), 1.into());
+        groups.insert("additionalProperties".into(), json!({ "enum": roles }));
     }
     schema
 }
@@ -99,6 +111,7 @@ mod tests {
         ] {
             assert_eq!(keys_in(&estate, pointer), sorted(known), "{pointer} of an estate");
         }
+        assert_eq!(keys_in(&oidc_schema(&[]), ""), sorted(crate::oidc::OIDC));
         let drill = drill_schema(&[]);
         let tables: &[(&str, &[&str])] = &[
             ("", crate::drill::keys::DRILL),

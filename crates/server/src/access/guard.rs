@@ -11,7 +11,9 @@ use runtime::{Clock, SystemClock};
 
 use crate::access::acts::{LONGEST, act, bounded, look};
 use crate::access::limits::Limit;
-use crate::access::{COOKIE, Permission, Role, Sessions, Tokens, Via, Who, origin, rule_of};
+use crate::access::{
+    COOKIE, Opener, Permission, Role, Session, Sessions, TokenError, Tokens, Via, Who, origin, rule_of,
+};
 use crate::api::Problem;
 use crate::app::App;
 
@@ -20,8 +22,8 @@ use crate::app::App;
 pub(crate) struct Access {
     pub(crate) tokens: Tokens,
     pub(crate) sessions: Sessions,
-    /// Who acts on this machine while there are no tokens.
-    pub(crate) here: String,
+    /// Who acts on this machine while there are no tokens; nobody if there is a provider of identities.
+    pub(crate) here: Option<String>,
     /// Whether the daemon listens on loopback alone.
     pub(crate) loopback: bool,
     /// Whether a proxy stands before it that says where requests come from.
@@ -31,7 +33,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    pub(crate) fn new(tokens: Tokens, here: String, loopback: bool, behind_proxy: bool) -> Self {
+    pub(crate) fn new(tokens: Tokens, here: Option<String>, loopback: bool, behind_proxy: bool) -> Self {
         Self {
             tokens,
             sessions: Sessions::default(),
@@ -43,15 +45,42 @@ impl Access {
         }
     }
 
-    /// Whether who asked before may still: the token may have been revoked since.
+    /// Whether who asked before may still: the token may have been revoked since, or the session ended.
     pub(crate) fn still(&self, who: &Who) -> bool {
+        let now = SystemClock.now();
         match &who.via {
-            Via::Token(id) | Via::Session(id) => {
-                matches!(self.tokens.good(id, SystemClock.now()), Ok(Some(_)))
+            Via::Token(id) => matches!(self.tokens.good(id, now), Ok(Some(_))),
+            Via::Session(session) => {
+                self.sessions.is_open(session, now) && self.of_session(session.clone(), who.from).is_ok()
             }
             Via::Here => matches!(self.tokens.ever(), Ok(false)),
             Via::Nobody => true,
         }
+    }
+
+    /// Counts a guess; whoever makes too many has to wait.
+    pub(crate) fn guessed(&self, from: IpAddr) -> Result<(), Problem> {
+        self.failed.take(&from.to_string()).map_err(Problem::too_often)
+    }
+
+    /// Who a session is of, if they may still have one.
+    fn of_session(&self, session: Session, from: IpAddr) -> Result<Who, Problem> {
+        let now = SystemClock.now();
+        let (name, role) = match &session.opener {
+            Opener::Token(id) => {
+                let token = self.tokens.good(id, now).map_err(trouble)?;
+                let token = token.ok_or_else(|| Problem::unauthorised("the token of this session is over"))?;
+                (token.name, token.role)
+            }
+            Opener::Person(person) => {
+                // A token of the same name was made since: nobody else may act under it.
+                if self.tokens.named(&person.name, now).map_err(trouble)? {
+                    return Err(Problem::unauthorised("the name of this session is that of a token's owner"));
+                }
+                (person.name.clone(), person.role)
+            }
+        };
+        Ok(Who { name, role, from, via: Via::Session(session) })
     }
 
     /// Finds out who sent a token. Guesses are limited; whoever has a good one is let in, whoever else guesses from there.
@@ -59,10 +88,10 @@ impl Access {
         match self.tokens.find(sent, SystemClock.now()) {
             Ok(Some(token)) => Ok(Who { name: token.name, role: token.role, from, via: Via::Token(token.id) }),
             Ok(None) => {
-                self.failed.take(&from.to_string()).map_err(Problem::too_often)?;
+                self.guessed(from)?;
                 Err(Problem::unauthorised("the token is not known, has expired or was revoked"))
             }
-            Err(error) => Err(Problem::trouble(error.code(), &error, error.hint())),
+            Err(error) => Err(trouble(error)),
         }
     }
 
@@ -73,14 +102,16 @@ impl Access {
             return self.of_token(sent.trim(), from);
         }
         let now = SystemClock.now();
-        let trouble = |error: crate::access::TokenError| Problem::trouble(error.code(), &error, error.hint());
-        if let Some(id) = cookie(headers).and_then(|name| self.sessions.token_of(name, now)) {
-            let token = self.tokens.good(&id, now).map_err(trouble)?;
-            let token = token.ok_or_else(|| Problem::unauthorised("the token of this session is over"))?;
-            return Ok(Who { name: token.name, role: token.role, from, via: Via::Session(id) });
+        if let Some(session) = cookie(headers, COOKIE).and_then(|name| self.sessions.find(name, now)) {
+            return self.of_session(session, from);
         }
-        if self.loopback && from.is_loopback() && !self.behind_proxy && !self.tokens.ever().map_err(trouble)? {
-            return Ok(Who { name: self.here.clone(), role: Role::Admin, from, via: Via::Here });
+        if let Some(here) = &self.here
+            && self.loopback
+            && from.is_loopback()
+            && !self.behind_proxy
+            && !self.tokens.ever().map_err(trouble)?
+        {
+            return Ok(Who { name: here.clone(), role: Role::Admin, from, via: Via::Here });
         }
         Err(Problem::unauthorised("who asks is not known"))
     }
@@ -116,10 +147,7 @@ impl Access {
         };
         let nobody = || Who { name: String::new(), role: Role::Viewer, from, via: Via::Nobody };
         let who = if rule.needs == Permission::Open { nobody() } else { self.who(headers, from)? };
-        let caller = match &who.via {
-            Via::Token(id) | Via::Session(id) => id.clone(),
-            Via::Here | Via::Nobody => from.to_string(),
-        };
+        let caller = who.via.key().unwrap_or_else(|| from.to_string());
         self.asked.take(&caller).map_err(Problem::too_often)?;
         let changes = !matches!(*method, Method::GET | Method::HEAD);
         if changes && !origin::is_own(headers, uri, matches!(who.via, Via::Session(_))) {
@@ -165,12 +193,16 @@ impl From<Problem> for Box<Refused> {
     }
 }
 
-/// The name of the session that a browser sent.
-pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn trouble(error: TokenError) -> Problem {
+    Problem::trouble(error.code(), &error, error.hint())
+}
+
+/// The value of a cookie that a browser sent.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|header| header.to_str().ok());
     cookies.flat_map(|header| header.split(';')).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE).then_some(value)
+        (name == wanted).then_some(value)
     })
 }
 

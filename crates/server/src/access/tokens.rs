@@ -3,21 +3,15 @@
 //! A token is 256 random bits, so that a plain hash of it is enough: there is nothing to guess, and no password behind it
 //! that might be used elsewhere.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use engine::Millis;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Role, random};
+use crate::access::{Role, kept, name, random};
 
-/// Longest file of tokens.
-const FILE_MAX: u64 = 16 << 20;
-/// Longest name of a token's owner.
-const NAME_MAX: usize = 100;
 const PREFIX: &str = "rst";
 const FORMAT: u32 = 1;
 
@@ -180,13 +174,20 @@ impl Tokens {
         Ok(self.list()?.into_iter().find(|token| token.id == id && token.is_good(now)))
     }
 
+    /// Whether a token that can be used has a name, or one that reads like it.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn named(&self, name: &str, now: Millis) -> Result<bool, TokenError> {
+        Ok(self.list()?.iter().any(|token| token.is_good(now) && name::reads_like(&token.name, name)))
+    }
+
     /// Makes a token; durable on return.
     ///
     /// # Errors
     /// If the name cannot be used, or the file cannot be written.
     pub fn create(&self, name: &str, role: Role, now: Millis, expires_at: Millis) -> Result<NewToken, TokenError> {
-        let visible = |c: char| !c.is_control() && (c == ' ' || !c.is_whitespace());
-        if name.trim().is_empty() || name.chars().count() > NAME_MAX || !name.chars().all(visible) {
+        if !name::is_name(name) {
             return Err(TokenError::Name(name.escape_debug().to_string()));
         }
         let id = random::name().ok_or(TokenError::NoRandom)?;
@@ -216,33 +217,15 @@ impl Tokens {
 
     /// Changes the file as a whole, one process at a time.
     fn change(&self, change: impl FnOnce(&mut Vec<Token>) -> Result<(), TokenError>) -> Result<(), TokenError> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(|source| self.trouble(source))?;
-        let private = |path: &Path| {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600).open(path)
-        };
-        let lock = private(&self.path.with_extension("lock")).map_err(|source| self.trouble(source))?;
-        lock.lock().map_err(|source| self.trouble(source))?;
+        let _held = kept::hold(&self.path).map_err(|source| self.trouble(source))?;
         let mut tokens = self.load()?;
         change(&mut tokens)?;
         let text = serde_json::to_vec_pretty(&Kept { format: FORMAT, tokens }).unwrap_or_default();
-        let new = self.path.with_extension("new");
-        let written = private(&new)
-            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&new, &self.path))
-            .and_then(|()| File::open(folder)?.sync_all());
-        written.map_err(|source| self.trouble(source))
+        kept::replace(&self.path, &text).map_err(|source| self.trouble(source))
     }
 
     fn load(&self) -> Result<Vec<Token>, TokenError> {
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(self.trouble(source)),
-        };
-        let mut bytes = Vec::new();
-        file.take(FILE_MAX).read_to_end(&mut bytes).map_err(|source| self.trouble(source))?;
+        let Some(bytes) = kept::read(&self.path).map_err(|source| self.trouble(source))? else { return Ok(Vec::new()) };
         let form = || TokenError::Form { path: self.path.display().to_string() };
         let kept: Kept = serde_json::from_slice(&bytes).map_err(|_| form())?;
         if kept.format == FORMAT { Ok(kept.tokens) } else { Err(form()) }

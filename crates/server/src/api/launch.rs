@@ -65,10 +65,7 @@ pub(crate) async fn launch(
 
 pub(crate) async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Result<Launched, Problem> {
     let now = SystemClock.now();
-    let ShownPlan { plan, guard, .. } = app.plans.of(&asked.plan, now).ok_or_else(|| {
-        Problem::conflict("plan-unknown", "no plan of that hash was shown lately", "plan again, and look at it")
-            .at("plan")
-    })?;
+    let ShownPlan { plan, guard, .. } = shown(app, &asked.plan)?;
     if asked.count != plan.site_count() {
         let fact = format!("the plan has {} sites, not {}", plan.site_count(), asked.count);
         return Err(
@@ -101,6 +98,14 @@ pub(crate) async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Res
     open_run(&*kit.store, &name, &who.name).await?;
     let _ = app.drivers.start(&name, &who.name);
     Ok(Launched { run: name, plan: plan.hash().to_owned(), waits_for_approval: plan.spec().extras.start.is_some() })
+}
+
+/// A plan that was shown lately, by its hash or the beginning of it.
+pub(crate) fn shown(app: &App, hash: &str) -> Result<ShownPlan, Problem> {
+    app.plans.of(hash, SystemClock.now()).ok_or_else(|| {
+        Problem::conflict("plan-unknown", "no plan of that hash was shown lately", "plan again, and look at it")
+            .at("plan")
+    })
 }
 
 /// A run that is driven here.

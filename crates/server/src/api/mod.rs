@@ -1,6 +1,7 @@
 //! The HTTP API: handlers, what they take and give, and the document of it all.
 
 mod acted;
+mod amend;
 pub(crate) mod body;
 mod drills;
 mod events;

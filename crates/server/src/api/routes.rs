@@ -12,7 +12,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::access::Who;
-use crate::api::{Problem, drills, events, launch, look, plan, report, runs, session, sites, verbs};
+use crate::api::{Problem, amend, drills, events, launch, look, plan, report, runs, session, sites, verbs};
 use crate::app::App;
 
 /// Longest body of a request that is no plan.
@@ -50,6 +50,8 @@ pub(crate) fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(plan::plan).layer(DefaultBodyLimit::max(plan::BODY_MAX)))
         .routes(routes!(launch::launch))
         .routes(routes!(launch::resume))
+        .routes(routes!(amend::difference))
+        .routes(routes!(amend::amend))
         .routes(routes!(verbs::pause))
         .routes(routes!(verbs::go_on))
         .routes(routes!(verbs::cancel))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{COOKIE, Role, SESSION_LASTS, Via, Who, cookie};
+use crate::access::{COOKIE, Opener, Role, SESSION_LASTS, Via, Who, cookie};
 use crate::api::Problem;
 use crate::api::body::{Asked, Body};
 use crate::app::App;
@@ -54,7 +54,8 @@ pub(crate) fn opened(app: &App, nobody: &Who, token: &str) -> Result<(Who, Strin
     let now = SystemClock.now();
     let token = app.access.tokens.good(id, now).ok().flatten();
     let token = token.ok_or_else(|| Problem::unauthorised("the token was revoked"))?;
-    let name = app.access.sessions.open(id, token.expires_at, now).ok_or_else(Problem::defect)?;
+    let (opener, until) = (Opener::Token(id.clone()), token.expires_at.min(now + SESSION_LASTS));
+    let name = app.access.sessions.open(opener, until, now).ok_or_else(Problem::defect)?;
     Ok((who, name))
 }
 
@@ -62,7 +63,7 @@ pub(crate) fn opened(app: &App, nobody: &Who, token: &str) -> Result<(Who, Strin
 #[utoipa::path(delete, path = "/session", tag = "session",
     responses((status = 204), (status = "default", body = Problem)))]
 pub(crate) async fn close(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
-    if let Some(name) = cookie(&headers) {
+    if let Some(name) = cookie(&headers, COOKIE) {
         app.access.sessions.close(name);
     }
     let mut response = StatusCode::NO_CONTENT.into_response();

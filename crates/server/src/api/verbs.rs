@@ -151,7 +151,7 @@ async fn take(app: Arc<App>, who: Who, run: String, reason: String, verb: Verb, 
     acted(told, taken(&app, &who, &run, &reason, &verb).await.map(Json))
 }
 
-async fn taken(app: &App, who: &Who, run: &str, reason: &str, verb: &Verb) -> Result<Recorded, Problem> {
+pub(crate) async fn taken(app: &App, who: &Who, run: &str, reason: &str, verb: &Verb) -> Result<Recorded, Problem> {
     let asked = app.act(run, &who.name, reason, verb).await?;
     let driven = asked == Asked::OfDriver || app.drivers.drives(run);
     Ok(Recorded { run: run.to_owned(), recorded: true, driven })

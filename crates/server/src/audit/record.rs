@@ -9,9 +9,10 @@ pub struct Entry {
     pub at: String,
     /// Who.
     pub who: String,
-    /// As what.
+    /// As what; `none` for whoever was not let in.
     pub role: String,
-    /// From which address, and how they were known: `token ID`, `session ID`, `here`.
+    /// From which address, and how they were known: `token ID`, `session of token ID`, `session of
+    /// SUBJECT at PROVIDER`, `here`, `not known`.
     pub from: String,
     /// What: method and path.
     pub action: String,

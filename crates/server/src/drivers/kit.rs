@@ -1,5 +1,6 @@
 //! What a run is driven with; the composition root hands it in, since adapters are known there alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,6 +28,9 @@ pub type Tell = dyn Fn(&str, &Plan) -> Result<Option<Box<dyn Telling>>, String> 
 /// Makes, from a plan, what reads the secrets of its estate.
 pub type Secrets = dyn Fn(&Plan) -> Arc<dyn SecretSource> + Send + Sync;
 
+/// Makes, from references by name (`env:NAME`, `file:PATH`), what reads the secrets of this process.
+pub type Vault = dyn Fn(BTreeMap<String, String>) -> Arc<dyn SecretSource> + Send + Sync;
+
 /// Store, actions and secrets.
 #[derive(Clone)]
 pub struct Kit {
@@ -36,6 +40,8 @@ pub struct Kit {
     pub connectors: Vec<Arc<dyn Connector>>,
     /// Reads secrets at the moment of use.
     pub secrets: Arc<Secrets>,
+    /// Reads secrets of the daemon itself.
+    pub vault: Arc<Vault>,
     /// Tells the outside.
     pub telling: Arc<Tell>,
 }

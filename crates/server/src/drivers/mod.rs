@@ -7,7 +7,7 @@ mod patience;
 mod registry;
 mod take_up;
 
-pub use kit::{Kit, Secrets, Tell, Telling};
+pub use kit::{Kit, Secrets, Tell, Telling, Vault};
 pub use once::{DriveOnceError, Onlooker, drive_once, holder};
 pub(crate) use registry::{Drivers, StartError};
 pub(crate) use take_up::take_up;

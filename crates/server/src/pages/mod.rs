@@ -16,6 +16,7 @@ mod html;
 mod launch;
 mod parts;
 mod planned;
+mod provider;
 mod queue;
 mod routes;
 mod run;

@@ -8,7 +8,9 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::pages::acts::ACTS;
-use crate::pages::{act, assets, audit, drills, guide, launch, queue, run, runs, sign_in, site, sites, stream};
+use crate::pages::{
+    act, assets, audit, drills, guide, launch, provider, queue, run, runs, sign_in, site, sites, stream,
+};
 
 /// Longest form: a reason and a few names.
 const FORM_MAX: usize = 64 * 1024;
@@ -19,6 +21,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/", get(runs::home))
         .route("/assets/{file}", get(assets::asset))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-in/oidc", get(provider::begin))
+        .route("/sign-in/oidc/back", get(provider::back))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/runs", get(runs::runs))
         .route("/queue", get(queue::of_all))

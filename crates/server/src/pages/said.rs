@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use engine::Millis;
 
-use crate::access::{Via, Who};
+use crate::access::Who;
 
 /// How long words wait for the page that shows them.
 const LASTS: Millis = 60_000;
@@ -40,20 +40,16 @@ impl Said {
 }
 
 fn key(who: &Who, run: &str) -> (String, String) {
-    let known = match &who.via {
-        Via::Token(id) | Via::Session(id) => id.clone(),
-        Via::Here | Via::Nobody => String::new(),
-    };
-    (known, run.to_owned())
+    (who.via.key().unwrap_or_default(), run.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::Role;
+    use crate::access::{Role, Via};
 
     fn who(id: &str) -> Who {
-        let via = Via::Session(id.to_owned());
+        let via = Via::Token(id.to_owned());
         Who { name: id.to_owned(), role: Role::Operator, from: [127, 0, 0, 1].into(), via }
     }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, header};
 use serde::Deserialize;
 
-use crate::access::{SESSION_LASTS, Who, cookie};
+use crate::access::{COOKIE, SESSION_LASTS, Who, cookie};
 use crate::api::body::{Asked, Filled};
 use crate::api::{Problem, opened, set_cookie};
 use crate::app::App;
@@ -19,7 +19,7 @@ use crate::pages::html::{dressed, page};
 #[derive(Default, Deserialize)]
 pub(super) struct To {
     #[serde(default)]
-    to: String,
+    pub(super) to: String,
 }
 
 #[derive(Deserialize)]
@@ -35,11 +35,23 @@ struct Page<'a> {
     frame: Frame,
     to: &'a str,
     problem: Option<&'a Problem>,
+    /// Who vouches for people without a token.
+    provider: Option<&'a str>,
 }
 
 /// The form.
-pub(super) async fn form(Asked(To { to }): Asked<To>) -> Response {
-    page(&Page { frame: Frame::of_nobody(), to: own(&to), problem: None })
+pub(super) async fn form(State(app): State<Arc<App>>, Asked(To { to }): Asked<To>) -> Response {
+    page(&Page { frame: Frame::of_nobody(), to: own(&to), problem: None, provider: provider(&app) })
+}
+
+/// The form, with why it came to nothing.
+pub(super) fn again(app: &App, to: &str, problem: &Problem) -> Response {
+    let form = Page { frame: Frame::of_nobody(), to, problem: Some(problem), provider: provider(app) };
+    dressed(&form, problem)
+}
+
+fn provider(app: &App) -> Option<&str> {
+    app.oidc.as_ref().map(|provider| provider.shown())
 }
 
 /// Opens a session.
@@ -55,13 +67,13 @@ pub(super) async fn sign_in(
             // The guard knows nobody here: the route is open.
             app.recorded(&known, &Method::POST, "/sign-in", response).await
         }
-        Err(problem) => dressed(&Page { frame: Frame::of_nobody(), to, problem: Some(&problem) }, &problem),
+        Err(problem) => again(&app, to, &problem),
     }
 }
 
 /// Ends a session.
 pub(super) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if let Some(name) = cookie(&headers) {
+    if let Some(name) = cookie(&headers, COOKIE) {
         app.access.sessions.close(name);
     }
     with_cookie(&app, "/sign-in", "", 0)
@@ -76,7 +88,7 @@ fn with_cookie(app: &App, to: &str, name: &str, lasts_s: i64) -> Response {
 
 /// A place on these pages; what leads elsewhere leads to the runs. Browsers leave blanks and line feeds out of an address
 /// before they read it, so that only what they keep is taken.
-fn own(to: &str) -> &str {
+pub(super) fn own(to: &str) -> &str {
     let kept = to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if kept && to.starts_with('/') && !to.starts_with("//") { to } else { "/runs" }
 }

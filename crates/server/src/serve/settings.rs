@@ -64,6 +64,9 @@ pub enum ServeError {
     /// The tokens cannot be read.
     #[error(transparent)]
     Tokens(#[from] TokenError),
+    /// The file of the sign-in cannot be used.
+    #[error("the sign-in by a provider cannot be used: {0}")]
+    Oidc(String),
     /// Nothing could be written down.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -80,6 +83,7 @@ impl ServeError {
             Self::Certificate { .. } => "serve-certificate",
             Self::Home { .. } => "serve-home",
             Self::Tokens(error) => error.code(),
+            Self::Oidc(_) => "serve-oidc",
             Self::Audit(error) => error.code(),
         }
     }
@@ -94,6 +98,9 @@ impl ServeError {
             Self::Certificate { .. } => "give a chain and its key as PEM, readable for this user",
             Self::Home { .. } => "name a folder that this user may write, with --home",
             Self::Tokens(error) => error.hint(),
+            Self::Oidc(_) => {
+                "correct oidc.yaml in the daemon's folder, or take it away; `reinstate help serve` shows one"
+            }
             Self::Audit(error) => error.hint(),
         }
     }
@@ -106,9 +113,10 @@ impl Settings {
         self.listen.ip().is_loopback()
     }
 
-    /// Refuses what would let strangers in; `tokens` says whether there is one that can be used.
-    pub(super) fn safe(&self, tokens: bool) -> Result<(), ServeError> {
-        if (!self.is_loopback() || self.behind_proxy) && !tokens {
+    /// Refuses what would let strangers in; `asked` says whether everybody is asked who they are, since there is a token
+    /// that can be used or a provider of identities.
+    pub(super) fn safe(&self, asked: bool) -> Result<(), ServeError> {
+        if (!self.is_loopback() || self.behind_proxy) && !asked {
             return Err(ServeError::NoToken(self.listen));
         }
         if !self.is_loopback() && self.tls.is_none() && !self.behind_proxy {

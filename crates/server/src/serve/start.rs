@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::oidc::{self, Provider};
 use crate::access::{Access, Tokens, guard};
 use crate::api::routes;
 use crate::app::App;
@@ -72,7 +73,11 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     let home = &settings.home;
     home.make().map_err(|source| ServeError::Home { path: home.path().display().to_string(), source })?;
     let tokens = Tokens::of(home.path());
-    settings.safe(tokens.any(SystemClock.now())?)?;
+    let oidc = match oidc::Settings::of(home.path()).map_err(ServeError::Oidc)? {
+        Some(file) => Some(Arc::new(Provider::new(file, home.path(), &*kit.vault).map_err(ServeError::Oidc)?)),
+        None => None,
+    };
+    settings.safe(oidc.is_some() || tokens.any(SystemClock.now())?)?;
     let audit = AuditLog::of(home.path());
     audit.ready()?;
     let acceptor = match &settings.tls {
@@ -95,7 +100,14 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
         drivers: drivers.clone(),
         drills: drills.clone(),
         followers,
-        access: Access::new(tokens, settings.actor.clone(), settings.is_loopback(), settings.behind_proxy),
+        // Whoever has a provider asked who people are does not want to let in whoever is on this machine.
+        access: Access::new(
+            tokens,
+            oidc.is_none().then(|| settings.actor.clone()),
+            settings.is_loopback(),
+            settings.behind_proxy,
+        ),
+        oidc: oidc.clone(),
         audit,
         plans: Default::default(),
         metrics,
@@ -121,6 +133,10 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
                 Err(error) => tracing::error!(%error, "interrupted runs could not be looked for"),
             }
         });
+    }
+    if let Some(provider) = oidc {
+        let stop = stop.clone();
+        tokio::spawn(async move { provider.meet(stop).await });
     }
     let scheduler = drills.clone();
     tokio::spawn(async move { scheduler.run().await });

@@ -1,6 +1,6 @@
 //! The verbs as data, by names: numbers may change under them.
 
-use engine::{Again, Command, Decree, Ruling, Run, TakeOut};
+use engine::{Again, Command, Decree, Plan, Ruling, Run, TakeOut};
 use runtime::Store;
 
 use crate::verbs::adopt::adopt;
@@ -75,6 +75,11 @@ pub enum Verb {
         /// The other run.
         from: String,
     },
+    /// Go by another plan in what has not begun.
+    Amend {
+        /// The other plan, encoded: [`Verb::amend`].
+        plan: Box<[u8]>,
+    },
     /// Change the slots of a pool.
     SetPool {
         /// The pool.
@@ -106,6 +111,15 @@ impl From<Truth> for Ruling {
 }
 
 impl Verb {
+    /// Go by another plan in what has not begun.
+    ///
+    /// # Errors
+    /// If the plan cannot be encoded: a defect.
+    pub fn amend(plan: &Plan) -> Result<Self, VerbError> {
+        let plan = plan.encode().map_err(|error| VerbError::Refused(error.to_string()))?;
+        Ok(Self::Amend { plan: plan.into_boxed_slice() })
+    }
+
     /// Whether a run that has ended goes on with it, and so must hold its sites again.
     #[must_use]
     pub fn reopens(&self) -> bool {
@@ -161,6 +175,7 @@ impl Verb {
             }
             Self::TakeOut { site, how } => Command::TakeOut { site: subject::site(run, site)?, how: *how },
             Self::SetPool { pool, slots } => Command::SetPool { pool: subject::pool(run, pool)?, slots: *slots },
+            Self::Amend { plan } => Command::Amend { plan: plan.clone() },
             Self::Adopt { site, .. } => {
                 return Err(VerbError::Refused(format!(
                     "site {site} comes from another run, which must be read first"
