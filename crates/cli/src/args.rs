@@ -8,6 +8,7 @@ mod lab;
 mod order;
 mod report;
 mod serve;
+mod store;
 mod tenant;
 mod texts;
 mod verbs;
@@ -24,6 +25,7 @@ pub(crate) use lab::{Backend, Demo, DemoBook, Lab};
 pub(crate) use order::Optimise;
 pub(crate) use report::{Messages, ReportCommand, ReportFormat, Telling};
 pub(crate) use serve::{AuditCommand, Serve, TokenCommand};
+pub(crate) use store::StoreCommand;
 pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
 pub(crate) use verbs::{
@@ -142,6 +144,9 @@ pub(crate) enum Command {
     /// Whether what was recorded is what was written, of a run and of the daemon
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Copy runs between stores
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Look at one tenant of a shared PostgreSQL database
     #[command(subcommand)]
     Tenant(Tenant),

@@ -20,6 +20,6 @@ pub use fair::{Party, fair_grant};
 pub use memory::MemoryJournal;
 pub use ports::{
     Appended, Call, Claim, Clock, Connector, DrillClaim, DrillEntry, DrillResult, Drills, Fate, Finding, Grant,
-    HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, Lease, Mailbox, Posted, Probed, RunHead, RunSummary,
-    SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, Want,
+    HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, Lease, Mailbox, Posted, Probed, RunCopy, RunHead,
+    RunSummary, SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, Want,
 };

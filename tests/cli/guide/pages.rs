@@ -112,8 +112,21 @@ fn tenant_restore() {
 }
 
 #[test]
+fn store() {
+    let cluster = Cluster::start();
+    cluster.create("runs");
+    read("store", |prompt| {
+        prompt.replacing("postgres://postgres@localhost/runs", format!("'{}'", cluster.url("runs")))
+    });
+}
+
+#[test]
 fn no_page_is_left_unread() {
     for topic in server::guide::TOPICS {
-        assert!(READ.contains(&topic.name) || topic.name == "tenant-restore", "{} is read by no test", topic.name);
+        assert!(
+            READ.contains(&topic.name) || ["tenant-restore", "store"].contains(&topic.name),
+            "{} is read by no test",
+            topic.name
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runtime::{Appended, Journal, JournalError, Lease};
+use runtime::{Appended, Journal, JournalError, Lease, RunCopy};
 
 use crate::fixture::{Fixture, head, holder};
 use crate::pattern;
@@ -188,4 +188,23 @@ pub(crate) async fn one_of_two_rivals_wins_each_number(it: Fixture) {
         };
         assert_eq!(it.journal.load("a", seq, 1).await.unwrap()[0].bytes, winner);
     }
+}
+
+pub(crate) async fn a_copy_is_whole_and_nobody_drives_it(it: Fixture) {
+    let groups: Vec<Vec<u8>> = (0..1_100).map(pattern::group).collect();
+    let (estate, sites) = ("prod".to_owned(), vec!["s1".to_owned(), "s2".to_owned()]);
+    let copy = RunCopy { head: head("a"), plan: b"plan".to_vec(), epoch: 7, groups, estate, sites };
+    it.journal.create_copy(&copy).await.unwrap();
+    assert_eq!(it.journal.plan("a").await.unwrap(), (head("a"), b"plan".to_vec()));
+    assert!(loaded(&*it.journal, "a").await == copy.groups);
+    let listed = it.journal.list().await.unwrap();
+    assert_eq!((listed[0].groups, listed[0].held_by.as_deref()), (1_100, None));
+    assert_eq!(it.journal.holders("prod", &copy.sites).await.unwrap().len(), 2);
+    let lease = it.journal.acquire("a", &holder("two"), TTL).await.unwrap();
+    assert_eq!(lease.epoch, 8);
+    it.journal.append(&lease, 1_100, b"goes on").await.unwrap();
+    assert!(matches!(it.journal.create_copy(&copy).await, Err(JournalError::Exists(run)) if run == "a"));
+    let other = RunCopy { head: head("b"), ..copy };
+    assert!(matches!(it.journal.create_copy(&other).await, Err(JournalError::SiteHeld { more: 1, .. })));
+    assert!(matches!(it.journal.plan("b").await, Err(JournalError::NoSuchRun(_))), "all of it or nothing");
 }

@@ -123,3 +123,17 @@ database is compared with what it was, outside of the measured time.
 
 Takes minutes and some gigabytes of disk. It needs the server's programs (initdb, pg_ctl); for root they run as the user
 postgres. Exit code 1 also if a contender did not restore what was deleted.";
+
+/// `store copy --help`.
+pub(super) const STORE_COPY: &str = "\
+Copy runs from one store to another, such as from a file to PostgreSQL.
+
+A run comes over whole or not at all: its plan, its groups byte for byte, and its hold on its sites. Its chain is followed
+before and after. One that somebody drives is refused. One that is there already, the same, is left alone, so that the
+command can be given again.
+
+Requests that wait for a driver stay behind, and so does the history of drills. The run is in both stores then: go on
+with it in the new one alone.
+
+  reinstate store copy sqlite:reinstate.db postgres://reinstate@db1/runs april-1
+  reinstate store copy sqlite:reinstate.db postgres://reinstate@db1/runs";

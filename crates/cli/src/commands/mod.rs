@@ -16,6 +16,7 @@ pub(crate) mod report;
 mod run;
 mod serve;
 mod simulate;
+mod store;
 mod tenant;
 mod verbs;
 
@@ -66,6 +67,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::serve(args, json).await,
         Command::Token(args) => serve::token(args, json),
         Command::Audit(args) => audit::audit(&args, json).await,
+        Command::Store(args) => store::store(args, json).await,
         Command::Tenant(args) => tenant::tenant(args, json).await,
         Command::Lab(args) => lab::lab(args, json).await,
         Command::Demo(args) => demo::demo(args, json).await,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::MemoryJournal;
 use super::runs::Runs;
-use crate::ports::{HeldSite, JournalError, RunHead, SiteLocks};
+use crate::ports::{HeldSite, JournalError, RunCopy, RunHead, SiteLocks};
 
 /// Places of the runs that hold sites, by estate and site.
 #[derive(Default)]
@@ -46,6 +46,17 @@ impl SiteLocks for MemoryJournal {
         state.locks.free(&state.runs, None, estate, sites)?;
         let at = state.runs.add(head, plan);
         state.locks.hold(at, estate, sites);
+        Ok(())
+    }
+
+    async fn create_copy(&self, copy: &RunCopy) -> Result<(), JournalError> {
+        let mut state = self.state();
+        state.runs.absent(&copy.head.run)?;
+        state.locks.free(&state.runs, None, &copy.estate, &copy.sites)?;
+        let at = state.runs.add(&copy.head, &copy.plan);
+        let kept = state.runs.get_mut(&copy.head.run)?;
+        (kept.groups, kept.epoch) = (copy.groups.clone(), copy.epoch);
+        state.locks.hold(at, &copy.estate, &copy.sites);
         Ok(())
     }
 

@@ -37,6 +37,13 @@ pub trait SiteLocks: Send + Sync {
         sites: &[String],
     ) -> Result<(), JournalError>;
 
+    /// Creates a run as another store has it, with all its groups and its hold on its sites: after a crash there is all of
+    /// it or nothing. Nobody drives it; the next lease has an epoch above that of the copy. Durable on return.
+    ///
+    /// # Errors
+    /// As [`SiteLocks::create_holding`].
+    async fn create_copy(&self, copy: &RunCopy) -> Result<(), JournalError>;
+
     /// Holds all the sites, or none; durable on return. What the run holds already is fine, and so is a site named twice.
     ///
     /// # Errors
@@ -61,6 +68,23 @@ pub trait SiteLocks: Send + Sync {
     /// # Errors
     /// The store's trouble.
     async fn holders(&self, estate: &str, sites: &[String]) -> Result<Vec<HeldSite>, JournalError>;
+}
+
+/// A run as a store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunCopy {
+    /// Its head.
+    pub head: RunHead,
+    /// Its encoded plan.
+    pub plan: Vec<u8>,
+    /// The newest epoch of its leases.
+    pub epoch: u64,
+    /// All its groups, from number 0.
+    pub groups: Vec<Vec<u8>>,
+    /// The estate of its sites.
+    pub estate: String,
+    /// The sites that it holds.
+    pub sites: Vec<String>,
 }
 
 /// A site and the run that holds it.

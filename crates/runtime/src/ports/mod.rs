@@ -10,7 +10,7 @@ mod preflight;
 
 pub use clock::Clock;
 pub use connector::{Call, Connector, Probed, SecretSource, SecretText};
-pub use coordination::{Fate, Grant, HeldSite, KEPT_MS, Mailbox, Posted, SharedPools, SiteLocks, Store, Want};
+pub use coordination::{Fate, Grant, HeldSite, KEPT_MS, Mailbox, Posted, RunCopy, SharedPools, SiteLocks, Store, Want};
 pub use drills::{DrillClaim, DrillEntry, DrillResult, Drills};
 pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredGroup};
 pub use journal_error::JournalError;

@@ -1,7 +1,7 @@
 //! Locks on sites. A list of them comes as one array, so that 100,000 cost a few statements, not 100,000.
 
 use async_trait::async_trait;
-use runtime::{HeldSite, JournalError, RunHead, SiteLocks};
+use runtime::{HeldSite, JournalError, RunCopy, RunHead, SiteLocks};
 use sqlx::Row;
 
 use super::PostgresStore;
@@ -74,6 +74,11 @@ impl SiteLocks for PostgresStore {
     ) -> Result<(), JournalError> {
         let named = Named::new(estate, sites);
         self.transact(Work::Create { head, plan, hold: Some(&named) }).await.map(drop)
+    }
+
+    async fn create_copy(&self, copy: &RunCopy) -> Result<(), JournalError> {
+        let sites = Named::new(&copy.estate, &copy.sites);
+        self.transact(Work::Copy { copy, sites: &sites }).await.map(drop)
     }
 
     async fn hold_sites(&self, run: &str, estate: &str, sites: &[String]) -> Result<(), JournalError> {

@@ -1,6 +1,6 @@
 //! Changes that need more than one message: a transaction in which the server answers before the end.
 
-use runtime::{Grant, JournalError, Lease, RunHead, Want};
+use runtime::{Grant, JournalError, Lease, RunCopy, RunHead, Want};
 use sqlx::Row;
 use tokio::time::Instant;
 
@@ -14,10 +14,14 @@ use crate::checksum;
 
 /// Bytes of a part of a plan.
 const PART: usize = 1 << 20;
+/// Characters after which a message with groups takes no more, and groups in it at most.
+const MESSAGE: usize = 8 << 20;
+const ROWS: usize = 1_000;
 
 /// A change of several messages.
 pub(super) enum Work<'a> {
     Create { head: &'a RunHead, plan: &'a [u8], hold: Option<&'a Named> },
+    Copy { copy: &'a RunCopy, sites: &'a Named },
     Hold { run: &'a str, sites: &'a Named },
     Share { lease: &'a Lease, estate: &'a str, wants: &'a [Want] },
 }
@@ -60,7 +64,7 @@ impl PostgresStore {
             // Dropped with the transaction: whatever is open on the connection is undone by the server.
             drop(transaction);
             left = left.saturating_sub(1);
-            let twice = !matches!(work, Work::Create { .. });
+            let twice = !matches!(work, Work::Create { .. } | Work::Copy { .. });
             let again = failure.is_collision() || twice && failure.is_lost() && Instant::now() < until;
             if !again || left == 0 {
                 return Err(Trouble::new(&self.connections.door.place, "writing to", failure).into_error());
@@ -77,6 +81,12 @@ impl Work<'_> {
                 if let Some(sites) = hold {
                     sites::hold(transaction, run, sites).await?;
                 }
+                Ok(Vec::new())
+            }
+            Self::Copy { copy, sites } => {
+                let run = create(transaction, &copy.head, &copy.plan).await?;
+                sites::hold(transaction, run, sites).await?;
+                put(transaction, run, copy).await?;
                 Ok(Vec::new())
             }
             Self::Hold { run, sites } => {
@@ -115,6 +125,28 @@ async fn create(transaction: &mut Transaction<'_>, head: &RunHead, plan: &[u8]) 
         transaction.send(format!("INSERT INTO {s}.plans (run, part, bytes) VALUES ({run}, {part}, {bytes})")).await?;
     }
     Ok(run)
+}
+
+/// Puts the groups of a run in that came whole from another store.
+async fn put(transaction: &mut Transaction<'_>, run: i64, copy: &RunCopy) -> Result<(), Failure> {
+    let s = transaction.schema;
+    let (mut next, epoch) = (0, sql::unsigned(copy.epoch));
+    while next < copy.groups.len() {
+        let mut message = format!("INSERT INTO {s}.groups (run, seq, epoch, checksum, bytes) VALUES ");
+        let first = next;
+        while let Some(bytes) = copy.groups.get(next)
+            && (next == first || message.len() < MESSAGE && next - first < ROWS)
+        {
+            let checksum = sql::bytes(&checksum::group(&copy.head.run, next as u64, copy.epoch, bytes));
+            message.push_str(if next == first { "" } else { ", " });
+            message.push_str(&format!("({run}, {next}, {epoch}, {checksum}, {})", sql::bytes(bytes)));
+            next += 1;
+        }
+        transaction.send(message).await?;
+    }
+    let position = format!("UPDATE {s}.positions SET next = {next}, epoch = {epoch} WHERE run = {run}");
+    transaction.send(position).await?;
+    Ok(())
 }
 
 /// The number of a run, if the last statement found one.

@@ -88,6 +88,17 @@ pub(super) async fn release(connection: &mut SqliteConnection, lease: &Lease) ->
     Ok(0)
 }
 
+/// Notes of a run that came whole from another store that nobody drives it, and how long it is.
+pub(super) async fn left(connection: &mut SqliteConnection, run: i64, epoch: u64) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO leases (run, epoch, holder, host, pid, expires_at) VALUES ($1, $2, '', '', 0, $3)")
+        .bind(run)
+        .bind(integer(epoch))
+        .bind(Millis::MIN)
+        .execute(&mut *connection)
+        .await?;
+    note_length(connection, run).await
+}
+
 /// Notes how many groups a run has, so that the last ones cannot go unseen.
 async fn note_length(connection: &mut SqliteConnection, run: i64) -> Result<(), sqlx::Error> {
     sqlx::query(

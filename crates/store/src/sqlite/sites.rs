@@ -1,7 +1,7 @@
 //! Locks on sites. A list of them comes as one JSON parameter, so that 100,000 cost one statement, not 100,000.
 
 use async_trait::async_trait;
-use runtime::{HeldSite, JournalError, RunHead, SiteLocks};
+use runtime::{HeldSite, JournalError, RunCopy, RunHead, SiteLocks};
 use sqlx::types::Json;
 use sqlx::{Row, SqliteConnection};
 
@@ -92,6 +92,11 @@ impl SiteLocks for SqliteJournal {
     ) -> Result<(), JournalError> {
         let hold = Some(Named::new(estate, sites));
         self.change(Work::Create { head: head.clone(), plan: plan.to_vec(), hold }).await.map(drop)
+    }
+
+    async fn create_copy(&self, copy: &RunCopy) -> Result<(), JournalError> {
+        let sites = Named::new(&copy.estate, &copy.sites);
+        self.change(Work::Copy { copy: Box::new(copy.clone()), sites }).await.map(drop)
     }
 
     async fn hold_sites(&self, run: &str, estate: &str, sites: &[String]) -> Result<(), JournalError> {

@@ -1,7 +1,7 @@
 //! What the writer does inside of a transaction.
 
 use runtime::engine::Millis;
-use runtime::{DrillClaim, DrillResult, Grant, Holder, JournalError, Lease, RunHead, Want};
+use runtime::{DrillClaim, DrillResult, Grant, Holder, JournalError, Lease, RunCopy, RunHead, Want};
 use sqlx::SqliteConnection;
 
 use super::format::{GROUP_BITS, PART_BITS};
@@ -16,6 +16,7 @@ const PART: usize = 1 << 20;
 /// A change to the store.
 pub(super) enum Work {
     Create { head: RunHead, plan: Vec<u8>, hold: Option<Named> },
+    Copy { copy: Box<RunCopy>, sites: Named },
     Acquire { run: String, holder: Holder, ttl_ms: u64 },
     Renew { lease: Lease, ttl_ms: u64 },
     Release { lease: Lease },
@@ -46,6 +47,9 @@ impl Work {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Create { plan, hold, .. } => plan.len() + hold.as_ref().map_or(0, Named::weight),
+            Self::Copy { copy, sites } => {
+                copy.plan.len() + copy.groups.iter().map(Vec::len).sum::<usize>() + sites.weight()
+            }
             Self::Append { bytes, .. } | Self::Post { bytes, .. } | Self::Answer { bytes, .. } => bytes.len(),
             Self::Hold { sites, .. } | Self::LetGo { sites: Some(sites), .. } => sites.weight(),
             Self::FinishDrill { result, .. } => result.bytes.len(),
@@ -57,6 +61,7 @@ impl Work {
     pub(super) async fn execute(&self, connection: &mut SqliteConnection, now: Millis) -> Result<Done, Failure> {
         let number = match self {
             Self::Create { head, plan, hold } => create(connection, head, plan, hold.as_ref()).await?,
+            Self::Copy { copy, sites } => put(connection, copy, sites).await?,
             Self::Acquire { run, holder, ttl_ms } => lease::acquire(connection, run, holder, now, *ttl_ms).await?,
             Self::Renew { lease, ttl_ms } => lease::renew(connection, lease, now, *ttl_ms).await?,
             Self::Release { lease } => lease::release(connection, lease).await?,
@@ -127,6 +132,23 @@ async fn create(
     if let Some(sites) = hold {
         sites::hold(connection, id, sites).await?;
     }
+    Ok(0)
+}
+
+/// Puts a whole run in; the notes of its lease and length are as when its driver has left.
+async fn put(connection: &mut SqliteConnection, copy: &RunCopy, sites: &Named) -> Result<u64, Failure> {
+    create(connection, &copy.head, &copy.plan, Some(sites)).await?;
+    let run = lease::run_id(connection, &copy.head.run).await?;
+    for (bytes, seq) in copy.groups.iter().zip(0_u64..) {
+        sqlx::query("INSERT INTO groups (id, epoch, checksum, bytes) VALUES ($1, $2, $3, $4)")
+            .bind(run << GROUP_BITS | integer(seq))
+            .bind(integer(copy.epoch))
+            .bind(&checksum::group(&copy.head.run, seq, copy.epoch, bytes)[..])
+            .bind(&bytes[..])
+            .execute(&mut *connection)
+            .await?;
+    }
+    lease::left(connection, run, copy.epoch).await?;
     Ok(0)
 }
 
