@@ -130,7 +130,7 @@ mod tests {
         (0..count)
             .map(|number| {
                 let mut writer = chain.writer();
-                let event = Event::Opened { actor: format!("anna {number}"), plan: "plan".into() };
+                let event = Event::Opened { actor: format!("anna {number}").into(), plan: "plan".into() };
                 writer.push(&Record { at: 5, event });
                 let group = writer.finish();
                 assert_eq!(chain.follow(&group.bytes).map(|records| records.len()), Ok(1));

@@ -119,6 +119,7 @@ pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure>
                     engine::OnLapse::Reject => "reject",
                     engine::OnLapse::Pause => "pause",
                 },
+                "checklist": request.checklist,
             })
         })
         .collect();
@@ -136,8 +137,10 @@ pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure>
         let missing = usize::from(request.approval.min) - request.approved_by.len();
         let until =
             request.due.map_or("once the run is continued".to_owned(), |due| format!("until {}", report::stamp(due)));
+        let checks: String = request.checklist.iter().map(|item| format!("\n  [ ] {}", report::plain(item))).collect();
+        let checked = if checks.is_empty() { "" } else { "--checked " };
         out::answer(&format!(
-            "{gate}: {missing} more of {} ({}), {until}\n  reinstate approve {} {gate} --reason ... --store {}",
+            "{gate}: {missing} more of {} ({}), {until}{checks}\n  reinstate approve {} {gate} {checked}--reason ... --store {}",
             request.approval.from.join(", "),
             members(&request.approval.from).join(", "),
             args.name,

@@ -130,7 +130,10 @@ impl From<VerbError> for Problem {
     fn from(error: VerbError) -> Self {
         let status = match &error {
             VerbError::Subject(_) => StatusCode::NOT_FOUND,
-            VerbError::NoReason | VerbError::Outputs => StatusCode::UNPROCESSABLE_ENTITY,
+            VerbError::NoReason
+            | VerbError::Outputs
+            | VerbError::NotOnChecklist { .. }
+            | VerbError::Unchecked { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             VerbError::Refused(_) | VerbError::NotReleased { .. } => StatusCode::CONFLICT,
             _ => match error.code() {
                 "journal-no-such-run" => StatusCode::NOT_FOUND,

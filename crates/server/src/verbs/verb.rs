@@ -22,6 +22,8 @@ pub enum Verb {
     Approve {
         /// The gate.
         gate: String,
+        /// What was confirmed of its checklist, each by its text.
+        checked: Vec<String>,
     },
     /// Reject a gate.
     Reject {
@@ -135,7 +137,12 @@ impl Verb {
             Self::Pause => Command::Pause,
             Self::Continue => Command::Continue,
             Self::Cancel { undo } => Command::Cancel { undo: *undo },
-            Self::Approve { gate } => Command::Approve { gate: subject::gate(run, gate)? },
+            Self::Approve { gate: name, checked } => {
+                let gate = subject::gate(run, name)?;
+                // A driver answers in words alone; what is open has to be known as such.
+                run.is_checked(gate, checked).map_err(|why| VerbError::checks(name, why))?;
+                Command::Approve { gate, checked: checked.clone() }
+            }
             Self::Reject { gate } => Command::Reject { gate: subject::gate(run, gate)? },
             Self::Retry { subject: text } => Command::Retry {
                 what: match subject::site(run, text) {
