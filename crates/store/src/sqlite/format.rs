@@ -9,6 +9,8 @@ pub const FORMAT: u32 = 3;
 pub(super) const SHARED_SINCE: u32 = 2;
 /// The first format that has the history of drills.
 pub(super) const DRILLS_SINCE: u32 = 3;
+/// The first format that has who is at work on what.
+pub(super) const CLAIMS_SINCE: u32 = 3;
 /// The first format that has how long journals were when they were left.
 pub(super) const LEFT_SINCE: u32 = 3;
 
@@ -102,6 +104,15 @@ const TABLES_3: &str = "
         run INTEGER PRIMARY KEY,
         groups INTEGER NOT NULL      -- when its lease was last given back
     ) STRICT;
+    CREATE TABLE claims (
+        run INTEGER NOT NULL,
+        subject TEXT NOT NULL,
+        who TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,      -- from then on it is nobody's
+        notes TEXT NOT NULL,         -- JSON: a list of who, at, text
+        PRIMARY KEY (run, subject)
+    ) STRICT, WITHOUT ROWID;
     CREATE INDEX certificates ON drills (runbook_hash, ended_at) WHERE good;
     PRAGMA user_version = 3;
 ";
