@@ -299,9 +299,13 @@ pub(super) struct Filled {
 impl Filled {
     /// What was confirmed of a checklist.
     pub(super) fn checked(&self) -> Vec<String> {
-        let boxes = self.boxes.iter().filter(|(name, _)| name.starts_with("check-"));
-        boxes.map(|(_, text)| text.clone()).collect()
+        checked_of(&self.boxes)
     }
+}
+
+/// What was confirmed, of all that a form held.
+pub(super) fn checked_of(boxes: &BTreeMap<String, String>) -> Vec<String> {
+    boxes.iter().filter(|(name, _)| name.starts_with("check-")).map(|(_, text)| text.clone()).collect()
 }
 
 /// The verb that was filled in; none for what is no verb of a run.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use engine::{Misfit, Rejection};
+use engine::{Millis, Misfit, Rejection};
 use runtime::{JournalError, RecoverError};
 
 /// A name that is nothing of a run.
@@ -67,6 +67,16 @@ pub enum VerbError {
         /// What was confirmed.
         text: String,
     },
+    /// Another person has it in hand.
+    #[error("{who} has {gate} in hand until {}", report::stamp(*.until))]
+    Claimed {
+        /// What waits.
+        gate: String,
+        /// Who.
+        who: String,
+        /// Until when.
+        until: Millis,
+    },
     /// The site was not let go.
     #[error("run {run} has not released site {site}")]
     NotReleased {
@@ -118,6 +128,7 @@ impl VerbError {
             Self::Outputs => "outputs-form",
             Self::Unchecked { .. } => "checklist-open",
             Self::NotOnChecklist { .. } => "checklist-other",
+            Self::Claimed { .. } => "claimed",
             Self::NotReleased { .. } => "site-not-released",
             Self::DriverSilent => "driver-silent",
             Self::Lost => "verb-unknown",
@@ -140,6 +151,9 @@ impl VerbError {
                 "look at each, and confirm each: `checked` of the API, the boxes of the page, or `approve --checked`"
             }
             Self::NotOnChecklist { .. } => "read the list again and confirm what is on it, to the letter",
+            Self::Claimed { .. } => {
+                "ask them, or take it over with a reason: on its page, or by `claims/take` of the API"
+            }
             Self::NotReleased { run, site } => {
                 return Cow::Owned(format!("`reinstate release {run} {site} --reason ...` lets it go"));
             }

@@ -4,7 +4,7 @@ use engine::{Again, Command, Decree, Ruling, Run, TakeOut};
 use runtime::Store;
 
 use crate::verbs::adopt::adopt;
-use crate::verbs::{Asked, REASON_MAX, VerbError, ask, hold_again, subject};
+use crate::verbs::{Asked, REASON_MAX, VerbError, ask, claims, hold_again, subject};
 
 /// What is asked of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,5 +193,7 @@ pub async fn take(store: &dyn Store, name: &str, actor: &str, reason: &str, verb
     if verb.reopens() {
         hold_again(store, name).await?;
     }
-    ask(store, name, actor, reason, |run| verb.command(run)).await
+    let asked = ask(store, name, actor, reason, |run| verb.command(run)).await?;
+    claims::forget(store, name, verb).await;
+    Ok(asked)
 }
