@@ -45,7 +45,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/runs/{run}/desk/work", get(work::work));
     for (last, deed) in Deed::ALL {
         let path = format!("/runs/{{run}}/desk/{last}");
-        router = router.route(&path, post(move |app, who, run, form| work::done(deed, app, who, run, form)));
+        router = router.route(&path, post(move |app, who, run, form| work::done((last, deed), app, who, run, form)));
     }
     // One path for each act, so that the guard knows what it asks for.
     for one in ACTS {

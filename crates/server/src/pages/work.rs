@@ -70,10 +70,16 @@ struct Page<'a> {
     said: String,
     filled: &'a Filled,
     ticked: Vec<String>,
-    problem: Option<&'a Problem>,
+    /// What was asked for and not done, by the last part of its address, and why not.
+    refused: Option<(&'static str, &'a Problem)>,
 }
 
 impl Page<'_> {
+    /// What was written for a deed that was not done.
+    fn note(&self, deed: &str) -> &str {
+        self.refused.filter(|(refused, _)| *refused == deed).map_or("", |_| &self.filled.note)
+    }
+
     fn mine(&self) -> bool {
         self.work.with.as_deref() == Some(self.me)
     }
@@ -95,23 +101,29 @@ pub(super) async fn work(
     shown(&app, who, &name, &Filled { gate, ..Filled::default() }, None).await
 }
 
-async fn shown(app: &App, who: Who, name: &str, filled: &Filled, problem: Option<&Problem>) -> Response {
+async fn shown(
+    app: &App,
+    who: Who,
+    name: &str,
+    filled: &Filled,
+    refused: Option<(&'static str, &Problem)>,
+) -> Response {
     let work = match shown_work(app, name, &who.name, &filled.gate).await {
         Ok(work) => work,
         Err(problem) => return Trouble(who, problem).into_response(),
     };
     let said = app.said.take(&who, name, SystemClock.now());
     let ticked = checked_of(&filled.boxes);
-    let shown = Page { frame: Frame::of(&who, "/runs"), name, me: &who.name, work, said, filled, ticked, problem };
-    match problem {
-        Some(problem) => dressed(&shown, problem),
+    let shown = Page { frame: Frame::of(&who, "/runs"), name, me: &who.name, work, said, filled, ticked, refused };
+    match refused {
+        Some((_, problem)) => dressed(&shown, problem),
         None => page(&shown),
     }
 }
 
 /// Does what was asked for.
 pub(super) async fn done(
-    deed: Deed,
+    (path, deed): (&'static str, Deed),
     State(app): State<Arc<App>>,
     Extension(who): Extension<Who>,
     At(name): At<String>,
@@ -123,7 +135,7 @@ pub(super) async fn done(
     });
     let mut response = match tried(deed, &app, &who, &name, &filled).await {
         Ok(response) => response,
-        Err(problem) => shown(&app, who, &name, &filled, Some(&problem)).await,
+        Err(problem) => shown(&app, who, &name, &filled, Some((path, &problem))).await,
     };
     response.extensions_mut().insert(Told(told));
     response
