@@ -25,8 +25,8 @@ pub(crate) use serve::{AuditCommand, Serve, TokenCommand};
 pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
 pub(crate) use verbs::{
-    Adopt, Amend, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb,
-    Waiting,
+    Adopt, Amend, Approve, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb,
+    Verb, Waiting,
 };
 
 /// The command line.
@@ -99,7 +99,7 @@ pub(crate) enum Command {
     /// List what waits for approval, and who may give it
     Approvals(OfRun),
     /// Approve what waits: `start`, `batch-2`, or STEP/KEY
-    Approve(GateVerb),
+    Approve(Approve),
     /// Reject what waits for approval
     Reject(GateVerb),
     /// Start nothing new; what runs finishes, and the clocks of the objectives go on

@@ -19,7 +19,8 @@ pub use engine;
 pub use fair::{Party, fair_grant};
 pub use memory::MemoryJournal;
 pub use ports::{
-    Appended, Call, Claim, Clock, Connector, DrillClaim, DrillEntry, DrillResult, Drills, Fate, Finding, Grant,
-    HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, Lease, Mailbox, Posted, Probed, RunHead, RunSummary,
-    SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, Want,
+    Appended, Call, Claim, ClaimNote, Claims, Clock, Connector, DrillClaim, DrillEntry, DrillResult, Drills, Fate,
+    Finding, Grant, HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, Lease, Mailbox, NOTES_KEPT, Posted,
+    Probed, RunHead, RunSummary, SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store,
+    StoredGroup, ToClaim, Want, WorkClaim,
 };

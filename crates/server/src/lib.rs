@@ -9,6 +9,7 @@ mod api;
 mod app;
 pub mod audit;
 pub mod certificate;
+mod desk;
 pub mod drills;
 mod drivers;
 pub mod guide;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod child_process;
+mod claims;
 mod damage;
 mod drills;
 mod fixture;
@@ -74,6 +75,11 @@ contract! {
     pools::pools_keys_and_estates_are_apart,
     pools::one_slot_goes_round,
     pools::units_that_take_more_than_an_even_part_do_not_wait_for_ever,
+    claims::a_claim_is_one_persons_until_it_is_set_by_who_knows_whose_it_is,
+    claims::a_claim_lasts_as_long_as_it_is_renewed,
+    claims::what_is_given_back_is_free_and_keeps_its_notes,
+    claims::runs_and_subjects_are_apart,
+    claims::one_of_many_who_ask_in_the_same_moment_has_it,
     drills::a_slot_of_a_drill_is_claimed_once,
     drills::one_of_many_claimants_wins,
     drills::what_came_of_a_drill_is_said_once,

@@ -31,6 +31,15 @@ pub(crate) struct GateVerb {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    pub(crate) gate: GateVerb,
+    /// Confirm everything on its checklist: you have looked at each
+    #[arg(long)]
+    pub(crate) checked: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Retry {
     #[command(flatten)]
     pub(crate) verb: Verb,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use engine::Millis;
 
+use super::claims::AtWork;
 use super::drills::History;
 use super::mailbox::Requests;
 use super::pools::Shares;
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) requests: Requests,
     pub(super) shares: Shares,
     pub(super) drills: History,
+    pub(super) claims: AtWork,
 }
 
 impl MemoryJournal {

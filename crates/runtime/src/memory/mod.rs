@@ -1,5 +1,6 @@
 //! In-memory references of the ports: exact, not durable.
 
+mod claims;
 mod drills;
 mod journal;
 mod mailbox;

@@ -1,5 +1,6 @@
 //! What the shell asks of the world.
 
+mod claims;
 mod clock;
 mod connector;
 mod coordination;
@@ -8,6 +9,7 @@ mod journal;
 mod journal_error;
 mod preflight;
 
+pub use claims::{ClaimNote, Claims, NOTES_KEPT, ToClaim, WorkClaim};
 pub use clock::Clock;
 pub use connector::{Call, Connector, Probed, SecretSource, SecretText};
 pub use coordination::{Fate, Grant, HeldSite, KEPT_MS, Mailbox, Posted, SharedPools, SiteLocks, Store, Want};

@@ -4,6 +4,7 @@
 //! process on a file when it closes any descriptor of that file.
 
 mod checksum;
+mod claims;
 mod connect;
 mod drills;
 mod format;

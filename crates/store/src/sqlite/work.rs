@@ -4,10 +4,11 @@ use runtime::engine::Millis;
 use runtime::{DrillClaim, DrillResult, Grant, Holder, JournalError, Lease, RunHead, Want};
 use sqlx::SqliteConnection;
 
+use super::claims::Change;
 use super::format::{GROUP_BITS, PART_BITS};
 use super::sites::Named;
 use super::trouble::Failure;
-use super::{checksum, drills, lease, mailbox, pools, sites};
+use super::{checksum, claims, drills, lease, mailbox, pools, sites};
 
 /// Bytes of a part of a plan.
 const PART: usize = 1 << 20;
@@ -28,6 +29,7 @@ pub(super) enum Work {
     Share { lease: Lease, estate: String, wants: Vec<Want> },
     Leave { lease: Lease },
     ClaimDrill(DrillClaim),
+    SetClaim(Change),
     FinishDrill { drill: String, slot: Millis, result: DrillResult },
 }
 
@@ -75,6 +77,7 @@ impl Work {
                 return Ok(Done { grants, ..Done::default() });
             }
             Self::Leave { lease } => pools::leave(connection, lease).await?,
+            Self::SetClaim(change) => claims::set(connection, change, now).await?,
             Self::ClaimDrill(claim) => drills::claim(connection, claim).await?,
             Self::FinishDrill { drill, slot, result } => drills::finish(connection, drill, *slot, result).await?,
         };
