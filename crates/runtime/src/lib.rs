@@ -6,6 +6,7 @@ mod clock;
 mod drill;
 mod driver;
 mod fair;
+mod log;
 mod memory;
 mod ports;
 
@@ -17,9 +18,11 @@ pub use driver::{
 };
 pub use engine;
 pub use fair::{Party, fair_grant};
+pub use log::{Log, LogBook};
 pub use memory::MemoryJournal;
 pub use ports::{
-    Appended, Call, Claim, Clock, Connector, DrillClaim, DrillEntry, DrillResult, Drills, Fate, Finding, Grant,
-    HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, Lease, Mailbox, Posted, Probed, RunHead, RunSummary,
-    SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, Want,
+    Appended, AttemptLogs, Call, Claim, Clock, Connector, DrillClaim, DrillEntry, DrillResult, Drills, Fate, Finding,
+    Grant, HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, LINE_WEIGHT, Lease, LogHead, LogLine, LogPiece,
+    LogTally, Mailbox, Posted, Probed, RunHead, RunSummary, SecretSource, SecretText, Severity, SharedPools, SiteLocks,
+    Source, Store, StoredGroup, Voice, Want,
 };

@@ -7,6 +7,9 @@ mod drills;
 mod fixture;
 mod format_1;
 mod format_2;
+mod log_book;
+mod log_file;
+mod logs;
 mod mailbox;
 mod model;
 mod pattern;
@@ -74,6 +77,17 @@ contract! {
     pools::pools_keys_and_estates_are_apart,
     pools::one_slot_goes_round,
     pools::units_that_take_more_than_an_even_part_do_not_wait_for_ever,
+    logs::lines_come_back_by_attempt_and_number,
+    logs::lines_are_forgotten_where_a_piece_says_so,
+    logs::the_weight_of_a_run_is_that_of_its_lines,
+    logs::units_attempts_and_runs_are_apart,
+    logs::texts_are_kept_to_the_letter,
+    logs::logs_of_unknown_runs_are_refused,
+    log_book::what_attempts_write_is_there_after_a_flush,
+    log_book::the_middle_of_long_output_is_left_out_and_counted,
+    log_book::a_run_at_its_limit_counts_on,
+    log_book::secrets_are_replaced_line_by_line_too,
+    log_book::a_log_that_is_not_written_leaves_nothing,
     drills::a_slot_of_a_drill_is_claimed_once,
     drills::one_of_many_claimants_wins,
     drills::what_came_of_a_drill_is_said_once,

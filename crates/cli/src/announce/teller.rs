@@ -262,6 +262,7 @@ impl Teller {
             secrets: SecretText::new(values),
             timeout: PATIENCE,
             cancel: CancellationToken::new(),
+            log: runtime::Log::default(),
         })
     }
 }

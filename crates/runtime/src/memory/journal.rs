@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use engine::Millis;
 
 use super::drills::History;
+use super::logs::Logs;
 use super::mailbox::Requests;
 use super::pools::Shares;
 use super::runs::{Held, Runs, expiry};
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) requests: Requests,
     pub(super) shares: Shares,
     pub(super) drills: History,
+    pub(super) logs: Logs,
 }
 
 impl MemoryJournal {

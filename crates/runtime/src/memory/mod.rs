@@ -2,6 +2,7 @@
 
 mod drills;
 mod journal;
+mod logs;
 mod mailbox;
 mod pools;
 mod runs;

@@ -8,6 +8,7 @@ use engine::{ActionSpec, Outcome};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
+use crate::log::Log;
 use crate::ports::{Finding, Intent};
 
 /// Implements the actions of one kind (`http/*`, `sqlite/*`, ...).
@@ -76,6 +77,8 @@ pub struct Call {
     pub timeout: Duration,
     /// Cancelled when the attempt should end early and cleanly.
     pub cancel: CancellationToken,
+    /// Takes what the attempt says while it works; the default one takes it nowhere.
+    pub log: Log,
 }
 
 /// The secrets of a call; `Debug` shows names only.
@@ -132,13 +135,21 @@ impl SecretText {
         Ok(revealed)
     }
 
+    /// Bytes of the longest secret.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.values.values().map(|value| value.expose_secret().len()).max().unwrap_or(0)
+    }
+
     /// Replaces every occurrence of a known secret's value in a text by `***`, as it is and as JSON writes it, for captured
-    /// output and error text.
+    /// output and error text. Of a secret of several lines, such as a key, each line is one, too: texts come line by line.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for value in self.values.values() {
-            let value = value.expose_secret();
+        let whole = self.values.values().map(|value| value.expose_secret());
+        let several = whole.clone().filter(|value| value.contains('\n'));
+        let lines = several.flat_map(str::lines).map(str::trim).filter(|line| line.len() >= LINE_LEAST);
+        for value in whole.chain(lines) {
             if !value.is_empty() && text.contains(value) {
                 text = text.replace(value, "***");
             }
@@ -152,6 +163,9 @@ impl SecretText {
         text
     }
 }
+
+/// Characters of a line of a secret that tell it from words that are anybody's.
+const LINE_LEAST: usize = 6;
 
 fn collect_names(value: &serde_json::Value, names: &mut BTreeSet<String>) {
     match value {

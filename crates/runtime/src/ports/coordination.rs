@@ -6,12 +6,12 @@
 
 use async_trait::async_trait;
 
-use super::{Drills, Journal, JournalError, Lease, RunHead};
+use super::{AttemptLogs, Drills, Journal, JournalError, Lease, RunHead};
 
 /// Everything that a store is to those who share it.
-pub trait Store: Journal + SiteLocks + Mailbox + SharedPools + Drills {}
+pub trait Store: Journal + SiteLocks + Mailbox + SharedPools + Drills + AttemptLogs {}
 
-impl<T: Journal + SiteLocks + Mailbox + SharedPools + Drills + ?Sized> Store for T {}
+impl<T: Journal + SiteLocks + Mailbox + SharedPools + Drills + AttemptLogs + ?Sized> Store for T {}
 
 /// Keeps two runs from acting on one site: a site of an estate is held by at most one run.
 ///
