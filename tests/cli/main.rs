@@ -4,6 +4,7 @@
 mod agreed;
 mod amend;
 mod announce;
+mod attempt_logs;
 mod audit;
 mod author;
 mod chained;

@@ -94,6 +94,7 @@ impl Place {
             connectors: connectors::all(&connectors::Settings::default()),
             secrets: Arc::new(|_| Arc::new(NoSecrets)),
             telling: Arc::new(|_, _| Ok(None)),
+            logs_max: 1 << 30,
         };
         let stop = CancellationToken::new();
         let drills = Drills::new(kit, home, "cron", self.clock.clone(), Metrics::default(), stop.clone());

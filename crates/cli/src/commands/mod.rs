@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod amend;
+mod attempt_logs;
 mod audit;
 mod author;
 mod bench;

@@ -25,7 +25,7 @@ pub(crate) async fn serve(args: Serve, json: bool) -> Result<Exit, Failure> {
     };
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let stop = signals::stop_token();
-    let served = server::serve(kit(&store), settings, stop).await?;
+    let served = server::serve(kit(&store, args.logged.run_logs), settings, stop).await?;
     let url = format!("{scheme}://{}", served.address);
     if json {
         out::json(&json!({ "url": url }));

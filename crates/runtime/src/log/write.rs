@@ -45,6 +45,12 @@ impl Log {
         }
     }
 
+    /// Whether anybody keeps what is written.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The same log, in which these secrets are replaced.
     #[must_use]
     pub fn hiding(&self, secrets: &SecretText) -> Self {

@@ -1,6 +1,7 @@
 //! The HTTP API: handlers, what they take and give, and the document of it all.
 
 mod acted;
+mod attempts;
 pub(crate) mod body;
 mod drills;
 mod events;

@@ -8,7 +8,7 @@ use server::drills::{Conductor, DrillError, LoadedDrill};
 use tokio_util::sync::CancellationToken;
 
 use super::watch::Watch;
-use crate::args::FindingFormat;
+use crate::args::{FindingFormat, Logged};
 use crate::execute::kit;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ use crate::{out, people};
 
 /// Ends the drills of a name whose processes were lost: what has not ended is called off, then cleaned up and judged.
 pub(super) async fn take_up(store: &Arc<dyn Store>, drill: &str, json: bool) -> Result<(), Failure> {
-    let (kit, actor, mut watch) = (kit(store), people::actor(), Watch::new(json));
+    let (kit, actor, mut watch) = (kit(store, Logged::default().run_logs), people::actor(), Watch::new(json));
     let stop = CancellationToken::new();
     let mut conductor = Conductor { kit: &kit, clock: &SystemClock, actor: &actor, observer: &mut watch, stop };
     for entry in store.unfinished_drills(Some(drill)).await? {
@@ -57,7 +57,7 @@ pub(super) async fn take_place(
         let (drawn, all) = (ready.plans.run.site_count(), loaded.list.len());
         out::note(&format!("drill {}: {drawn} of {all} sites; its clean-up is done whatever happens", ready.claim.run));
     }
-    let (kit, actor, mut watch) = (kit(store), people::actor(), Watch::new(json));
+    let (kit, actor, mut watch) = (kit(store, Logged::default().run_logs), people::actor(), Watch::new(json));
     let mut conductor = Conductor { kit: &kit, clock: &SystemClock, actor: &actor, observer: &mut watch, stop };
     Ok(Ok(match chaos {
         true => conductor.take_place_in_chaos(loaded, now, seed).await?,
