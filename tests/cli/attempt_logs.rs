@@ -28,7 +28,7 @@ fn an_attempt_is_read_while_it_works_and_when_it_was_killed() {
     let killed = place.said(&["logs", "r", "--unit", "work/run", "--attempt", "1"], 0).out;
     holds(&killed, &["stdout  reading 7 of 9", "stderr  careful"]);
     place.go();
-    let _ = place.said(&["resume", "r", "--wait", "0s"], 3);
+    let _ = place.said(&["resume", "r", "--wait", "0s"], 4);
 
     let tail = place.said(&["logs", "r", "--unit", "work/run", "--attempt", "2", "--tail", "4"], 0).out;
     holds(&tail, &["attempt 2", "stdout  30000", "ended with 3", "driver  ended: in doubt: exec.exit"]);

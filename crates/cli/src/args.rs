@@ -7,6 +7,7 @@ mod lab;
 mod logs;
 mod order;
 mod report;
+mod runs;
 mod serve;
 mod tenant;
 mod texts;
@@ -23,6 +24,7 @@ pub(crate) use lab::{Backend, Demo, DemoBook, Lab};
 pub(crate) use logs::{Logged, Logs};
 pub(crate) use order::Optimise;
 pub(crate) use report::{Messages, ReportCommand, ReportFormat, Telling};
+pub(crate) use runs::{Prune, Runs, RunsCommand};
 pub(crate) use serve::{AuditCommand, Serve, TokenCommand};
 pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
@@ -88,8 +90,8 @@ pub(crate) enum Command {
     Amend(Amend),
     /// Show how far a run is
     Status(OfRun),
-    /// List runs, newest first
-    Runs(Stored),
+    /// List runs, newest first, or delete those that are over
+    Runs(Runs),
     /// List the sites of a run with their states
     Sites(SitesOf),
     /// Say what a site or a step waits for

@@ -9,6 +9,7 @@ mod fair;
 mod log;
 mod memory;
 mod ports;
+mod retention;
 
 pub use clock::{ManualClock, SystemClock};
 pub use drill::{Conduct, ConductError, Conducted, DrillObserver, DrillPlans, DrillRuns, conduct, open_drill};
@@ -23,6 +24,7 @@ pub use memory::MemoryJournal;
 pub use ports::{
     Appended, AttemptLogs, Call, Claim, Clock, Connector, DrillClaim, DrillEntry, DrillResult, Drills, Fate, Finding,
     Grant, HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, LINE_WEIGHT, Lease, LogHead, LogLine, LogPiece,
-    LogTally, Mailbox, Posted, Probed, RunHead, RunSummary, SecretSource, SecretText, Severity, SharedPools, SiteLocks,
-    Source, Store, StoredGroup, Voice, Want,
+    LogTally, Mailbox, Posted, Probed, Retention, RunHead, RunSummary, SecretSource, SecretText, Severity, SharedPools,
+    SiteLocks, Source, Store, StoredGroup, Voice, Want,
 };
+pub use retention::{Judged, Keep, free_all, prunable, prune};

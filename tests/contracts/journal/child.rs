@@ -9,7 +9,8 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 
 use runtime::{
-    AttemptLogs, Holder, Journal, JournalError, Lease, LogLine, LogPiece, LogTally, RunHead, SiteLocks, Voice,
+    AttemptLogs, Holder, Journal, JournalError, Lease, LogLine, LogPiece, LogTally, Retention, RunHead, SiteLocks,
+    Voice,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -27,6 +28,7 @@ async fn main() {
         "append" => append(path).await,
         "step" => step(path).await,
         "log" => log(path).await,
+        "prune" => prune(path).await,
         "hold" => hold(path).await,
         "fill" => fill(path).await,
         "read-only" => read_only(path).await,
@@ -99,6 +101,23 @@ async fn log(path: &Path) -> Result<(), JournalError> {
         journal.keep_logs("a", &[piece]).await?;
         say(number);
     }
+    Ok(())
+}
+
+/// Gives up one run after the other, piece by piece, and says each step.
+async fn prune(path: &Path) -> Result<(), JournalError> {
+    let journal = open(path).await?;
+    for (run, step) in journal.list().await?.into_iter().rev().zip(0..) {
+        let holder = Holder { name: "child".to_owned(), pid: std::process::id(), host: "this host".to_owned() };
+        let lease = journal.acquire(&run.head.run, &holder, TTL).await?;
+        journal.discard(&lease).await?;
+        say(format!("discarded {step}"));
+        while journal.free().await?.is_some() {
+            say("freed");
+        }
+    }
+    say("done");
+    wait_for_a_line();
     Ok(())
 }
 

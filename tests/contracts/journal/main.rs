@@ -17,6 +17,8 @@ mod pools;
 mod pools_law;
 mod processes;
 mod reopen;
+mod retention;
+mod retention_killed;
 mod scarce;
 mod shared_file;
 mod shared_model;
@@ -88,6 +90,11 @@ contract! {
     log_book::a_run_at_its_limit_counts_on,
     log_book::secrets_are_replaced_line_by_line_too,
     log_book::a_log_that_is_not_written_leaves_nothing,
+    retention::a_discarded_run_is_found_by_nobody_and_its_name_is_free,
+    retention::only_the_newest_epoch_discards_and_no_run_that_holds_sites,
+    retention::what_is_freed_is_the_discarded_run_and_no_other,
+    retention::runs_are_judged_by_their_end_and_by_who_needs_them,
+    retention::a_run_that_somebody_drives_is_kept,
     drills::a_slot_of_a_drill_is_claimed_once,
     drills::one_of_many_claimants_wins,
     drills::what_came_of_a_drill_is_said_once,

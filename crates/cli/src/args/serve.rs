@@ -34,6 +34,9 @@ pub(crate) struct Serve {
     /// A proxy stands before it that ends TLS and says in X-Forwarded-For where requests come from
     #[arg(long)]
     pub(crate) behind_proxy: bool,
+    /// Delete runs that ended so long ago, such as 90d; each is written into the audit log
+    #[arg(long, value_name = "TIME", value_parser = super::runs::age)]
+    pub(crate) keep_runs: Option<Duration>,
     #[command(flatten)]
     pub(crate) logged: Logged,
     /// Leave interrupted runs alone

@@ -22,6 +22,7 @@ pub(crate) async fn serve(args: Serve, json: bool) -> Result<Exit, Failure> {
         place: args.stored.store.clone(),
         actor: people::actor(),
         take_up: !args.no_take_up,
+        keep_runs: args.keep_runs,
     };
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let stop = signals::stop_token();

@@ -124,6 +124,7 @@ impl Journal for MemoryJournal {
             .in_order
             .iter()
             .rev()
+            .filter(|kept| !kept.is_discarded)
             .map(|kept| RunSummary {
                 head: kept.head.clone(),
                 groups: kept.groups.len() as u64,

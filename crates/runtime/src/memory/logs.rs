@@ -17,6 +17,13 @@ struct Kept {
     tally: LogTally,
 }
 
+impl Logs {
+    /// Forgets all logs of the run at a place.
+    pub(super) fn forget(&mut self, run: usize) {
+        self.0.retain(|(at, ..), _| *at != run);
+    }
+}
+
 #[async_trait]
 impl AttemptLogs for MemoryJournal {
     async fn keep_logs(&self, run: &str, pieces: &[LogPiece]) -> Result<u64, JournalError> {

@@ -5,6 +5,7 @@ mod journal;
 mod logs;
 mod mailbox;
 mod pools;
+mod retention;
 mod runs;
 mod sites;
 

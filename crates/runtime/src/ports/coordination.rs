@@ -6,12 +6,12 @@
 
 use async_trait::async_trait;
 
-use super::{AttemptLogs, Drills, Journal, JournalError, Lease, RunHead};
+use super::{AttemptLogs, Drills, Journal, JournalError, Lease, Retention, RunHead};
 
 /// Everything that a store is to those who share it.
-pub trait Store: Journal + SiteLocks + Mailbox + SharedPools + Drills + AttemptLogs {}
+pub trait Store: Journal + SiteLocks + Mailbox + SharedPools + Drills + AttemptLogs + Retention {}
 
-impl<T: Journal + SiteLocks + Mailbox + SharedPools + Drills + AttemptLogs + ?Sized> Store for T {}
+impl<T: Journal + SiteLocks + Mailbox + SharedPools + Drills + AttemptLogs + Retention + ?Sized> Store for T {}
 
 /// Keeps two runs from acting on one site: a site of an estate is held by at most one run.
 ///

@@ -8,6 +8,7 @@ mod journal;
 mod journal_error;
 mod logs;
 mod preflight;
+mod retention;
 
 pub use clock::Clock;
 pub use connector::{Call, Connector, Probed, SecretSource, SecretText};
@@ -17,3 +18,4 @@ pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredG
 pub use journal_error::JournalError;
 pub use logs::{AttemptLogs, LINE_WEIGHT, LogHead, LogLine, LogPiece, LogTally, Voice};
 pub use preflight::{Claim, Finding, Intent, Severity, Source};
+pub use retention::Retention;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::access::TokenError;
 use crate::audit::AuditError;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub actor: String,
     /// Whether interrupted runs are taken up.
     pub take_up: bool,
+    /// How long runs that are over are kept; for ever if not set.
+    pub keep_runs: Option<Duration>,
 }
 
 /// Why the daemon does not start.

@@ -17,6 +17,7 @@ use crate::drills::Drills;
 use crate::drivers::{Drivers, Kit, take_up};
 use crate::live::Followers;
 use crate::metrics::Metrics;
+use crate::retention::keep_runs;
 use crate::serve::around::around;
 use crate::serve::listen::listen;
 use crate::serve::tls;
@@ -70,6 +71,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     settings.safe(tokens.any(SystemClock.now())?)?;
     let audit = AuditLog::of(home.path());
     audit.ready()?;
+    let written = audit.clone();
     let acceptor = match &settings.tls {
         Some((certificate, key)) => Some(tls::acceptor(certificate, key)?),
         None => None,
@@ -113,6 +115,9 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
                 Err(error) => tracing::error!(%error, "interrupted runs could not be looked for"),
             }
         });
+    }
+    if let Some(long) = settings.keep_runs {
+        tokio::spawn(keep_runs(drivers.kit().store.clone(), written, long, stop.clone()));
     }
     let scheduler = drills.clone();
     tokio::spawn(async move { scheduler.run().await });

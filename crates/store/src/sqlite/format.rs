@@ -12,6 +12,9 @@ pub(super) const DRILLS_SINCE: u32 = 3;
 /// The first format that has how long journals were when they were left.
 pub(super) const LEFT_SINCE: u32 = 3;
 
+/// The first format in which runs can be given up.
+pub(super) const DISCARDED_SINCE: u32 = 3;
+
 /// `PRAGMA application_id` of a journal: "rein".
 const APPLICATION: i64 = 0x7265_696e;
 
@@ -101,6 +104,11 @@ const TABLES_3: &str = "
     CREATE TABLE left_with (
         run INTEGER PRIMARY KEY,
         groups INTEGER NOT NULL      -- when its lease was last given back
+    ) STRICT;
+    CREATE TABLE discarded (         -- runs whose rows are being deleted; nobody else finds them
+        run INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        created_at INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX certificates ON drills (runbook_hash, ended_at) WHERE good;
     PRAGMA user_version = 3;

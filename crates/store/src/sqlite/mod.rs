@@ -15,6 +15,7 @@ mod mailbox;
 mod pools;
 mod process;
 mod read;
+mod retention;
 mod sites;
 mod trouble;
 mod work;

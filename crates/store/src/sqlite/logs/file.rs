@@ -70,10 +70,15 @@ impl LogFile {
     /// with it puts it back; one that was left half-way is never used again.
     pub(super) async fn to_write(&self, held: &mut Option<SqliteConnection>) -> Result<SqliteConnection, JournalError> {
         // A file that is gone would take the lines with it.
-        match held.take().filter(|_| self.path.exists()) {
+        match held.take().filter(|_| self.is_there()) {
             Some(open) => Ok(open),
             None => self.open_to_write().await.map_err(Trouble::into_error),
         }
+    }
+
+    /// Whether anything was ever written.
+    pub(super) fn is_there(&self) -> bool {
+        self.path.exists()
     }
 
     async fn open_to_write(&self) -> Result<SqliteConnection, Trouble> {
@@ -97,7 +102,7 @@ impl LogFile {
         &self,
         held: &'c mut Option<SqliteConnection>,
     ) -> Result<Option<&'c mut SqliteConnection>, JournalError> {
-        if !self.path.exists() {
+        if !self.is_there() {
             *held = None;
             return Ok(None);
         }
