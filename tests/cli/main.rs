@@ -16,6 +16,7 @@ mod malformed;
 mod order;
 mod place;
 mod preflight;
+mod prune;
 mod pty;
 mod readme;
 mod screens;
