@@ -19,6 +19,7 @@ pub mod live;
 mod metrics;
 mod pages;
 pub mod planning;
+mod retention;
 mod serve;
 pub mod verbs;
 mod words;

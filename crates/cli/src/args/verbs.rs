@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::args::{OfRun, Planned, Stored};
+use crate::args::{Logged, OfRun, Planned, Stored};
 
 #[derive(Debug, Args)]
 pub(crate) struct Verb {
@@ -138,6 +138,8 @@ pub(crate) struct Waiting {
     /// How long to stay while the run waits for people (approvals, a pause, rulings); 0s to end at once with code 5
     #[arg(long, env = "REINSTATE_WAIT", value_name = "TIME", default_value = "24h", value_parser = duration)]
     pub(crate) wait: std::time::Duration,
+    #[command(flatten)]
+    pub(crate) logged: Logged,
 }
 
 /// Reads a time such as `90s`, `15m` or `24h`.

@@ -159,39 +159,6 @@ pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-/// Lists the runs of a store.
-pub(crate) async fn runs(args: &Stored, json: bool) -> Result<Exit, Failure> {
-    let journal = store::open(&args.store).await?;
-    let list = journal.list().await?;
-    if json {
-        let list: Vec<_> = list
-            .iter()
-            .map(|summary| {
-                json!({
-                    "run": summary.head.run, "plan": summary.head.plan_hash, "created_at": summary.head.created_at,
-                    "groups": summary.groups, "driven_by": summary.held_by,
-                })
-            })
-            .collect();
-        out::json(&list);
-        return Ok(Exit::Done);
-    }
-    if list.is_empty() {
-        out::note(&format!("there are no runs in {}", args.store));
-        return Ok(Exit::Done);
-    }
-    let lines: Vec<String> = list
-        .iter()
-        .map(|summary| {
-            let created = chrono::DateTime::from_timestamp_millis(summary.head.created_at).unwrap_or_default();
-            let held = summary.held_by.as_ref().map_or_else(String::new, |holder| format!("  driven by {holder}"));
-            format!("{:<40} {}{held}", summary.head.run, created.format("%Y-%m-%d %H:%M:%SZ"))
-        })
-        .collect();
-    out::answer(&lines.join("\n"));
-    Ok(Exit::Done)
-}
-
 /// What `sites --state` knows; a misspelt state must not look like "there are none".
 const STATES: [&str; 9] =
     ["waiting", "restoring", "undoing", "returned", "degraded", "quarantined", "undone", "excluded", "released"];

@@ -11,6 +11,13 @@ use crate::ports::{Claims, JournalError, ToClaim, WorkClaim};
 #[derive(Default)]
 pub(super) struct AtWork(BTreeMap<(usize, String), WorkClaim>);
 
+impl AtWork {
+    /// Forgets those of a run.
+    pub(super) fn forget(&mut self, at: usize) {
+        self.0.retain(|(run, _), _| *run != at);
+    }
+}
+
 #[async_trait]
 impl Claims for MemoryJournal {
     async fn set_claim(

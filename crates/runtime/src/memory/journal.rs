@@ -7,6 +7,7 @@ use engine::Millis;
 
 use super::claims::AtWork;
 use super::drills::History;
+use super::logs::Logs;
 use super::mailbox::Requests;
 use super::pools::Shares;
 use super::runs::{Held, Runs, expiry};
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) shares: Shares,
     pub(super) drills: History,
     pub(super) claims: AtWork,
+    pub(super) logs: Logs,
 }
 
 impl MemoryJournal {
@@ -124,6 +126,7 @@ impl Journal for MemoryJournal {
             .in_order
             .iter()
             .rev()
+            .filter(|kept| !kept.is_discarded)
             .map(|kept| RunSummary {
                 head: kept.head.clone(),
                 groups: kept.groups.len() as u64,

@@ -3,8 +3,10 @@
 mod claims;
 mod drills;
 mod journal;
+mod logs;
 mod mailbox;
 mod pools;
+mod retention;
 mod runs;
 mod sites;
 

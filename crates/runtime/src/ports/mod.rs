@@ -7,7 +7,9 @@ mod coordination;
 mod drills;
 mod journal;
 mod journal_error;
+mod logs;
 mod preflight;
+mod retention;
 
 pub use claims::{ClaimNote, Claims, NOTES_KEPT, ToClaim, WorkClaim};
 pub use clock::Clock;
@@ -16,4 +18,6 @@ pub use coordination::{Fate, Grant, HeldSite, KEPT_MS, Mailbox, Posted, SharedPo
 pub use drills::{DrillClaim, DrillEntry, DrillResult, Drills};
 pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredGroup};
 pub use journal_error::JournalError;
+pub use logs::{AttemptLogs, LINE_WEIGHT, LogHead, LogLine, LogPiece, LogTally, Voice};
 pub use preflight::{Claim, Finding, Intent, Severity, Source};
+pub use retention::Retention;

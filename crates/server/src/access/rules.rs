@@ -49,6 +49,7 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/runs/{run}/approvals", See),
     get("/api/v1/runs/{run}/why", See),
     get("/api/v1/runs/{run}/log", See),
+    get("/api/v1/runs/{run}/units/{step}/{key}/attempts/{attempt}/log", See),
     get("/api/v1/runs/{run}/report", See),
     get("/api/v1/drills", See),
     get("/api/v1/drills/{drill}", See),

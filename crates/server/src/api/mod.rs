@@ -2,6 +2,7 @@
 
 mod acted;
 mod amend;
+mod attempts;
 pub(crate) mod body;
 mod claims;
 mod drills;

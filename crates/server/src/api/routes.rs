@@ -12,7 +12,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::access::Who;
-use crate::api::{Problem, amend, claims, drills, events, launch, look, plan, report, runs, session, sites, verbs};
+use crate::api::{
+    Problem, amend, attempts, claims, drills, events, launch, look, plan, report, runs, session, sites, verbs,
+};
 use crate::app::App;
 
 /// Longest body of a request that is no plan.
@@ -43,6 +45,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(look::approvals))
         .routes(routes!(look::why))
         .routes(routes!(report::log))
+        .routes(routes!(attempts::log))
         .routes(routes!(report::report))
         .routes(routes!(sites::list))
         .routes(routes!(sites::show))

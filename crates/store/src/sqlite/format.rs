@@ -14,6 +14,9 @@ pub(super) const CLAIMS_SINCE: u32 = 3;
 /// The first format that has how long journals were when they were left.
 pub(super) const LEFT_SINCE: u32 = 3;
 
+/// The first format in which runs can be given up.
+pub(super) const DISCARDED_SINCE: u32 = 3;
+
 /// `PRAGMA application_id` of a journal: "rein".
 const APPLICATION: i64 = 0x7265_696e;
 
@@ -114,6 +117,11 @@ const TABLES_3: &str = "
         notes TEXT NOT NULL,         -- JSON: a list of who, at, text
         PRIMARY KEY (run, subject)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE discarded (         -- runs whose rows are being deleted; nobody else finds them
+        run INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    ) STRICT;
     CREATE INDEX drills_by_slot ON drills (slot, drill);
     CREATE INDEX open_drills ON drills (slot, drill) WHERE result IS NULL;
     CREATE INDEX open_drills_of ON drills (drill, slot) WHERE result IS NULL;

@@ -8,7 +8,7 @@ use super::claims::Change;
 use super::format::{GROUP_BITS, PART_BITS};
 use super::sites::Named;
 use super::trouble::Failure;
-use super::{checksum, claims, drills, lease, mailbox, pools, sites};
+use super::{checksum, claims, drills, lease, mailbox, pools, retention, sites};
 
 /// Bytes of a part of a plan.
 const PART: usize = 1 << 20;
@@ -31,6 +31,8 @@ pub(super) enum Work {
     ClaimDrill(DrillClaim),
     SetClaim(Change),
     FinishDrill { drill: String, slot: Millis, result: DrillResult },
+    Discard { lease: Lease },
+    Free,
 }
 
 /// What a change gives.
@@ -80,6 +82,8 @@ impl Work {
             Self::SetClaim(change) => claims::set(connection, change, now).await?,
             Self::ClaimDrill(claim) => drills::claim(connection, claim).await?,
             Self::FinishDrill { drill, slot, result } => drills::finish(connection, drill, *slot, result).await?,
+            Self::Discard { lease } => retention::discard(connection, lease).await?,
+            Self::Free => retention::free(connection).await?,
         };
         Ok(Done { number, ..Done::default() })
     }
@@ -106,8 +110,10 @@ async fn create(
         sites::free(connection, None, sites).await?;
     }
     let id: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO runs (name, plan_hash, created_at, plan_size, checksum) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (name) DO NOTHING RETURNING id",
+        // Rows of a discarded run may still be there under its number.
+        "INSERT INTO runs (id, name, plan_hash, created_at, plan_size, checksum) \
+         SELECT 1 + max(ifnull((SELECT max(id) FROM runs), 0), ifnull((SELECT max(run) FROM discarded), 0)), \
+         $1, $2, $3, $4, $5 WHERE true ON CONFLICT (name) DO NOTHING RETURNING id",
     )
     .bind(&head.run)
     .bind(&head.plan_hash)
