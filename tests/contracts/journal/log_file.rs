@@ -1,11 +1,12 @@
 //! What the file of logs owes beyond the port: it is nobody's burden, and outlives the process that wrote it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use runtime::{AttemptLogs, Journal, JournalError, LogBook, LogTally, ManualClock, RunHead};
+use runtime::{AttemptLogs, Journal, JournalError, Log, LogBook, LogTally, ManualClock, RunHead, Voice};
 
 use crate::child_process::ChildProcess;
-use crate::fixture::head;
+use crate::fixture::{head, holder};
 use crate::reopen::open;
 
 #[tokio::test]
@@ -73,4 +74,49 @@ async fn another_run_of_the_same_name_has_other_logs() {
             let _ = std::fs::remove_file(folder.path().join(format!("runs.db{end}")));
         }
     }
+}
+
+/// How long appends take beside attempts that print without end: told, not asserted, since it depends on the disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_go_on_beside_attempts_that_print_without_end() {
+    const APPENDS: u64 = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&folder.path().join("runs.db")).await);
+    store.create(&head("r"), b"plan").await.unwrap();
+    let lease = store.acquire("r", &holder("driver"), u64::MAX).await.unwrap();
+    let book = LogBook::new("r", store.clone(), Arc::new(ManualClock::new(0)), 1 << 30);
+    let mut seq = 0;
+    // Beside as many tasks that take a processor and write nowhere, since processors are few.
+    for is_kept in [false, true] {
+        let stop = tokio_util::sync::CancellationToken::new();
+        let mut attempts = tokio::task::JoinSet::new();
+        for unit in 0..20 {
+            let log = if is_kept { book.of(format!("u/{unit}"), 1) } else { Log::default() };
+            let stop = stop.clone();
+            attempts.spawn(async move {
+                while !stop.is_cancelled() {
+                    log.write(
+                        Voice::Stdout,
+                        "a line of output, about as long as lines of output are, 80 characters or so",
+                    );
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        let (begun, mut longest) = (Instant::now(), Duration::ZERO);
+        for _ in 0..APPENDS {
+            let append = Instant::now();
+            seq = store.append(&lease, seq, &[1; 200]).await.unwrap().next;
+            longest = longest.max(append.elapsed());
+        }
+        let each = begun.elapsed() / u32::try_from(APPENDS).unwrap();
+        stop.cancel();
+        attempts.join_all().await;
+        eprintln!("20 attempts print, kept: {is_kept}; {each:?} an append, the longest {longest:?}");
+    }
+    book.flush().await;
+    assert_eq!(seq, 2 * APPENDS);
+    let tally = store.logs_of("r", "u/0").await.unwrap()[0].tally;
+    let kept = store.log_lines("r", "u/0", 1, 0, u32::MAX).await.unwrap().len() as u64;
+    assert_eq!(kept + tally.cut_lines + tally.lost, tally.lines);
 }

@@ -144,6 +144,7 @@ mod tests {
             place: String::new(),
             actor: String::new(),
             take_up: true,
+            keep_runs: None,
         };
         let code =
             |listen, tls, proxy, tokens| settings(listen, tls, proxy).safe(tokens).err().map(|error| error.code());
