@@ -4,6 +4,7 @@
 mod agreed;
 mod amend;
 mod announce;
+mod attempt_logs;
 mod audit;
 mod author;
 mod chained;
@@ -15,6 +16,7 @@ mod malformed;
 mod order;
 mod place;
 mod preflight;
+mod prune;
 mod pty;
 mod readme;
 mod screens;

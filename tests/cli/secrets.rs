@@ -137,6 +137,13 @@ fn canaries_are_found_nowhere() {
             holds(&said.out, &["http.status", "check.mismatch", "exec.exit", "email.auth"]);
         }
     }
+    for (step, says) in
+        [("fails", "stdout  out ***"), ("prints", "leak"), ("refused", "POST http"), ("hook", "POST http")]
+    {
+        let said = seen(&["logs", "r", "--unit", &format!("{step}/s1"), "--log", "trace"], 0);
+        holds(&said.out, &[says]);
+        let _ = seen(&["logs", "r", "--unit", &format!("{step}/s1"), "--json"], 0);
+    }
     nowhere("after looking");
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn keyed(uses: &str, with: Value, key: &str, token: u64) -> Call {
         secrets: SecretText::new(secrets),
         timeout: Duration::from_secs(30),
         cancel: CancellationToken::new(),
+        log: runtime::Log::default(),
     }
 }
 

@@ -62,6 +62,7 @@ async fn called(chaos: &Chaos, notes: Notes, token: u64, timeout: Duration) -> (
         token,
         with: serde_json::Value::Null,
         secrets: SecretText::default(),
+        log: runtime::Log::default(),
         timeout,
         cancel: CancellationToken::new(),
     };

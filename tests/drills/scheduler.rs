@@ -119,6 +119,7 @@ pub fn kit(store: Arc<dyn Store>) -> Kit {
         connectors: connectors::all(&connectors::Settings::default()),
         secrets: Arc::new(|_| Arc::new(NoSecrets)),
         vault: Arc::new(|_| Arc::new(NoSecrets)),
+        logs_max: 1 << 30,
         telling: Arc::new(|_, _| Ok(None)),
     }
 }

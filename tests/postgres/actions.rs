@@ -61,6 +61,7 @@ impl World {
             secrets: SecretText::default(),
             timeout: Duration::from_secs(60),
             cancel: CancellationToken::new(),
+            log: runtime::Log::default(),
         }
     }
 

@@ -43,6 +43,7 @@ async fn asked(uses: &str, with: Value, secrets: BTreeMap<String, secrecy::Secre
             secrets: SecretText::new(secrets.clone()),
             timeout: Duration::from_secs(60),
             cancel: CancellationToken::new(),
+            log: runtime::Log::default(),
         };
         found.extend(connector.preflight(call).await);
     }

@@ -109,6 +109,7 @@ pub(crate) fn call(uses: &str, with: &Value) -> Call {
         secrets: SecretText::default(),
         timeout: Duration::from_secs(240),
         cancel: CancellationToken::new(),
+        log: runtime::Log::default(),
     }
 }
 

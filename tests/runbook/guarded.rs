@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    Approval, Evaluator, KeyIx, OnFailure, OnLapse, Outputs, Plan, PlanSpec, Scope, StepIx, StepSpec, Target, UnitIx,
-    Work,
+    Approval, ApprovalAt, Checklist, Evaluator, KeyIx, OnFailure, OnLapse, Outputs, Plan, PlanSpec, Scope, StepIx,
+    StepSpec, Target, UnitIx, Work,
 };
 use runbook::{Diagnostic, Estate, Format, PlanEvaluator, Runbook, Severity, SiteList, Source};
 use serde_json::json;
@@ -110,6 +110,7 @@ fn everything_of_it_is_in_the_plan() {
         on_timeout,
     };
     assert_eq!(spec.batches.gate, Some(leads(2, 4, OnLapse::Reject)));
+    assert!(spec.extras.checklists.is_empty(), "nothing is to be confirmed");
     assert_eq!(spec.extras.start, Some(leads(1, 4, OnLapse::Reject)), "3 sites are more than 2");
     let groups: Vec<(&str, Vec<&str>)> = spec
         .extras
@@ -317,4 +318,36 @@ fn what_is_allowed_but_likely_not_meant_is_said() {
     assert_eq!(remains.len(), 2, "in `defaults` and in `validate`: {found:#?}");
     assert!(text[remains[0].labels[0].span.start..].starts_with("undo, retry"));
     assert!(remains[0].message.ends_with("by then: `beside`, `after`"), "{}", remains[0].message);
+}
+
+#[test]
+fn checklists_of_steps_gates_and_guards_are_in_the_plan() {
+    let asks = |text: &str, of: &str, items: &str| text.replacen(of, &format!("{of}, checklist: {items}"), 1);
+    let text = asks(RUNBOOK, "timeout: 72h, on_timeout: reject", "[Log in as the customer, ' Open the newest page ']");
+    let text = asks(&text, "min: 2, timeout: 4h", "[Read the report of the canary]");
+    let estate = asks(ESTATE, "timeout: 4h, on_timeout: reject", "[Count the sites]");
+    let plan = Plan::new(planned(&text, &estate, &[]).unwrap()).unwrap();
+    let customer = plan.steps().find(|&ix| plan.step(ix).name == "customer").unwrap();
+    assert_eq!(plan.checklist(ApprovalAt::Step(customer)), ["Log in as the customer", "Open the newest page"]);
+    assert_eq!(plan.checklist(ApprovalAt::Batches), ["Read the report of the canary"]);
+    assert_eq!(plan.checklist(ApprovalAt::Start), ["Count the sites"]);
+    let again = Plan::decode(&plan.encode().unwrap()).unwrap();
+    assert_eq!(again.spec(), plan.spec());
+    assert_ne!(plan.hash(), Plan::new(planned(RUNBOOK, ESTATE, &[]).unwrap()).unwrap().hash());
+}
+
+#[test]
+fn a_checklist_of_no_approval_is_no_plan() {
+    let spec = planned(RUNBOOK, ESTATE, &[]).unwrap();
+    let refused = |of, items: &[&str]| {
+        let items = items.iter().map(|&item| item.to_owned()).collect();
+        let mut spec = spec.clone();
+        spec.extras.checklists.push(Checklist { of, items });
+        Plan::new(spec).is_err()
+    };
+    let recover = spec.steps.iter().position(|step| step.name == "recover").unwrap();
+    assert!(refused(ApprovalAt::Step(StepIx::from(recover)), &["look"]), "it calls an action");
+    assert!(refused(ApprovalAt::Step(StepIx(u16::MAX)), &["look"]), "there is no such step");
+    assert!(refused(ApprovalAt::Start, &[]) && refused(ApprovalAt::Start, &["look", "look"]));
+    assert!(!refused(ApprovalAt::Start, &["look"]));
 }

@@ -26,6 +26,12 @@ const APPROVALS: &[Case] = &[
     ("on_timeout: reject", "on_timeout: pass", "RB0604", "pass }"),
     ("on_timeout: reject", "on_timeout: ask", "RB0111", "ask }"),
     ("on_timeout: reject", "on_lapse: reject", "RB0107", "on_lapse"),
+    ("on_timeout: reject", "checklist: Log in", "RB0109", "Log in"),
+    ("on_timeout: reject", "checklist: []", "RB0616", "[] }"),
+    ("on_timeout: reject", "checklist: [Log in, 3]", "RB0109", "3] }"),
+    ("on_timeout: reject", "checklist: [Log in, ' ']", "RB0616", "' '] }"),
+    ("on_timeout: reject", "checklist: [Log in, Look, Log in]", "RB0616", "Log in] }"),
+    ("on_timeout: reject", "checklist: [\"a\\nb\"]", "RB0616", "\"a\\nb\"] }"),
     (
         "approval: { from: support, timeout: 72h, on_timeout: reject }",
         "approval: support",

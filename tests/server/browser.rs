@@ -43,7 +43,7 @@ steps:
   validate:
     needs: look
     if: site.id == 's0'
-    approval: {{ from: [leads], timeout: 4h, on_timeout: reject }}
+    approval: {{ from: [leads], timeout: 4h, checklist: [Log in as the customer, Open the newest page] }}
 ",
         cause.display()
     )

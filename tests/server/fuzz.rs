@@ -143,7 +143,13 @@ fn malformed_requests_are_refused_and_break_nothing() {
         let operation = &document["paths"][path.as_str()][method.to_lowercase().as_str()];
         let run = if random.between(0, 3) == 0 { encoded(&text(&mut random)) } else { "r".to_owned() };
         let site = if random.between(0, 1) == 0 { encoded(&text(&mut random)) } else { "s1".to_owned() };
-        let mut target = path.replace("{run}", &run).replace("{drill}", &run).replace("{site}", &site);
+        let mut target = path
+            .replace("{run}", &run)
+            .replace("{drill}", &run)
+            .replace("{site}", &site)
+            .replace("{step}", &site)
+            .replace("{key}", &site)
+            .replace("{attempt}", "1");
         for (ix, parameter) in operation["parameters"].as_array().into_iter().flatten().enumerate() {
             if parameter["in"] == "query" && random.between(0, 2) > 0 {
                 let name = parameter["name"].as_str().expect("a name");

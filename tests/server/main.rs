@@ -8,6 +8,7 @@ mod audited;
 mod browser;
 mod client;
 mod daemon;
+mod desk;
 mod drills;
 mod flow;
 mod fuzz;

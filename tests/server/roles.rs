@@ -28,7 +28,13 @@ fn every_route_refuses_everybody_who_may_not() {
     for (method, path) in &operations {
         let rule = rule_of(&method.parse().expect("a method"), path);
         let rule = rule.unwrap_or_else(|| panic!("{method} {path} has no rule"));
-        let target = path.replace("{run}", "none").replace("{drill}", "none").replace("{site}", "none");
+        let target = path
+            .replace("{run}", "none")
+            .replace("{drill}", "none")
+            .replace("{site}", "none")
+            .replace("{step}", "none")
+            .replace("{key}", "none")
+            .replace("{attempt}", "1");
         let ask = |token: &str| daemon.ask(&bearing(Request::new(method, &target), token));
         let nobody = ask("").status;
         assert_eq!(nobody == 401, rule.needs != Permission::Open, "{method} {path}: {nobody}");

@@ -47,8 +47,15 @@ fn canaries_are_found_nowhere() {
             continue;
         }
         for query in ["", "?format=html", "?format=text", "?subject=s1", "?subject=fails"] {
-            let target =
-                format!("{}{query}", path.replace("{run}", "r").replace("{drill}", "r").replace("{site}", "s1"));
+            let target = format!(
+                "{}{query}",
+                path.replace("{run}", "r")
+                    .replace("{drill}", "r")
+                    .replace("{site}", "s1")
+                    .replace("{step}", "fails")
+                    .replace("{key}", "s1")
+                    .replace("{attempt}", "1")
+            );
             let answer = daemon.get(&token, &target);
             clean(&answer.body, &target);
             looked += usize::from(answer.status == 200);
@@ -57,6 +64,8 @@ fn canaries_are_found_nowhere() {
     assert!(looked > 40, "{looked}");
     let detail = daemon.get(&token, "/api/v1/runs/r/sites/s1").body;
     assert!(detail.contains("***"), "what it printed was redacted, not lost: {detail}");
+    let said = daemon.get(&token, "/api/v1/runs/r/units/fails/s1/attempts/1/log?from=1&limit=2").body;
+    assert!(said.contains("\"next\":3") && said.contains("out ***"), "ranges are read, and secrets replaced: {said}");
     clean(&log_of(&home.path("")), "the log");
     let files = |folder: &Path| -> Vec<_> {
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()

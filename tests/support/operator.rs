@@ -39,7 +39,11 @@ impl Sim {
     pub(crate) fn people_decide(&mut self) -> Result<(), String> {
         let gates: Vec<Gate> = self.run.requests().map(|request| request.gate).collect();
         let gate = self.random.pick(&gates);
-        let command = if self.random.chance(85) { Command::Approve { gate } } else { Command::Reject { gate } };
+        let command = if self.random.chance(85) {
+            Command::Approve { gate, checked: self.run.checklist(gate).to_vec() }
+        } else {
+            Command::Reject { gate }
+        };
         let actor = self.random.pick(PEOPLE);
         self.command_of(actor, command)
     }

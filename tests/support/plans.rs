@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use engine::{
-    ActionUse, Approval, ApproverGroup, Backoff, Batches, Extras, ForEach, Group, GroupIx, Interned, NO_KEY, Need,
-    Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, Plan, PlanSpec, PoolIx, PoolSpec, PoolUse,
-    Rate, Retry, Scope, Sites, StepIx, StepSpec, When, Work,
+    ActionUse, Approval, ApprovalAt, ApproverGroup, Backoff, Batches, Checklist, Extras, ForEach, Group, GroupIx,
+    Interned, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, Plan, PlanSpec,
+    PoolIx, PoolSpec, PoolUse, Rate, Retry, Scope, Sites, StepIx, StepSpec, When, Work,
 };
 
 use crate::random::Random;
@@ -60,6 +60,12 @@ pub fn spec(random: &mut Random) -> PlanSpec {
         order: vec![],
         drill: None,
         uncertified: None,
+        // Every gate asks for something to be confirmed.
+        checklists: batches
+            .gate
+            .iter()
+            .map(|_| Checklist { of: ApprovalAt::Batches, items: vec!["look".into()] })
+            .collect(),
     };
     PlanSpec {
         format: PLAN_FORMAT,

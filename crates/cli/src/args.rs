@@ -5,8 +5,10 @@ mod bench;
 mod drill;
 mod help;
 mod lab;
+mod logs;
 mod order;
 mod report;
+mod runs;
 mod serve;
 mod store;
 mod tenant;
@@ -22,15 +24,17 @@ pub(crate) use bench::{Bench, BenchPart, BenchRestore};
 pub(crate) use drill::{Drill, DrillCheck, DrillHistory, DrillList, DrillRun};
 pub(crate) use help::Help;
 pub(crate) use lab::{Backend, Demo, DemoBook, Lab};
+pub(crate) use logs::{Logged, Logs};
 pub(crate) use order::Optimise;
 pub(crate) use report::{Messages, ReportCommand, ReportFormat, Telling};
+pub(crate) use runs::{Prune, Runs, RunsCommand};
 pub(crate) use serve::{AuditCommand, Serve, TokenCommand};
 pub(crate) use store::StoreCommand;
 pub(crate) use tenant::{Belonging, ConflictPolicy, Renewal, Tenant, TenantClosure, TenantRestore};
 use texts::{ABOUT, EXIT_CODES, LONG_ABOUT, WATCH};
 pub(crate) use verbs::{
-    Adopt, Amend, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb,
-    Waiting,
+    Adopt, Amend, Approve, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb,
+    Verb, Waiting,
 };
 
 /// The command line.
@@ -90,20 +94,20 @@ pub(crate) enum Command {
     Amend(Amend),
     /// Show how far a run is
     Status(OfRun),
-    /// List runs, newest first
-    Runs(Stored),
+    /// List runs, newest first, or delete those that are over
+    Runs(Runs),
     /// List the sites of a run with their states
     Sites(SitesOf),
     /// Say what a site or a step waits for
     Why(Why),
-    /// Print the events of a run
+    /// Print the events of a run, or what the attempts of a unit did and printed
     Logs(Logs),
     /// Report on a run: outcome, batches, times, exceptions
     Report(ReportCommand),
     /// List what waits for approval, and who may give it
     Approvals(OfRun),
     /// Approve what waits: `start`, `batch-2`, or STEP/KEY
-    Approve(GateVerb),
+    Approve(Approve),
     /// Reject what waits for approval
     Reject(GateVerb),
     /// Start nothing new; what runs finishes, and the clocks of the objectives go on
@@ -398,19 +402,4 @@ pub(crate) struct Why {
     pub(crate) subject: String,
     #[command(flatten)]
     pub(crate) stored: Stored,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    #[command(flatten)]
-    pub(crate) of: OfRun,
-    /// Only events of this site
-    #[arg(long)]
-    pub(crate) site: Option<String>,
-    /// Only events of this step
-    #[arg(long)]
-    pub(crate) step: Option<String>,
-    /// Only the last N events
-    #[arg(long, value_name = "N")]
-    pub(crate) tail: Option<usize>,
 }

@@ -8,6 +8,7 @@ use server::{Kit, Telling, drive_once};
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcer;
+use crate::args::Waiting;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::secrets::References;
@@ -18,16 +19,18 @@ pub(crate) async fn drive_run(
     name: &str,
     progress: &mut Progress,
     stop: CancellationToken,
-    wait: std::time::Duration,
+    waiting: &Waiting,
 ) -> Result<(DriveEnd, Run), Failure> {
-    let settings = Settings { wait, ..Settings::default() };
-    let driven = drive_once(&kit(journal), name, &crate::people::actor(), progress, stop, settings).await;
+    let settings = Settings { wait: waiting.wait, ..Settings::default() };
+    let driven =
+        drive_once(&kit(journal, waiting.logged.run_logs), name, &crate::people::actor(), progress, stop, settings)
+            .await;
     progress.finish();
     Ok(driven?)
 }
 
 /// A store with the actions, the secrets and the words for the outside of this build.
-pub(crate) fn kit(store: &Arc<dyn Store>) -> Kit {
+pub(crate) fn kit(store: &Arc<dyn Store>, logs_max: u64) -> Kit {
     let connectors = connectors::all(&connectors::Settings::default());
     let (journal, actions) = (store.clone(), connectors.clone());
     Kit {
@@ -35,6 +38,7 @@ pub(crate) fn kit(store: &Arc<dyn Store>) -> Kit {
         connectors,
         secrets: Arc::new(|plan| Arc::new(References::of_plan(plan))),
         vault: Arc::new(|references| Arc::new(References::of(references))),
+        logs_max,
         telling: Arc::new(move |run, plan| {
             let announcer = Announcer::start(&journal, run, plan, &actions).map_err(|failure| failure.message)?;
             Ok(announcer.map(|announcer| Box::new(announcer) as Box<dyn Telling>))

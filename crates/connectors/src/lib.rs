@@ -10,6 +10,7 @@ mod exec;
 mod glob;
 mod http;
 mod noop;
+mod noted;
 mod notify;
 mod objects;
 pub mod postgres;

@@ -109,6 +109,9 @@ pub enum Command {
     Approve {
         /// The gate.
         gate: Gate,
+        /// What was confirmed of its checklist.
+        #[serde(default)]
+        checked: Vec<String>,
     },
     /// Reject a gate.
     Reject {
@@ -211,6 +214,12 @@ pub enum Rejection {
     /// The actor has approved before.
     #[error("{0} has approved this already; another approver is needed")]
     ApprovedBefore(String),
+    /// Something of the checklist is not confirmed.
+    #[error("not confirmed yet: {}", .0.join("; "))]
+    Unchecked(Vec<String>),
+    /// What was confirmed is not on the checklist: it was read off another one.
+    #[error("this is not on the checklist: {0}")]
+    NotOnChecklist(String),
     /// The new plan does not fit what has happened.
     #[error("the run cannot be amended: {0}")]
     NotAmendable(String),

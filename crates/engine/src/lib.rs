@@ -25,9 +25,10 @@ pub use event::{Again, Decree, Event, Failure, Gate, Mode, Record, Ruling, RunEn
 pub use ids::{BatchIx, GroupIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
 pub use input::{Advice, Command, Input, Misfit, Outcome, Rejection};
 pub use plan::{
-    ActionUse, Approval, ApproverGroup, Backoff, Batches, Carry, ChaosMark, Disturbance, DrillMark, DrillObjectives,
-    DrillPart, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse, Origin,
-    PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
+    ActionUse, Approval, ApprovalAt, ApproverGroup, Backoff, Batches, Carry, ChaosMark, Checklist, Disturbance,
+    DrillMark, DrillObjectives, DrillPart, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded,
+    OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope,
+    StepSpec, When, Work,
 };
 pub use run::{
     Amendment, Flight, NodeState, Pending, PoolShare, PoolState, PoolUsage, Request, Run, SharedPool, Status,

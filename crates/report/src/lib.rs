@@ -36,7 +36,7 @@ pub use drill::{
 pub use duration::{clock, grouped, span, stamp};
 pub use escape::plain;
 pub use events::{event_json, event_line, event_subject, noted, sites_of, what_follows};
-pub use fold::{Fold, Histogram, StepTimes, UndoTimes, new_id_steps, settles_undo, told};
+pub use fold::{Fold, Histogram, StepTimes, UndoTimes, is_link, new_id_steps, settles_undo, told};
 pub use forecast::{
     After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, PathPart, Point,
     PoolOutlook, ReorderError, Rest, Spread, WhatIf, forecast, forecast_lines, order_lines, render_forecast, reorder,

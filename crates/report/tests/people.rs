@@ -3,7 +3,9 @@
 
 mod support;
 
-use engine::{Again, Command, Decree, Gate, SiteIx, Status, TakeOut, UnitState};
+use engine::{
+    Again, ApprovalAt, Checklist, Command, Decree, Gate, Input, Rejection, SiteIx, Status, TakeOut, UnitState,
+};
 use reinstate_report::{MomentKind, Typed, Verdict, render_html, render_junit, render_text, sites, status_line, why};
 use support::people::*;
 use support::snapshot::snapshot;
@@ -87,7 +89,7 @@ fn why_names_approvers_and_what_to_type() {
     assert!(start.contains("the approval of start: 2 approvals of leads missing; nobody has approved yet"), "{start}");
     assert!(start.contains("`reinstate approve april-1 start --reason ...`"), "{start}");
     assert!(start.contains("not by mia, who asked for the run"), "{start}");
-    drive.command_by("ann", Command::Approve { gate: Gate::Start }, "fine");
+    drive.command_by("ann", Command::Approve { gate: Gate::Start, checked: Vec::new() }, "fine");
     assert!(why_lines(&drive, "catalogue").contains("1 approval of leads missing; approved by ann"));
     assert!(status_line(drive.fold.run(), drive.now).contains("1 gate waits for approval"));
     let standing = serde_json::to_value(reinstate_report::standing(drive.fold.run())).unwrap();
@@ -121,7 +123,7 @@ fn why_names_holders_and_the_place_in_the_queue() {
 #[test]
 fn a_stuck_undo_is_told_with_its_verbs() {
     let mut drive = opened();
-    drive.command_by("ann", Command::Approve { gate: Gate::Start }, "");
+    drive.command_by("ann", Command::Approve { gate: Gate::Start, checked: Vec::new() }, "");
     go_until(&mut drive, |run| run.site_end(SiteIx(3)).is_some());
     drive.command(Command::TakeOut { site: SiteIx(3), how: TakeOut::Undo }, "wrong backup");
     assert_eq!(drive.fold.report(drive.now).sites_by_state.undoing, 1);
@@ -139,7 +141,7 @@ fn a_stuck_undo_is_told_with_its_verbs() {
 #[test]
 fn a_run_that_is_taken_back_says_what_remains() {
     let mut drive = opened();
-    drive.command_by("ann", Command::Approve { gate: Gate::Start }, "");
+    drive.command_by("ann", Command::Approve { gate: Gate::Start, checked: Vec::new() }, "");
     go_until(&mut drive, |run| run.tally().returned >= 2);
     drive.command(Command::Cancel { undo: true }, "the wrong list");
     let report = drive.fold.report(drive.now);
@@ -166,7 +168,7 @@ fn a_run_that_is_taken_back_says_what_remains() {
 #[test]
 fn what_was_skipped_is_skipped_no_more_once_it_ran() {
     let mut drive = opened();
-    drive.command_by("ann", Command::Approve { gate: Gate::Start }, "");
+    drive.command_by("ann", Command::Approve { gate: Gate::Start, checked: Vec::new() }, "");
     go_until(&mut drive, |run| run.batch_times(engine::BatchIx(1)).0.is_some());
     let apps = node(drive.fold.run(), APPS, 4);
     drive.command(Command::Overrule { node: apps, item: None, how: Decree::Skip }, "retired");
@@ -184,7 +186,7 @@ fn what_was_skipped_is_skipped_no_more_once_it_ran() {
 fn hostile_names_and_reasons_of_people_stay_text() {
     let hostile = "<script>alert(1)</script>\u{1b}[31m\u{202e}\u{7}&\"'";
     let mut drive = opened();
-    drive.command_by("ann", Command::Approve { gate: Gate::Start }, hostile);
+    drive.command_by("ann", Command::Approve { gate: Gate::Start, checked: Vec::new() }, hostile);
     drive.command_by(hostile, Command::TakeOut { site: SiteIx(10), how: TakeOut::Exclude }, hostile);
     go_until(&mut drive, |run| run.batch_times(engine::BatchIx(1)).0.is_some());
     let apps = node(drive.fold.run(), APPS, 4);
@@ -206,4 +208,30 @@ fn hostile_names_and_reasons_of_people_stay_text() {
     for rendered in [&html, &junit, &text] {
         assert!(!rendered.contains(['\u{1b}', '\u{202e}', '\u{7}']));
     }
+}
+
+#[test]
+fn what_was_confirmed_stands_with_the_decision() {
+    let mut spec = guarded(14);
+    let items: Vec<String> = ["Read the plan", "Tell support"].map(str::to_owned).into();
+    spec.extras.checklists.push(Checklist { of: ApprovalAt::Start, items: items.clone() });
+    let mut drive = Drive::new(spec, Box::new(|_, _, _| (1, done())));
+    let ticked = |ticks: &[&str]| {
+        let ticks: Vec<String> = ticks.iter().map(|&tick| tick.to_owned()).collect();
+        drive.fold.run().is_checked(Gate::Start, &ticks)
+    };
+    assert_eq!(ticked(&[]), Err(Rejection::Unchecked(items.clone())));
+    assert_eq!(ticked(&["Tell support"]), Err(Rejection::Unchecked(vec!["Read the plan".to_owned()])));
+    assert_eq!(ticked(&["Read the plan", "Tell all"]), Err(Rejection::NotOnChecklist("Tell all".to_owned())));
+    let open = Input::Command {
+        actor: "ann".to_owned(),
+        reason: "fine".to_owned(),
+        command: Command::Approve { gate: Gate::Start, checked: Vec::new() },
+    };
+    let refused = drive.fold.run().decide(drive.now, open, &NoExpressions);
+    assert_eq!(refused, Err(Rejection::Unchecked(items.clone())), "the run itself asks, whoever brings the verb");
+    drive.command_by("ann", Command::Approve { gate: Gate::Start, checked: items }, "fine");
+    let report = drive.fold.report(drive.now);
+    let said = &report.approvals[0].decisions[0];
+    assert_eq!(said.reason, "fine (checked: Read the plan; Tell support)");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::{ApproverGroup, PlanSpec};
+use engine::{ApprovalAt, ApproverGroup, Checklist, PlanSpec, StepIx};
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Text};
@@ -10,7 +10,7 @@ use crate::estate::Estate;
 use crate::model::{ApprovalDecl, Runbook};
 use crate::words;
 
-/// Puts the estate's people and the approval of a large run into a plan; reports approvals that nobody could give.
+/// Puts the estate's people, the checklists and the approval of a large run into a plan; reports approvals that nobody could give.
 pub(crate) fn fill(
     runbook: &Runbook,
     estate: &Estate,
@@ -25,8 +25,14 @@ pub(crate) fn fill(
     let groups = estate.approvers.iter();
     spec.extras.approvers =
         groups.map(|(name, members)| ApproverGroup { name: name.clone(), members: members.clone() }).collect();
-    let guard = estate.guard.as_ref().filter(|guard| guard.guards(spec.sites.len()));
-    spec.extras.start = guard.and_then(|guard| guard.approval.clone());
+    let steps = runbook.steps.iter().enumerate();
+    let steps = steps.filter_map(|(ix, step)| Some((ApprovalAt::Step(StepIx::from(ix)), step.approval.as_ref()?)));
+    let gate = runbook.batches.gate.iter().map(|gate| (ApprovalAt::Batches, gate));
+    let lists = gate.chain(steps).filter(|(_, declared)| !declared.checklist.is_empty());
+    spec.extras.checklists = lists.map(|(of, declared)| Checklist { of, items: declared.checklist.clone() }).collect();
+    if let Some(guard) = estate.guard.as_ref().filter(|guard| guard.guards(spec.sites.len())) {
+        guard.hold(&mut spec.extras);
+    }
 }
 
 /// What an approval lacks in the people of an estate.

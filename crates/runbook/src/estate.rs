@@ -5,7 +5,7 @@ mod announce;
 
 use std::collections::BTreeMap;
 
-use engine::{ActionSpec, Approval};
+use engine::{ActionSpec, Approval, ApprovalAt, Checklist, Extras};
 use serde_json::{Value as Json, json};
 
 use crate::codes;
@@ -48,6 +48,8 @@ pub struct Guard {
     pub sites: u32,
     /// The approval that a run over more sites waits for.
     pub approval: Option<Approval>,
+    /// What has to be confirmed with that approval.
+    pub checklist: Vec<String>,
     /// The passed drill that a large run asks of its runbook.
     pub certificate: Option<CertificateRule>,
 }
@@ -62,6 +64,15 @@ pub struct CertificateRule {
 }
 
 impl Guard {
+    /// Has a run wait for this guard's approval before it starts, if it has one.
+    pub fn hold(&self, extras: &mut Extras) {
+        extras.start = self.approval.clone();
+        extras.checklists.retain(|list| list.of != ApprovalAt::Start);
+        if extras.start.is_some() && !self.checklist.is_empty() {
+            extras.checklists.push(Checklist { of: ApprovalAt::Start, items: self.checklist.clone() });
+        }
+    }
+
     /// Says whether a run over so many sites is a large one.
     #[must_use]
     pub fn guards(&self, sites: usize) -> bool {
@@ -205,8 +216,9 @@ fn guard(sink: &mut Sink<'_>, node: &Node, approvers: &BTreeMap<String, Vec<Stri
         sink.found.extend(crate::approvers::missing(text, declared, approvers));
     }
     let certificate = fields.get("certificate").and_then(|node| certificate(sink, node));
-    let approval = approval.map(|declared| declared.approval);
-    Some(Guard { sites: u32::try_from(sites?).ok()?, approval, certificate })
+    let (approval, checklist) = approval.map(|declared| (declared.approval, declared.checklist)).unzip();
+    let checklist = checklist.unwrap_or_default();
+    Some(Guard { sites: u32::try_from(sites?).ok()?, approval, checklist, certificate })
 }
 
 fn certificate(sink: &mut Sink<'_>, node: &Node) -> Option<CertificateRule> {

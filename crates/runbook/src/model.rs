@@ -97,6 +97,7 @@ impl Runbook {
             synthesised: step.synthesised,
             finally: step.finally,
             undo: step.undo.is_some(),
+            checklist: step.approval.as_ref().map_or(&[], |declared| &declared.checklist),
         })
     }
 
@@ -129,6 +130,8 @@ pub struct Outline<'a> {
     pub finally: bool,
     /// Whether its effect can be taken back.
     pub undo: bool,
+    /// What has to be confirmed with it, if it is an approval.
+    pub checklist: &'a [String],
 }
 
 /// The type of an attribute or input.
@@ -252,6 +255,8 @@ impl Default for BatchesDecl {
 #[derive(Clone, Debug)]
 pub(crate) struct ApprovalDecl {
     pub(crate) approval: Approval,
+    /// What has to be confirmed with it.
+    pub(crate) checklist: Vec<String>,
     pub(crate) span: Span,
     /// Places of the groups that it names, in its order.
     pub(crate) groups: Vec<Span>,

@@ -6,8 +6,10 @@ mod clock;
 mod drill;
 mod driver;
 mod fair;
+mod log;
 mod memory;
 mod ports;
+mod retention;
 
 pub use clock::{ManualClock, SystemClock};
 pub use drill::{Conduct, ConductError, Conducted, DrillObserver, DrillPlans, DrillRuns, conduct, open_drill};
@@ -17,9 +19,13 @@ pub use driver::{
 };
 pub use engine;
 pub use fair::{Party, fair_grant};
+pub use log::{Log, LogBook};
 pub use memory::MemoryJournal;
 pub use ports::{
-    Appended, Call, Claim, Clock, Connector, DrillClaim, DrillEntry, DrillResult, Drills, Fate, Finding, Grant,
-    HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, Lease, Mailbox, Posted, Probed, RunCopy, RunHead,
-    RunSummary, SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, Want,
+    Appended, AttemptLogs, Call, Claim, ClaimNote, Claims, Clock, Connector, DrillClaim, DrillEntry, DrillResult,
+    Drills, Fate, Finding, Grant, HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, LINE_WEIGHT, Lease,
+    LogHead, LogLine, LogPiece, LogTally, Mailbox, NOTES_KEPT, Posted, Probed, Retention, RunCopy, RunHead, RunSummary,
+    SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, Want,
+    WorkClaim,
 };
+pub use retention::{Judged, Keep, free_all, prunable, prune};

@@ -4,7 +4,7 @@ use runtime::Request;
 
 use crate::app::App;
 use crate::live::Driver;
-use crate::verbs::{self, Asked, Verb, VerbError, deliver};
+use crate::verbs::{self, Asked, Verb, VerbError, claims, deliver};
 
 impl App {
     /// Takes a verb on a run; its event is durable on return. A run that nobody drives then, and that is not over, is driven
@@ -12,10 +12,12 @@ impl App {
     pub(crate) async fn act(&self, run: &str, actor: &str, reason: &str, verb: &Verb) -> Result<Asked, VerbError> {
         verb.is_sound(reason)?;
         let store = &*self.drivers.kit().store;
+        claims::refuse_others(store, run, actor, verb).await?;
         if let Some(request) = self.request(run, actor, reason, verb).await?
             && deliver(store, run, &request).await?
         {
             self.followers.nudge(run);
+            claims::forget(store, run, verb).await;
             return Ok(Asked::OfDriver);
         }
         let asked = verbs::take(store, run, actor, reason, verb).await?;

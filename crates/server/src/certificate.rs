@@ -135,8 +135,10 @@ pub fn waived(mut spec: PlanSpec, guard: Option<&Guard>, reason: &str) -> Result
     let Some(guard) = guard.filter(|guard| guard.certificate.is_some()) else {
         return Err(CertificateError::Idle(estate()));
     };
-    let Some(approval) = &guard.approval else { return Err(CertificateError::Final(estate())) };
-    spec.extras.start = Some(approval.clone());
+    if guard.approval.is_none() {
+        return Err(CertificateError::Final(estate()));
+    }
+    guard.hold(&mut spec.extras);
     spec.extras.uncertified = Some(reason.to_owned());
     Ok(spec)
 }

@@ -84,6 +84,7 @@ macro_rules! pages {
 pages! {
     first_restore = "first-restore", |prompt| prompt;
     operating = "operating", |prompt| prompt;
+    validation = "validation", |prompt| prompt;
     runbook = "runbook", |prompt| prompt;
     expressions = "expressions", |prompt| prompt;
     sites = "sites", |prompt| prompt;

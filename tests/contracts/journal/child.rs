@@ -8,7 +8,9 @@ mod pattern;
 use std::io::{BufRead, Write};
 use std::path::Path;
 
-use runtime::{Holder, Journal, JournalError, Lease, RunHead};
+use runtime::{
+    AttemptLogs, Holder, Journal, JournalError, Lease, LogLine, LogPiece, LogTally, Retention, RunHead, Voice,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use store::{SqliteJournal, SqliteOptions};
@@ -25,6 +27,8 @@ async fn main() {
     let done = match mode.as_str() {
         "append" => append(&address).await,
         "step" => step(&address).await,
+        "log" => log(path).await,
+        "prune" => prune(path).await,
         "hold" => hold(path).await,
         "fill" => fill(path).await,
         "read-only" => read_only(path).await,
@@ -83,6 +87,37 @@ async fn step(address: &str) -> Result<(), JournalError> {
         seq = journal.append(&lease, seq, &pattern::group(seq)).await?.next;
         say(seq);
     }
+    Ok(())
+}
+
+/// Keeps lines of an attempt for ever and says the number of each that was kept.
+async fn log(path: &Path) -> Result<(), JournalError> {
+    let journal = open(path).await?;
+    drive(&journal).await?;
+    for number in 0.. {
+        let line = LogLine { number, at: 0, voice: Voice::Stdout, text: format!("line {number}") };
+        let tally = LogTally { lines: number + 1, ..LogTally::default() };
+        let piece = LogPiece { unit: "u".to_owned(), attempt: 1, lines: vec![line], forget: None, tally };
+        journal.keep_logs("a", &[piece]).await?;
+        say(number);
+    }
+    Ok(())
+}
+
+/// Gives up one run after the other, piece by piece, and says each step.
+async fn prune(path: &Path) -> Result<(), JournalError> {
+    let journal = open(path).await?;
+    for (run, step) in journal.list().await?.into_iter().rev().zip(0..) {
+        let holder = Holder { name: "child".to_owned(), pid: std::process::id(), host: "this host".to_owned() };
+        let lease = journal.acquire(&run.head.run, &holder, TTL).await?;
+        journal.discard(&lease).await?;
+        say(format!("discarded {step}"));
+        while journal.free().await?.is_some() {
+            say("freed");
+        }
+    }
+    say("done");
+    wait_for_a_line();
     Ok(())
 }
 

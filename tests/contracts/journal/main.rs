@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod child_process;
+mod claims;
 mod damage;
 mod drills;
 mod fixture;
 mod format_1;
 mod format_2;
+mod log_book;
+mod log_file;
+mod logs;
 mod mailbox;
 mod model;
 mod pattern;
@@ -18,6 +22,8 @@ mod postgres_schema;
 mod postgres_trouble;
 mod processes;
 mod reopen;
+mod retention;
+mod retention_killed;
 mod scarce;
 mod schema;
 mod shared_file;
@@ -83,6 +89,27 @@ contract! {
     pools::pools_keys_and_estates_are_apart,
     pools::one_slot_goes_round,
     pools::units_that_take_more_than_an_even_part_do_not_wait_for_ever,
+    claims::a_claim_is_one_persons_until_it_is_set_by_who_knows_whose_it_is,
+    claims::a_claim_lasts_as_long_as_it_is_renewed,
+    claims::what_is_given_back_is_free_and_keeps_its_notes,
+    claims::runs_and_subjects_are_apart,
+    claims::one_of_many_who_ask_in_the_same_moment_has_it,
+    logs::lines_come_back_by_attempt_and_number,
+    logs::lines_are_forgotten_where_a_piece_says_so,
+    logs::the_weight_of_a_run_is_that_of_its_lines,
+    logs::units_attempts_and_runs_are_apart,
+    logs::texts_are_kept_to_the_letter,
+    logs::logs_of_unknown_runs_are_refused,
+    log_book::what_attempts_write_is_there_after_a_flush,
+    log_book::the_middle_of_long_output_is_left_out_and_counted,
+    log_book::a_run_at_its_limit_counts_on,
+    log_book::secrets_are_replaced_line_by_line_too,
+    log_book::a_log_that_is_not_written_leaves_nothing,
+    retention::a_discarded_run_is_found_by_nobody_and_its_name_is_free,
+    retention::only_the_newest_epoch_discards_and_no_run_that_holds_sites,
+    retention::what_is_freed_is_the_discarded_run_and_no_other,
+    retention::runs_are_judged_by_their_end_and_by_who_needs_them,
+    retention::a_run_that_somebody_drives_is_kept,
     drills::a_slot_of_a_drill_is_claimed_once,
     drills::one_of_many_claimants_wins,
     drills::what_came_of_a_drill_is_said_once,

@@ -44,7 +44,22 @@ impl Schema {
 
     /// Takes all rows out, as if the store had just been made.
     pub(crate) fn empty(&self) {
-        let tables = ["runs", "plans", "positions", "groups", "held_sites", "requests", "estates", "shares", "drills"];
+        let tables = [
+            "runs",
+            "plans",
+            "positions",
+            "groups",
+            "held_sites",
+            "requests",
+            "estates",
+            "shares",
+            "drills",
+            "claims",
+            "discarded",
+            "log_weights",
+            "logs",
+            "lines",
+        ];
         let mut text: String = tables.iter().map(|table| format!("DELETE FROM {{s}}.{table};")).collect();
         text.push_str("ALTER TABLE {s}.runs ALTER COLUMN id RESTART; ALTER TABLE {s}.requests ALTER COLUMN id RESTART");
         self.sql(&text);

@@ -1,8 +1,9 @@
 //! Random operations on what runs share: every store answers as the reference in memory does, whatever comes.
 
 use proptest::prelude::*;
-use runtime::{KEPT_MS, Lease, Store, Want};
+use runtime::{KEPT_MS, Lease, Store, ToClaim, Want};
 
+use crate::claims::told;
 use crate::fixture::{Fixture, config, head, holder, memory, postgres_in, sqlite};
 use crate::schema::Schema;
 
@@ -23,6 +24,8 @@ enum Op {
     Withdraw { id: u8 },
     Share { run: u8, stale: bool, wants: Vec<(u8, u8, u8, u8)> },
     Leave { run: u8, stale: bool },
+    SetClaim { run: u8, subject: u8, expected: Option<u8>, to: Option<(u8, u16, bool)> },
+    Claims { run: u8 },
     Advance { millis: u64 },
 }
 
@@ -48,7 +51,10 @@ fn op() -> impl Strategy<Value = Op> {
         3 => id.clone().prop_map(|id| Op::Fate { id }),
         1 => id.prop_map(|id| Op::Withdraw { id }),
         6 => (run.clone(), stale.clone(), wants).prop_map(|(run, stale, wants)| Op::Share { run, stale, wants }),
-        1 => (run, stale).prop_map(|(run, stale)| Op::Leave { run, stale }),
+        1 => (run.clone(), stale).prop_map(|(run, stale)| Op::Leave { run, stale }),
+        6 => (run.clone(), 0..2_u8, proptest::option::of(0..2_u8), proptest::option::of((0..2_u8, 0..300_u16, any::<bool>())))
+            .prop_map(|(run, subject, expected, to)| Op::SetClaim { run, subject, expected, to }),
+        2 => run.prop_map(|run| Op::Claims { run }),
         2 => millis.prop_map(|millis| Op::Advance { millis }),
     ]
 }
@@ -103,6 +109,18 @@ async fn ask(it: &Fixture, epochs: &[u64; 4], op: &Op) -> String {
             format!("{:?}", store.share(&lease(*run, *stale), "prod", &wants).await)
         }
         Op::Leave { run, stale } => format!("{:?}", store.leave(&lease(*run, *stale)).await),
+        Op::SetClaim { run, subject, expected, to } => {
+            let who = |who: u8| ["ann", "ben"][who as usize].to_owned();
+            let to = to.map(|(to, ttl, noted)| ToClaim {
+                who: who(to),
+                ttl_ms: ttl.into(),
+                note: noted.then(|| (who(to), "look again".to_owned())),
+            });
+            let expected = expected.map(who);
+            let subject = subject.to_string();
+            format!("{:?}", store.set_claim(&name(*run), &subject, expected.as_deref(), to.as_ref()).await)
+        }
+        Op::Claims { run } => told(store, &name(*run)).await,
         Op::Advance { millis } => {
             it.clock.advance(i64::try_from(*millis).unwrap());
             String::new()

@@ -45,6 +45,7 @@ impl Driver {
             secrets: SecretText::default(),
             timeout: Duration::from_secs(60),
             cancel: CancellationToken::new(),
+            log: runtime::Log::default(),
         }
     }
 

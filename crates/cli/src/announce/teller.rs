@@ -266,6 +266,7 @@ impl Teller {
             secrets: SecretText::new(values),
             timeout: PATIENCE,
             cancel: CancellationToken::new(),
+            log: runtime::Log::default(),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::args::Stored;
+use crate::args::{Logged, Stored};
 
 /// The daemon's folder.
 #[derive(Clone, Debug, Args)]
@@ -34,6 +34,11 @@ pub(crate) struct Serve {
     /// A proxy stands before it that ends TLS and says in X-Forwarded-For where requests come from
     #[arg(long)]
     pub(crate) behind_proxy: bool,
+    /// Delete runs that ended so long ago, such as 90d; each is written into the audit log
+    #[arg(long, value_name = "TIME", value_parser = super::runs::age)]
+    pub(crate) keep_runs: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) logged: Logged,
     /// Leave interrupted runs alone
     #[arg(long)]
     pub(crate) no_take_up: bool,

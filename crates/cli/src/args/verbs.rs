@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::args::{OfRun, Planned, Stored};
+use crate::args::{Logged, OfRun, Planned, Stored};
 
 #[derive(Debug, Args)]
 pub(crate) struct Verb {
@@ -28,6 +28,15 @@ pub(crate) struct GateVerb {
     pub(crate) verb: Verb,
     /// What waits: `start`, `batch-2`, or STEP/KEY (`reinstate approvals` lists it)
     pub(crate) gate: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    pub(crate) gate: GateVerb,
+    /// Confirm everything on its checklist: you have looked at each
+    #[arg(long)]
+    pub(crate) checked: bool,
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +138,8 @@ pub(crate) struct Waiting {
     /// How long to stay while the run waits for people (approvals, a pause, rulings); 0s to end at once with code 5
     #[arg(long, env = "REINSTATE_WAIT", value_name = "TIME", default_value = "24h", value_parser = duration)]
     pub(crate) wait: std::time::Duration,
+    #[command(flatten)]
+    pub(crate) logged: Logged,
 }
 
 /// Reads a time such as `90s`, `15m` or `24h`.

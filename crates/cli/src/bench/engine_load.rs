@@ -9,12 +9,12 @@ use engine::{
     ActionUse, Backoff, Batches, Event, ForEach, Need, Objectives, OnExceeded, OnFailure, Origin, PLAN_FORMAT, Place,
     Plan, PlanSpec, Record, Retry, Run, Scope, SiteIx, Sites, StepIx, StepSpec, Texts, When, Work,
 };
-use runtime::{Clock, Drive, DriveEnd, Launcher, Settings, Store, SystemClock};
+use runtime::{Clock, Drive, DriveEnd, Settings, Store, SystemClock};
 use serde::Serialize;
 use server::holder;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::StoreAddress;
+use crate::args::{Logged, StoreAddress};
 use crate::bench::process;
 use crate::failure::Failure;
 
@@ -96,8 +96,8 @@ async fn drive(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
     let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
     let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
     let plan = recovered.run.plan().clone();
-    let launcher = Launcher::new(connectors::all(&connectors::Settings::default()));
-    let kit = crate::execute::kit(journal);
+    let kit = crate::execute::kit(journal, Logged::default().run_logs);
+    let launcher = kit.launcher(&kit.connectors);
     let equip = |plan: &Plan| kit.equip(plan);
     let mut commits = 0;
     let mut count = |_: &Run, _: &[Record]| commits += 1;

@@ -99,13 +99,20 @@ pub(crate) fn graph(args: &Graph, json: bool) -> Result<Exit, Failure> {
     if json {
         let steps: Vec<_> = runbook
             .outline()
-            .map(|step| serde_json::json!({ "name": step.name, "scope": step.scope, "needs": step.needs }))
+            .map(|step| {
+                serde_json::json!({
+                    "name": step.name, "scope": step.scope, "needs": step.needs, "checklist": step.checklist,
+                })
+            })
             .collect();
         out::json(&serde_json::json!({ "runbook": runbook.name(), "steps": steps }));
         return Ok(Exit::Done);
     }
     let steps = runbook.outline().map(|step| (step.name, step.scope, step.needs));
-    let drawing = report::Drawing::of_steps(runbook.name(), steps);
+    let mut drawing = report::Drawing::of_steps(runbook.name(), steps);
+    for (node, step) in drawing.nodes.iter_mut().zip(runbook.outline()) {
+        node.checks = step.checklist.len();
+    }
     out::answer(&match args.format {
         GraphFormat::Text => drawing.to_text(),
         GraphFormat::Mermaid => drawing.to_mermaid(),

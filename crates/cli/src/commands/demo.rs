@@ -10,7 +10,7 @@ use report::Report;
 use runtime::{Clock, DriveEnd, SystemClock};
 use serde_json::json;
 
-use crate::args::{Backend, Demo, DemoBook, FindingFormat};
+use crate::args::{Backend, Demo, DemoBook, FindingFormat, Logged, Waiting};
 use crate::commands::{lab as lab_command, report as report_command};
 use crate::execute::drive_run;
 use crate::exit::Exit;
@@ -125,7 +125,14 @@ async fn restore(
     let journal = store::open(&format!("sqlite:{}", dir.join("runs.db").display())).await?;
     runtime::open(&*journal, "demo", &plan, SystemClock.now()).await?;
     let mut progress = Progress::new(json, json || !out::on_terminal());
-    let (end, _) = drive_run(&journal, "demo", &mut progress, signals::stop_token(), std::time::Duration::ZERO).await?;
+    let (end, _) = drive_run(
+        &journal,
+        "demo",
+        &mut progress,
+        signals::stop_token(),
+        &Waiting { wait: std::time::Duration::ZERO, logged: Logged::default() },
+    )
+    .await?;
     let report = report_command::fold(&*journal, "demo").await?.report(SystemClock.now());
     Ok((end, report))
 }

@@ -1,16 +1,20 @@
-//! `logs`: the events of a run, as they lie in the journal.
+//! `logs`: the events of a run, as they lie in the journal, or what the attempts of one unit did.
 
 use std::collections::VecDeque;
 
 use engine::{Record, Run};
 
 use crate::args::Logs;
+use crate::commands::attempt_logs::attempt_logs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 
-/// Prints events, oldest first.
+/// Prints events, oldest first; of a unit, the lines of its attempts.
 pub(crate) async fn logs(args: &Logs, json: bool) -> Result<Exit, Failure> {
+    if let Some(unit) = &args.unit {
+        return attempt_logs(args, unit, json).await;
+    }
     let journal = args.of.stored.store.open().await?;
     let mut kept: VecDeque<String> = VecDeque::new();
     let most = args.tail.unwrap_or(usize::MAX);

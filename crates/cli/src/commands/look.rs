@@ -97,6 +97,8 @@ fn word(status: &Status) -> &'static str {
 pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure> {
     let store = args.stored.store.open().await?;
     let run = runtime::recover(&*store, &args.name, |_, _| {}).await?.run;
+    let (claims, now) = (store.claims(&args.name).await?, SystemClock.now());
+    let claim = |gate: &str| claims.iter().find(|claim| claim.subject == gate && claim.holder(now).is_some());
     let members = |groups: &[String]| -> Vec<String> {
         let of = run.plan().spec().extras.approvers.iter().filter(|group| groups.contains(&group.name));
         let mut names: Vec<String> = of.flat_map(|group| group.members.clone()).collect();
@@ -107,7 +109,10 @@ pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure>
     let requests: Vec<serde_json::Value> = run
         .requests()
         .map(|request| {
+            let claim = claim(&report::gate_word(&run, request.gate));
             json!({
+                "claimed_by": claim.map(|claim| &claim.who),
+                "claimed_until": claim.map(|claim| report::stamp(claim.until)),
                 "gate": run.gate_name(request.gate).replace(' ', "-"),
                 "from": request.approval.from,
                 "people": members(&request.approval.from),
@@ -119,6 +124,7 @@ pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure>
                     engine::OnLapse::Reject => "reject",
                     engine::OnLapse::Pause => "pause",
                 },
+                "checklist": request.checklist,
             })
         })
         .collect();
@@ -136,47 +142,20 @@ pub(crate) async fn approvals(args: &OfRun, json: bool) -> Result<Exit, Failure>
         let missing = usize::from(request.approval.min) - request.approved_by.len();
         let until =
             request.due.map_or("once the run is continued".to_owned(), |due| format!("until {}", report::stamp(due)));
+        let checks: String = request.checklist.iter().map(|item| format!("\n  [ ] {}", report::plain(item))).collect();
+        let held = claim(gate).map(|claim| {
+            format!("\n  {} has it in hand until {}", report::plain(&claim.who), report::stamp(claim.until))
+        });
+        let held = held.unwrap_or_default();
+        let checked = if checks.is_empty() { "" } else { "--checked " };
         out::answer(&format!(
-            "{gate}: {missing} more of {} ({}), {until}\n  reinstate approve {} {gate} --reason ... --store {}",
+            "{gate}: {missing} more of {} ({}), {until}{held}{checks}\n  reinstate approve {} {gate} {checked}--reason ... --store {}",
             request.approval.from.join(", "),
             members(&request.approval.from).join(", "),
             args.name,
             args.stored.store,
         ));
     }
-    Ok(Exit::Done)
-}
-
-/// Lists the runs of a store.
-pub(crate) async fn runs(args: &Stored, json: bool) -> Result<Exit, Failure> {
-    let journal = args.store.open().await?;
-    let list = journal.list().await?;
-    if json {
-        let list: Vec<_> = list
-            .iter()
-            .map(|summary| {
-                json!({
-                    "run": summary.head.run, "plan": summary.head.plan_hash, "created_at": summary.head.created_at,
-                    "groups": summary.groups, "driven_by": summary.held_by,
-                })
-            })
-            .collect();
-        out::json(&list);
-        return Ok(Exit::Done);
-    }
-    if list.is_empty() {
-        out::note(&format!("there are no runs in {}", args.store));
-        return Ok(Exit::Done);
-    }
-    let lines: Vec<String> = list
-        .iter()
-        .map(|summary| {
-            let created = chrono::DateTime::from_timestamp_millis(summary.head.created_at).unwrap_or_default();
-            let held = summary.held_by.as_ref().map_or_else(String::new, |holder| format!("  driven by {holder}"));
-            format!("{:<40} {}{held}", summary.head.run, created.format("%Y-%m-%d %H:%M:%SZ"))
-        })
-        .collect();
-    out::answer(&lines.join("\n"));
     Ok(Exit::Done)
 }
 

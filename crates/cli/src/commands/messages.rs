@@ -126,6 +126,7 @@ impl Desk<'_> {
             secrets: SecretText::new(values),
             timeout: PATIENCE,
             cancel: CancellationToken::new(),
+            log: runtime::Log::default(),
         };
         match self.connector.apply(call).await {
             Outcome::Done { outputs } => {

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod amend;
+mod attempt_logs;
 mod audit;
 mod author;
 mod bench;
@@ -14,6 +15,7 @@ mod messages;
 mod plan;
 pub(crate) mod report;
 mod run;
+mod runs;
 mod serve;
 mod simulate;
 mod store;
@@ -42,7 +44,7 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Watch(args) => crate::watch::watch(&args, json).await,
         Command::Amend(args) => amend::amend(args, json).await,
         Command::Status(args) => look::status(&args, json).await,
-        Command::Runs(args) => look::runs(&args, json).await,
+        Command::Runs(args) => runs::runs(&args, json).await,
         Command::Sites(args) => look::sites(&args, json).await,
         Command::Why(args) => look::why(&args, json).await,
         Command::Logs(args) => logs::logs(&args, json).await,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::Plan;
+use engine::{ApprovalAt, Plan};
 use report::{Drawings, Forecast, Model, OrderFinding};
 use serde_json::Value;
 use server::planning::view::{longest_path, no_return, scope, shared_undo, units};
@@ -73,6 +73,11 @@ fn how_to_run(plan: &Plan, file: Option<&Path>) -> String {
     }
 }
 
+/// What has to be confirmed, a line each.
+fn checklist(text: &mut String, items: &[String]) {
+    items.iter().for_each(|item| text.push_str(&format!("\n      [ ] {}", report::plain(item))));
+}
+
 fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>, order: Option<&OrderFinding>) -> String {
     let spec = plan.spec();
     let mut text = format!(
@@ -117,6 +122,13 @@ fn text(plan: &Plan, view: &Value, forecast: Option<&Forecast>, order: Option<&O
                 _ => "",
             },
         ));
+        checklist(&mut text, plan.checklist(ApprovalAt::Step(step)));
+    }
+    for (of, what) in [(ApprovalAt::Start, "start"), (ApprovalAt::Batches, "each batch after the first")] {
+        if !plan.checklist(of).is_empty() {
+            text.push_str(&format!("\n\nto confirm before {what}"));
+            checklist(&mut text, plan.checklist(of));
+        }
     }
     text.push_str(&format!("\n\nlongest path  {}", longest_path(plan).join(" > ")));
     match forecast {

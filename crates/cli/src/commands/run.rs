@@ -7,7 +7,7 @@ use runtime::{Clock, DriveEnd, Store, SystemClock};
 use serde_json::json;
 use server::certificate::demanded;
 
-use crate::args::{Resume, RunCommand};
+use crate::args::{Resume, RunCommand, Waiting};
 use crate::execute::drive_run;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: RunCommand, json: bool) -> Result<Exit, Failure> {
     let name = args.run.clone().unwrap_or_else(|| server::default_run_name(&plan, SystemClock.now()));
     name_is_usable(&name)?;
     server::create_run(&*journal, &name, &plan, &people::actor(), args.skip_held).await?;
-    go(&journal, &name, &args.stored.store.to_string(), args.waiting.wait, json).await
+    go(&journal, &name, &args.stored.store.to_string(), &args.waiting, json).await
 }
 
 /// Asks the estate, before anything is recorded or changed, whether the plan can work; tells what is not well.
@@ -86,7 +86,7 @@ fn counted(args: &RunCommand, plan: &Plan) -> Result<(), Failure> {
 /// Goes on with a run.
 pub(crate) async fn resume(args: Resume, json: bool) -> Result<Exit, Failure> {
     let journal = args.stored.store.open().await?;
-    go(&journal, &args.name, &args.stored.store.to_string(), args.waiting.wait, json).await
+    go(&journal, &args.name, &args.stored.store.to_string(), &args.waiting, json).await
 }
 
 /// A run changes the estate, so somebody must have seen its plan or said that they need not.
@@ -129,19 +129,13 @@ fn name_is_usable(name: &str) -> Result<(), Failure> {
     ))
 }
 
-async fn go(
-    journal: &Arc<dyn Store>,
-    name: &str,
-    store: &str,
-    wait: std::time::Duration,
-    json: bool,
-) -> Result<Exit, Failure> {
+async fn go(journal: &Arc<dyn Store>, name: &str, store: &str, waiting: &Waiting, json: bool) -> Result<Exit, Failure> {
     let mut progress = Progress::new(json, false);
     let stop = signals::stop_token();
     if !json {
         out::note(&format!("run {name}: if it is interrupted, `reinstate resume {name} --store {store}` goes on"));
     }
-    let (end, run) = drive_run(journal, name, &mut progress, stop, wait).await?;
+    let (end, run) = drive_run(journal, name, &mut progress, stop, waiting).await?;
     let differing = differing(&**journal, name, &run, end).await?;
     tell(&run, name, store, end, differing, json);
     Ok(match Exit::of_drive(end) {

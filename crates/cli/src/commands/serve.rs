@@ -22,10 +22,11 @@ pub(crate) async fn serve(args: Serve, json: bool) -> Result<Exit, Failure> {
         place: args.stored.store.to_string(),
         actor: people::actor(),
         take_up: !args.no_take_up,
+        keep_runs: args.keep_runs,
     };
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let stop = signals::stop_token();
-    let served = server::serve(kit(&store), settings, stop).await?;
+    let served = server::serve(kit(&store, args.logged.run_logs), settings, stop).await?;
     let url = format!("{scheme}://{}", served.address);
     if json {
         out::json(&json!({ "url": url }));

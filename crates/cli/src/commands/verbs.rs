@@ -2,10 +2,10 @@
 
 use engine::TakeOut;
 use serde_json::json;
-use server::verbs::{Truth, Verb as What};
+use server::verbs::{Truth, Verb as What, VerbError, subject};
 
 use crate::args::{
-    Adopt, Cancel, GateVerb, MarkDone, OfRun, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb,
+    Adopt, Approve, Cancel, GateVerb, MarkDone, OfRun, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb, Verb,
 };
 use crate::ask::{self, Asked};
 use crate::exit::Exit;
@@ -49,9 +49,18 @@ pub(crate) async fn cancel(args: Cancel, json: bool) -> Result<Exit, Failure> {
     take(&args.verb.of, &args.verb.reason, json, What::Cancel { undo: args.undo }).await
 }
 
-/// Approves a gate.
-pub(crate) async fn approve(args: GateVerb, json: bool) -> Result<Exit, Failure> {
-    take(&args.verb.of, &args.verb.reason, json, What::Approve { gate: args.gate }).await
+/// Approves a gate. What `--checked` confirms is what the run says is open.
+pub(crate) async fn approve(args: Approve, json: bool) -> Result<Exit, Failure> {
+    let GateVerb { verb: Verb { of, reason }, gate } = args.gate;
+    let store = of.stored.store.open().await?;
+    let mut checked = Vec::new();
+    if args.checked {
+        let run = runtime::recover(&*store, &of.name, |_, _| {}).await?.run;
+        checked = run.checklist(subject::gate(&run, &gate).map_err(VerbError::from)?).to_vec();
+    }
+    let asked = ask::take(&*store, &of.name, &reason, &What::Approve { gate, checked }).await?;
+    tell(&of, asked, json);
+    Ok(Exit::Done)
 }
 
 /// Rejects a gate.

@@ -74,7 +74,7 @@ impl Verb {
         match self {
             Self::Pause => What::Pause,
             Self::Continue => What::Continue,
-            Self::Approve(item) => What::Approve { gate: item.subject.clone() },
+            Self::Approve(item) => What::Approve { gate: item.subject.clone(), checked: Vec::new() },
             Self::Reject(item) => What::Reject { gate: item.subject.clone() },
             Self::Retry(item) => What::Retry { subject: item.subject.clone() },
             Self::RetryAll => What::RetryQuarantined,

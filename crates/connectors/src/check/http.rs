@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::difference;
 use crate::answer::{Trouble, inputs, reveal, reveal_in};
-use crate::http::{Client, Method, Sent, Target, headers, lost, not_sent, send, unexpected};
+use crate::http::{Client, Method, Sent, Target, headers, lost, not_sent, send_for, unexpected};
 
 /// Inputs of `check/http@1`.
 #[derive(Deserialize, JsonSchema)]
@@ -100,7 +100,7 @@ async fn look(client: &Client, call: &Call, mut check: CheckHttp, target: &Targe
     let url = Url::parse(&reveal(&check.url, &call.secrets)?)
         .map_err(|error| Trouble::never("http.invalid", format!("{target}: not a URL: {error}")))?;
     let request = client.get()?.get(url).headers(headers(&check.headers, &call.secrets)?);
-    let answer = match send(request).await {
+    let answer = match send_for(call, target, request).await {
         Sent::Answer(answer) => answer,
         Sent::Not(why) => return Err(not_sent(target, &why)),
         Sent::Lost(why) => {

@@ -2,7 +2,7 @@
 
 use std::process::{ExitStatus, Stdio};
 
-use runtime::Call;
+use runtime::{Call, Voice};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
@@ -10,6 +10,7 @@ use tokio::process::Command;
 use super::group::Group;
 use super::input::{FailureMeans, Run};
 use crate::answer::{Trouble, duration, excerpt, inputs, revealed};
+use crate::noted::{Printed, since};
 
 /// Bytes of each stream that are kept: its end.
 const KEPT: usize = 64 * 1024;
@@ -112,6 +113,8 @@ async fn execute(call: &Call, run: &Run, command: &[String], name: &str) -> Resu
         process.current_dir(cwd);
     }
     process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let begun = std::time::Instant::now();
+    call.log.note(format_args!("starts {name}"));
     let mut group = Group::start(process, grace).map_err(|error| {
         Trouble::never("exec.spawn", format!("{name} cannot be started: {error}"))
             .hint("give the full path, and check that the file is executable")
@@ -131,11 +134,19 @@ async fn execute(call: &Call, run: &Run, command: &[String], name: &str) -> Resu
         drop(input.take());
     };
     let work = async {
-        let (status, (), stdout, stderr) = tokio::join!(group.wait(), feed, tail(output), tail(error));
+        let (status, (), stdout, stderr) = tokio::join!(
+            group.wait(),
+            feed,
+            tail(output, Printed::new(call, Voice::Stdout)),
+            tail(error, Printed::new(call, Voice::Stderr))
+        );
         status.map(|status| Ended { status, stdout, stderr })
     };
     let stopped = tokio::select! {
         ended = work => {
+            if let Ok(ended) = &ended {
+                call.log.note(format_args!("{name} {} after {}", how(ended), since(begun)));
+            }
             return ended.map_err(|error| Trouble::unknown("exec.wait", format!("{name}: its end was not seen: {error}")));
         }
         () = tokio::time::sleep(call.timeout) => {
@@ -148,8 +159,8 @@ async fn execute(call: &Call, run: &Run, command: &[String], name: &str) -> Resu
     Err(stopped)
 }
 
-/// Reads a stream to its end and keeps its last bytes, from a line's start on.
-async fn tail(stream: Option<impl AsyncRead + Unpin>) -> String {
+/// Reads a stream to its end, into the attempt's log, and keeps its last bytes, from a line's start on.
+async fn tail(stream: Option<impl AsyncRead + Unpin>, mut printed: Printed<'_>) -> String {
     let Some(mut stream) = stream else { return String::new() };
     let mut kept = Vec::new();
     let mut cut = false;
@@ -158,6 +169,7 @@ async fn tail(stream: Option<impl AsyncRead + Unpin>) -> String {
         if read == 0 {
             break;
         }
+        printed.take(&chunk[..read]);
         kept.extend_from_slice(&chunk[..read]);
         if kept.len() > 2 * KEPT {
             kept.drain(..kept.len() - KEPT);
@@ -179,15 +191,20 @@ fn outputs(stdout: &str) -> Value {
     outputs.into()
 }
 
+/// How it ended, in words.
+fn how(ended: &Ended) -> String {
+    match ended.status.code() {
+        Some(code) => format!("ended with {code}"),
+        None => format!("was killed ({})", ended.status),
+    }
+}
+
 fn told(name: &str, ended: &Ended, call: &Call) -> String {
     let said = if ended.stderr.trim().is_empty() { &ended.stdout } else { &ended.stderr };
     // Redact before cutting: half of a secret is not recognised any more.
     let clean = call.secrets.redact(said);
     let last: Vec<&str> = clean.lines().rev().filter(|line| !line.trim().is_empty()).take(5).collect();
     let said = excerpt(&last.into_iter().rev().collect::<Vec<_>>().join(" | "), 500);
-    let end = match ended.status.code() {
-        Some(code) => format!("ended with {code}"),
-        None => format!("was killed ({})", ended.status),
-    };
+    let end = how(ended);
     if said.is_empty() { format!("{name} {end}") } else { format!("{name} {end}: {said}") }
 }

@@ -1,14 +1,18 @@
 //! The one HTTP client, and what it brings back.
 
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use futures::StreamExt;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
+use runtime::Call;
 use serde_json::Value;
 
+use super::failure::{Target, retry_after};
 use crate::Settings;
 use crate::answer::Trouble;
+use crate::noted::since;
 
 /// Bytes of a body that are read.
 const BODY_CAP: usize = 4 * 1024 * 1024;
@@ -76,8 +80,26 @@ impl Client {
     }
 }
 
+/// Sends a request for an attempt, reads its answer, and writes both into the attempt's log: method and place, then status,
+/// time and when to come back.
+pub(crate) async fn send_for(call: &Call, target: &Target, request: reqwest::RequestBuilder) -> Sent {
+    call.log.note(target);
+    let begun = Instant::now();
+    let sent = send(request).await;
+    match &sent {
+        Sent::Answer(answer) => {
+            let pause = retry_after(answer)
+                .map_or_else(String::new, |pause| format!(", retry after {}", humantime::format_duration(pause)));
+            call.log.note(format_args!("{} in {}{pause}", answer.status, since(begun)));
+        }
+        Sent::Not(why) => call.log.note(format_args!("not sent after {}: {why}", since(begun))),
+        Sent::Lost(why) => call.log.note(format_args!("no answer after {}: {why}", since(begun))),
+    }
+    sent
+}
+
 /// Sends a request and reads its answer.
-pub(crate) async fn send(request: reqwest::RequestBuilder) -> Sent {
+async fn send(request: reqwest::RequestBuilder) -> Sent {
     let response = match request.send().await {
         Ok(response) => response,
         Err(error) if error.is_connect() || error.is_builder() => return Sent::Not(chain(&error.without_url())),

@@ -10,7 +10,7 @@ mod request;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-pub(crate) use client::{Answer, Client, Sent, install_tls, send};
+pub(crate) use client::{Answer, Client, Sent, install_tls, send_for};
 pub(crate) use failure::{Target, lost, not_sent, unexpected};
 pub(crate) use input::{Method, headers};
 use runtime::engine::{ActionSpec, Failure, Holds, Outcome};

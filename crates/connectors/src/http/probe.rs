@@ -4,7 +4,7 @@ use reqwest::Url;
 use runtime::Call;
 use serde_json::Value;
 
-use super::client::{Client, Sent, send};
+use super::client::{Client, Sent, send_for};
 use super::failure::{Target, unexpected};
 use super::input::{Method, Probe, Request, expected, headers};
 use super::request::outputs;
@@ -47,7 +47,7 @@ async fn look(
         Url::parse(&url).map_err(|error| Trouble::unknown("http.invalid", format!("{target}: not a URL: {error}")))?;
     let headers = headers(&request.headers, &call.secrets).map_err(Trouble::in_doubt)?;
     let builder = client.get().map_err(Trouble::in_doubt)?.get(url).headers(headers);
-    let answer = match send(builder).await {
+    let answer = match send_for(call, target, builder).await {
         Sent::Answer(answer) => answer,
         Sent::Not(why) | Sent::Lost(why) => return Err(Trouble::unknown("http.probe", format!("{target}: {why}"))),
     };

@@ -8,7 +8,7 @@ use runtime::Call;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::client::{Answer, Client, Sent, send};
+use super::client::{Answer, Client, Sent, send_for};
 use super::failure::{Target, lost, not_sent, retry_after, unexpected};
 use super::input::{Method, Poll, Request, expected, headers};
 use crate::answer::{Trouble, duration, inputs, reveal, reveal_in};
@@ -47,7 +47,7 @@ async fn follow(client: &Client, call: &Call, request: &Request, target: &Target
     }
     let url = Url::parse(&reveal(&request.url, &call.secrets)?)
         .map_err(|error| Trouble::never("http.invalid", format!("{target}: not a URL: {error}")))?;
-    let (url, answer) = first(client, url, &headers, request, target).await?;
+    let (url, answer) = first(client, call, url, &headers, (request, target)).await?;
     if request.method.mutates() && answer.cut {
         tracing::debug!(%target, "the body of the answer was cut");
     }
@@ -79,10 +79,10 @@ fn unit_key(key: &str) -> Result<HeaderValue, Trouble> {
 /// Sends the request; redirects are followed inside of the origin only, and never as another method.
 async fn first(
     client: &Client,
+    call: &Call,
     mut url: Url,
     headers: &HeaderMap,
-    request: &Request,
-    target: &Target,
+    (request, target): (&Request, &Target),
 ) -> Result<(Url, Answer), Trouble> {
     for _ in 0..=REDIRECTS {
         let mut builder = client.get()?.request(request.method.into(), url.clone()).headers(headers.clone());
@@ -91,7 +91,7 @@ async fn first(
             Some(body) => builder.json(body),
             None => builder,
         };
-        let answer = match send(builder).await {
+        let answer = match send_for(call, target, builder).await {
             Sent::Answer(answer) => answer,
             Sent::Not(why) => return Err(not_sent(target, &why)),
             Sent::Lost(why) => {
@@ -148,7 +148,7 @@ impl Job<'_> {
         loop {
             pace.pause(asked.take()).await;
             let builder = self.client.get()?.get(url.clone()).headers(self.headers.clone());
-            match send(builder).await {
+            match send_for(self.call, &place, builder).await {
                 Sent::Answer(answer) => match answer.status {
                     200..=299 => {
                         self.fail(&answer)?;

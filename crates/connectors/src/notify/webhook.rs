@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::signature::sign;
 use crate::answer::{Trouble, inputs, reveal, reveal_in};
-use crate::http::{Answer, Client, Method, Sent, Target, headers, lost, not_sent, send, unexpected};
+use crate::http::{Answer, Client, Method, Sent, Target, headers, lost, not_sent, send_for, unexpected};
 
 /// Inputs of `notify/webhook@1`.
 #[derive(Deserialize, JsonSchema)]
@@ -79,7 +79,7 @@ pub(super) fn url(written: &str, call: &Call, target: &Target) -> Result<Url, Tr
 /// Sends a request that only a 2xx answers well; redirects are not followed.
 pub(super) async fn post(request: reqwest::RequestBuilder, call: &Call, target: &Target) -> Result<Answer, Trouble> {
     let sent = tokio::select! {
-        sent = send(request) => sent,
+        sent = send_for(call, target, request) => sent,
         () = tokio::time::sleep(call.timeout) => {
             let late = format!("no answer within {}", humantime::format_duration(call.timeout));
             return Err(lost(target, "http.timeout", &late));

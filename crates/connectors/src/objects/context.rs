@@ -1,5 +1,7 @@
 //! What the calls of one connector share.
 
+use runtime::Log;
+
 use super::address::Address;
 use super::place::Place;
 use super::transfer::Memory;
@@ -14,6 +16,8 @@ pub(super) struct Context<'c> {
     pub(super) web: &'c Web,
     pub(super) memory: &'c Memory,
     pub(super) concurrency: usize,
+    /// Of the attempt.
+    pub(super) log: &'c Log,
 }
 
 impl Context<'_> {

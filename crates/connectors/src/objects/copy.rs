@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use runtime::Log;
 use serde_json::{Map, Value, json};
 
 use super::Context;
@@ -17,6 +18,9 @@ use crate::answer::Trouble;
 
 /// Objects whose versions are told one by one.
 const TOLD: usize = 1_000;
+
+/// Objects written between two lines of the log.
+const OBJECTS_A_LINE: usize = 1_000;
 
 /// How an object came to be at the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +62,10 @@ pub(super) async fn apply(input: Copy, context: &Context<'_>) -> Result<Value, T
         Some(history) if in_place => history.now.clone(),
         _ => listing::all(&to).await?,
     };
+    let (there, at) = (target.len(), &to.shown);
+    context.log.note(format_args!("{}: {there} objects at {at} already; looks at each, then writes", from.shown));
     let copy = Job {
+        log: context.log,
         transfer: Transfer::new(&from, &to, context.memory),
         target,
         history: history.as_ref(),
@@ -76,6 +83,7 @@ pub(super) async fn apply(input: Copy, context: &Context<'_>) -> Result<Value, T
 }
 
 struct Job<'j> {
+    log: &'j Log,
     transfer: Transfer<'j>,
     target: BTreeMap<String, Entry>,
     history: Option<&'j History>,
@@ -112,6 +120,8 @@ impl Job<'_> {
             }
         }
         drop(looks);
+        let (equal, more, differ) = (done.len(), missing.len(), differing.len());
+        self.log.note(format_args!("{equal} are there and equal, {more} are missing, {differ} differ"));
         if !differing.is_empty() {
             return Err(self.conflict(differing, done.len() + missing.len()));
         }
@@ -119,6 +129,9 @@ impl Job<'_> {
         let mut written = writes.buffer_unordered(concurrency);
         while let Some(there) = written.try_next().await? {
             done.push(there);
+            if (done.len() - equal) % OBJECTS_A_LINE == 0 {
+                self.log.note(format_args!("{} of {more} are written", done.len() - equal));
+            }
         }
         Ok(done)
     }

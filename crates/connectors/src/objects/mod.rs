@@ -29,6 +29,7 @@ use self::web::Web;
 use crate::Settings;
 use crate::answer::{Trouble, outcome, revealed};
 use crate::http::no_probe;
+use crate::noted::noted;
 use crate::spec::action;
 
 /// Implements `objects/*`.
@@ -46,7 +47,7 @@ impl Objects {
 
     async fn act(&self, call: &Call) -> Outcome {
         let writes = call.uses != "objects/verify@1";
-        let context = Context { web: &self.web, memory: &self.memory, concurrency: self.concurrency };
+        let context = Context { web: &self.web, memory: &self.memory, concurrency: self.concurrency, log: &call.log };
         let work = async {
             match call.uses.as_str() {
                 "objects/copy@1" => copy::apply(revealed(&call.with, &call.secrets)?, &context).await,
@@ -56,7 +57,7 @@ impl Objects {
             }
         };
         let stopped = tokio::select! {
-            answer = work => return outcome(answer, &call.secrets),
+            answer = noted(call, work) => return outcome(answer, &call.secrets),
             () = tokio::time::sleep(call.timeout) => {
                 let limit = humantime::format_duration(call.timeout);
                 Trouble::retry("objects.timeout", format!("not ready within {limit}"))

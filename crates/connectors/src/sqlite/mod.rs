@@ -34,6 +34,7 @@ use runtime::{Call, Connector, Finding, Intent, Probed};
 use crate::Settings;
 use crate::answer::{Trouble, outcome};
 use crate::http::no_probe;
+use crate::noted::noted;
 use crate::spec::action;
 
 /// Implements `sqlite/*`.
@@ -96,7 +97,7 @@ impl Connector for Sqlite {
 
     async fn apply(&self, call: Call) -> Outcome {
         let stopped = tokio::select! {
-            answer = self.act(&call) => return outcome(answer, &call.secrets),
+            answer = noted(&call, self.act(&call)) => return outcome(answer, &call.secrets),
             () = tokio::time::sleep(call.timeout) => {
                 let limit = humantime::format_duration(call.timeout);
                 Trouble::retry("sqlite.timeout", format!("not ready within {limit}"))

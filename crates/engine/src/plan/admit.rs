@@ -5,7 +5,7 @@
 
 use crate::ids::StepIx;
 use crate::plan::graph::{self, covers};
-use crate::plan::spec::{Approval, ForEach, NO_KEY, PLAN_FORMAT, PlanSpec, Scope, StepSpec, When, Work};
+use crate::plan::spec::{Approval, ApprovalAt, ForEach, NO_KEY, PLAN_FORMAT, PlanSpec, Scope, StepSpec, When, Work};
 use crate::sites::{Interned, Values};
 
 /// Why a plan was not admitted.
@@ -124,9 +124,29 @@ fn admit_extras(spec: &PlanSpec) -> Result<(), PlanError> {
     let extras = &spec.extras;
     let flags = extras.read_only.len();
     malformed(flags != 0 && flags != spec.steps.len(), || "the read-only steps do not match the steps".to_owned())?;
+    admit_checklists(spec)?;
     let nodes: u64 = spec.steps.iter().map(|step| keys_of(spec, step.scope) as u64).sum();
     let ranks = extras.order.len() as u64;
     malformed(ranks != 0 && ranks != nodes, || "the order does not match the nodes".to_owned())
+}
+
+/// A checklist belongs to an approval of the plan, and asks for something.
+fn admit_checklists(spec: &PlanSpec) -> Result<(), PlanError> {
+    let lists = &spec.extras.checklists;
+    for (ix, list) in lists.iter().enumerate() {
+        let known = match list.of {
+            ApprovalAt::Start => spec.extras.start.is_some(),
+            ApprovalAt::Batches => spec.batches.gate.is_some(),
+            ApprovalAt::Step(step) => {
+                spec.steps.get(step.ix()).is_some_and(|step| matches!(step.work, Work::Approval(_)))
+            }
+        };
+        malformed(!known, || "a checklist belongs to no approval".to_owned())?;
+        let twice =
+            lists[..ix].iter().any(|other| other.of == list.of) || repeats(list.items.iter().map(String::as_str));
+        malformed(twice || list.items.is_empty(), || "a checklist is empty, or says something twice".to_owned())?;
+    }
+    Ok(())
 }
 
 fn keys_of(spec: &PlanSpec, scope: Scope) -> usize {

@@ -7,7 +7,7 @@ use crate::plan::admit::{PlanError, admit};
 use crate::plan::drill::DrillMark;
 use crate::plan::graph;
 use crate::plan::keys::Keys;
-use crate::plan::spec::{Extras, ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
+use crate::plan::spec::{ApprovalAt, Checklist, Extras, ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
 
 /// An admitted plan: complete, acyclic, immutable.
 ///
@@ -92,7 +92,7 @@ impl Plan {
         // Each format is a prefix of the next: what came later is empty.
         let later = match format {
             1 => postcard::to_extend(&Extras::default(), bytes.to_vec()),
-            2 => postcard::to_extend(&(None::<DrillMark>, None::<String>), bytes.to_vec()),
+            2 => postcard::to_extend(&(None::<DrillMark>, None::<String>, Vec::<Checklist>::new()), bytes.to_vec()),
             _ => return Self::of(postcard::from_bytes(bytes).map_err(|_| PlanError::Encoding)?, bytes),
         };
         let whole = later.map_err(|_| PlanError::Encoding)?;
@@ -123,6 +123,13 @@ impl Plan {
     #[must_use]
     pub fn step(&self, step: StepIx) -> &StepSpec {
         &self.spec.steps[step.ix()]
+    }
+
+    /// Returns what has to be confirmed with an approval; empty if nothing has.
+    #[must_use]
+    pub fn checklist(&self, of: ApprovalAt) -> &[String] {
+        let lists = &self.spec.extras.checklists;
+        lists.iter().find(|list| list.of == of).map_or(&[], |list| &list.items)
     }
 
     /// Iterates over the positions of the steps.

@@ -16,7 +16,7 @@ pub use carry::Carry;
 pub use drill::{ChaosMark, Disturbance, DrillMark, DrillObjectives, DrillPart};
 pub use layout::Plan;
 pub use spec::{
-    ActionUse, Approval, ApproverGroup, Backoff, Batches, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need,
-    Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, PlanSpec, PoolSpec, PoolUse, Rate, Retry,
-    Scope, StepSpec, When, Work,
+    ActionUse, Approval, ApprovalAt, ApproverGroup, Backoff, Batches, Checklist, ExcludedSite, Extras, ForEach, Group,
+    NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, PlanSpec, PoolSpec, PoolUse,
+    Rate, Retry, Scope, StepSpec, When, Work,
 };

@@ -41,7 +41,7 @@ pub struct PlanSpec {
     pub extras: Extras,
 }
 
-/// What formats after the first added to a plan: all but the last two came with format 2.
+/// What formats after the first added to a plan: all but the last three came with format 2.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extras {
     /// Approval that the run waits for before anything starts (a second person, above a size set in the estate file).
@@ -58,6 +58,29 @@ pub struct Extras {
     pub drill: Option<DrillMark>,
     /// Why the run goes without the drill that the estate demands of its runbook, if it does; since format 3.
     pub uncertified: Option<String>,
+    /// What has to be confirmed with approvals, for those that ask for it; since format 3.
+    pub checklists: Vec<Checklist>,
+}
+
+/// What has to be looked at before an approval is given. It stands apart from [`Approval`], which older plans hold in
+/// their midst.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checklist {
+    /// The approval.
+    pub of: ApprovalAt,
+    /// The things to confirm, in their order; never empty, each once.
+    pub items: Vec<String>,
+}
+
+/// Where a plan has an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ApprovalAt {
+    /// The start of the run.
+    Start,
+    /// The gate of the batches.
+    Batches,
+    /// A step.
+    Step(StepIx),
 }
 
 /// A group of people who may approve.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::event::{Gate, SiteEnd};
 use crate::ids::{KeyIx, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::input::Rejection;
-use crate::plan::{Carry, Plan, Scope, Work, difference};
+use crate::plan::{ApprovalAt, Carry, Plan, Scope, Work, difference};
 use crate::run::Run;
 use crate::run::passed::Fate;
 use crate::run::tables::{DECREED, NodeState, UnitState};
@@ -116,6 +116,9 @@ impl Run {
         same(old.batches.ends == new.batches.ends, "batches differ");
         same(old.batches.gate == new.batches.gate, "the gate of batches differs");
         same(old.extras.start == new.extras.start, "the approval of the whole run differs");
+        let lists = [ApprovalAt::Start, ApprovalAt::Batches];
+        let lists = lists.into_iter().all(|of| self.plan.checklist(of) == plan.checklist(of));
+        same(lists, "the checklist of the start or of batches differs");
         same(old.extras.approvers == new.extras.approvers, "approvers differ");
         same(old.extras.excluded == new.extras.excluded, "excluded sites differ");
     }
@@ -184,7 +187,11 @@ impl Run {
                 continue;
             }
             let name = &before.name;
-            let Some(to) = carry.step(step).filter(|&to| plan.step(to).work == before.work) else {
+            let same = |&to: &StepIx| {
+                let list = |plan: &Plan, step| plan.checklist(ApprovalAt::Step(step)).to_vec();
+                plan.step(to).work == before.work && list(&self.plan, step) == list(plan, to)
+            };
+            let Some(to) = carry.step(step).filter(same) else {
                 why.push(format!("approval `{name}` cannot be removed or changed"));
                 continue;
             };

@@ -3,7 +3,7 @@
 use crate::event::{Event, Failure, Gate};
 use crate::ids::{BatchIx, Millis};
 use crate::input::Rejection;
-use crate::plan::{Approval, OnLapse, Work};
+use crate::plan::{Approval, ApprovalAt, OnLapse, Work};
 use crate::run::tables::{Ask, UnitState};
 use crate::run::{Halt, Run};
 
@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub due: Option<Millis>,
     /// Who has approved so far.
     pub approved_by: &'a [Box<str>],
+    /// What has to be confirmed with an approval; empty if nothing has.
+    pub checklist: &'a [String],
 }
 
 impl Run {
@@ -28,8 +30,31 @@ impl Run {
         self.asks.iter().filter_map(|(&gate, ask)| {
             let due = (ask.due != Millis::MAX).then_some(ask.due);
             let approval = self.approval(gate)?;
-            Some(Request { gate, approval, since: ask.since, due, approved_by: &ask.by })
+            let checklist = self.checklist(gate);
+            Some(Request { gate, approval, since: ask.since, due, approved_by: &ask.by, checklist })
         })
+    }
+
+    /// What has to be confirmed with an approval of a gate; empty if nothing has.
+    #[must_use]
+    pub fn checklist(&self, gate: Gate) -> &[String] {
+        let at = match gate {
+            Gate::Start => ApprovalAt::Start,
+            Gate::Batch(_) => ApprovalAt::Batches,
+            Gate::Unit(unit) => match self.unit_at(unit) {
+                Some((node, _)) => ApprovalAt::Step(self.plan.node_at(node).0),
+                None => return &[],
+            },
+        };
+        self.plan.checklist(at)
+    }
+
+    /// Says whether an actor may approve an open gate, as the verb would.
+    ///
+    /// # Errors
+    /// Why they may not: it is not asked, they are in none of its groups, they asked for the run, or have approved before.
+    pub fn may_be_approved_by(&self, gate: Gate, actor: &str) -> Result<(), Rejection> {
+        self.may_approve(gate, actor)
     }
 
     /// What a gate asks for; `None` if it is no gate of the plan.
@@ -99,6 +124,19 @@ impl Run {
             return Err(Rejection::ApprovedBefore(actor.to_owned()));
         }
         Ok(())
+    }
+
+    /// Says whether all of a gate's checklist is confirmed, each item by its text.
+    ///
+    /// # Errors
+    /// [`Rejection::Unchecked`] with what is open, [`Rejection::NotOnChecklist`] for a text that nobody asked for.
+    pub fn is_checked(&self, gate: Gate, checked: &[String]) -> Result<(), Rejection> {
+        let list = self.checklist(gate);
+        if let Some(other) = checked.iter().find(|text| !list.contains(text)) {
+            return Err(Rejection::NotOnChecklist(other.clone()));
+        }
+        let open: Vec<String> = list.iter().filter(|item| !checked.contains(item)).cloned().collect();
+        if open.is_empty() { Ok(()) } else { Err(Rejection::Unchecked(open)) }
     }
 
     /// The gate whose time is over, if any.
@@ -208,4 +246,10 @@ impl Run {
             Gate::Unit(unit) => self.unit_name(unit),
         }
     }
+}
+
+/// The reason of an approval with what was confirmed. It stands in the text, so that every reader of a journal shows it,
+/// those of older versions among them.
+pub(super) fn with_checks(reason: Box<str>, checklist: &[String]) -> Box<str> {
+    if checklist.is_empty() { reason } else { format!("{reason} (checked: {})", checklist.join("; ")).into() }
 }

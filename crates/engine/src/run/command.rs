@@ -2,6 +2,7 @@
 
 use crate::event::{Again, Event, TakeOut};
 use crate::input::{Command, Rejection};
+use crate::run::approve::with_checks;
 use crate::run::tables::{NodeState, UnitState};
 use crate::run::{Halt, Run};
 
@@ -46,8 +47,10 @@ impl Run {
                     .then_some("an approval is approved or rejected, not ruled done"))?;
                 Event::Ruled { unit, ruling, actor, reason }
             }
-            Command::Approve { gate } => {
+            Command::Approve { gate, checked } => {
                 self.may_approve(gate, &actor)?;
+                self.is_checked(gate, &checked)?;
+                let reason = with_checks(reason, self.checklist(gate));
                 Event::Approved { gate, actor, reason }
             }
             Command::Reject { gate } => {

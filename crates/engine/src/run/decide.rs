@@ -32,7 +32,9 @@ impl Run {
         match input {
             Input::Advance => Ok(self.advance(at, evaluator)),
             Input::Report { unit, attempt, mode, outcome } => self.report(at, unit, attempt, mode, outcome),
-            Input::Command { command: crate::input::Command::Approve { gate }, .. } if self.has_lapsed(gate, at) => {
+            Input::Command { command: crate::input::Command::Approve { gate, .. }, .. }
+                if self.has_lapsed(gate, at) =>
+            {
                 Err(Rejection::NotNow("the time for this approval is over"))
             }
             Input::Command { actor, reason, command } if self.end.is_none() || Self::reopens(&command) => {

@@ -38,7 +38,7 @@ impl Run {
         let ask = self.asks.get(&gate)?;
         let approval = self.approval(gate)?;
         let due = (ask.due != Millis::MAX).then_some(ask.due);
-        Some(Request { gate, approval, since: ask.since, due, approved_by: &ask.by })
+        Some(Request { gate, approval, since: ask.since, due, approved_by: &ask.by, checklist: self.checklist(gate) })
     }
 
     /// An instance of a pool as it stands; `None` outside the plan.

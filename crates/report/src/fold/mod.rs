@@ -3,6 +3,7 @@
 mod audit;
 mod gates;
 mod histogram;
+mod links;
 mod needs;
 mod new_ids;
 mod people;
@@ -19,6 +20,7 @@ use engine::{Link, Millis, Plan, Run};
 pub(crate) use audit::{Asks, Known, Stands, asked, asks};
 pub(crate) use gates::{Decided, GateLog, Word};
 pub use histogram::Histogram;
+pub use links::is_link;
 pub(crate) use needs::{each_shared, gate_of, gated};
 pub use new_ids::new_id_steps;
 pub use people::settles_undo;
@@ -39,7 +41,8 @@ use sites::Backs;
 ///
 /// Costs per record do not grow with the run. Beyond the [`Run`] it keeps 4 bytes a node, 4 bytes a site, two
 /// histograms a step, what people said and did, new IDs, and of the
-/// steps that are asked for a restore point a byte a unit. Outputs are not kept. Lengths of time are exact to the millisecond up to 49 days from the
+/// steps that are asked for a restore point a byte a unit. Of outputs nothing is kept but
+/// links, and those only if people decide on steps. Lengths of time are exact to the millisecond up to 49 days from the
 /// run's opening and saturate there.
 #[derive(Clone, Debug)]
 pub struct Fold {
@@ -54,6 +57,7 @@ pub struct Fold {
     pub(crate) people: People,
     pub(crate) audit: audit::Audit,
     pub(crate) new_ids: new_ids::NewIds,
+    links: links::Links,
     pub(crate) acts: Vec<ActReport>,
     pub(crate) acts_dropped: u64,
     pub(crate) moments: Vec<Moment>,
@@ -95,6 +99,7 @@ impl Fold {
             people: People::default(),
             audit: audit::Audit::new(&plan),
             new_ids: new_ids::NewIds::default(),
+            links: links::Links::default(),
             acts: Vec::new(),
             acts_dropped: 0,
             moments: Vec::new(),
@@ -116,6 +121,22 @@ impl Fold {
             adopted: false,
             run: Run::new(plan),
         }
+    }
+
+    /// How many steps people have decided on, in all and from a time on. A lapse is nobody's decision.
+    #[must_use]
+    pub fn decided(&self, from: Millis) -> (usize, usize) {
+        let of_units = self.gates.all.iter().filter(|log| matches!(log.gate, engine::Gate::Unit(_)));
+        let ends = of_units.filter(|log| matches!(log.end, Some(Word::Approved | Word::Rejected)));
+        let times = ends.filter_map(|log| log.decisions.last()).map(|said| said.at);
+        times.fold((0, 0), |(all, late), at| (all + 1, late + usize::from(at >= from)))
+    }
+
+    /// What people have said so far on a gate that waits: who, and why.
+    #[must_use]
+    pub fn said_on(&self, gate: engine::Gate) -> Vec<(&str, &str)> {
+        let said = self.gates.of_open(gate).map(|log| log.decisions.as_slice()).unwrap_or_default();
+        said.iter().map(|said| (&*said.actor, &*said.reason)).collect()
     }
 
     /// Names the run; the name is shown, never interpreted.

@@ -64,6 +64,7 @@ impl Fold {
         self.people.note(&self.run, at, event, &before.about);
         self.audit.note(&self.run, event, before.flight.map(|flight| flight.mode));
         self.new_ids.note(&self.run, event, before.flight.map(|flight| flight.mode));
+        self.links.note(self.run.plan(), event, before.flight.map(|flight| flight.mode));
         self.backs.reopened(&self.run, event);
         let undo = before.about.is_undo();
         self.time(at, event, &before);
@@ -314,7 +315,8 @@ impl Fold {
             Gate::Unit(unit) => Some(unit),
             Gate::Start | Gate::Batch(_) => None,
         });
-        let units = said.chain(gates).chain(audited).chain(self.people.gave_up.keys().copied());
+        let units =
+            said.chain(gates).chain(audited).chain(self.links.units()).chain(self.people.gave_up.keys().copied());
         units.filter_map(|unit| Some((unit, self.run.unit_at(unit)?))).collect()
     }
 
@@ -337,6 +339,7 @@ impl Fold {
         let of_step = |ix: usize| old.steps().nth(ix).and_then(|step| carry.step(step));
         self.audit.amended(&plan, of_step, unit);
         self.new_ids.amended(&self.run, unit);
+        self.links.amended(unit);
         self.ready = self.ready.renumbered(&plan, |node| carry.node(node));
         self.gates.rename(|gate| match gate {
             Gate::Start | Gate::Batch(_) => Some(gate),

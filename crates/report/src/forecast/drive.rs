@@ -158,8 +158,8 @@ impl<'a> Drive<'a> {
         let Some(from) = self.run.approval(gate).map(|approval| approval.from.clone()) else { return };
         let groups = plan.spec().extras.approvers.iter().filter(|group| from.contains(&group.name));
         for member in groups.flat_map(|group| &group.members) {
-            let (actor, reason) = (member.clone(), "assumed".to_owned());
-            self.input(Input::Command { actor, reason, command: Command::Approve { gate } });
+            let (actor, reason, checked) = (member.clone(), "assumed".to_owned(), self.run.checklist(gate).to_vec());
+            self.input(Input::Command { actor, reason, command: Command::Approve { gate, checked } });
         }
         if self.run.requests().any(|request| request.gate == gate) {
             // Nobody else may approve what they opened themselves: it stays asked, and is not asked again here.

@@ -5,7 +5,7 @@ mod place;
 mod svg;
 mod words;
 
-use engine::{Plan, Run};
+use engine::{ApprovalAt, Plan, Run};
 
 use crate::report::{Report, UnitTally, scope_name, units_of_step};
 
@@ -20,6 +20,8 @@ pub struct GraphNode {
     pub needs: Vec<usize>,
     /// Its units by state, for a run.
     pub units: Option<UnitTally>,
+    /// Things that people confirm before it lets pass.
+    pub checks: usize,
 }
 
 /// What the colour of a step says; the words and numbers beside it say it too.
@@ -78,7 +80,12 @@ impl GraphNode {
 
     /// Its second line: scope, and for a run how far it is.
     pub(crate) fn caption(&self) -> String {
-        let Some(units) = self.units else { return self.scope.clone() };
+        let Some(units) = self.units else {
+            return match self.checks {
+                0 => self.scope.clone(),
+                checks => format!("{} · {checks} to check", self.scope),
+            };
+        };
         let mut caption = format!("{} · {}/{}", self.scope, units.succeeded + units.skipped, units.total);
         for (number, what) in [
             (units.failed, "failed"),
@@ -111,11 +118,12 @@ impl Drawing {
     /// The graph of a plan, without any run.
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
-        let nodes = plan.spec().steps.iter().map(|step| GraphNode {
+        let nodes = plan.spec().steps.iter().zip(plan.steps()).map(|(step, ix)| GraphNode {
             name: step.name.clone(),
             scope: scope_name(plan, step.scope),
             needs: step.needs.iter().map(|need| need.step.ix()).collect(),
             units: None,
+            checks: plan.checklist(ApprovalAt::Step(ix)).len(),
         });
         Self { title: plan.spec().origin.runbook.clone(), nodes: nodes.collect() }
     }
@@ -158,6 +166,7 @@ impl Drawing {
             scope: (*scope).to_owned(),
             needs: needs.iter().filter_map(|need| position.get(need).copied()).collect(),
             units: None,
+            checks: 0,
         });
         Self { title: title.into(), nodes: nodes.collect() }
     }

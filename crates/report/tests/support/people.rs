@@ -82,7 +82,7 @@ pub fn answer(drive: &mut Drive) {
         match site {
             Some(1) => drive.command_by("ann", Command::Reject { gate }, "half of our pages are <blank>"),
             Some(2) => {}
-            _ => drive.command_by("bob", Command::Approve { gate }, "looks right"),
+            _ => drive.command_by("bob", Command::Approve { gate, checked: Vec::new() }, "looks right"),
         }
     }
 }
@@ -115,9 +115,9 @@ pub fn go_until(drive: &mut Drive, mut stop: impl FnMut(&engine::Run) -> bool) {
 pub fn story() -> Drive {
     let mut drive = opened();
     drive.now += 120_000;
-    drive.command_by("ann", Command::Approve { gate: Gate::Start }, "plan looked through");
+    drive.command_by("ann", Command::Approve { gate: Gate::Start, checked: Vec::new() }, "plan looked through");
     drive.now += 60_000;
-    drive.command_by("bob", Command::Approve { gate: Gate::Start }, "");
+    drive.command_by("bob", Command::Approve { gate: Gate::Start, checked: Vec::new() }, "");
     drive.command(Command::SetPool { pool: PoolIx(0), slots: 6 }, "the shards are idle");
     drive.command(Command::TakeOut { site: SiteIx(10), how: TakeOut::Exclude }, "moved to another region");
     drive.command(Command::TakeOut { site: SiteIx(11), how: TakeOut::Release }, "the other team has begun it");

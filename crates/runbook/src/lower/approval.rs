@@ -15,6 +15,10 @@ const LAPSES: &[(&str, OnLapse)] = &[("reject", OnLapse::Reject), ("pause", OnLa
 /// Longest time that a run may wait for a person, in milliseconds: 30 days.
 const MAX_WAIT_MS: u64 = 30 * 24 * 3_600_000;
 
+/// Things to confirm, at most, and characters of each.
+const MAX_CHECKS: usize = 30;
+const MAX_CHECK_LEN: usize = 200;
+
 /// What a step with an approval cannot have, because it calls nothing.
 pub(crate) const NOT_IN_APPROVAL: &[(&str, &str)] = &[
     ("with", "remove it, or use an action"),
@@ -62,7 +66,51 @@ pub(crate) fn approval(sink: &mut Sink<'_>, node: &Node, span: Span) -> Approval
         timeout_ms: timeout.map_or(1, |(millis, _)| millis),
         on_timeout: on_timeout.unwrap_or(OnLapse::Reject),
     };
-    ApprovalDecl { approval, span, groups }
+    let checklist = fields.get("checklist").map(|node| checklist(sink, node)).unwrap_or_default();
+    ApprovalDecl { approval, checklist, span, groups }
+}
+
+/// Reads what has to be confirmed, one thing after another.
+fn checklist(sink: &mut Sink<'_>, node: &Node) -> Vec<String> {
+    let Value::List(items) = &node.value else {
+        sink.wrong(
+            node,
+            "`checklist`",
+            "a list of texts",
+            "write `checklist: [Log in as the customer, Open the newest page]`",
+        );
+        return Vec::new();
+    };
+    if items.is_empty() || items.len() > MAX_CHECKS {
+        let fact = format!("a checklist has 1 to {MAX_CHECKS} things to confirm, this one has {}", items.len());
+        let hint = "remove it if there is nothing to confirm; nobody reads a long one for the hundredth site";
+        sink.error(codes::CHECKLIST, node.span, fact, hint);
+    }
+    let mut list: Vec<(String, Span)> = Vec::new();
+    for item in items {
+        let Some(text) = sink.text(item, "a thing to confirm") else { continue };
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > MAX_CHECK_LEN || text.chars().any(char::is_control) {
+            let fact = format!("a thing to confirm is one line of 1 to {MAX_CHECK_LEN} characters");
+            sink.error(
+                codes::CHECKLIST,
+                item.span,
+                fact,
+                "say in a few words what to look at; the rest belongs in a page",
+            );
+        } else if let Some((_, first)) = list.iter().find(|(known, _)| known == text) {
+            let places = (item.span, (*first, "first asked here"));
+            sink.error2(
+                codes::CHECKLIST,
+                places,
+                format!("`{}` is asked twice", words::short(text)),
+                "remove one of them",
+            );
+        } else {
+            list.push((text.to_owned(), item.span));
+        }
+    }
+    list.into_iter().map(|(text, _)| text).collect()
 }
 
 fn groups(sink: &mut Sink<'_>, node: &Node, fields: Fields<'_>) -> (Vec<String>, Vec<Span>) {

@@ -241,6 +241,9 @@ pub(super) struct Approval {
     timeout: Duration,
     /// What a lapse does.
     on_timeout: Option<OnTimeout>,
+    /// What has to be confirmed, one by one, by whoever gives it.
+    #[schemars(length(min = 1, max = 30), inner(length(min = 1, max = 200)))]
+    checklist: Option<Vec<String>>,
 }
 
 #[derive(JsonSchema)]

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 
+use crate::driver::request::Reply;
 use crate::ports::{Grant, JournalError, Lease, Posted, Store, Want};
 
 /// Time between two looks.
@@ -18,6 +19,9 @@ const SHARES_EVERY: u32 = 5;
 
 /// Slots that stand for "no limit" when a pool that only limits a rate is divided.
 const PLENTY: u32 = 1_000_000;
+
+/// Said to whoever asks in the moment in which a drive ends.
+const LATE: &str = "the process that drove the run has just ended its work; nothing was recorded: ask again";
 
 /// What a look found.
 #[derive(Debug, Default)]
@@ -140,8 +144,16 @@ impl<'a> Desk<'a> {
         );
     }
 
-    /// Ends what is on its way, and gives shared pools back.
+    /// Ends what is on its way, and gives shared pools back. What a look took that nobody will attend to any more is refused:
+    /// its poster would be told that it may have been recorded or not.
     pub(super) async fn close(&mut self) {
+        if let Some(look) = self.look.take()
+            && let Ok(found) = look.await
+        {
+            for posted in found.posted {
+                self.answer(posted.id, Reply::Refused(LATE.to_owned()).encode());
+            }
+        }
         while self.errands.next().await.is_some() {}
         if let Err(error) = self.store.leave(&self.lease).await {
             tracing::warn!(%error, "shared pools could not be given back; they are when the lease expires");
@@ -158,5 +170,46 @@ fn want(run: &Run, pool: &SharedPool) -> Want {
         used: pool.used.min(PLENTY),
         want: pool.wanted.min(PLENTY),
         unit: run.plan().largest_use(pool.pool).max(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{Batches, Extras, Objectives, Origin, PLAN_FORMAT, Plan, PlanSpec, Sites};
+
+    use super::*;
+    use crate::memory::MemoryJournal;
+    use crate::ports::{Fate, Holder, Journal as _, Mailbox as _};
+
+    #[tokio::test]
+    async fn what_was_taken_as_the_drive_ended_is_refused_and_not_lost() {
+        let spec = PlanSpec {
+            format: PLAN_FORMAT,
+            origin: Origin::default(),
+            sites: Sites::default(),
+            groups: Vec::new(),
+            batches: Batches::default(),
+            pools: Vec::new(),
+            steps: Vec::new(),
+            items: Vec::new(),
+            inputs: "{}".into(),
+            estate: "{}".into(),
+            objectives: Objectives::default(),
+            extras: Extras::default(),
+        };
+        let plan = Plan::new(spec).expect("it has nothing that could be wrong");
+        let store = MemoryJournal::new(|| 1);
+        crate::driver::open(&store, "r", &plan, 1).await.expect("the name is free");
+        let holder = Holder { name: "me".into(), pid: 1, host: "here".into() };
+        let lease = store.acquire("r", &holder, 1_000).await.expect("nobody has it");
+        let id = store.post("r", b"please", 1_000).await.expect("the run is there");
+        let mut desk = Desk::new(&store, lease, "prod".into());
+        desk.begin_look(&Run::new(plan));
+        desk.close().await;
+        let fate = store.fate(id).await.expect("it is in memory");
+        assert!(
+            matches!(&fate, Fate::Answered(bytes) if *bytes == Reply::Refused(LATE.to_owned()).encode()),
+            "{fate:?}"
+        );
     }
 }

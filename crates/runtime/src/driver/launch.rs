@@ -1,7 +1,7 @@
 //! Starting attempts: a task each, with its inputs resolved, its secrets read and its time bounded.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine::{Evaluator, Mode, Outcome, Run, UnitIx};
@@ -12,14 +12,25 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::driver::equip::Equipment;
-use crate::driver::{outcome, trace};
-use crate::ports::{Call, Connector, SecretSource, SecretText};
+use crate::driver::{logged, outcome, trace};
+use crate::log::{Log, LogBook};
+use crate::ports::{AttemptLogs, Call, Clock, Connector, SecretSource, SecretText, Voice};
 
 /// Starts attempts by calling connectors in this process.
 pub struct Launcher {
     by_action: BTreeMap<String, Arc<dyn Connector>>,
     tasks: TaskTracker,
     cancel: CancellationToken,
+    logs: Option<KeptLogs>,
+    /// Of the run whose attempts it starts; opened with the first.
+    book: OnceLock<LogBook>,
+}
+
+/// Where attempts write, and what one run may write.
+struct KeptLogs {
+    logs: Arc<dyn AttemptLogs>,
+    clock: Arc<dyn Clock>,
+    most: u64,
 }
 
 /// The end of an attempt.
@@ -43,7 +54,21 @@ impl Launcher {
                 by_action.insert(action.uses, connector.clone());
             }
         }
-        Self { by_action, tasks: TaskTracker::new(), cancel: CancellationToken::new() }
+        let (tasks, cancel, book) = (TaskTracker::new(), CancellationToken::new(), OnceLock::new());
+        Self { by_action, tasks, cancel, logs: None, book }
+    }
+
+    /// Has the attempts of a run write their logs, up to so many bytes. Without it they write nowhere.
+    #[must_use]
+    pub fn keeping(mut self, logs: Arc<dyn AttemptLogs>, clock: Arc<dyn Clock>, most: u64) -> Self {
+        self.logs = Some(KeptLogs { logs, clock, most });
+        self
+    }
+
+    fn log(&self, name: &str, run: &Run, unit: UnitIx, attempt: u32) -> Log {
+        let Some(KeptLogs { logs, clock, most }) = &self.logs else { return Log::default() };
+        let book = self.book.get_or_init(|| LogBook::new(name, logs.clone(), clock.clone(), *most));
+        book.of(run.unit_key(unit), attempt)
     }
 
     /// Returns an action of a plan that no connector implements.
@@ -66,10 +91,12 @@ impl Launcher {
         landed: &mpsc::UnboundedSender<Landed>,
     ) {
         let (unit, attempt, mode) = started;
+        let log = self.log(name, run, unit, attempt);
         let prepared = self.prepare(name, run, &*equipment.evaluator, started);
         let (call, connector, expect, about) = match prepared {
-            Ok(prepared) => prepared,
+            Ok((call, connector, expect, about)) => (Call { log, ..call }, connector, expect, about),
             Err(outcome) => {
+                logged::ended(&log, &outcome);
                 let outcome = outcome::as_seen_by(mode, outcome);
                 // The receiver outlives every launch; if it is gone, so is the driver that would listen.
                 let _ = landed.send(Landed { unit, amendments, attempt, mode, outcome });
@@ -80,8 +107,10 @@ impl Launcher {
         let landed = landed.clone();
         let span = trace::of_attempt(name, run, started);
         let attempted = async move {
+            let log = call.log.clone();
             let outcome = attempt_once(call, connector, secrets, mode).await;
             let outcome = if mode.is_probe() { outcome } else { outcome::held_against(outcome, &expect, &about) };
+            logged::ended(&log, &outcome);
             trace::end(&tracing::Span::current(), &outcome);
             let _ = landed.send(Landed { unit, amendments, attempt, mode, outcome });
         };
@@ -117,6 +146,7 @@ impl Launcher {
             secrets: SecretText::default(),
             timeout: Duration::from_millis(plan.step(target.step).timeout_ms),
             cancel: self.cancel.child_token(),
+            log: Log::default(),
         };
         let about = if action.expect.is_empty() { String::new() } else { place_of(run, unit) };
         Ok((call, connector.clone(), action.expect.clone(), about))
@@ -132,6 +162,9 @@ impl Launcher {
         self.cancel();
         self.tasks.close();
         let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
+        if let Some(book) = self.book.get() {
+            let _ = tokio::time::timeout(LOG_GRACE, book.flush()).await;
+        }
     }
 }
 
@@ -148,6 +181,9 @@ fn place_of(run: &Run, unit: UnitIx) -> String {
     }
 }
 
+/// Time that the last lines of the logs get; the run is over or interrupted without them.
+const LOG_GRACE: Duration = Duration::from_secs(5);
+
 /// Time beyond its own limit after which an attempt is dropped: a twentieth of the limit, within these bounds.
 const NET_LEAST: Duration = Duration::from_millis(50);
 const NET_MOST: Duration = Duration::from_secs(2);
@@ -158,14 +194,29 @@ async fn attempt_once(
     secrets: Arc<dyn SecretSource>,
     mode: Mode,
 ) -> Outcome {
-    let (uses, timeout, cancel) = (call.uses.clone(), call.timeout, call.cancel.clone());
+    let (uses, timeout, cancel, log) = (call.uses.clone(), call.timeout, call.cancel.clone(), call.log.clone());
+    let stopped = async {
+        cancel.cancelled().await;
+        log.write(Voice::Driver, "asked to end: the process is to stop");
+        std::future::pending::<Outcome>().await
+    };
     // Reading secrets is part of the attempt: it may hang or fail like everything outside.
     let work = async {
         match read_secrets(&call.with, &*secrets).await {
-            Ok(found) => call.secrets = found,
+            Ok(found) => {
+                call.log = call.log.hiding(&found);
+                call.secrets = found;
+            }
             Err(outcome) => return outcome::as_seen_by(mode, outcome),
         }
         if mode.is_probe() { connector.probe(call).await } else { connector.apply(call).await }
+    };
+    let work = async {
+        tokio::select! {
+            biased;
+            outcome = work => outcome,
+            never = stopped => never,
+        }
     };
     let guarded = std::panic::AssertUnwindSafe(work).catch_unwind();
     // A connector knows best how far it came, and has the same limit: it gets the moment to say so.

@@ -12,6 +12,7 @@ mod desk;
 mod drive;
 mod equip;
 mod launch;
+mod logged;
 mod outcome;
 mod recover;
 mod request;

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use engine::Millis;
 
+use super::claims::AtWork;
 use super::drills::History;
+use super::logs::Logs;
 use super::mailbox::Requests;
 use super::pools::Shares;
 use super::runs::{Held, Runs, expiry};
@@ -26,6 +28,8 @@ pub(super) struct State {
     pub(super) requests: Requests,
     pub(super) shares: Shares,
     pub(super) drills: History,
+    pub(super) claims: AtWork,
+    pub(super) logs: Logs,
 }
 
 impl MemoryJournal {
@@ -122,6 +126,7 @@ impl Journal for MemoryJournal {
             .in_order
             .iter()
             .rev()
+            .filter(|kept| !kept.is_discarded)
             .map(|kept| RunSummary {
                 head: kept.head.clone(),
                 groups: kept.groups.len() as u64,

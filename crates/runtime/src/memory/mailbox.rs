@@ -44,6 +44,11 @@ impl Requests {
         });
     }
 
+    /// Forgets all requests to the run at a place.
+    pub(super) fn forget(&mut self, run: usize) {
+        self.by_id.retain(|_, request| request.run != run);
+    }
+
     fn fate(&self, id: u64, runs: &Runs, now: Millis) -> Fate {
         let Some(request) = self.by_id.get(&id) else { return Fate::Gone };
         match &request.state {

@@ -1,9 +1,12 @@
 //! In-memory references of the ports: exact, not durable.
 
+mod claims;
 mod drills;
 mod journal;
+mod logs;
 mod mailbox;
 mod pools;
+mod retention;
 mod runs;
 mod sites;
 

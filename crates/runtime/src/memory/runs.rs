@@ -20,6 +20,8 @@ pub(super) struct Kept {
     pub(super) groups: Vec<Vec<u8>>,
     pub(super) epoch: u64,
     pub(super) held: Option<Held>,
+    /// It has its place still, since others name it by that, and nothing else once it is free.
+    pub(super) is_discarded: bool,
 }
 
 /// A lease that was given.
@@ -41,7 +43,7 @@ impl Runs {
         let at = self.in_order.len();
         self.by_name.insert(head.run.clone(), at);
         let (head, plan) = (head.clone(), plan.to_vec());
-        self.in_order.push(Kept { head, plan, groups: Vec::new(), epoch: 0, held: None });
+        self.in_order.push(Kept { head, plan, groups: Vec::new(), epoch: 0, held: None, is_discarded: false });
         at
     }
 
@@ -57,6 +59,23 @@ impl Runs {
     pub(super) fn get_mut(&mut self, run: &str) -> Result<&mut Kept, JournalError> {
         let at = self.at(run)?;
         self.in_order.get_mut(at).ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))
+    }
+
+    /// Takes a run from the list.
+    pub(super) fn discard(&mut self, run: &str) {
+        if let Some(kept) = self.by_name.remove(run).and_then(|at| self.in_order.get_mut(at)) {
+            (kept.is_discarded, kept.held, kept.epoch) = (true, None, 0);
+        }
+    }
+
+    /// Frees what a discarded run took: its place, and how many bytes.
+    pub(super) fn free(&mut self) -> Option<(usize, u64)> {
+        let is_full = |kept: &Kept| kept.is_discarded && !(kept.plan.is_empty() && kept.groups.is_empty());
+        let at = self.in_order.iter().position(is_full)?;
+        let kept = self.in_order.get_mut(at)?;
+        let bytes = kept.groups.iter().map(Vec::len).sum::<usize>() + kept.plan.len();
+        (kept.groups, kept.plan) = (Vec::new(), Vec::new());
+        Some((at, bytes as u64))
     }
 
     pub(super) fn newest(&mut self, lease: &Lease) -> Result<&mut Kept, JournalError> {

@@ -27,6 +27,14 @@ impl Locks {
         Err(JournalError::SiteHeld { site: site.clone(), run, more: others.count() as u64 })
     }
 
+    /// Refuses if the run at a place holds any site.
+    pub(super) fn refuse_if_held(&self, at: usize, run: &str) -> Result<(), JournalError> {
+        let held = self.0.values().flatten().filter(|(_, holder)| **holder == at).map(|(site, _)| site);
+        let held: BTreeSet<&String> = held.collect();
+        let Some(site) = held.first() else { return Ok(()) };
+        Err(JournalError::SiteHeld { site: (*site).clone(), run: run.to_owned(), more: held.len() as u64 - 1 })
+    }
+
     fn hold(&mut self, at: usize, estate: &str, sites: &[String]) {
         self.0.entry(estate.to_owned()).or_default().extend(sites.iter().map(|site| (site.clone(), at)));
     }

@@ -8,6 +8,7 @@ use engine::{ActionSpec, Outcome};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
+use crate::log::Log;
 use crate::ports::{Finding, Intent};
 
 /// Implements the actions of one kind (`http/*`, `sqlite/*`, ...).
@@ -76,6 +77,8 @@ pub struct Call {
     pub timeout: Duration,
     /// Cancelled when the attempt should end early and cleanly.
     pub cancel: CancellationToken,
+    /// Takes what the attempt says while it works; the default one takes it nowhere.
+    pub log: Log,
 }
 
 /// The secrets of a call; `Debug` shows names only.
@@ -133,25 +136,47 @@ impl SecretText {
     }
 
     /// Replaces every occurrence of a known secret's value in a text by `***`, as it is and as JSON writes it, for captured
-    /// output and error text.
+    /// output and error text. Of a secret of several lines, such as a key, each line is one, too: texts come line by line.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for value in self.values.values() {
-            let value = value.expose_secret();
-            if !value.is_empty() && text.contains(value) {
-                text = text.replace(value, "***");
-            }
-            // The same value inside of JSON text, if it looks different there.
-            let quoted = serde_json::Value::from(value).to_string();
-            let escaped = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default();
-            if !escaped.is_empty() && escaped != value && text.contains(escaped) {
-                text = text.replace(escaped, "***");
-            }
+        for form in self.forms().filter(|form| text.contains(form)).collect::<Vec<_>>() {
+            text = text.replace(&form, "***");
         }
         text
     }
+
+    /// As [`SecretText::redact`], for a text that was cut off anywhere: its end may be the beginning of a secret.
+    #[must_use]
+    pub fn redact_cut(&self, text: &str) -> String {
+        let mut text = self.redact(text);
+        let begun = |form: String| {
+            form.char_indices().map(|(at, _)| at).rev().find(|at| *at > 0 && text.ends_with(&form[..*at]))
+        };
+        if let Some(begun) = self.forms().filter_map(begun).max() {
+            text.truncate(text.len() - begun);
+            text.push_str("***");
+        }
+        text
+    }
+
+    /// All that must not be seen: values, their lines, and each of them as it stands inside of JSON text.
+    fn forms(&self) -> impl Iterator<Item = String> {
+        let whole = self.values.values().map(|value| value.expose_secret());
+        let several = whole.clone().filter(|value| value.contains('\n'));
+        let lines = several.flat_map(str::lines).map(str::trim).filter(|line| line.len() >= LINE_LEAST);
+        whole.chain(lines).flat_map(|value| {
+            let quoted = serde_json::Value::from(value).to_string();
+            let escaped =
+                quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned();
+            let escaped = (escaped != value).then_some(escaped);
+            std::iter::once(value.to_owned()).chain(escaped).filter(|form| !form.is_empty())
+        })
+    }
 }
+
+/// Characters of a line of a secret that tell it from words that are anybody's.
+const LINE_LEAST: usize = 6;
 
 fn collect_names(value: &serde_json::Value, names: &mut BTreeSet<String>) {
     match value {

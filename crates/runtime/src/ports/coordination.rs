@@ -6,12 +6,15 @@
 
 use async_trait::async_trait;
 
-use super::{Drills, Journal, JournalError, Lease, RunHead};
+use super::{AttemptLogs, Claims, Drills, Journal, JournalError, Lease, Retention, RunHead};
 
 /// Everything that a store is to those who share it.
-pub trait Store: Journal + SiteLocks + Mailbox + SharedPools + Drills {}
+pub trait Store: Journal + SiteLocks + Mailbox + SharedPools + Drills + Claims + AttemptLogs + Retention {}
 
-impl<T: Journal + SiteLocks + Mailbox + SharedPools + Drills + ?Sized> Store for T {}
+impl<T> Store for T where
+    T: Journal + SiteLocks + Mailbox + SharedPools + Drills + Claims + AttemptLogs + Retention + ?Sized
+{
+}
 
 /// Keeps two runs from acting on one site: a site of an estate is held by at most one run.
 ///

@@ -89,6 +89,8 @@ pub(crate) struct Approval {
     on_timeout: &'static str,
     /// Who asked for the run, and so may not approve it.
     asked_by: String,
+    /// What has to be confirmed with an approval.
+    checklist: Vec<String>,
 }
 
 /// What waits for approval, who may give it, and until when.
@@ -128,6 +130,7 @@ fn approvals_of(fold: &Fold) -> Vec<Approval> {
             OnLapse::Pause => "pause",
         },
         asked_by: run.opened_by().to_owned(),
+        checklist: request.checklist.to_vec(),
     });
     requests.collect()
 }

@@ -2,7 +2,9 @@
 
 mod acted;
 mod amend;
+mod attempts;
 pub(crate) mod body;
+mod claims;
 mod drills;
 mod events;
 mod launch;
@@ -16,6 +18,7 @@ mod session;
 mod sites;
 mod verbs;
 
+pub(crate) use claims::shown as shown_work;
 pub(crate) use launch::{Launching, launched, resumed};
 pub(crate) use plan::{BODY_MAX as PLAN_MAX, Given, Planning, show};
 pub(crate) use problem::{Code, Problem, Told};

@@ -130,8 +130,11 @@ impl From<VerbError> for Problem {
     fn from(error: VerbError) -> Self {
         let status = match &error {
             VerbError::Subject(_) => StatusCode::NOT_FOUND,
-            VerbError::NoReason | VerbError::Outputs => StatusCode::UNPROCESSABLE_ENTITY,
-            VerbError::Refused(_) | VerbError::NotReleased { .. } => StatusCode::CONFLICT,
+            VerbError::NoReason
+            | VerbError::Outputs
+            | VerbError::NotOnChecklist { .. }
+            | VerbError::Unchecked { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            VerbError::Refused(_) | VerbError::Claimed { .. } | VerbError::NotReleased { .. } => StatusCode::CONFLICT,
             _ => match error.code() {
                 "journal-no-such-run" => StatusCode::NOT_FOUND,
                 "journal-site-held" | "journal-held" | "journal-exists" => StatusCode::CONFLICT,

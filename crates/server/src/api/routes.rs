@@ -12,7 +12,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::access::Who;
-use crate::api::{Problem, amend, drills, events, launch, look, plan, report, runs, session, sites, verbs};
+use crate::api::{
+    Problem, amend, attempts, claims, drills, events, launch, look, plan, report, runs, session, sites, verbs,
+};
 use crate::app::App;
 
 /// Longest body of a request that is no plan.
@@ -43,6 +45,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(look::approvals))
         .routes(routes!(look::why))
         .routes(routes!(report::log))
+        .routes(routes!(attempts::log))
         .routes(routes!(report::report))
         .routes(routes!(sites::list))
         .routes(routes!(sites::show))
@@ -68,6 +71,13 @@ pub(crate) fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(verbs::exclude))
         .routes(routes!(verbs::release))
         .routes(routes!(verbs::adopt))
+        .routes(routes!(claims::list))
+        .routes(routes!(claims::next))
+        .routes(routes!(claims::take))
+        .routes(routes!(claims::renew))
+        .routes(routes!(claims::hand_over))
+        .routes(routes!(claims::give_back))
+        .routes(routes!(claims::end_shift))
         .routes(routes!(drills::list))
         .routes(routes!(drills::show))
         .routes(routes!(drills::run))

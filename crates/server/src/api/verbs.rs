@@ -49,7 +49,19 @@ pub(crate) struct Cancelling {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Deciding {
+pub(crate) struct Approving {
+    /// Why, for the journal.
+    reason: String,
+    /// What waits: `start`, `batch-2`, or STEP/KEY.
+    gate: String,
+    /// What was looked at, as its checklist has it: every item, if it has one.
+    #[serde(default)]
+    checked: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rejecting {
     /// Why, for the journal.
     reason: String,
     /// What waits: `start`, `batch-2`, or STEP/KEY.
@@ -65,6 +77,9 @@ pub(crate) struct Validating {
     pass: bool,
     /// What was seen, for the journal.
     note: String,
+    /// What was looked at, as the step's checklist has it: every item, to pass it. To fail it none is needed.
+    #[serde(default)]
+    checked: Vec<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -188,11 +203,12 @@ handler!(
 );
 handler!(
     /// Approves what waits. The run says whether the caller is one of the approvers; who asked for it is not.
-    approve, "/api/v1/runs/{run}/approve", Deciding { gate }, Verb::Approve { gate }, json!({ "gate": gate })
+    approve, "/api/v1/runs/{run}/approve", Approving { gate, checked }, Verb::Approve { gate, checked },
+    json!({ "gate": gate, "checked": checked })
 );
 handler!(
     /// Rejects what waits; of the start or a batch this cancels the run.
-    reject, "/api/v1/runs/{run}/reject", Deciding { gate }, Verb::Reject { gate }, json!({ "gate": gate })
+    reject, "/api/v1/runs/{run}/reject", Rejecting { gate }, Verb::Reject { gate }, json!({ "gate": gate })
 );
 /// Tries again: a site, a unit, or every quarantined site.
 #[utoipa::path(post, path = "/api/v1/runs/{run}/retry", tag = "verbs", params(("run" = String, Path)),
@@ -253,13 +269,13 @@ pub(crate) async fn validate(
     State(app): State<Arc<App>>,
     Extension(who): Extension<Who>,
     At(run): At<String>,
-    Body(Validating { unit, pass, note }): Body<Validating>,
+    Body(Validating { unit, pass, note, checked }): Body<Validating>,
 ) -> Response {
-    let what = json!({ "unit": unit, "pass": pass });
+    let what = json!({ "unit": unit, "pass": pass, "checked": checked });
     if let Err(problem) = validates(&app, &run, &unit).await {
         return acted(what, Err::<(), _>(problem.at("unit")));
     }
-    let verb = if pass { Verb::Approve { gate: unit } } else { Verb::Reject { gate: unit } };
+    let verb = if pass { Verb::Approve { gate: unit, checked } } else { Verb::Reject { gate: unit } };
     take(app, who, run, note, verb, what).await
 }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use engine::{Millis, Plan};
 use report::DrillReport;
 use runtime::{
-    Clock, Conduct, Connector, DrillClaim, DrillEntry, DrillObserver, DrillRuns, Equipment, JournalError, Launcher,
-    Settings,
+    Clock, Conduct, Connector, DrillClaim, DrillEntry, DrillObserver, DrillRuns, Equipment, JournalError, Settings,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -116,7 +115,7 @@ impl Conductor<'_> {
             holder: holder(),
             actor: self.actor.to_owned(),
             equip: &|plan: &Plan| -> Result<Equipment, String> { kit.equip(plan) },
-            launcher: &|| Launcher::new(connectors.to_vec()),
+            launcher: &|| kit.launcher(connectors),
             clock: self.clock,
             observer: &mut *self.observer,
             stop: self.stop.clone(),

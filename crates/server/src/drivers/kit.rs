@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::{ActionSpec, Plan, Run};
-use runtime::{Connector, Equipment, SecretSource, Store};
+use runtime::{Connector, Equipment, Launcher, SecretSource, Store, SystemClock};
 
 use crate::planning::evaluator;
 
@@ -44,6 +44,8 @@ pub struct Kit {
     pub vault: Arc<Vault>,
     /// Tells the outside.
     pub telling: Arc<Tell>,
+    /// Bytes that the logs of a run's attempts may take; 0 keeps none.
+    pub logs_max: u64,
 }
 
 impl Kit {
@@ -55,6 +57,16 @@ impl Kit {
         let evaluator =
             evaluator(plan).map_err(|why| format!("an expression of the stored plan cannot be compiled: {why}"))?;
         Ok(Equipment { evaluator: Arc::new(evaluator), secrets: (self.secrets)(plan) })
+    }
+
+    /// Makes what starts the attempts of one run, with these connectors; what they write is kept by the store.
+    #[must_use]
+    pub fn launcher(&self, connectors: &[Arc<dyn Connector>]) -> Launcher {
+        let launcher = Launcher::new(connectors.to_vec());
+        match self.logs_max {
+            0 => launcher,
+            most => launcher.keeping(self.store.clone(), Arc::new(SystemClock), most),
+        }
     }
 
     /// The catalogue of its actions.

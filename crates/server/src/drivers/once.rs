@@ -2,8 +2,7 @@
 
 use engine::{Event, Plan, Record, Run, Status};
 use runtime::{
-    Drive, DriveEnd, DriveError, Equipment, Holder, JournalError, Launcher, Observer, RecoverError, Settings,
-    SystemClock,
+    Drive, DriveEnd, DriveError, Equipment, Holder, JournalError, Observer, RecoverError, Settings, SystemClock,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -105,7 +104,7 @@ async fn drive_held(
         // It was reopened, and whoever saw to its end may have let them go after that.
         hold_own_sites(&*kit.store, &lease.run, &recovered.run).await?;
     }
-    let launcher = Launcher::new(kit.connectors.clone());
+    let launcher = kit.launcher(&kit.connectors);
     *told = (kit.telling)(&lease.run, recovered.run.plan()).map_err(DriveOnceError::Announce)?;
     let telling = told.as_deref();
     onlooker.begun(&recovered.run);

@@ -28,6 +28,7 @@ macro_rules! topics {
 topics! {
     "first-restore", "A first restore", "from a list of deleted sites to sites that are back, in a lab";
     "operating", "Operating a run", "read how it stands; pause, approve, retry, skip, undo, resolve";
+    "validation", "Many people who look", "checklists, the desk, claims, hand-over, the end of a shift";
     "runbook", "The runbook language", "every key, with its default and an example";
     "expressions", "Expressions", "what may stand inside of ${{ }}, `if` and `for_each`";
     "sites", "Site lists", "which sites: CSV or JSON, checked before anything starts";

@@ -1,8 +1,8 @@
 //! Runs as they go on, for whoever looks: one follower a run folds the journal, everybody shares what it publishes.
 //!
-//! [`Followers::watch`] gives a [`Watch`]: its [`View`]s are immutable and shared, so that a look costs the same for one
+//! `Followers::watch` gives a `Watch`: its [`View`]s are immutable and shared, so that a look costs the same for one
 //! watcher and for two hundred. What goes over the wire is rendered once a view. Questions about single sites or units are
-//! put to the fold itself, with [`Watch::ask`].
+//! put to the fold itself, with `Watch::ask`.
 
 mod follow;
 mod followers;
@@ -26,4 +26,5 @@ pub use snapshot::{Batch, Driver, Item, Kind, Line, Pool, Sites, Snapshot, State
 pub(crate) use survey::ended_as;
 pub(crate) use view::SentSites;
 pub use view::View;
+pub(crate) use waits::{Heap, heaps, of_heap};
 pub(crate) use watch::{LiveError, Watch};

@@ -1,6 +1,8 @@
 //! What waits for people, by the names that verbs take.
 
-use engine::{Gate, Millis, OnLapse, Request, Run, SiteEnd, SiteIx};
+use std::collections::BTreeMap;
+
+use engine::{Gate, Millis, OnLapse, Request, Run, SiteEnd, SiteIx, StepIx};
 use report::Fold;
 
 use crate::live::snapshot::{Item, Kind, Waits};
@@ -32,6 +34,70 @@ pub(super) fn waits(fold: &Fold, now: Millis) -> Waits {
     waits
 }
 
+/// What waits, of one kind, or of one step if people decide on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heap {
+    /// As a link names it.
+    pub(crate) key: String,
+    /// As people read it.
+    pub(crate) title: String,
+    /// How many things it holds.
+    pub(crate) count: usize,
+}
+
+/// Everything that waits, in heaps, the most urgent kind first.
+pub(crate) fn heaps(fold: &Fold) -> Vec<Heap> {
+    let run = fold.run();
+    let mut gates = 0;
+    let mut steps: BTreeMap<StepIx, usize> = BTreeMap::new();
+    for request in run.requests() {
+        match step_of(run, request.gate) {
+            Some(step) => *steps.entry(step).or_default() += 1,
+            None => gates += 1,
+        }
+    }
+    let heap = |key: &str, title: &str, count| Heap { key: key.to_owned(), title: title.to_owned(), count };
+    let mut heaps = vec![heap("gates", "Starts and batches", gates)];
+    heaps.extend(steps.into_iter().map(|(step, count)| {
+        let name = &run.plan().step(step).name;
+        Heap { key: format!("step:{name}"), title: format!("Step {}", report::plain(name)), count }
+    }));
+    heaps.push(heap("doubt", "Steps in doubt or stuck", run.for_operator().count()));
+    heaps.push(heap("quarantined", "Quarantined sites", ended_as(run, SiteEnd::Quarantined, 0).1));
+    heaps.push(heap("degraded", "Degraded sites", ended_as(run, SiteEnd::Degraded, 0).1));
+    heaps.retain(|heap| heap.count > 0);
+    heaps
+}
+
+/// Some things of a heap.
+pub(crate) fn of_heap(fold: &Fold, key: &str, from: usize, most: usize, now: Millis) -> Vec<Item> {
+    let run = fold.run();
+    let ended = |end, kind| -> Vec<Item> {
+        let (sites, _) = ended_as(run, end, from + most);
+        sites.into_iter().skip(from).map(|site| site_item(fold, site, kind)).collect()
+    };
+    let asked = |step: Option<&str>| -> Vec<Item> {
+        let of = run
+            .requests()
+            .filter(|request| step_of(run, request.gate).map(|ix| run.plan().step(ix).name.as_str()) == step);
+        of.skip(from).take(most).map(|request| approval(run, &request, now)).collect()
+    };
+    match key {
+        "gates" => asked(None),
+        "doubt" => fold.waiting_units().skip(from).take(most).map(|unit| unit_item(&unit)).collect(),
+        "quarantined" => ended(SiteEnd::Quarantined, Kind::Quarantined),
+        "degraded" => ended(SiteEnd::Degraded, Kind::Degraded),
+        _ => key.strip_prefix("step:").map(|step| asked(Some(step))).unwrap_or_default(),
+    }
+}
+
+fn step_of(run: &Run, gate: Gate) -> Option<StepIx> {
+    match gate {
+        Gate::Unit(unit) => run.unit_at(unit).map(|(node, _)| run.plan().node_at(node).0),
+        Gate::Start | Gate::Batch(_) => None,
+    }
+}
+
 fn approval(run: &Run, request: &Request<'_>, now: Millis) -> Item {
     let asked = request.approval;
     let groups = &run.plan().spec().extras.approvers;
@@ -59,6 +125,9 @@ fn approval(run: &Run, request: &Request<'_>, now: Millis) -> Item {
         ("missing", format!("{missing} of {}", asked.min.max(1))),
         ("time", format!("{until}, {on_lapse}")),
     ];
+    if !request.checklist.is_empty() {
+        more.push(("to confirm", request.checklist.join("; ")));
+    }
     if !request.approved_by.is_empty() {
         more.push(("approved by", request.approved_by.join(", ")));
     }

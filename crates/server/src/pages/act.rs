@@ -36,6 +36,7 @@ struct Page<'a> {
     subject: &'a str,
     touches: Touches,
     steps: Vec<String>,
+    checklist: Vec<String>,
     filled: &'a Filled,
     problem: Option<&'a Problem>,
 }
@@ -64,6 +65,7 @@ pub(super) async fn form(
             subject: &wanted.subject,
             touches,
             steps,
+            checklist: checklist(&app, &name, act, &wanted.subject).await,
             filled: &Filled::default(),
             problem: None,
         }),
@@ -105,7 +107,7 @@ async fn done(app: &Arc<App>, who: &Who, name: &str, act: &'static Act, filled: 
         None => resumed(app, who, name.to_owned()).await.map(drop)?,
     }
     let missing = match act.verb {
-        "approve" | "pass" => missing(app, name, &filled.subject).await,
+        _ if act.confirms() => missing(app, name, &filled.subject).await,
         _ => 0,
     };
     Ok(match missing {
@@ -126,6 +128,20 @@ async fn missing(app: &App, name: &str, gate: &str) -> usize {
     asked.await.ok().flatten().unwrap_or(0)
 }
 
+/// What has to be confirmed; whether it was is asked again when it is done.
+async fn checklist(app: &App, name: &str, act: &Act, gate: &str) -> Vec<String> {
+    if !act.confirms() {
+        return Vec::new();
+    }
+    let Ok(watch) = app.followers.watch(name).await else { return Vec::new() };
+    let gate = gate.to_owned();
+    let asked = watch.ask(move |fold| {
+        let run = fold.run();
+        subject::gate(run, &gate).map(|gate| run.checklist(gate).to_vec()).unwrap_or_default()
+    });
+    asked.await.unwrap_or_default()
+}
+
 /// The form again, with what stood in it and why it was not taken.
 async fn refused(app: &App, who: Who, name: &str, act: &'static Act, filled: &Filled, problem: &Problem) -> Response {
     let Ok((touches, steps)) = touched(app, name, &filled.subject, act).await else {
@@ -138,6 +154,7 @@ async fn refused(app: &App, who: Who, name: &str, act: &'static Act, filled: &Fi
         subject: &filled.subject,
         touches,
         steps,
+        checklist: checklist(app, name, act, &filled.subject).await,
         filled,
         problem: Some(problem),
     };

@@ -1,5 +1,7 @@
 //! What people can do to a run, as the pages offer it: what it means, what it asks for, and the verb that it becomes.
 
+use std::collections::BTreeMap;
+
 use engine::TakeOut;
 
 use crate::access::Permission;
@@ -31,6 +33,11 @@ pub(super) struct Act {
 }
 
 impl Act {
+    /// Whether a checklist has to be confirmed for it.
+    pub(super) fn confirms(&self) -> bool {
+        matches!(self.verb, "approve" | "pass")
+    }
+
     /// What was asked, for the audit log: every answer to a question of this act.
     pub(super) fn told(&self, filled: &Filled) -> serde_json::Value {
         let answers = [
@@ -43,7 +50,15 @@ impl Act {
             (self.undo, "undo", &filled.undo),
             (self.from, "from", &filled.from),
         ];
-        answers.into_iter().filter(|(asked, ..)| *asked).map(|(_, name, answer)| (name, answer)).collect()
+        let mut told: serde_json::Map<String, serde_json::Value> = answers
+            .into_iter()
+            .filter(|(asked, ..)| *asked)
+            .map(|(_, name, answer)| (name.into(), answer.into()))
+            .collect();
+        if self.confirms() {
+            told.insert("checked".to_owned(), filled.checked().into());
+        }
+        told.into()
     }
 }
 
@@ -276,6 +291,21 @@ pub(super) struct Filled {
     pub(super) undo: String,
     #[serde(default)]
     pub(super) from: String,
+    /// The boxes of a checklist that were ticked, each with its text, beside whatever else a form may hold.
+    #[serde(flatten)]
+    pub(super) boxes: BTreeMap<String, String>,
+}
+
+impl Filled {
+    /// What was confirmed of a checklist.
+    pub(super) fn checked(&self) -> Vec<String> {
+        checked_of(&self.boxes)
+    }
+}
+
+/// What was confirmed, of all that a form held.
+pub(super) fn checked_of(boxes: &BTreeMap<String, String>) -> Vec<String> {
+    boxes.iter().filter(|(name, _)| name.starts_with("check-")).map(|(_, text)| text.clone()).collect()
 }
 
 /// The verb that was filled in; none for what is no verb of a run.
@@ -290,7 +320,7 @@ pub(super) fn verb(act: &Act, filled: &Filled) -> Result<Option<Verb>, Problem> 
         "continue" => Verb::Continue,
         "resume" => return Ok(None),
         "cancel" => Verb::Cancel { undo: filled.undo == "yes" },
-        "approve" | "pass" => Verb::Approve { gate: subject },
+        "approve" | "pass" => Verb::Approve { gate: subject, checked: filled.checked() },
         "reject" | "fail" => Verb::Reject { gate: subject },
         "retry" => Verb::Retry { subject },
         "retry-quarantined" => Verb::RetryQuarantined,

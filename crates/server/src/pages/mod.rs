@@ -9,6 +9,7 @@ mod assets;
 mod audit;
 mod cells;
 mod curve;
+mod desk;
 mod drills;
 mod frame;
 mod guide;
@@ -29,6 +30,7 @@ mod stream;
 mod touched;
 mod waiting;
 mod words;
+mod work;
 
 pub(crate) use html::turned_away;
 pub(crate) use routes::routes;

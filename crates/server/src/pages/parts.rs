@@ -11,8 +11,6 @@ use crate::pages::words;
 
 /// Things that wait which are shown on the page of the run; all are in its queue.
 const ITEMS: usize = 8;
-/// The same in the queue.
-const QUEUE: usize = 500;
 /// Batches on the page.
 const BATCHES: usize = 40;
 /// Events of note on the page, the newest first.
@@ -31,7 +29,6 @@ pub(super) fn rendered(view: &View, id: &str) -> Bytes {
             "part-sites" => part(&SitesPart::of(seen)),
             "part-waits" => part(&Waits::of(seen, ITEMS)),
             "part-curve" => Curve::of(seen).map_or_else(Bytes::new, |curve| part(&curve)),
-            "part-queue" => part(&Waits::of(seen, QUEUE)),
             "part-batches" => part(&Batches::of(seen)),
             "part-pools" => part(&Pools { name, pools: &seen.pools }),
             "part-steps" => part(&Steps { steps: &seen.steps }),

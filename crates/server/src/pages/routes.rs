@@ -8,8 +8,9 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::pages::acts::ACTS;
+use crate::pages::work::Deed;
 use crate::pages::{
-    act, assets, audit, drills, guide, launch, provider, queue, run, runs, sign_in, site, sites, stream,
+    act, assets, audit, desk, drills, guide, launch, provider, queue, run, runs, sign_in, site, sites, stream, work,
 };
 
 /// Longest form: a reason and a few names.
@@ -39,7 +40,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/runs/{run}/report", get(run::report))
         .route("/runs/{run}/sites", get(sites::sites))
         .route("/runs/{run}/sites/{site}", get(site::site))
-        .route("/runs/{run}/act", get(act::form));
+        .route("/runs/{run}/act", get(act::form))
+        .route("/runs/{run}/desk", get(desk::desk))
+        .route("/runs/{run}/desk/next", post(desk::next))
+        .route("/runs/{run}/desk/end-shift", post(desk::end_shift))
+        .route("/runs/{run}/desk/work", get(work::work));
+    for (last, deed) in Deed::ALL {
+        let path = format!("/runs/{{run}}/desk/{last}");
+        router = router.route(&path, post(move |app, who, run, form| work::done((last, deed), app, who, run, form)));
+    }
     // One path for each act, so that the guard knows what it asks for.
     for one in ACTS {
         let path = format!("/runs/{{run}}/act/{}", one.verb);

@@ -38,12 +38,14 @@ struct Page<'a> {
     cells: Vec<char>,
     per: usize,
     grid_label: String,
+    /// Whether people decide on steps of it.
+    desk: bool,
 }
 
 /// The page of a run.
 pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<Who>, At(name): At<String>) -> Response {
     match seen(&app, &name).await {
-        Ok((view, drawing)) => {
+        Ok((view, drawing, desk)) => {
             let of = |id: &str| text(&rendered(&view, id));
             let per = cells::per(view.grid.letters().len());
             page(&Page {
@@ -62,6 +64,7 @@ pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<W
                 graph: text(&graph(&view, &drawing)),
                 cells: cells::cells(&view.grid, per),
                 per,
+                desk,
                 grid_label: cells::label(&view.grid),
             })
         }
@@ -69,11 +72,11 @@ pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<W
     }
 }
 
-async fn seen(app: &App, name: &str) -> Result<(Arc<View>, Drawing), Problem> {
+async fn seen(app: &App, name: &str) -> Result<(Arc<View>, Drawing, bool), Problem> {
     let mut watch = app.followers.watch(name).await?;
     let view = watch.fresh().await?;
-    let drawing = watch.ask(|fold| Drawing::of_plan(fold.plan())).await?;
-    Ok((view, drawing))
+    let (drawing, desk) = watch.ask(|fold| (Drawing::of_plan(fold.plan()), crate::desk::has_desk(fold.plan()))).await?;
+    Ok((view, drawing, desk))
 }
 
 /// The report as a page of its own.

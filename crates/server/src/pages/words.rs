@@ -81,3 +81,9 @@ pub(super) fn pace(seen: &Snapshot) -> String {
         (Some(overall), _) => rate(overall),
     }
 }
+
+/// A time of the API as people read it, to the second.
+pub(super) fn time(stamp: &str) -> String {
+    let seconds = stamp.split(['.', 'Z']).next().unwrap_or_default();
+    format!("{} UTC", seconds.replace('T', " "))
+}

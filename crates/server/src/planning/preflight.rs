@@ -196,6 +196,7 @@ async fn ask(question: Question, values: &BTreeMap<String, SecretString>) -> Vec
         secrets: SecretText::new(secrets),
         timeout: PATIENCE,
         cancel: cancel.clone(),
+        log: runtime::Log::default(),
     };
     let findings = match tokio::time::timeout(PATIENCE, connector.preflight(call)).await {
         Ok(findings) => findings,

@@ -1,6 +1,6 @@
 //! A plan as data.
 
-use engine::{Plan, Scope, StepIx};
+use engine::{ApprovalAt, Plan, Scope, StepIx};
 use report::{Forecast, OrderFinding};
 use serde_json::{Value, json};
 
@@ -28,6 +28,7 @@ pub fn plan_view(plan: &Plan, forecast: Option<&Forecast>, order: Option<&OrderF
                 "front_load": plan.step(step).front_load,
                 "finally": plan.step(step).finally,
                 "undo": plan.step(step).undo.as_ref().map(|undo| undo.uses.as_str()),
+                "checklist": plan.checklist(ApprovalAt::Step(step)),
             })
         })
         .collect();
@@ -38,6 +39,8 @@ pub fn plan_view(plan: &Plan, forecast: Option<&Forecast>, order: Option<&OrderF
         "sites": plan.site_count(),
         "units": plan.unit_count(),
         "batches": batches,
+        "gate_checklist": plan.checklist(ApprovalAt::Batches),
+        "start_checklist": plan.checklist(ApprovalAt::Start),
         "steps": steps,
         "longest_path": longest_path(plan),
         "data_loss_s": loss(plan),

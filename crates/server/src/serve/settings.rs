@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::access::TokenError;
 use crate::audit::AuditError;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub actor: String,
     /// Whether interrupted runs are taken up.
     pub take_up: bool,
+    /// How long runs that are over are kept; for ever if not set.
+    pub keep_runs: Option<Duration>,
 }
 
 /// Why the daemon does not start.
@@ -133,6 +136,7 @@ mod tests {
     #[test]
     fn strangers_are_kept_out() {
         let settings = |listen: &str, tls: bool, behind_proxy| Settings {
+            keep_runs: None,
             listen: listen.parse().expect("an address"),
             tls: tls.then(|| (PathBuf::from("c"), PathBuf::from("k"))),
             behind_proxy,
@@ -140,6 +144,7 @@ mod tests {
             place: String::new(),
             actor: String::new(),
             take_up: true,
+            keep_runs: None,
         };
         let code =
             |listen, tls, proxy, tokens| settings(listen, tls, proxy).safe(tokens).err().map(|error| error.code());

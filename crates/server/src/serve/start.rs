@@ -19,6 +19,7 @@ use crate::drills::Drills;
 use crate::drivers::{Drivers, Kit, take_up};
 use crate::live::Followers;
 use crate::metrics::Metrics;
+use crate::retention::keep_runs;
 use crate::serve::around::around;
 use crate::serve::listen::listen;
 use crate::serve::tls;
@@ -80,6 +81,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     settings.safe(oidc.is_some() || tokens.any(SystemClock.now())?)?;
     let audit = AuditLog::of(home.path());
     audit.ready()?;
+    let written = audit.clone();
     let acceptor = match &settings.tls {
         Some((certificate, key)) => Some(tls::acceptor(certificate, key)?),
         None => None,
@@ -95,6 +97,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     let (router, document) = routes();
     let acts = TaskTracker::new();
     let app = Arc::new(App {
+        desk: tokio::sync::Mutex::new(()),
         home: home.clone(),
         place: settings.place.clone(),
         drivers: drivers.clone(),
@@ -137,6 +140,9 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     if let Some(provider) = oidc {
         let stop = stop.clone();
         tokio::spawn(async move { provider.meet(stop).await });
+    }
+    if let Some(long) = settings.keep_runs {
+        tokio::spawn(keep_runs(drivers.kit().store.clone(), written, long, stop.clone()));
     }
     let scheduler = drills.clone();
     tokio::spawn(async move { scheduler.run().await });

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod ask;
+pub(crate) mod claims;
 mod sites;
 pub mod subject;
 mod trouble;

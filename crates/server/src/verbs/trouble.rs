@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use engine::Misfit;
+use engine::{Millis, Misfit, Rejection};
 use runtime::{JournalError, RecoverError};
 
 /// A name that is nothing of a run.
@@ -51,6 +51,32 @@ pub enum VerbError {
     /// Outputs that are no JSON object.
     #[error("the outputs are no JSON object")]
     Outputs,
+    /// Something of the checklist is not confirmed.
+    #[error("not confirmed yet for {gate}: {}", .open.join("; "))]
+    Unchecked {
+        /// What waits.
+        gate: String,
+        /// What is open of its checklist, in its order.
+        open: Vec<String>,
+    },
+    /// What was confirmed is not on the checklist.
+    #[error("{text} is not on the checklist of {gate}")]
+    NotOnChecklist {
+        /// What waits.
+        gate: String,
+        /// What was confirmed.
+        text: String,
+    },
+    /// Another person has it in hand.
+    #[error("{who} has {gate} in hand until {}", report::stamp(*.until))]
+    Claimed {
+        /// What waits.
+        gate: String,
+        /// Who.
+        who: String,
+        /// Until when.
+        until: Millis,
+    },
     /// The site was not let go.
     #[error("run {run} has not released site {site}")]
     NotReleased {
@@ -83,6 +109,15 @@ pub enum VerbError {
 pub const REASON_MAX: usize = 2_000;
 
 impl VerbError {
+    /// What the run says of a checklist.
+    pub(super) fn checks(gate: &str, why: Rejection) -> Self {
+        match why {
+            Rejection::Unchecked(open) => Self::Unchecked { gate: gate.to_owned(), open },
+            Rejection::NotOnChecklist(text) => Self::NotOnChecklist { gate: gate.to_owned(), text },
+            other => Self::Refused(other.to_string()),
+        }
+    }
+
     /// Returns the stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -91,6 +126,9 @@ impl VerbError {
             Self::Refused(_) => "verb-refused",
             Self::NoReason => "reason-missing",
             Self::Outputs => "outputs-form",
+            Self::Unchecked { .. } => "checklist-open",
+            Self::NotOnChecklist { .. } => "checklist-other",
+            Self::Claimed { .. } => "claimed",
             Self::NotReleased { .. } => "site-not-released",
             Self::DriverSilent => "driver-silent",
             Self::Lost => "verb-unknown",
@@ -109,6 +147,13 @@ impl VerbError {
             Self::Refused(_) => "look at `reinstate status` and `reinstate why`; nothing has changed",
             Self::NoReason => "say why: it stands in the journal with your name",
             Self::Outputs => "write an object, such as {\"path\": \"/backup/7\"}",
+            Self::Unchecked { .. } => {
+                "look at each, and confirm each: `checked` of the API, the boxes of the page, or `approve --checked`"
+            }
+            Self::NotOnChecklist { .. } => "read the list again and confirm what is on it, to the letter",
+            Self::Claimed { .. } => {
+                "ask them, or take it over with a reason: on its page, or by `claims/take` of the API"
+            }
             Self::NotReleased { run, site } => {
                 return Cow::Owned(format!("`reinstate release {run} {site} --reason ...` lets it go"));
             }

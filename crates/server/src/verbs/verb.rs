@@ -4,7 +4,7 @@ use engine::{Again, Command, Decree, Plan, Ruling, Run, TakeOut};
 use runtime::Store;
 
 use crate::verbs::adopt::adopt;
-use crate::verbs::{Asked, REASON_MAX, VerbError, ask, hold_again, subject};
+use crate::verbs::{Asked, REASON_MAX, VerbError, ask, claims, hold_again, subject};
 
 /// What is asked of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Verb {
     Approve {
         /// The gate.
         gate: String,
+        /// What was confirmed of its checklist, each by its text.
+        checked: Vec<String>,
     },
     /// Reject a gate.
     Reject {
@@ -149,7 +151,12 @@ impl Verb {
             Self::Pause => Command::Pause,
             Self::Continue => Command::Continue,
             Self::Cancel { undo } => Command::Cancel { undo: *undo },
-            Self::Approve { gate } => Command::Approve { gate: subject::gate(run, gate)? },
+            Self::Approve { gate: name, checked } => {
+                let gate = subject::gate(run, name)?;
+                // A driver answers in words alone; what is open has to be known as such.
+                run.is_checked(gate, checked).map_err(|why| VerbError::checks(name, why))?;
+                Command::Approve { gate, checked: checked.clone() }
+            }
             Self::Reject { gate } => Command::Reject { gate: subject::gate(run, gate)? },
             Self::Retry { subject: text } => Command::Retry {
                 what: match subject::site(run, text) {
@@ -201,5 +208,7 @@ pub async fn take(store: &dyn Store, name: &str, actor: &str, reason: &str, verb
     if verb.reopens() {
         hold_again(store, name).await?;
     }
-    ask(store, name, actor, reason, |run| verb.command(run)).await
+    let asked = ask(store, name, actor, reason, |run| verb.command(run)).await?;
+    claims::forget(store, name, verb).await;
+    Ok(asked)
 }

@@ -93,6 +93,43 @@ const FORMATS: [&str; 1] = ["
         result bytea,
         PRIMARY KEY (drill, slot)
     );
+    CREATE TABLE {s}.claims (
+        run bigint NOT NULL,
+        subject bytea NOT NULL,
+        who bytea NOT NULL,
+        since bigint NOT NULL,
+        until bigint NOT NULL,         -- from then on it is nobody's
+        notes bytea NOT NULL,          -- JSON: a list of who, at, text
+        PRIMARY KEY (run, subject)
+    );
+    CREATE TABLE {s}.discarded (       -- runs whose rows are being deleted; nobody else finds them
+        run bigint PRIMARY KEY
+    );
+    CREATE TABLE {s}.log_weights (
+        run bigint PRIMARY KEY,
+        weight bigint NOT NULL         -- bytes of its lines, each with what it counts beyond its text
+    );
+    CREATE TABLE {s}.logs (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run bigint NOT NULL,
+        unit bytea NOT NULL,
+        attempt bigint NOT NULL,
+        lines bigint NOT NULL,         -- written, whatever became of them
+        bytes bigint NOT NULL,
+        cut_lines bigint NOT NULL,
+        cut_bytes bigint NOT NULL,
+        beyond bigint NOT NULL,
+        lost bigint NOT NULL,
+        UNIQUE (run, unit, attempt)
+    );
+    CREATE TABLE {s}.lines (
+        log bigint NOT NULL,
+        number bigint NOT NULL,
+        at bigint NOT NULL,
+        voice bigint NOT NULL,
+        text bytea NOT NULL,
+        PRIMARY KEY (log, number)
+    );
     CREATE INDEX drills_by_slot ON {s}.drills (slot, drill);
     CREATE INDEX open_drills ON {s}.drills (slot, drill) WHERE result IS NULL;
     CREATE INDEX open_drills_of ON {s}.drills (drill, slot) WHERE result IS NULL;

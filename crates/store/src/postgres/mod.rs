@@ -3,14 +3,17 @@
 //! Nothing is kept in a session, and all that must be one step is one message (`sql`), so that a pooler may stand between.
 //! Appends go through one task (`writer`), the rest over a few connections (`connections`).
 
+mod claims;
 mod connect;
 mod connections;
 mod drills;
 mod format;
 mod lease;
+mod logs;
 mod mailbox;
 mod pools;
 mod read;
+mod retention;
 mod sites;
 mod sql;
 mod trouble;

@@ -102,7 +102,7 @@ pub(super) async fn share(
         return Ok(grants);
     }
     let (estate, epoch) = (sql::text(estate), sql::unsigned(lease.epoch));
-    let column = |of: fn(&Party) -> u32| sql::numbers(rows.iter().map(|(_, party)| of(party)));
+    let column = |of: fn(&Party) -> u32| sql::numbers(rows.iter().map(|(_, party)| i64::from(of(party))));
     // A process that was taken over in this very moment must not replace what its successor said.
     let message = format!(
         "INSERT INTO {s}.shares (estate, pool, key, run, epoch, slots, held, want, unit) \
@@ -132,7 +132,7 @@ impl SharedPools for PostgresStore {
         });
         match seen.await? {
             Some(grants) => Ok(grants),
-            None => self.transact(Work::Share { lease, estate, wants }).await,
+            None => self.transact(Work::Share { lease, estate, wants }).await.map(|done| done.grants),
         }
     }
 

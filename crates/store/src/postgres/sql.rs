@@ -90,7 +90,7 @@ pub(super) fn hexes<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// An array of numbers.
-pub(super) fn numbers(numbers: impl Iterator<Item = u32>) -> String {
+pub(super) fn numbers(numbers: impl Iterator<Item = i64>) -> String {
     let mut array = "'{".to_owned();
     for (at, number) in numbers.enumerate() {
         // Writing to a text cannot fail.

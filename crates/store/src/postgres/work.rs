@@ -5,11 +5,12 @@ use sqlx::Row;
 use tokio::time::Instant;
 
 use super::PostgresStore;
+use super::claims::{self, Change};
 use super::connections::{COLLISIONS, PATIENCE, Taken};
-use super::pools;
 use super::sites::{self, Named};
 use super::sql::{self, Answer};
 use super::trouble::{Failure, Trouble};
+use super::{pools, retention};
 use crate::checksum;
 
 /// Bytes of a part of a plan.
@@ -23,7 +24,18 @@ pub(super) enum Work<'a> {
     Create { head: &'a RunHead, plan: &'a [u8], hold: Option<&'a Named> },
     Copy { copy: &'a RunCopy, sites: &'a Named },
     Hold { run: &'a str, sites: &'a Named },
+    SetClaim(Change<'a>),
+    Discard { lease: &'a Lease },
     Share { lease: &'a Lease, estate: &'a str, wants: &'a [Want] },
+}
+
+/// What a change gives.
+#[derive(Default)]
+pub(super) struct Done {
+    /// Of a claim: whether it was as expected.
+    pub(super) changed: bool,
+    /// Of shared pools.
+    pub(super) grants: Vec<Grant>,
 }
 
 /// An open transaction.
@@ -40,7 +52,7 @@ impl Transaction<'_> {
 
 impl PostgresStore {
     /// Does a change in one transaction. A refusal undoes it; a collision with another transaction has it done again.
-    pub(super) async fn transact(&self, work: Work<'_>) -> Result<Vec<Grant>, JournalError> {
+    pub(super) async fn transact(&self, work: Work<'_>) -> Result<Done, JournalError> {
         let until = Instant::now() + PATIENCE;
         let (mut left, schema) = (COLLISIONS, self.connections.schema());
         loop {
@@ -64,7 +76,7 @@ impl PostgresStore {
             // Dropped with the transaction: whatever is open on the connection is undone by the server.
             drop(transaction);
             left = left.saturating_sub(1);
-            let twice = !matches!(work, Work::Create { .. } | Work::Copy { .. });
+            let twice = matches!(work, Work::Hold { .. } | Work::Share { .. });
             let again = failure.is_collision() || twice && failure.is_lost() && Instant::now() < until;
             if !again || left == 0 {
                 return Err(Trouble::new(&self.connections.door.place, "writing to", failure).into_error());
@@ -74,30 +86,38 @@ impl PostgresStore {
 }
 
 impl Work<'_> {
-    async fn execute(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Grant>, Failure> {
+    async fn execute(&self, transaction: &mut Transaction<'_>) -> Result<Done, Failure> {
         match self {
             Self::Create { head, plan, hold } => {
                 let run = create(transaction, head, plan).await?;
                 if let Some(sites) = hold {
                     sites::hold(transaction, run, sites).await?;
                 }
-                Ok(Vec::new())
+                Ok(Done::default())
             }
             Self::Copy { copy, sites } => {
                 let run = create(transaction, &copy.head, &copy.plan).await?;
                 sites::hold(transaction, run, sites).await?;
                 put(transaction, run, copy).await?;
-                Ok(Vec::new())
+                Ok(Done::default())
             }
             Self::Hold { run, sites } => {
                 let s = transaction.schema;
-                let message = format!("{}SELECT id FROM {s}.runs WHERE name = {}", sql::begin(), sql::text(run));
+                let message =
+                    format!("{}SELECT id FROM {s}.runs WHERE name = {} FOR UPDATE", sql::begin(), sql::text(run));
                 let id = id(&transaction.send(message).await?)?;
                 let id = id.ok_or_else(|| JournalError::NoSuchRun((*run).to_owned()))?;
                 sites::hold(transaction, id, sites).await?;
-                Ok(Vec::new())
+                Ok(Done::default())
             }
-            Self::Share { lease, estate, wants } => pools::share(transaction, lease, estate, wants).await,
+            Self::SetClaim(change) => Ok(Done { changed: claims::set(transaction, change).await?, ..Done::default() }),
+            Self::Discard { lease } => {
+                retention::discard(transaction, lease).await?;
+                Ok(Done::default())
+            }
+            Self::Share { lease, estate, wants } => {
+                Ok(Done { grants: pools::share(transaction, lease, estate, wants).await?, ..Done::default() })
+            }
         }
     }
 }

@@ -9,8 +9,13 @@ pub const FORMAT: u32 = 3;
 pub(super) const SHARED_SINCE: u32 = 2;
 /// The first format that has the history of drills.
 pub(super) const DRILLS_SINCE: u32 = 3;
+/// The first format that has who is at work on what.
+pub(super) const CLAIMS_SINCE: u32 = 3;
 /// The first format that has how long journals were when they were left.
 pub(super) const LEFT_SINCE: u32 = 3;
+
+/// The first format in which runs can be given up.
+pub(super) const DISCARDED_SINCE: u32 = 3;
 
 /// `PRAGMA application_id` of a journal: "rein".
 const APPLICATION: i64 = 0x7265_696e;
@@ -102,6 +107,20 @@ const TABLES_3: &str = "
     CREATE TABLE left_with (
         run INTEGER PRIMARY KEY,
         groups INTEGER NOT NULL      -- when its lease was last given back
+    ) STRICT;
+    CREATE TABLE claims (
+        run INTEGER NOT NULL,
+        subject TEXT NOT NULL,
+        who TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,      -- from then on it is nobody's
+        notes TEXT NOT NULL,         -- JSON: a list of who, at, text
+        PRIMARY KEY (run, subject)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE discarded (         -- runs whose rows are being deleted; nobody else finds them
+        run INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        created_at INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX drills_by_slot ON drills (slot, drill);
     CREATE INDEX open_drills ON drills (slot, drill) WHERE result IS NULL;

@@ -1,17 +1,21 @@
-//! The store in one SQLite file: one writer task, one row per group, WAL with `synchronous=FULL`.
+//! The store in one SQLite file: one writer task, one row per group, WAL with `synchronous=FULL`. The logs of attempts lie
+//! in another one beside it.
 //!
 //! Never open the file by other means than SQLite in a process that has the journal open: POSIX drops all locks of a
 //! process on a file when it closes any descriptor of that file.
 
+mod claims;
 mod connect;
 mod drills;
 mod format;
 mod lease;
 mod lockers;
+mod logs;
 mod mailbox;
 mod pools;
 mod process;
 mod read;
+mod retention;
 mod sites;
 mod trouble;
 mod work;
@@ -32,6 +36,7 @@ pub(crate) use trouble::Trouble;
 
 use connect::Reader;
 use format::Found;
+use logs::LogFile;
 use trouble::Failure;
 use work::{Done, Work};
 use writer::{Request, Writer};
@@ -70,6 +75,7 @@ pub struct SqliteJournal {
     requests: mpsc::Sender<Request>,
     writer: tokio::task::JoinHandle<()>,
     reader: Mutex<Reader>,
+    logs: LogFile,
 }
 
 impl SqliteJournal {
@@ -96,14 +102,16 @@ impl SqliteJournal {
         let (requests, receiver) = mpsc::channel(writer::QUEUE);
         let writer = tokio::spawn(writer.run(receiver));
         let SqliteOptions { now, lock_wait } = options;
-        Ok(Self { path, now, lock_wait, requests, writer, reader: Mutex::new(reader) })
+        let logs = LogFile::beside(&path, lock_wait);
+        Ok(Self { path, now, lock_wait, requests, writer, reader: Mutex::new(reader), logs })
     }
 
     /// Closes the journal after everything given to it is done; the `-wal` file is folded in and removed if no other
     /// process has the journal open.
     pub async fn close(self) {
-        let Self { requests, writer, reader, .. } = self;
+        let Self { requests, writer, reader, logs, .. } = self;
         reader.into_inner().close().await;
+        logs.close().await;
         drop(requests);
         // The task ends by itself; that it was aborted with its runtime is no news to anybody.
         let _ = writer.await;

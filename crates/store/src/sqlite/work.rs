@@ -4,10 +4,11 @@ use runtime::engine::Millis;
 use runtime::{DrillClaim, DrillResult, Grant, Holder, JournalError, Lease, RunCopy, RunHead, Want};
 use sqlx::SqliteConnection;
 
+use super::claims::Change;
 use super::format::{GROUP_BITS, PART_BITS};
 use super::sites::Named;
 use super::trouble::Failure;
-use super::{drills, lease, mailbox, pools, sites};
+use super::{claims, drills, lease, mailbox, pools, retention, sites};
 use crate::checksum;
 
 /// Bytes of a part of a plan.
@@ -30,7 +31,10 @@ pub(super) enum Work {
     Share { lease: Lease, estate: String, wants: Vec<Want> },
     Leave { lease: Lease },
     ClaimDrill(DrillClaim),
+    SetClaim(Change),
     FinishDrill { drill: String, slot: Millis, result: DrillResult },
+    Discard { lease: Lease },
+    Free,
 }
 
 /// What a change gives.
@@ -81,8 +85,11 @@ impl Work {
                 return Ok(Done { grants, ..Done::default() });
             }
             Self::Leave { lease } => pools::leave(connection, lease).await?,
+            Self::SetClaim(change) => claims::set(connection, change, now).await?,
             Self::ClaimDrill(claim) => drills::claim(connection, claim).await?,
             Self::FinishDrill { drill, slot, result } => drills::finish(connection, drill, *slot, result).await?,
+            Self::Discard { lease } => retention::discard(connection, lease).await?,
+            Self::Free => retention::free(connection).await?,
         };
         Ok(Done { number, ..Done::default() })
     }
@@ -109,8 +116,10 @@ async fn create(
         sites::free(connection, None, sites).await?;
     }
     let id: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO runs (name, plan_hash, created_at, plan_size, checksum) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (name) DO NOTHING RETURNING id",
+        // Rows of a discarded run may still be there under its number.
+        "INSERT INTO runs (id, name, plan_hash, created_at, plan_size, checksum) \
+         SELECT 1 + max(ifnull((SELECT max(id) FROM runs), 0), ifnull((SELECT max(run) FROM discarded), 0)), \
+         $1, $2, $3, $4, $5 WHERE true ON CONFLICT (name) DO NOTHING RETURNING id",
     )
     .bind(&head.run)
     .bind(&head.plan_hash)

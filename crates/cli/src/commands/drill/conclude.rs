@@ -10,7 +10,7 @@ use server::drills::{Conductor, DrillError, LoadedDrill, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 use super::watch::Watch;
-use crate::args::FindingFormat;
+use crate::args::{FindingFormat, Logged};
 use crate::execute::kit;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ pub(super) async fn take_up(
     begins_in: Option<&str>,
     json: bool,
 ) -> Result<(), Failure> {
-    let (kit, actor, mut watch) = (kit(store), people::actor(), Watch::new(json));
+    let (kit, actor, mut watch) = (kit(store, Logged::default().run_logs), people::actor(), Watch::new(json));
     let stop = CancellationToken::new();
     let mut conductor = Conductor { kit: &kit, clock: &SystemClock, actor: &actor, observer: &mut watch, stop };
     for entry in store.unfinished_drills(None).await? {
@@ -82,7 +82,7 @@ pub(super) async fn take_place(
         let (drawn, all) = (ready.plans.run.site_count(), loaded.list.len());
         out::note(&format!("drill {}: {drawn} of {all} sites; its clean-up is done whatever happens", ready.claim.run));
     }
-    let (kit, actor, mut watch) = (kit(store), people::actor(), Watch::new(json));
+    let (kit, actor, mut watch) = (kit(store, Logged::default().run_logs), people::actor(), Watch::new(json));
     let mut conductor = Conductor { kit: &kit, clock: &SystemClock, actor: &actor, observer: &mut watch, stop };
     Ok(Ok(match chaos {
         true => conductor.take_place_in_chaos(loaded, &ready).await?,

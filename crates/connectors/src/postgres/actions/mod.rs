@@ -19,6 +19,7 @@ use super::recover;
 use super::restore::Pairs;
 use crate::answer::{Trouble, outcome};
 use crate::http::no_probe;
+use crate::noted::noted;
 use crate::spec::action;
 
 /// Implements `postgres/*`.
@@ -88,7 +89,7 @@ impl Connector for Postgres {
 
     async fn apply(&self, call: Call) -> Outcome {
         let stopped = tokio::select! {
-            answer = self.act(&call) => return outcome(answer, &call.secrets),
+            answer = noted(&call, self.act(&call)) => return outcome(answer, &call.secrets),
             () = tokio::time::sleep(call.timeout) => {
                 let limit = humantime::format_duration(call.timeout);
                 Trouble::retry("postgres.timeout", format!("not ready within {limit}"))

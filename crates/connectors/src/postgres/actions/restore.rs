@@ -35,8 +35,10 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
         from: input.from,
         to: input.to,
     };
+    call.log.note(format_args!("{} tenants, on {} connections", job.tenants.len(), job.connections));
     let done = match restore::restore_with(pairs, &job).await {
         Err(error) if servers::is_away(&error) => {
+            call.log.note("the recovered server is away; it is started again");
             servers::back(&job.from, &job.to).await?;
             restore::restore_with(pairs, &job).await
         }
@@ -47,8 +49,18 @@ pub(super) async fn apply(pairs: &Pairs, call: &Call) -> Result<Value, Trouble> 
     let mut good = Vec::new();
     for outcome in &done.tenants {
         match &outcome.result {
-            Ok(one) => good.push(one),
-            Err(error) => failed.push(error),
+            Ok(one) => {
+                let (rows, inserted, already) = (one.rows, one.inserted, one.already);
+                call.log.note(format_args!(
+                    "{}: {rows} rows, {inserted} inserted, {already} there already",
+                    outcome.tenant
+                ));
+                good.push(one);
+            }
+            Err(error) => {
+                call.log.note(format_args!("{}: {}: {error}", outcome.tenant, error.code()));
+                failed.push(error);
+            }
         }
     }
     // Of several reasons the one that leaves most open is told: it decides what may be done next.

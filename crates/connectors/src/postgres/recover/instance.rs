@@ -54,7 +54,8 @@ impl Instance {
         let useful = found.filter(|state| state.phase != Phase::Filling && !state.is_of_another_boot());
         let is_found = useful.is_some();
         let state = useful.unwrap_or_else(|| State::new(place.target.words(), place.socket(), place.port));
-        let mut own = Own { place, source, input, account, state, starts: 0, child: None, walk: None };
+        let mut own =
+            Own { place, source, input, account, state, starts: 0, child: None, walk: None, log: call.log.clone() };
         if is_found && matches!(own.settle().await?, Settled::Stands) {
             return Ok(Self { what: What::Own(Box::new(own)) });
         }

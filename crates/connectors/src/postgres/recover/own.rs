@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use runtime::Call;
+use runtime::{Call, Log};
 use tokio::process::Child;
 
 use super::account::Account;
@@ -43,6 +43,8 @@ pub(super) struct Own {
     pub(super) child: Option<Child>,
     /// How it is led on, once it walks.
     pub(super) walk: Option<Walk>,
+    /// Of the attempt that opened it.
+    pub(super) log: Log,
 }
 
 /// What came of bringing a server to its point.
@@ -64,6 +66,7 @@ impl Own {
         self.state = State::new(self.place.target.words(), self.place.socket(), self.place.port);
         (self.state.bin, self.state.user) = (self.source.bin.clone(), self.source.user.clone());
         self.state.write(folder)?;
+        self.log.note(format_args!("fills {} from the backup", folder.display()));
         self.state.backup = Some(match (base, &self.source.kind) {
             (Some(base), _) => self.copied(base, hold).await?,
             (None, Kind::Command { restore, wal }) => {
@@ -72,6 +75,7 @@ impl Own {
             }
             (None, _) => return Err(Trouble::never("inputs", "backup: there is nothing to copy")),
         });
+        self.log.note("filled; its server is started next, and recovers");
         self.state.phase = Phase::Moving;
         self.state.write(folder)
     }
@@ -164,6 +168,7 @@ impl Own {
 
     pub(super) fn start(&mut self, server: &Server, programs: &Programs) -> Result<(), Trouble> {
         self.starts += 1;
+        self.log.note(format_args!("starts its server, for the {}. time here", self.starts));
         self.child = Some(server.start(programs, &self.account)?);
         Ok(())
     }
@@ -189,6 +194,7 @@ impl Own {
             Some(before) => stand.prepared.clone_from(&before.prepared),
             None => self.list_prepared(&mut stand, programs).await?,
         }
+        self.log.note(format_args!("stands, replayed to {}", stand.replay_lsn));
         self.state.stands(stand);
         if !is_known || before != self.state.stand {
             self.state.write(&self.place.folder)?;

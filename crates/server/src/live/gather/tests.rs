@@ -66,7 +66,7 @@ fn drive(plan: &Arc<Plan>, mut each: impl FnMut(&Fold)) -> Fold {
         }
         at += 10;
         if let Some(request) = fold.run().requests().next().map(|request| request.gate) {
-            let command = Command::Approve { gate: request };
+            let command = Command::Approve { gate: request, checked: Vec::new() };
             inputs.push(Input::Command { actor: "ben".into(), reason: "go".into(), command });
         } else if let Some(pending) = fold.run().pending().next() {
             let unit = pending.unit;
