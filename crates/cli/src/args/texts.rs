@@ -132,8 +132,8 @@ A run comes over whole or not at all: its plan, its groups byte for byte, and it
 before and after. One that somebody drives is refused. One that is there already, the same, is left alone, so that the
 command can be given again.
 
-Requests that wait for a driver stay behind, and so does the history of drills. The run is in both stores then: go on
-with it in the new one alone.
+Requests that wait for a driver stay behind, and so do claims, the logs of attempts and the history of drills. The run is
+in both stores then: go on with it in the new one alone.
 
   reinstate store copy sqlite:reinstate.db postgres://reinstate@db1/runs april-1
   reinstate store copy sqlite:reinstate.db postgres://reinstate@db1/runs";
