@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::address::StoreAddress;
+
 #[derive(Debug, Args)]
 pub(crate) struct Runs {
     /// Where runs are recorded
@@ -11,10 +13,11 @@ pub(crate) struct Runs {
         long,
         env = "REINSTATE_STORE",
         default_value = "sqlite:reinstate.db",
-        value_name = "sqlite:PATH",
+        value_name = "ADDRESS",
+        hide_env_values = true,
         global = true
     )]
-    pub(crate) store: String,
+    pub(crate) store: StoreAddress,
     #[command(subcommand)]
     pub(crate) command: Option<RunsCommand>,
 }

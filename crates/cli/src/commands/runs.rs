@@ -4,7 +4,7 @@ use engine::Millis;
 use runtime::{Clock, Judged, Keep, SystemClock};
 use serde_json::json;
 
-use crate::args::{Prune, Runs, RunsCommand};
+use crate::args::{Prune, Runs, RunsCommand, StoreAddress};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
@@ -18,8 +18,8 @@ pub(crate) async fn runs(args: &Runs, json: bool) -> Result<Exit, Failure> {
 }
 
 /// Deletes runs that are over, and finishes what was begun before.
-async fn delete(at: &str, args: &Prune, json: bool) -> Result<Exit, Failure> {
-    let store = store::open(at).await?;
+async fn delete(at: &StoreAddress, args: &Prune, json: bool) -> Result<Exit, Failure> {
+    let store = at.open().await?;
     let age = Millis::try_from(args.older_than.as_millis()).unwrap_or(Millis::MAX);
     let since = SystemClock.now().saturating_sub(age);
     let mut judged = runtime::prunable(&*store, Keep { since, newest: args.keep }).await?;
