@@ -136,7 +136,6 @@ mod tests {
     #[test]
     fn strangers_are_kept_out() {
         let settings = |listen: &str, tls: bool, behind_proxy| Settings {
-            keep_runs: None,
             listen: listen.parse().expect("an address"),
             tls: tls.then(|| (PathBuf::from("c"), PathBuf::from("k"))),
             behind_proxy,
