@@ -69,7 +69,10 @@ fn unknown_runs_and_unusable_stores_are_named() {
     }
     let garbage = std::fs::read(place.path("garbage.db")).unwrap();
     assert!(garbage.starts_with(b"this is no database"), "it was left as it was");
-    for store in ["postgres://u:pa55word@localhost/x", "mysql:x", "runs.db", "sqlite:", ""] {
+    let nobody = place.said(&["runs", "--store", "postgres://u:pa55word@127.0.0.1:1/x"], 1);
+    holds(&nobody.err, &["error[journal-unavailable]", "database x at 127.0.0.1:1", "hint:"]);
+    assert!(!nobody.all().contains("pa55word"), "{nobody:?}");
+    for store in ["postgres://u:pa55word@localhost/x?schema=a-b", "mysql:x", "runs.db", "sqlite:", ""] {
         let said = place.said(&["runs", "--store", store], 2);
         holds(&said.err, &["error[journal-unsupported]", "hint:", "sqlite:PATH"]);
         assert!(!said.all().contains("pa55word"), "{said:?}");

@@ -114,7 +114,8 @@ fn tenant_restore() {
 
 #[test]
 fn store() {
-    let cluster = Cluster::start();
+    // A server that does not sync is warned of.
+    let cluster = Cluster::with().set("fsync", "on").start();
     cluster.create("runs");
     read("store", |prompt| {
         prompt.replacing("postgres://postgres@localhost/runs", format!("'{}'", cluster.url("runs")))
