@@ -248,7 +248,6 @@ impl Cluster {
         // What a struck server leaves behind is in the way until it has noticed.
         while let Err(log) = self.try_start() {
             assert!(log.contains("pre-existing shared memory block"), "the server does not start:\n{log}");
-            std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
 
