@@ -25,6 +25,8 @@ pub(super) fn stand_in(plan: &Arc<Plan>) -> (Arc<Plan>, Vec<String>) {
         assumptions.push(gates(spec.extras.start.as_ref(), spec.batches.gate.as_ref()));
         (changed.extras.start, changed.batches.gate) = (None, None);
     }
+    // Without what they belong to they would have the plan refused.
+    changed.extras.checklists.clear();
     if shared {
         assumptions.push("no other run uses the shared pools".to_owned());
         changed.pools.iter_mut().for_each(|pool| pool.shared = false);
