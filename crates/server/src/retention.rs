@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Millis;
-use runtime::{Clock, JournalError, Keep, Store, SystemClock};
+use runtime::{Clock, JournalError, Pruning, Store, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditError, AuditLog, Entry};
@@ -44,9 +44,10 @@ pub(crate) async fn keep_runs(store: Arc<dyn Store>, audit: AuditLog, long: Dura
 }
 
 async fn look(store: &dyn Store, audit: &AuditLog, long: Duration) -> Result<(), RetentionError> {
-    let since = SystemClock.now().saturating_sub(Millis::try_from(long.as_millis()).unwrap_or(Millis::MAX));
-    let judged = runtime::prunable(store, Keep { since, newest: 0 }).await?;
-    for one in judged.into_iter().filter(|one| one.kept.is_none()) {
+    let now = SystemClock.now();
+    let since = now.saturating_sub(Millis::try_from(long.as_millis()).unwrap_or(Millis::MAX));
+    let pruning = Pruning::of(store, now, since).await?;
+    for one in pruning.judged(0).await?.into_iter().filter(|one| one.kept.is_none()) {
         let entry = |outcome: String| Entry {
             at: report::stamp(SystemClock.now()),
             who: "reinstate".to_owned(),
@@ -57,7 +58,7 @@ async fn look(store: &dyn Store, audit: &AuditLog, long: Duration) -> Result<(),
             outcome,
         };
         write(audit, entry("ok".to_owned())).await?;
-        if let Some(why) = runtime::prune(store, &one.run, since, &holder()).await? {
+        if let Some(why) = pruning.prune(&one.run, &holder()).await? {
             write(audit, entry(format!("kept after all: {why}"))).await?;
         }
     }
