@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use runtime::{Clock, SystemClock};
 
 use crate::access::acts::{LONGEST, act, bounded, look};
-use crate::access::limits::Limit;
+use crate::access::limits::{Limit, line_of};
 use crate::access::{
     COOKIE, Opener, Permission, Role, Session, Sessions, TokenError, Tokens, Via, Who, origin, rule_of,
 };
@@ -30,6 +30,7 @@ pub(crate) struct Access {
     pub(crate) behind_proxy: bool,
     asked: Limit,
     failed: Limit,
+    begun: Limit,
 }
 
 impl Access {
@@ -42,6 +43,7 @@ impl Access {
             behind_proxy,
             asked: Limit::new(400, 100.0),
             failed: Limit::new(10, 0.2),
+            begun: Limit::new(30, 0.5),
         }
     }
 
@@ -60,7 +62,13 @@ impl Access {
 
     /// Counts a guess; whoever makes too many has to wait.
     pub(crate) fn guessed(&self, from: IpAddr) -> Result<(), Problem> {
-        self.failed.take(&from.to_string()).map_err(Problem::too_often)
+        self.failed.take(&line_of(from)).map_err(Problem::too_often)
+    }
+
+    /// Counts a sign-in by the provider that begins. Whatever comes back is of one that was begun, so that this bounds what
+    /// strangers can have the daemon do: read its secret, perhaps by a command, and ask the provider.
+    pub(crate) fn begins(&self, from: IpAddr) -> Result<(), Problem> {
+        self.begun.take(&line_of(from)).map_err(Problem::too_often)
     }
 
     /// Who a session is of, if they may still have one.
@@ -125,7 +133,7 @@ impl Access {
             return Err(Problem::new(StatusCode::FORBIDDEN, "host-foreign", fact, "use localhost or 127.0.0.1").into());
         }
         let Some(path) = path else {
-            self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
+            self.asked.take(&line_of(from)).map_err(Problem::too_often)?;
             return Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "no-such-path",
@@ -135,7 +143,7 @@ impl Access {
             .into());
         };
         let Some(rule) = rule_of(method, path) else {
-            self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
+            self.asked.take(&line_of(from)).map_err(Problem::too_often)?;
             let fact = "this path has no such method";
             return Err(Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -147,7 +155,7 @@ impl Access {
         };
         let nobody = || Who { name: String::new(), role: Role::Viewer, from, via: Via::Nobody };
         let who = if rule.needs == Permission::Open { nobody() } else { self.who(headers, from)? };
-        let caller = who.via.key().unwrap_or_else(|| from.to_string());
+        let caller = who.via.key().unwrap_or_else(|| line_of(from));
         self.asked.take(&caller).map_err(Problem::too_often)?;
         let changes = !matches!(*method, Method::GET | Method::HEAD);
         if changes && !origin::is_own(headers, uri, matches!(who.via, Via::Session(_))) {

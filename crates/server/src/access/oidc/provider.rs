@@ -12,7 +12,7 @@ use runbook::Oidc;
 use runtime::{Clock, SecretSource, SystemClock};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,10 @@ use crate::words::chain;
 const KNOWN: Duration = Duration::from_secs(3_600);
 /// Longest pause between two looks for a provider that was away when the daemon started.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Sign-ins at once that have the secret read and the provider asked. Anybody can bring one that far.
+const AT_ONCE: usize = 8;
+/// Longest that one of them waits for its turn.
+const TURN: Duration = Duration::from_secs(30);
 /// Name of the secret in the vault.
 const SECRET: &str = "client_secret";
 
@@ -41,6 +45,7 @@ pub(crate) struct Provider {
     begun: Begun,
     people: Arc<People>,
     seen: Mutex<Seen>,
+    turns: Semaphore,
 }
 
 /// What the provider said of itself, and what came of the last question.
@@ -90,7 +95,8 @@ impl Provider {
         let secrets = BTreeMap::from([(SECRET.to_owned(), settings.file.client_secret.clone())]);
         let people = Arc::new(People::of(home));
         let (http, vault) = (Http::new()?, vault(secrets));
-        Ok(Self { settings, http, vault, begun: Begun::default(), people, seen: Mutex::default() })
+        let (begun, seen, turns) = (Begun::default(), Mutex::default(), Semaphore::new(AT_ONCE));
+        Ok(Self { settings, http, vault, begun, people, seen, turns })
     }
 
     /// The provider's name for people.
@@ -174,6 +180,9 @@ impl Provider {
 
     /// Verified claims for a code.
     async fn claims(&self, code: String, one: &One) -> Result<Map<String, Value>, OidcError> {
+        let busy = || OidcError::Unreachable("too many people sign in at once".to_owned());
+        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await.map_err(|_| busy())?;
+        let _turn = turn.map_err(|_| busy())?;
         let metadata = self.metadata(None).await?;
         let secret = self.vault.read(SECRET).await.map_err(OidcError::Secret)?;
         let client = |metadata: &CoreProviderMetadata| {
