@@ -39,6 +39,35 @@ fn a_name_belongs_to_one_person_by_token_or_by_provider() {
 }
 
 #[test]
+fn nobody_is_their_own_second_person_in_other_capitals() {
+    let (provider, home) = known("");
+    home.write(
+        "estates/e.yaml",
+        "schema: estate/v1\nname: e\nsandbox: true\napprovers: { leads: [Ben, mia, Mia, sam] }\n\
+         guard: { sites: 3, approval: { from: [leads], min: 2, timeout: 1h, on_timeout: pause } }\n",
+    );
+    let ben = home.token("ben", "operator");
+    let leads = ["mia", "Mia", "sam"].map(|name| home.token(name, "approver"));
+    let daemon = served(&home);
+    daemon.launch(&ben, "paced.yaml", "r");
+    let id = ben.split('_').nth(1).expect("its ID").to_owned();
+    let _ = reinstate_tests::process::expect(&mut home.command(&["token", "revoke", &id]), 0);
+    provider.inner().person = json!({ "sub": "u-1", "preferred_username": "Ben", "groups": ["dr-leads"] });
+    let cookie = session(&Trip::whole(&daemon, &provider, "10.0.0.1")).expect("nobody has the name any more");
+    let own = format!("http://{}", daemon.address);
+    let (path, looked) = ("/api/v1/runs/r/approve", json!({ "gate": "start", "reason": "looked" }));
+    let by_ben = Request::new("POST", path).json(&looked).with("Cookie", &cookie).with("Origin", &own);
+    let refused = daemon.ask(&by_ben);
+    assert!(refused.code() == "verb-refused" && refused.body.contains("asked for this run"), "{refused:?}");
+    daemon.done(&leads[0], path, &looked);
+    let again = daemon.post(&leads[1], path, &looked);
+    assert!(again.code() == "verb-refused" && again.body.contains("approved this already"), "{again:?}");
+    daemon.done(&leads[2], path, &looked);
+    let over = daemon.until(&leads[2], "r", |run| run["state"]["over"] == true);
+    assert_eq!(over["sites"]["returned"], 5);
+}
+
+#[test]
 fn whoever_follows_a_run_is_cut_off_when_their_session_ends() {
     let (provider, home) = known("");
     let admin = home.token("ada", "admin");

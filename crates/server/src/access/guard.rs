@@ -82,7 +82,7 @@ impl Access {
             }
             Opener::Person(person) => {
                 // A token of the same name was made since: nobody else may act under it.
-                if self.tokens.named(&person.name, now).map_err(trouble)? {
+                if self.tokens.named(&person.name).map_err(trouble)? {
                     return Err(Problem::unauthorised("the name of this session is that of a token's owner"));
                 }
                 (person.name.clone(), person.role)

@@ -167,7 +167,7 @@ impl Provider {
         let name = claims::name(&claims, &self.settings).map_err(|error| of(error, ""))?;
         let role = claims::role(&claims, &self.settings).map_err(|error| of(error, &name))?;
         // A token says who its owner is by whoever owns the folder, a claim by whoever fills in a profile.
-        if tokens.named(&name, SystemClock.now()).map_err(|error| of(error.into(), &name))? {
+        if tokens.named(&name).map_err(|error| of(error.into(), &name))? {
             return Err(of(OidcError::Taken(name.clone()), &name));
         }
         let person = Person { name, role, issuer: self.issuer().to_owned(), subject: subject.clone() };
