@@ -36,7 +36,7 @@ fn a_sign_in_counts_once_and_in_the_browser_that_began_it() {
 
 #[test]
 fn whoever_makes_answers_up_has_to_wait_and_fills_no_log() {
-    let (_provider, home) = known("");
+    let (provider, home) = known("");
     let admin = home.token("ada", "admin");
     let daemon = served(&home);
     let eve = Trip { cookie: String::new(), from: "10.9.9.9".to_owned(), url: String::new() };
@@ -44,6 +44,11 @@ fn whoever_makes_answers_up_has_to_wait_and_fills_no_log() {
     assert!(answers.starts_with(&[400]) && answers.ends_with(&[429]), "{answers:?}");
     let records = daemon.seen(&admin, "/api/v1/audit");
     assert_eq!(records.as_array().expect("records").len(), answers.iter().filter(|status| **status == 400).count());
+    // Somebody known who is refused from the same address is a record all the same.
+    provider.inner().person = json!({ "sub": "u-1", "preferred_username": "mia", "groups": ["none"] });
+    refused(&Trip::whole(&daemon, &provider, "10.9.9.9"), 403, "oidc-group");
+    let record = &daemon.seen(&admin, "/api/v1/audit")[0];
+    assert_eq!((&record["who"], &record["outcome"]), (&json!("mia"), &json!("oidc-group")), "{record}");
 }
 
 #[test]

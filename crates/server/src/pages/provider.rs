@@ -91,8 +91,11 @@ async fn known(app: &Arc<App>, provider: &Provider, nobody: Who, back: Back, bro
         }
         Err(refused) => refused,
     };
-    // Whoever sends one made-up answer after another fills no log with them.
-    if let Err(problem) = app.access.guessed(from) {
+    // Whoever sends one made-up answer after another fills no log with them. Somebody for whom the provider has vouched
+    // made nothing up: that they were refused is a record, whoever has guessed from where they are.
+    if refused.subject.is_empty()
+        && let Err(problem) = app.access.guessed(from)
+    {
         return again(app, "/runs", &problem);
     }
     let mut response = again(app, "/runs", &problem(&refused.error));
