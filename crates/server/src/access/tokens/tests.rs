@@ -45,7 +45,7 @@ fn a_name_is_held_until_its_token_is_revoked() {
 fn names_that_cannot_be_read_are_refused_and_unknown_ones_are_told() {
     let home = home();
     let tokens = Tokens::of(&home);
-    for name in ["", "  ", "a\nb", "\u{1b}[2J", &"x".repeat(101)] {
+    for name in ["", "  ", "a\nb", "\u{1b}[2J", "b\u{200b}en", &"x".repeat(101)] {
         assert_eq!(tokens.create(name, Role::Viewer, 0, 1).expect_err("refused").code(), "token-name", "{name:?}");
     }
     assert_eq!(tokens.revoke("nobody", 0).expect_err("unknown").code(), "token-unknown");
