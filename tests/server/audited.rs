@@ -90,6 +90,24 @@ fn acts_of_pages_are_recorded_with_all_that_was_answered() {
 }
 
 #[test]
+fn a_run_that_is_over_is_given_up_by_keep_runs_and_that_is_a_record() {
+    let home = Home::new(5);
+    let admin = home.token("ada", "admin");
+    let daemon = Daemon::start(&home);
+    daemon.launch(&admin, "paced.yaml", "r");
+    let _ = daemon.until(&admin, "r", |run| run["state"]["over"] == true);
+    assert!(daemon.end("-TERM").success());
+    let daemon = Daemon::start_with(&home, &["--keep-runs", "0s"], &[]);
+    let begun = std::time::Instant::now();
+    while daemon.get(&admin, "/api/v1/runs/r").status != 404 {
+        assert!(begun.elapsed().as_secs() < 60, "the run is not given up");
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+    }
+    let record = &daemon.seen(&admin, "/api/v1/audit")[0];
+    assert_eq!([&record["action"], &record["outcome"], &record["what"]["run"]], ["prune", "ok", "r"], "{record}");
+}
+
+#[test]
 fn the_journal_has_the_name_of_who_asked() {
     let home = Home::new(5);
     let operator = home.token("otto", "operator");
