@@ -81,14 +81,30 @@ impl Access {
                 (token.name, token.role)
             }
             Opener::Person(person) => {
-                // A token of the same name was made since: nobody else may act under it.
+                // A token of the same name was made since: nobody else may act under it, and this session does not live
+                // again when the name is free.
                 if self.tokens.named(&person.name).map_err(trouble)? {
+                    self.sessions.close(&session);
                     return Err(Problem::unauthorised("the name of this session is that of a token's owner"));
                 }
                 (person.name.clone(), person.role)
             }
         };
         Ok(Who { name, role, from, via: Via::Session(session) })
+    }
+
+    /// Ends the session of a cookie; says whose it was, whether they may still do anything or not.
+    pub(crate) fn sign_out(&self, headers: &HeaderMap, from: IpAddr) -> Option<Who> {
+        let session = cookie(headers, COOKIE).and_then(|name| self.sessions.find(name, SystemClock.now()))?;
+        self.sessions.close(&session);
+        let (name, role) = match &session.opener {
+            Opener::Token(id) => {
+                let token = self.tokens.list().ok()?.into_iter().find(|token| token.id == *id)?;
+                (token.name, token.role)
+            }
+            Opener::Person(person) => (person.name.clone(), person.role),
+        };
+        Some(Who { name, role, from, via: Via::Session(session) })
     }
 
     /// Finds out who sent a token. Guesses are limited; whoever has a good one is let in, whoever else guesses from there.

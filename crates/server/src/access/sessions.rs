@@ -86,9 +86,9 @@ impl Sessions {
         open.get(&session.key).is_some_and(|(_, until)| *until > now)
     }
 
-    /// Ends a session.
-    pub(crate) fn close(&self, name: &str) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(name));
+    /// Ends a session that was found.
+    pub(crate) fn close(&self, session: &Session) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&session.key);
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
         let found = sessions.find(&name, 9).expect("it is open");
         assert!(sessions.is_open(&found, 9) && !sessions.is_open(&found, 10));
         assert!(sessions.find(&name, 10).is_none() && sessions.find("another", 0).is_none());
-        sessions.close(&name);
+        sessions.close(&found);
         assert!(!sessions.is_open(&found, 9), "whoever follows a run with it is told, too");
     }
 }

@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, header};
 use serde::Deserialize;
 
-use crate::access::{COOKIE, SESSION_LASTS, Who, cookie};
+use crate::access::{SESSION_LASTS, Who};
 use crate::api::body::{Asked, Filled};
-use crate::api::{Problem, opened, set_cookie};
+use crate::api::{Problem, closed, opened, set_cookie};
 use crate::app::App;
 use crate::pages::frame::Frame;
 use crate::pages::html::{dressed, page};
@@ -72,11 +72,13 @@ pub(super) async fn sign_in(
 }
 
 /// Ends a session.
-pub(super) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if let Some(name) = cookie(&headers, COOKIE) {
-        app.access.sessions.close(name);
-    }
-    with_cookie(&app, "/sign-in", "", 0)
+pub(super) async fn sign_out(
+    State(app): State<Arc<App>>,
+    Extension(nobody): Extension<Who>,
+    headers: HeaderMap,
+) -> Response {
+    let response = with_cookie(&app, "/sign-in", "", 0);
+    closed(&app, &nobody, &headers, (Method::POST, "/sign-out"), response).await
 }
 
 fn with_cookie(app: &App, to: &str, name: &str, lasts_s: i64) -> Response {
