@@ -21,13 +21,12 @@ use crate::access::oidc::claims;
 use crate::access::oidc::http::Http;
 use crate::access::oidc::people::People;
 use crate::access::oidc::protocol::{Client, Doubt, Exchanged, code_of};
+use crate::access::oidc::seen::{Answer, Seen};
 use crate::access::oidc::{OidcError, Settings};
 use crate::access::{Person, Tokens, random};
 use crate::drivers::Vault;
 use crate::words::chain;
 
-/// How long what a provider says of itself is taken for true; keys that are not known are asked for at once.
-const KNOWN: Duration = Duration::from_secs(3_600);
 /// Longest pause between two looks for a provider that was away when the daemon started.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// Sign-ins at once that have the secret read and the provider asked. Anybody can bring one that far.
@@ -46,13 +45,6 @@ pub(crate) struct Provider {
     people: Arc<People>,
     seen: Mutex<Seen>,
     turns: Semaphore,
-}
-
-/// What the provider said of itself, and what came of the last question.
-#[derive(Default)]
-struct Seen {
-    found: Option<(Instant, Arc<CoreProviderMetadata>)>,
-    failed: Option<(Instant, String)>,
 }
 
 /// A sign-in that begins.
@@ -224,31 +216,18 @@ impl Provider {
     async fn metadata(&self, since: Option<Instant>) -> Result<Arc<CoreProviderMetadata>, OidcError> {
         let asked = Instant::now();
         let mut seen = self.seen.lock().await;
-        if let Some((at, found)) = &seen.found
-            && at.elapsed() < KNOWN
-            && since.is_none_or(|since| *at > since)
-        {
-            return Ok(found.clone());
-        }
-        if let Some((at, why)) = &seen.failed
-            && *at > asked
-        {
-            return Err(OidcError::Unreachable(why.clone()));
+        match seen.answer(asked, since, Instant::now()) {
+            Answer::Found(found) => return Ok(found),
+            Answer::Failed(why) => return Err(OidcError::Unreachable(why)),
+            Answer::Ask => {}
         }
         match self.discover().await {
             Ok(found) => {
                 let found = Arc::new(found);
-                *seen = Seen { found: Some((Instant::now(), found.clone())), failed: None };
+                seen.answered(found.clone(), Instant::now());
                 Ok(found)
             }
-            Err(why) => {
-                seen.failed = Some((Instant::now(), why.clone()));
-                // What was true an hour ago does for the page that the browser is sent to.
-                match (&seen.found, since) {
-                    (Some((_, found)), None) => Ok(found.clone()),
-                    _ => Err(OidcError::Unreachable(why)),
-                }
-            }
+            Err(why) => seen.failed(why.clone(), since, Instant::now()).ok_or(OidcError::Unreachable(why)),
         }
     }
 
