@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::Millis;
 use openidconnect::core::CoreProviderMetadata;
-use openidconnect::{ClientSecret, IssuerUrl, Nonce, PkceCodeChallenge};
+use openidconnect::{ClientSecret, IssuerUrl, Nonce, PkceCodeChallenge, RedirectUrl};
 use runbook::Oidc;
 use runtime::{Clock, SecretSource, SystemClock};
 use secrecy::ExposeSecret;
@@ -20,7 +20,7 @@ use crate::access::oidc::begun::{self, Begun, One};
 use crate::access::oidc::claims;
 use crate::access::oidc::http::Http;
 use crate::access::oidc::people::People;
-use crate::access::oidc::protocol::{Client, Doubt, Exchanged, code_of};
+use crate::access::oidc::protocol::{Client, Doubt, Exchanged, back_to, code_of};
 use crate::access::oidc::seen::{Answer, Seen};
 use crate::access::oidc::{OidcError, Settings};
 use crate::access::{Person, Tokens, random};
@@ -39,6 +39,8 @@ const SECRET: &str = "client_secret";
 /// The provider of identities of this daemon.
 pub(crate) struct Provider {
     settings: Settings,
+    /// Where browsers are sent back to.
+    back: RedirectUrl,
     http: Http,
     vault: Arc<dyn SecretSource>,
     begun: Begun,
@@ -87,8 +89,9 @@ impl Provider {
         let secrets = BTreeMap::from([(SECRET.to_owned(), settings.file.client_secret.clone())]);
         let people = Arc::new(People::of(home));
         let (http, vault) = (Http::new()?, vault(secrets));
+        let back = back_to(&settings.file.public_url)?;
         let (begun, seen, turns) = (Begun::default(), Mutex::default(), Semaphore::new(AT_ONCE));
-        Ok(Self { settings, http, vault, begun, people, seen, turns })
+        Ok(Self { settings, back, http, vault, begun, people, seen, turns })
     }
 
     /// The provider's name for people.
@@ -129,7 +132,7 @@ impl Provider {
         let secret = || random::secret().ok_or(crate::access::TokenError::NoRandom);
         let (state, nonce, browser) = (secret()?, Nonce::new(secret()?), secret()?);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let client = Client::new(&self.settings.file, &metadata, None);
+        let client = Client::new(&self.settings.file, &self.back, &metadata, None);
         let url = client.leads(state.clone(), nonce.clone(), challenge);
         let now = SystemClock.now();
         let bound = blake3::hash(browser.as_bytes());
@@ -179,7 +182,7 @@ impl Provider {
         let secret = self.vault.read(SECRET).await.map_err(OidcError::Secret)?;
         let client = |metadata: &CoreProviderMetadata| {
             let secret = ClientSecret::new(secret.expose_secret().to_owned());
-            Client::new(&self.settings.file, metadata, Some(secret))
+            Client::new(&self.settings.file, &self.back, metadata, Some(secret))
         };
         let exchanged = client(&metadata).exchange(code, one, &self.http).await?;
         match client(&metadata).verified(&exchanged, &one.nonce) {
