@@ -13,6 +13,11 @@ type Kept = Mutex<Vec<(String, Vec<u8>)>>;
 
 /// A collector that keeps what it is sent.
 fn collector() -> (String, Arc<Kept>) {
+    listener(|| ())
+}
+
+/// Whoever keeps what it is sent, and does something before it answers.
+fn listener(act: impl Fn() + Send + 'static) -> (String, Arc<Kept>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let kept: Arc<Kept> = Arc::default();
@@ -34,6 +39,7 @@ fn collector() -> (String, Arc<Kept>) {
             let mut body = vec![0; length];
             if reader.read_exact(&mut body).is_ok() {
                 seen.lock().unwrap().push((path, body));
+                act();
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             }
         }
@@ -76,6 +82,29 @@ fn each_attempt_is_a_span_with_its_place_and_its_end() {
     }
     // What systems outside say may hold anything, and stays here.
     assert_eq!(count(&kept, "hush-hush"), 0);
+}
+
+#[test]
+fn what_is_logged_within_an_attempt_is_not_sent() {
+    let (url, kept) = collector();
+    let place = Place::new();
+    // A message is taken, and its ledger is a folder by then: a line of the log has the words of the system about it.
+    let ledger = place.path("sent.db");
+    let (chat, told) = listener(move || {
+        std::fs::remove_file(&ledger).unwrap();
+        std::fs::create_dir(&ledger).unwrap();
+    });
+    let step = format!(
+        "  a: {{ if: site.id == 's1', uses: notify/slack@1, with: {{ url: \"{chat}/x\", text: t, once: {{ ledger: sent.db }} }} }}\n"
+    );
+    place.write("r.yaml", runbook("traced", "", &step));
+    let said = expect(run(&place, "r").args(["--log", "warn"]).env(ENDPOINT, &url), 0);
+    assert_eq!(told.lock().unwrap().len(), 1);
+    holds(&said.err, &["sent, but that could not be noted", "sent.db: "]);
+    assert_eq!(count(&kept, "a/s1"), 1, "the attempt is a span");
+    for words in ["could not be noted", "sent.db"] {
+        assert_eq!(count(&kept, words), 0, "{words}");
+    }
 }
 
 #[test]

@@ -47,6 +47,21 @@ fn restoration_2_bears_it() {
 }
 
 #[test]
+fn a_sandbox_that_could_not_be_looked_at_is_not_as_it_was() {
+    let lab = lab::lab(10);
+    let file = lab.beside("weekly.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let looks = format!("$({BINARY} lab diff");
+    assert!(text.contains(&looks), "{text}");
+    std::fs::write(&file, text.replace(&looks, "$(/nowhere/reinstate lab diff")).unwrap();
+    let store = format!("sqlite:{}", lab.beside("runs.db").display());
+    let mut command = reinstate(BINARY);
+    command.args(["drill", "run", "--chaos", "--seed", "11", "--json", "--store", &store]).arg(&file);
+    let told: Value = serde_json::from_slice(&expect(&mut command, 9).stdout).unwrap();
+    assert!(told["troubles"].to_string().contains("could not be compared"), "{told:#}");
+}
+
+#[test]
 fn the_smallest_one_bears_it() {
     let lab = lab::lab(7);
     let before = lab.fingerprint();

@@ -245,11 +245,15 @@ fn every_plan_of_a_chaos_drill_says_so_and_only_there_is_anything_compared() {
 
 #[test]
 fn the_approval_of_a_large_run_is_kept_and_a_clean_up_waits_for_nobody() {
-    let guard = "approvers: { dr-leads: [anna] }\nguard: { sites: 1, approval: { from: [dr-leads], timeout: 1h } }\n";
+    let guard = "approvers: { dr-leads: [anna] }\nguard: { sites: 1, approval: { from: [dr-leads], timeout: 1h, checklist: [Count the sites] } }\n";
     let guarded = format!("{}\n{guard}", fixture::ESTATE);
     let Prepared { set_up, run, clean_up, .. } = prepared_as(&drill(DRILL), &guarded, None, None);
     assert!(set_up.unwrap().extras.start.is_some() && run.extras.start.is_some(), "2 sites are more than 1");
-    assert_eq!(clean_up.extras.start, None);
+    assert_eq!((&clean_up.extras.start, clean_up.extras.checklists.len()), (&None, 0));
+    assert_eq!(run.extras.checklists.len(), 1);
+    for spec in [run, clean_up] {
+        assert!(engine::Plan::new(spec).is_ok(), "a list without its approval would be refused");
+    }
 }
 
 #[test]

@@ -90,6 +90,43 @@ fn acts_of_pages_are_recorded_with_all_that_was_answered() {
 }
 
 #[test]
+fn a_launch_is_recorded_with_the_name_that_the_run_got_and_all_that_was_asked() {
+    let home = Home::new(5);
+    let (operator, admin) = (home.token("otto", "operator"), home.token("ada", "admin"));
+    let daemon = Daemon::start(&home);
+    let planned = daemon.done(&operator, "/api/v1/plans", &crate::daemon::planning("paced.yaml"));
+    let hash = planned["plan"]["hash"].as_str().expect("a hash");
+    let launched = daemon.done(&operator, "/api/v1/runs", &json!({ "plan": hash, "count": 5, "skip_held": true }));
+    let what = daemon.seen(&admin, "/api/v1/audit")[0]["what"].clone();
+    let told = json!({ "plan": hash, "count": 5, "run": launched["run"], "no_preflight": false, "skip_held": true });
+    assert!(launched["run"].as_str().is_some_and(|run| run.starts_with("paced")), "{launched}");
+    assert_eq!(what, told);
+    let _ = daemon.until(&operator, launched["run"].as_str().expect("a name"), |run| run["state"]["over"] == true);
+    let visitor = Visitor::of(&daemon, &operator);
+    let gone = visitor.post(&daemon, "/launch/run", &format!("plan={hash}&count=5&name="));
+    let run = gone.header("location").and_then(|to| to.strip_prefix("/runs/")).unwrap_or_else(|| panic!("{gone:?}"));
+    assert_eq!(daemon.seen(&admin, "/api/v1/audit")[0]["what"]["run"], run);
+}
+
+#[test]
+fn a_run_that_is_over_is_given_up_by_keep_runs_and_that_is_a_record() {
+    let home = Home::new(5);
+    let admin = home.token("ada", "admin");
+    let daemon = Daemon::start(&home);
+    daemon.launch(&admin, "paced.yaml", "r");
+    let _ = daemon.until(&admin, "r", |run| run["state"]["over"] == true);
+    assert!(daemon.end("-TERM").success());
+    let daemon = Daemon::start_with(&home, &["--keep-runs", "0s"], &[]);
+    let begun = std::time::Instant::now();
+    while daemon.get(&admin, "/api/v1/runs/r").status != 404 {
+        assert!(begun.elapsed().as_secs() < 60, "the run is not given up");
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+    }
+    let record = &daemon.seen(&admin, "/api/v1/audit")[0];
+    assert_eq!([&record["action"], &record["outcome"], &record["what"]["run"]], ["prune", "ok", "r"], "{record}");
+}
+
+#[test]
 fn the_journal_has_the_name_of_who_asked() {
     let home = Home::new(5);
     let operator = home.token("otto", "operator");

@@ -34,6 +34,7 @@ fn on_loopback_without_tokens_only_this_machine_is_let_in_and_only_by_its_name()
     let post = Request::new("POST", "/api/v1/runs/r/pause").json(&json!({ "reason": "x" }));
     let foreign = asks(post.clone().with("Origin", "https://evil.example"));
     assert_eq!((foreign.status, foreign.code().as_str()), (403, "origin-foreign"));
+    assert_eq!(daemon.seen("", "/api/v1/audit"), json!([]), "a page of another site fills no log");
     let own = asks(post.with("Origin", &format!("http://{}", daemon.address)));
     assert_eq!(own.status, 404, "there is no such run: {own:?}");
     // The first token shuts the door, with the next request.

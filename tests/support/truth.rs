@@ -226,11 +226,12 @@ impl Truth {
         let groups = &run.plan().spec().extras.approvers;
         let mut mine = groups.iter().filter(|group| group.members.iter().any(|name| name == actor));
         need(mine.any(|group| request.approval.from.contains(&group.name)), "a stranger approves")?;
-        need(actor != run.opened_by(), "who asked for the run approves it")?;
+        need(actor.to_lowercase() != run.opened_by().to_lowercase(), "who asked for the run approves it")?;
         let by = self.approvals.entry(gate).or_default();
         let before: BTreeSet<String> = request.approved_by.iter().map(|name| name.to_string()).collect();
         *by = before;
-        need(by.insert(actor.to_owned()), "one person approves twice")?;
+        let twice = by.iter().any(|name| name.to_lowercase() == actor.to_lowercase());
+        need(!twice && by.insert(actor.to_owned()), "one person approves twice")?;
         if let (Gate::Batch(batch), true) = (gate, by.len() >= usize::from(request.approval.min)) {
             self.batches_approved.insert(batch);
         }

@@ -39,7 +39,10 @@ impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let exit = match &error {
             JournalError::Held { .. } | JournalError::Fenced { .. } | JournalError::SiteHeld { .. } => Exit::Held,
-            JournalError::NoSuchRun(_) | JournalError::Exists(_) | JournalError::Unsupported { .. } => Exit::BadInput,
+            JournalError::NoSuchRun(_)
+            | JournalError::Exists(_)
+            | JournalError::Spent(_)
+            | JournalError::Unsupported { .. } => Exit::BadInput,
             _ => Exit::Trouble,
         };
         Self::new(exit, error.code(), chain(&error), error.hint())

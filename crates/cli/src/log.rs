@@ -4,8 +4,8 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
@@ -36,8 +36,7 @@ pub(crate) fn start(directives: &str, json: bool) -> Log {
         Err(error) => (None, Some(error)),
     };
     let traces = provider.as_ref().map(|provider| {
-        let ours = Targets::new().with_target(OURS, LevelFilter::INFO);
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("reinstate")).with_filter(ours)
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("reinstate")).with_filter(filter_fn(is_traced))
     });
     let lines = EnvFilter::try_new(directives).unwrap_or_default();
     let colored = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
@@ -51,6 +50,11 @@ pub(crate) fn start(directives: &str, json: bool) -> Log {
         tracing::warn!(%error, "traces are not sent");
     }
     Log(provider)
+}
+
+/// Whether something is sent: spans of ours. Lines within them would go along, with words of systems outside in them.
+fn is_traced(told: &Metadata<'_>) -> bool {
+    told.is_span() && told.target().starts_with(OURS) && *told.level() <= Level::INFO
 }
 
 /// Sends spans in the background, in batches; what cannot be sent is dropped and never waited for.

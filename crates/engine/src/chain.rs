@@ -28,6 +28,13 @@ impl Link {
         Self(hasher.finalize().into())
     }
 
+    fn joined(before: &Self, own: &Self) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("reinstate 2026 a group without a link");
+        hasher.update(&before.0);
+        hasher.update(&own.0);
+        Self(hasher.finalize().into())
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -108,7 +115,9 @@ impl Chain {
             None if self.linked => return Err(GroupError::Unchained),
             _ => {}
         }
-        *self = Self { head: link, linked: self.linked || after.is_some() };
+        // A group of an older format says nothing of what is before it: the chain holds that by itself.
+        let head = if after.is_some() { link } else { Link::joined(&self.head, &link) };
+        *self = Self { head, linked: self.linked || after.is_some() };
         Ok(records)
     }
 
@@ -194,12 +203,19 @@ mod tests {
             bytes.extend_from_slice(&check.as_bytes()[..4]);
             bytes
         };
-        let whole = journal(2);
+        let whole = journal(3);
         let mut chain = Chain::of("run", "plan");
-        assert_eq!(chain.follow(&old(&whole[0])).map(|records| records.len()), Ok(1));
-        // Went on by a version that links: after the hash of what is there.
+        for group in &whole[..2] {
+            assert_eq!(chain.follow(&old(group)).map(|records| records.len()), Ok(1));
+        }
+        // Went on by a version that links: after the hash of all that is there.
         let next = chain.writer().finish();
         assert_eq!(chain.follow(&next.bytes), Ok(vec![]));
+        for changed in [[&whole[2], &whole[1]], [&whole[1], &whole[0]]] {
+            let mut chain = Chain::of("run", "plan");
+            changed.iter().for_each(|group| drop(chain.follow(&old(group)).expect("whole by itself")));
+            assert_eq!(chain.follow(&next.bytes), Err(GroupError::Unchained), "the first of old groups counts as well");
+        }
         assert_eq!(chain.follow(&old(&whole[1])), Err(GroupError::Unchained));
         assert_eq!(chain.head(), next.link);
     }

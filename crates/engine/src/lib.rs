@@ -12,6 +12,7 @@ mod event;
 mod hexed;
 mod ids;
 mod input;
+mod names;
 mod plan;
 mod run;
 mod seeded;
@@ -24,6 +25,7 @@ pub use evaluator::{EvalError, Evaluator, Outputs, Target};
 pub use event::{Again, Decree, Event, Failure, Gate, Mode, Record, Ruling, RunEnd, SiteEnd, TakeOut, Then};
 pub use ids::{BatchIx, GroupIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
 pub use input::{Advice, Command, Input, Misfit, Outcome, Rejection};
+pub use names::reads_like;
 pub use plan::{
     ActionUse, Approval, ApprovalAt, ApproverGroup, Backoff, Batches, Carry, ChaosMark, Checklist, Disturbance,
     DrillMark, DrillObjectives, DrillPart, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded,

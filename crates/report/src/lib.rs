@@ -34,7 +34,7 @@ pub use drill::{
     Regression, Trend, judge_drill, readiness, render_drill, render_drill_junit, render_trend, trend,
 };
 pub use duration::{clock, grouped, span, stamp};
-pub use escape::plain;
+pub use escape::{is_unseen, plain};
 pub use events::{event_json, event_line, event_subject, noted, sites_of, what_follows};
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, is_link, new_id_steps, settles_undo, told};
 pub use forecast::{

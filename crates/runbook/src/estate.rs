@@ -5,7 +5,7 @@ mod announce;
 
 use std::collections::BTreeMap;
 
-use engine::{ActionSpec, Approval, ApprovalAt, Checklist, Extras};
+use engine::{ActionSpec, Approval, Extras};
 use serde_json::{Value as Json, json};
 
 use crate::codes;
@@ -66,11 +66,7 @@ pub struct CertificateRule {
 impl Guard {
     /// Has a run wait for this guard's approval before it starts, if it has one.
     pub fn hold(&self, extras: &mut Extras) {
-        extras.start = self.approval.clone();
-        extras.checklists.retain(|list| list.of != ApprovalAt::Start);
-        if extras.start.is_some() && !self.checklist.is_empty() {
-            extras.checklists.push(Checklist { of: ApprovalAt::Start, items: self.checklist.clone() });
-        }
+        extras.hold_start(self.approval.clone(), self.checklist.clone());
     }
 
     /// Says whether a run over so many sites is a large one.

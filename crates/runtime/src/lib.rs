@@ -15,7 +15,7 @@ pub use clock::{ManualClock, SystemClock};
 pub use drill::{Conduct, ConductError, Conducted, DrillObserver, DrillPlans, DrillRuns, conduct, open_drill};
 pub use driver::{
     Drive, DriveEnd, DriveError, Equip, Equipment, Launcher, Observer, RecoverError, Recovered, Reply, Request,
-    Settings, Tail, Verified, drive, open, recover, verify,
+    Settings, Tail, Verified, created, drive, open, recover, verify,
 };
 pub use engine;
 pub use fair::{Party, fair_grant};
@@ -28,4 +28,4 @@ pub use ports::{
     SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, Want,
     WorkClaim,
 };
-pub use retention::{Judged, Keep, free_all, prunable, prune};
+pub use retention::{Judged, Pruning, free_all};

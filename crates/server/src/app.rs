@@ -76,14 +76,12 @@ impl App {
             what,
             outcome,
         };
-        let log = self.audit.clone();
-        match tokio::task::spawn_blocking(move || log.append(entry)).await {
-            Ok(Ok(_)) => response,
-            Ok(Err(error)) => {
+        match self.audit.record(entry).await {
+            Ok(_) => response,
+            Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "an act could not be written down");
                 axum::response::IntoResponse::into_response(Problem::unrecorded(&error))
             }
-            Err(_) => axum::response::IntoResponse::into_response(Problem::defect()),
         }
     }
 }

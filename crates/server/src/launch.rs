@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::{Command, Input, Millis, Plan, Record, TakeOut};
-use runtime::{Clock, JournalError, RunHead, Settings, Store, SystemClock};
+use runtime::{Clock, Settings, Store, SystemClock};
 
 use crate::drivers::holder;
 use crate::planning::evaluator;
@@ -43,11 +43,7 @@ pub async fn create_run(
     let held = if skip_held { store.holders(&spec.origin.estate, &ids).await? } else { Vec::new() };
     let holder: BTreeMap<&str, &str> = held.iter().map(|held| (held.site.as_str(), held.run.as_str())).collect();
     let free: Vec<String> = ids.iter().filter(|id| !holder.contains_key(id.as_str())).cloned().collect();
-    let head = RunHead { run: name.to_owned(), plan_hash: plan.hash().to_owned(), created_at: SystemClock.now() };
-    let bytes = plan.encode().map_err(|error| JournalError::Unavailable {
-        context: "encoding the plan".to_owned(),
-        source: Some(Box::new(error)),
-    })?;
+    let (head, bytes) = runtime::created(name, plan, SystemClock.now())?;
     store.create_holding(&head, &bytes, &spec.origin.estate, &free).await?;
     for (id, run) in holder {
         let reason = format!("run {run} holds it");

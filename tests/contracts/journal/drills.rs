@@ -118,6 +118,23 @@ pub(crate) async fn the_first_drill_is_that_of_the_oldest_slot(it: Fixture) {
     assert_eq!(it.journal.first_drill("a").await.unwrap().unwrap().claim.slot, 10);
 }
 
+pub(crate) async fn proofs_are_what_the_last_good_ones_and_certificates_are(it: Fixture) {
+    // Drill, runbook, when it ended, whether it proves.
+    let all =
+        [("a", "x", 10, true), ("a", "y", 20, true), ("b", "x", 5, true), ("b", "z", 30, false), ("a", "y", 90, true)];
+    for (slot, (drill, runbook_hash, ended_at, proves)) in (1..).zip(all) {
+        let (drill, runbook_hash) = (drill.to_owned(), runbook_hash.to_owned());
+        let claim = DrillClaim { drill: drill.clone(), slot, run: format!("run-{slot}"), at: slot, runbook_hash };
+        assert!(it.journal.claim_drill(&claim).await.unwrap());
+        let result = DrillResult { ended_at, good: true, proves, sites: 1, bytes: vec![7; 9] };
+        assert!(it.journal.finish_drill(&drill, slot, &result).await.unwrap());
+    }
+    // Of a: run-2 as of 50, of x: run-1, of b: run-3; run-5 once its time has come.
+    for (by, runs) in [(50, &["run-1", "run-2", "run-3", "run-5"][..]), (100, &["run-1", "run-3", "run-5"])] {
+        assert_eq!(it.journal.proofs(by).await.unwrap(), runs, "by {by}");
+    }
+}
+
 pub(crate) async fn a_runbook_is_certified_by_the_good_drill_that_ended_last(it: Fixture) {
     // Names of one length share a runbook here.
     claimed(&it, &[("a", 10), ("b", 20), ("b", 30), ("cc", 40)]).await;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use runtime::{AttemptLogs, Journal, JournalError, Log, LogBook, LogTally, ManualClock, RunHead, Voice};
+use runtime::{
+    AttemptLogs, Journal, JournalError, Log, LogBook, LogLine, LogPiece, LogTally, ManualClock, RunHead, Voice,
+};
 
 use crate::child_process::ChildProcess;
 use crate::fixture::{head, holder};
@@ -54,6 +56,44 @@ async fn a_file_that_cannot_be_kept_costs_lines_and_nothing_else() {
     let tally = store.logs_of("r", "u").await.unwrap()[0].tally;
     assert_eq!(tally, LogTally { lines: 3, bytes: 11, lost: 2, ..LogTally::default() });
     assert_eq!(store.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_lost_of_an_attempt_that_writes_no_more_is_told_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("runs.db-logs");
+    std::fs::write(&logs, "no database, but somebody's").unwrap();
+    let store = Arc::new(open(&folder.path().join("runs.db")).await);
+    store.create(&head("r"), b"plan").await.unwrap();
+    let book = LogBook::new("r", store.clone(), Arc::new(ManualClock::new(0)), 1 << 30);
+    book.of("u".to_owned(), 1).note("its last words");
+    book.flush().await;
+    std::fs::remove_file(&logs).unwrap();
+    book.flush().await;
+    let tally = store.logs_of("r", "u").await.unwrap()[0].tally;
+    assert_eq!(tally, LogTally { lines: 1, bytes: 14, lost: 1, ..LogTally::default() });
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_left_for_the_one_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, logs) = (folder.path().join("runs.db"), folder.path().join("runs.db-logs"));
+    let (one, two) = (open(&path).await, open(&path).await);
+    one.create(&head("r"), b"plan").await.unwrap();
+    let piece = |attempt, text: &str| {
+        let line = LogLine { number: 0, at: 0, voice: Voice::Driver, text: text.to_owned() };
+        LogPiece { unit: "u".to_owned(), attempt, lines: vec![line], forget: None, tally: LogTally::default() }
+    };
+    let attempts = async |store: &store::SqliteJournal| store.logs_of("r", "u").await.unwrap().len();
+    one.keep_logs("r", &[piece(1, "first")]).await.unwrap();
+    assert_eq!((attempts(&one).await, attempts(&two).await), (1, 1));
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", logs.display()));
+    }
+    // The other process makes it anew before this one looks.
+    two.keep_logs("r", &[piece(2, "second")]).await.unwrap();
+    one.keep_logs("r", &[piece(3, "third")]).await.unwrap();
+    assert_eq!((attempts(&one).await, attempts(&two).await), (2, 2));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use reinstate_tests::oracle::Oracle;
 use reinstate_tests::plans;
 use reinstate_tests::random::Random;
 use runtime::engine::{Command, GroupWriter, Input, Link, Plan, Record, Run, Status};
-use runtime::{DrillClaim, JournalError, Keep, LogLine, LogPiece, LogTally, Voice};
+use runtime::{DrillClaim, JournalError, Judged, LogLine, LogPiece, LogTally, Pruning, Voice};
 
 use crate::fixture::{Fixture, driven, head, holder};
 
@@ -15,7 +15,7 @@ fn piece(text: &str) -> LogPiece {
     LogPiece { unit: "u".to_owned(), attempt: 1, lines: vec![line], forget: None, tally: LogTally::default() }
 }
 
-pub(crate) async fn a_discarded_run_is_found_by_nobody_and_its_name_is_free(it: Fixture) {
+pub(crate) async fn a_discarded_run_is_found_by_nobody_and_its_name_stays_taken(it: Fixture) {
     let lease = driven(&*it.journal, "a", 1_000).await;
     it.journal.append(&lease, 0, b"old").await.unwrap();
     it.journal.keep_logs("a", &[piece("old")]).await.unwrap();
@@ -30,17 +30,19 @@ pub(crate) async fn a_discarded_run_is_found_by_nobody_and_its_name_is_free(it: 
     assert!(matches!(it.journal.logs_of("a", "u").await, Err(JournalError::NoSuchRun(_))));
     assert!(matches!(it.journal.discard(&lease).await, Err(JournalError::NoSuchRun(_))));
     assert_eq!(it.journal.fate(request).await.unwrap(), runtime::Fate::Gone);
-    // Another run takes the name while the rows of the first are still there.
-    it.journal.create(&runtime::RunHead { created_at: 78, ..head("a") }, b"new plan").await.unwrap();
-    assert!(it.journal.load("a", 0, 9).await.unwrap().is_empty());
-    let lease = it.journal.acquire("a", &holder("b"), 1_000).await.unwrap();
-    assert_eq!(lease.epoch, 1);
-    it.journal.append(&lease, 0, b"new").await.unwrap();
-    while it.journal.free().await.unwrap().is_some() {}
-    assert_eq!(it.journal.load("a", 0, 9).await.unwrap()[0].bytes, b"new");
-    assert_eq!(it.journal.plan("a").await.unwrap().1, b"new plan");
-    assert!(it.journal.logs_of("a", "u").await.unwrap().is_empty());
-    assert!(it.journal.claims("a").await.unwrap().is_empty());
+    // Systems outside know what was done under its name: before its rows are freed, and after.
+    for _ in 0..2 {
+        let taken = it.journal.create(&runtime::RunHead { created_at: 78, ..head("a") }, b"new plan").await;
+        assert!(matches!(taken, Err(JournalError::Spent(run)) if run == "a"));
+        let taken = it.journal.create_holding(&head("a"), b"new plan", "prod", &["s1".to_owned()]).await;
+        assert!(matches!(taken, Err(JournalError::Spent(run)) if run == "a"));
+        assert!(it.journal.holders("prod", &["s1".to_owned()]).await.unwrap().is_empty());
+        while it.journal.free().await.unwrap().is_some() {}
+    }
+    // Its place is another run's, which finds nothing of it.
+    it.journal.create(&head("b"), b"plan").await.unwrap();
+    assert!(it.journal.load("b", 0, 9).await.unwrap().is_empty());
+    assert!(it.journal.claims("b").await.unwrap().is_empty() && it.journal.logs_of("b", "u").await.unwrap().is_empty());
 }
 
 pub(crate) async fn only_the_newest_epoch_discards_and_no_run_that_holds_sites(it: Fixture) {
@@ -127,6 +129,14 @@ async fn run(it: &Fixture, name: &str, created_at: i64, is_over: bool) {
     it.clock.advance(20);
 }
 
+async fn judged(it: &Fixture, since: i64, newest: usize) -> Vec<Judged> {
+    Pruning::of(&*it.journal, 1_000_000, since).await.unwrap().judged(newest).await.unwrap()
+}
+
+async fn prune(it: &Fixture, run: &str, since: i64) -> Option<String> {
+    Pruning::of(&*it.journal, 1_000_000, since).await.unwrap().prune(run, &holder("pruner")).await.unwrap()
+}
+
 pub(crate) async fn runs_are_judged_by_their_end_and_by_who_needs_them(it: Fixture) {
     for (name, created_at, is_over) in [
         ("old", 1_000, true),
@@ -145,7 +155,7 @@ pub(crate) async fn runs_are_judged_by_their_end_and_by_who_needs_them(it: Fixtu
     let site = plan.spec().sites.ids.iter().next().unwrap().to_string();
     it.journal.hold_sites("holds", &plan.spec().origin.estate, &[site]).await.unwrap();
     let since = 90_500;
-    let told = |judged: Vec<runtime::Judged>| -> Vec<(String, String)> {
+    let told = |judged: Vec<Judged>| -> Vec<(String, String)> {
         judged.into_iter().map(|one| (one.run, one.kept.unwrap_or_default())).collect()
     };
     let drill = "it belongs to a drill that is not cleaned up";
@@ -159,20 +169,20 @@ pub(crate) async fn runs_are_judged_by_their_end_and_by_who_needs_them(it: Fixtu
         ("new", "it is not old enough"),
     ]
     .map(|(run, kept)| (run.to_owned(), kept.to_owned()));
-    assert_eq!(told(runtime::prunable(&*it.journal, Keep { since, newest: 0 }).await.unwrap()), expected);
-    let all = runtime::prunable(&*it.journal, Keep { since, newest: 7 }).await.unwrap();
+    assert_eq!(told(judged(&it, since, 0).await), expected);
+    let all = judged(&it, since, 7).await;
     assert!(all.iter().all(|one| one.kept.is_some()));
     // The drill passed, and is what certifies its runbook; a later one takes its place.
     let result = |ended_at| runtime::DrillResult { ended_at, good: true, proves: true, sites: 1, bytes: vec![] };
     assert!(it.journal.finish_drill("d", 1, &result(10)).await.unwrap());
-    let kept = |judged: Vec<runtime::Judged>| judged.iter().filter(|one| one.kept.is_none()).count();
-    assert_eq!(kept(runtime::prunable(&*it.journal, Keep { since, newest: 0 }).await.unwrap()), 1);
+    let kept = |judged: Vec<Judged>| judged.iter().filter(|one| one.kept.is_none()).count();
+    assert_eq!(kept(judged(&it, since, 0).await), 1);
     let later = DrillClaim { slot: 2, run: "drill-2".into(), ..claim };
     assert!(it.journal.claim_drill(&later).await.unwrap());
     assert!(it.journal.finish_drill("d", 2, &result(20)).await.unwrap());
-    assert_eq!(kept(runtime::prunable(&*it.journal, Keep { since, newest: 0 }).await.unwrap()), 3);
+    assert_eq!(kept(judged(&it, since, 0).await), 3);
     for (name, _) in expected {
-        let _ = runtime::prune(&*it.journal, &name, since, &holder("pruner")).await.unwrap();
+        let _ = prune(&it, &name, since).await;
     }
     runtime::free_all(&*it.journal).await.unwrap();
     let left: Vec<String> = it.journal.list().await.unwrap().into_iter().map(|run| run.head.run).collect();
@@ -183,9 +193,9 @@ pub(crate) async fn runs_are_judged_by_their_end_and_by_who_needs_them(it: Fixtu
 pub(crate) async fn a_run_that_somebody_drives_is_kept(it: Fixture) {
     run(&it, "r", 1_000, true).await;
     let lease = it.journal.acquire("r", &holder("driver"), 1_000).await.unwrap();
-    let why = runtime::prune(&*it.journal, "r", i64::MAX, &holder("pruner")).await.unwrap().unwrap();
+    let why = prune(&it, "r", i64::MAX).await.unwrap();
     assert!(why.contains("driven by driver"), "{why}");
     it.journal.release(&lease).await.unwrap();
-    assert_eq!(runtime::prune(&*it.journal, "r", i64::MAX, &holder("pruner")).await.unwrap(), None);
-    assert!(runtime::prune(&*it.journal, "r", i64::MAX, &holder("pruner")).await.unwrap().is_some());
+    assert_eq!(prune(&it, "r", i64::MAX).await, None);
+    assert!(prune(&it, "r", i64::MAX).await.is_some());
 }

@@ -55,6 +55,7 @@ impl Schema {
             "shares",
             "drills",
             "claims",
+            "spent",
             "discarded",
             "log_weights",
             "logs",

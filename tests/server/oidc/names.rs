@@ -34,8 +34,54 @@ fn a_name_belongs_to_one_person_by_token_or_by_provider() {
     refused(&whole("u-1", "mia"), 403, "oidc-name-taken");
     let id = token.split('_').nth(1).expect("its ID").to_owned();
     let _ = reinstate_tests::process::expect(&mut home.command(&["token", "revoke", &id]), 0);
-    assert_eq!(me(&mia), 200, "and hers again once it is taken back");
+    assert_eq!(me(&mia), 401, "her session is over, and does not live again");
+    assert!(session(&whole("u-1", "mia")).is_some(), "she signs in again");
     assert_eq!(daemon.seen(&ben, "/api/v1/me")["name"], "ben");
+}
+
+#[test]
+fn a_session_with_which_nothing_can_be_done_can_be_signed_out() {
+    let (provider, home) = known("");
+    let admin = home.token("ada", "admin");
+    let daemon = served(&home);
+    provider.inner().person = json!({ "sub": "u-1", "preferred_username": "mia", "groups": ["dr-ops"] });
+    let cookie = session(&Trip::whole(&daemon, &provider, "10.0.0.1")).expect("a session");
+    let _ = home.token("mia", "viewer");
+    let own = format!("http://{}", daemon.address);
+    let out = || daemon.ask(&Request::new("POST", "/sign-out").with("Cookie", &cookie).with("Origin", &own));
+    assert_eq!((out().status, out().status), (303, 303));
+    let records = daemon.seen(&admin, "/api/v1/audit");
+    assert_eq!([&records[0]["who"], &records[0]["action"]], ["mia", "POST /sign-out"], "{records:#}");
+    assert_eq!(records[1]["action"], "GET /sign-in/oidc/back", "once: {records:#}");
+}
+
+#[test]
+fn nobody_is_their_own_second_person_in_other_capitals() {
+    let (provider, home) = known("");
+    home.write(
+        "estates/e.yaml",
+        "schema: estate/v1\nname: e\nsandbox: true\napprovers: { leads: [Ben, mia, Mia, sam] }\n\
+         guard: { sites: 3, approval: { from: [leads], min: 2, timeout: 1h, on_timeout: pause } }\n",
+    );
+    let ben = home.token("ben", "operator");
+    let leads = ["mia", "Mia", "sam"].map(|name| home.token(name, "approver"));
+    let daemon = served(&home);
+    daemon.launch(&ben, "paced.yaml", "r");
+    let id = ben.split('_').nth(1).expect("its ID").to_owned();
+    let _ = reinstate_tests::process::expect(&mut home.command(&["token", "revoke", &id]), 0);
+    provider.inner().person = json!({ "sub": "u-1", "preferred_username": "Ben", "groups": ["dr-leads"] });
+    let cookie = session(&Trip::whole(&daemon, &provider, "10.0.0.1")).expect("nobody has the name any more");
+    let own = format!("http://{}", daemon.address);
+    let (path, looked) = ("/api/v1/runs/r/approve", json!({ "gate": "start", "reason": "looked" }));
+    let by_ben = Request::new("POST", path).json(&looked).with("Cookie", &cookie).with("Origin", &own);
+    let refused = daemon.ask(&by_ben);
+    assert!(refused.code() == "verb-refused" && refused.body.contains("asked for this run"), "{refused:?}");
+    daemon.done(&leads[0], path, &looked);
+    let again = daemon.post(&leads[1], path, &looked);
+    assert!(again.code() == "verb-refused" && again.body.contains("approved this already"), "{again:?}");
+    daemon.done(&leads[2], path, &looked);
+    let over = daemon.until(&leads[2], "r", |run| run["state"]["over"] == true);
+    assert_eq!(over["sites"]["returned"], 5);
 }
 
 #[test]
@@ -56,6 +102,8 @@ fn whoever_follows_a_run_is_cut_off_when_their_session_ends() {
     let own = format!("http://{}", daemon.address);
     let out = Request::new("DELETE", "/session").with("Cookie", &cookie).with("Origin", &own);
     assert_eq!(daemon.ask(&out).status, 204);
+    let record = &daemon.seen(&admin, "/api/v1/audit")[0];
+    assert_eq!([&record["who"], &record["action"], &record["outcome"]], ["mia", "DELETE /session", "ok"], "{record}");
     // It ends although the run waits for people, and would be followed for ever.
     let last = events.last();
     assert!(last.is_none_or(|(_, data)| data["state"]["over"] != true));

@@ -4,7 +4,8 @@ use reinstate_tests::process::expect;
 use reinstate_tests::provider::{Provider, SECRET};
 use serde_json::json;
 
-use crate::daemon::{Daemon, Home};
+use crate::client::Request;
+use crate::daemon::{Daemon, Home, log_of};
 use crate::oidc::trip::{Trip, known, refused, served};
 
 #[test]
@@ -35,7 +36,7 @@ fn a_sign_in_counts_once_and_in_the_browser_that_began_it() {
 
 #[test]
 fn whoever_makes_answers_up_has_to_wait_and_fills_no_log() {
-    let (_provider, home) = known("");
+    let (provider, home) = known("");
     let admin = home.token("ada", "admin");
     let daemon = served(&home);
     let eve = Trip { cookie: String::new(), from: "10.9.9.9".to_owned(), url: String::new() };
@@ -43,6 +44,42 @@ fn whoever_makes_answers_up_has_to_wait_and_fills_no_log() {
     assert!(answers.starts_with(&[400]) && answers.ends_with(&[429]), "{answers:?}");
     let records = daemon.seen(&admin, "/api/v1/audit");
     assert_eq!(records.as_array().expect("records").len(), answers.iter().filter(|status| **status == 400).count());
+    // Somebody known who is refused from the same address is a record all the same.
+    provider.inner().person = json!({ "sub": "u-1", "preferred_username": "mia", "groups": ["none"] });
+    refused(&Trip::whole(&daemon, &provider, "10.9.9.9"), 403, "oidc-group");
+    let record = &daemon.seen(&admin, "/api/v1/audit")[0];
+    assert_eq!((&record["who"], &record["outcome"]), (&json!("mia"), &json!("oidc-group")), "{record}");
+}
+
+#[test]
+fn whoever_begins_one_sign_in_after_another_has_to_wait_wherever_on_their_line_they_are() {
+    let (provider, home) = known("");
+    let daemon = served(&home);
+    let begin = |from: &str| daemon.ask(&Request::new("GET", "/sign-in/oidc").with("X-Forwarded-For", from)).status;
+    let answers: Vec<u16> = (0..100).map(|ix| begin(&format!("2001:db8:1:2::{ix:x}"))).collect();
+    assert!(answers.starts_with(&[303; 30]) && answers.contains(&429), "{answers:?}");
+    assert_eq!(begin("2001:db8:1:3::1"), 303, "somebody else's line");
+    provider.inner().person = json!({ "sub": "u-1", "preferred_username": "mia", "groups": ["dr-ops"] });
+    assert_eq!(Trip::whole(&daemon, &provider, "10.0.0.1").status, 200, "nobody is shut out by it");
+}
+
+#[test]
+fn strangers_are_not_told_what_this_machine_has_where() {
+    let (provider, home) = known("");
+    provider.inner().person = json!({ "sub": "u-1", "preferred_username": "mia", "groups": ["dr-ops"] });
+    let secret = home.path("no-such-secret").display().to_string();
+    let whole = |code: &str, path: &str| {
+        let daemon = served(&home);
+        let answer = Trip::whole(&daemon, &provider, "10.0.0.1");
+        refused(&answer, 502, code);
+        assert!(!answer.body.contains(path), "{answer:?}");
+        assert!(log_of(&home.path("")).contains(path), "whoever runs the daemon is told");
+    };
+    home.write("people.json", "{}");
+    whole("oidc-people", &home.path("people.json").display().to_string());
+    let file = crate::oidc::trip::file(&provider.issuer(), "").replace("env:OIDC_SECRET", &format!("file:{secret}"));
+    home.write("oidc.yaml", &file);
+    whole("oidc-secret", &secret);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `runs`: the runs of a store, and an end to those that are over.
 
 use engine::Millis;
-use runtime::{Clock, Judged, Keep, SystemClock};
+use runtime::{Clock, Judged, Pruning, SystemClock};
 use serde_json::json;
 
 use crate::args::{Prune, Runs, RunsCommand, StoreAddress};
@@ -21,8 +21,9 @@ pub(crate) async fn runs(args: &Runs, json: bool) -> Result<Exit, Failure> {
 async fn delete(at: &StoreAddress, args: &Prune, json: bool) -> Result<Exit, Failure> {
     let store = at.open().await?;
     let age = Millis::try_from(args.older_than.as_millis()).unwrap_or(Millis::MAX);
-    let since = SystemClock.now().saturating_sub(age);
-    let mut judged = runtime::prunable(&*store, Keep { since, newest: args.keep }).await?;
+    let now = SystemClock.now();
+    let pruning = Pruning::of(&*store, now, now.saturating_sub(age)).await?;
+    let mut judged = pruning.judged(args.keep).await?;
     let going = judged.iter().filter(|one| one.kept.is_none()).count();
     if !args.dry_run && !args.yes && going > 0 {
         tell(&judged, false, json);
@@ -38,7 +39,7 @@ async fn delete(at: &StoreAddress, args: &Prune, json: bool) -> Result<Exit, Fai
     }
     let holder = server::holder();
     for one in judged.iter_mut().filter(|one| one.kept.is_none()) {
-        one.kept = runtime::prune(&*store, &one.run, since, &holder).await?;
+        one.kept = pruning.prune(&one.run, &holder).await?;
     }
     let freed = runtime::free_all(&*store).await?;
     tell(&judged, true, json);

@@ -62,6 +62,17 @@ pub struct Extras {
     pub checklists: Vec<Checklist>,
 }
 
+impl Extras {
+    /// Has the run wait for an approval before it starts, with these things to confirm; or for none, and nothing to confirm.
+    pub fn hold_start(&mut self, approval: Option<Approval>, items: Vec<String>) {
+        self.checklists.retain(|list| list.of != ApprovalAt::Start);
+        if approval.is_some() && !items.is_empty() {
+            self.checklists.push(Checklist { of: ApprovalAt::Start, items });
+        }
+        self.start = approval;
+    }
+}
+
 /// What has to be looked at before an approval is given. It stands apart from [`Approval`], which older plans hold in
 /// their midst.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

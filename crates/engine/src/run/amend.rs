@@ -96,7 +96,7 @@ impl Run {
             return Err(Rejection::NotNow(why));
         }
         self.is_member(approval, actor)?;
-        if *actor == *self.opened_by { Err(Rejection::OwnRun(actor.to_owned())) } else { Ok(()) }
+        if crate::names::reads_like(actor, &self.opened_by) { Err(Rejection::OwnRun(actor.to_owned())) } else { Ok(()) }
     }
 
     /// Sites, groups, batches and the people who decide stay what they are.

@@ -3,6 +3,7 @@
 use crate::event::{Event, Failure, Gate};
 use crate::ids::{BatchIx, Millis};
 use crate::input::Rejection;
+use crate::names::reads_like;
 use crate::plan::{Approval, ApprovalAt, OnLapse, Work};
 use crate::run::tables::{Ask, UnitState};
 use crate::run::{Halt, Run};
@@ -114,13 +115,13 @@ impl Run {
         }
     }
 
-    /// Whether an actor may approve an open gate: not the own run, and once.
+    /// Whether an actor may approve an open gate: not the own run, and once. `Ben` is not the second person of `ben`.
     pub(super) fn may_approve(&self, gate: Gate, actor: &str) -> Result<(), Rejection> {
         self.may_decide(gate, actor)?;
-        if *actor == *self.opened_by {
+        if reads_like(actor, &self.opened_by) {
             return Err(Rejection::OwnRun(actor.to_owned()));
         }
-        if self.asks.get(&gate).is_some_and(|ask| ask.by.iter().any(|name| **name == *actor)) {
+        if self.asks.get(&gate).is_some_and(|ask| ask.by.iter().any(|name| reads_like(name, actor))) {
             return Err(Rejection::ApprovedBefore(actor.to_owned()));
         }
         Ok(())

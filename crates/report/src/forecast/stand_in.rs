@@ -25,12 +25,20 @@ pub(super) fn stand_in(plan: &Arc<Plan>) -> (Arc<Plan>, Vec<String>) {
         assumptions.push(gates(spec.extras.start.as_ref(), spec.batches.gate.as_ref()));
         (changed.extras.start, changed.batches.gate) = (None, None);
     }
+    // Without what they belong to they would have the plan refused.
+    changed.extras.checklists.clear();
     if shared {
         assumptions.push("no other run uses the shared pools".to_owned());
         changed.pools.iter_mut().for_each(|pool| pool.shared = false);
     }
-    // Whoever asks for less than an admitted plan is admitted.
-    (Plan::new(changed).unwrap_or_else(|_| plan.clone()), assumptions)
+    match Plan::new(changed) {
+        Ok(changed) => (changed, assumptions),
+        Err(why) => {
+            // Whoever asks for less than an admitted plan is admitted: a defect, which must not pass for a forecast.
+            debug_assert!(false, "the plan that stands in is refused: {why}");
+            (plan.clone(), vec![format!("DEFECT: it could not be forecast without what waits for people: {why}")])
+        }
+    }
 }
 
 fn gates(start: Option<&Approval>, batch: Option<&Approval>) -> String {

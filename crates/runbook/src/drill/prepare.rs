@@ -84,7 +84,7 @@ impl Drill {
             spec.extras.drill = Some(mark(part));
             if matches!(part, DrillPart::Compare | DrillPart::CleanUp) {
                 // Whoever let the set-up begin let it be cleaned up: nobody is there to be asked again.
-                spec.extras.start = None;
+                spec.extras.hold_start(None, Vec::new());
             }
             Ok(spec)
         };

@@ -127,6 +127,11 @@ async fn before(
         }
     }
     if !conduct.has(&names.run).await? {
+        // It was lost, or refused, while its runs were created: the comparison was before the run.
+        if conduct.has(&names.compare).await? {
+            let why = why.unwrap_or("the run that it was about is not there");
+            conduct.close(DrillPart::Compare, &names.compare, why, troubles).await?;
+        }
         return Ok(());
     }
     if why.is_none() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::Plan;
 
 use crate::driver;
-use crate::ports::{DrillClaim, JournalError, RunHead, Store};
+use crate::ports::{DrillClaim, JournalError, Store};
 
 /// Plans of a drill.
 #[derive(Clone, Debug)]
@@ -74,11 +74,7 @@ pub async fn open_drill(store: &dyn Store, claim: &DrillClaim, plans: &DrillPlan
         }
     }
     let plan = &plans.run;
-    let head = RunHead { run: names.run, plan_hash: plan.hash().to_owned(), created_at: claim.at };
-    let bytes = plan.encode().map_err(|error| JournalError::Unavailable {
-        context: "encoding the plan".to_owned(),
-        source: Some(Box::new(error)),
-    })?;
+    let (head, bytes) = driver::created(&names.run, plan, claim.at)?;
     let sites: Vec<String> = plan.spec().sites.ids.iter().map(str::to_owned).collect();
     store.create_holding(&head, &bytes, &plan.spec().origin.estate, &sites).await?;
     Ok(true)

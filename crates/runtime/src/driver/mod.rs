@@ -22,6 +22,6 @@ mod verify;
 pub use drive::{Drive, DriveEnd, DriveError, Observer, Settings, drive};
 pub use equip::{Equip, Equipment};
 pub use launch::Launcher;
-pub use recover::{RecoverError, Recovered, Tail, open, recover};
+pub use recover::{RecoverError, Recovered, Tail, created, open, recover};
 pub use request::{Reply, Request};
 pub use verify::{Verified, verify};

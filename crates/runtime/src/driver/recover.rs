@@ -178,12 +178,21 @@ impl Tail {
 /// # Errors
 /// [`JournalError::Exists`] if the name is taken; else the journal's trouble.
 pub async fn open(journal: &dyn Journal, name: &str, plan: &Arc<Plan>, at: engine::Millis) -> Result<(), JournalError> {
+    let (head, bytes) = created(name, plan, at)?;
+    journal.create(&head, &bytes).await
+}
+
+/// What a run is created with: its head and its encoded plan.
+///
+/// # Errors
+/// If the plan cannot be encoded: a defect.
+pub fn created(name: &str, plan: &Plan, at: engine::Millis) -> Result<(RunHead, Vec<u8>), JournalError> {
     let head = RunHead { run: name.to_owned(), plan_hash: plan.hash().to_owned(), created_at: at };
     let bytes = plan.encode().map_err(|error| JournalError::Unavailable {
         context: "encoding the plan".to_owned(),
         source: Some(Box::new(error)),
     })?;
-    journal.create(&head, &bytes).await
+    Ok((head, bytes))
 }
 
 /// Encodes records as the group that follows another.

@@ -16,6 +16,8 @@ const SOON: i64 = 1 << 20;
 const WAITING_MAX: i64 = 32 << 20;
 /// Attempts in one write.
 const PIECES: usize = 1_024;
+/// Attempts of which it has still to be told that lines of theirs were lost.
+const OWED_MAX: usize = 4_096;
 
 /// Keeps what the attempts of a run write. Clones are the same book.
 ///
@@ -34,6 +36,8 @@ struct Shared {
     waiting: AtomicI64,
     /// Sheets with something new.
     news: Mutex<Vec<Arc<Sheet>>>,
+    /// Sheets of which a write failed: the next one, or the last at the end, says what was lost of them.
+    owed: Mutex<Vec<Arc<Sheet>>>,
     at_work: AtomicBool,
     soon: tokio::sync::Notify,
     /// One write at a time, so that lines are stored in their order.
@@ -64,6 +68,7 @@ impl LogBook {
             taken: AtomicU64::new(0),
             waiting: AtomicI64::new(0),
             news: Mutex::default(),
+            owed: Mutex::default(),
             at_work: AtomicBool::new(false),
             soon: tokio::sync::Notify::new(),
             storing: tokio::sync::Mutex::new(()),
@@ -127,6 +132,23 @@ impl Shared {
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn owed(&self) -> MutexGuard<'_, Vec<Arc<Sheet>>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a sheet for the next write. Nobody is woken for it alone: a store that is away stays so for a while.
+    fn owe(&self, sheet: &Arc<Sheet>) {
+        // What is written on it meanwhile has listed it.
+        if !sheet.listed.swap(true, Ordering::AcqRel) {
+            let mut owed = self.owed();
+            if owed.len() < OWED_MAX {
+                owed.push(sheet.clone());
+            } else {
+                sheet.listed.store(false, Ordering::Release);
+            }
+        }
+    }
+
     /// Stores until nothing is new.
     async fn work(self: Arc<Self>) {
         loop {
@@ -147,7 +169,8 @@ impl Shared {
 
     async fn store(&self) {
         let _one = self.storing.lock().await;
-        let sheets = std::mem::take(&mut *self.news());
+        let mut sheets = std::mem::take(&mut *self.news());
+        sheets.append(&mut self.owed());
         for sheets in sheets.chunks(PIECES) {
             let beyond = self.taken.load(Ordering::Relaxed) >= self.most;
             let mut weight = 0;
@@ -176,6 +199,7 @@ impl Shared {
                     tracing::warn!(run = self.run, lines, %error, "lines of attempts could not be kept");
                     for (sheet, piece) in sheets.iter().zip(&pieces) {
                         sheet.page().failed(piece);
+                        self.owe(sheet);
                     }
                 }
             }

@@ -70,4 +70,16 @@ impl Drills for MemoryJournal {
     async fn certificate(&self, runbook_hash: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError> {
         Ok(self.state().drills.newest_good(by, |claim| claim.runbook_hash == runbook_hash).cloned())
     }
+
+    async fn proofs(&self, by: Millis) -> Result<Vec<String>, JournalError> {
+        let history = &self.state().drills;
+        let is_proof = |entry: &&DrillEntry| {
+            let later = entry.result.as_ref().is_some_and(|result| result.proves && result.ended_at > by);
+            let last_of = |which: &dyn Fn(&DrillClaim) -> bool| history.newest_good(by, which) == Some(*entry);
+            later
+                || last_of(&|claim| claim.drill == entry.claim.drill)
+                || last_of(&|claim| claim.runbook_hash == entry.claim.runbook_hash)
+        };
+        Ok(history.of(None).filter(is_proof).map(|entry| entry.claim.run.clone()).collect())
+    }
 }

@@ -32,6 +32,9 @@ pub(super) struct Held {
 
 impl Runs {
     pub(super) fn absent(&self, run: &str) -> Result<(), JournalError> {
+        if self.in_order.iter().any(|kept| kept.is_discarded && kept.head.run == run) {
+            return Err(JournalError::Spent(run.to_owned()));
+        }
         if self.by_name.contains_key(run) {
             return Err(JournalError::Exists(run.to_owned()));
         }

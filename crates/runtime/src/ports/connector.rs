@@ -139,25 +139,42 @@ impl SecretText {
     /// output and error text. Of a secret of several lines, such as a key, each line is one, too: texts come line by line.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for form in self.forms().filter(|form| text.contains(form)).collect::<Vec<_>>() {
-            text = text.replace(&form, "***");
-        }
-        text
+        self.hide(text, false)
     }
 
     /// As [`SecretText::redact`], for a text that was cut off anywhere: its end may be the beginning of a secret.
     #[must_use]
     pub fn redact_cut(&self, text: &str) -> String {
-        let mut text = self.redact(text);
-        let begun = |form: String| {
-            form.char_indices().map(|(at, _)| at).rev().find(|at| *at > 0 && text.ends_with(&form[..*at]))
-        };
-        if let Some(begun) = self.forms().filter_map(begun).max() {
-            text.truncate(text.len() - begun);
-            text.push_str("***");
+        self.hide(text, true)
+    }
+
+    /// Finds all that must not be seen before anything is replaced: one secret may begin another, or overlap it, and what was
+    /// left of the longer one would stay.
+    fn hide(&self, text: &str, is_cut: bool) -> String {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for form in self.forms() {
+            let step = form.chars().next().map_or(1, char::len_utf8);
+            let mut from = 0;
+            while let Some(at) = text[from..].find(&form) {
+                found.push((from + at, from + at + form.len()));
+                from += at + step;
+            }
+            let mut begins = form.char_indices().map(|(at, _)| at).rev();
+            if is_cut && let Some(begun) = begins.find(|at| *at > 0 && text.ends_with(&form[..*at])) {
+                found.push((text.len() - begun, text.len()));
+            }
         }
-        text
+        found.sort_unstable();
+        let (mut hidden, mut until) = (String::with_capacity(text.len()), 0);
+        for (from, to) in found {
+            if from >= until {
+                hidden.push_str(&text[until..from]);
+                hidden.push_str("***");
+            }
+            until = until.max(to);
+        }
+        hidden.push_str(&text[until..]);
+        hidden
     }
 
     /// All that must not be seen: values, their lines, and each of them as it stands inside of JSON text.
@@ -201,4 +218,35 @@ pub trait SecretSource: Send + Sync {
     /// # Errors
     /// Says why in words that hold no secret.
     async fn read(&self, name: &str) -> Result<SecretString, String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(values: &[&str]) -> SecretText {
+        let named = values.iter().enumerate().map(|(ix, value)| (ix.to_string(), SecretString::from(*value)));
+        SecretText::new(named.collect())
+    }
+
+    #[test]
+    fn a_secret_that_begins_or_overlaps_another_leaves_nothing_of_it() {
+        for values in [["abc", "abcdef"], ["abcdef", "abc"]] {
+            let both = secrets(&values);
+            assert_eq!(both.redact("x abcdef y abc z"), "x *** y *** z");
+            assert_eq!(both.redact_cut("x abcde"), "x ***", "{values:?}");
+        }
+        assert_eq!(secrets(&["abc", "cde"]).redact("x abcde y"), "x *** y");
+        assert_eq!(secrets(&["aba"]).redact("ababa aba"), "*** ***");
+        assert_eq!(secrets(&["abc", "def"]).redact("abcdef"), "******");
+    }
+
+    #[test]
+    fn the_end_of_a_text_that_was_cut_may_begin_a_secret() {
+        let secret = secrets(&["s3cr\u{e9}t"]);
+        assert_eq!(secret.redact_cut("it is s3cr\u{e9}"), "it is ***");
+        assert_eq!(secret.redact_cut("it is s3cr\u{e9}t"), "it is ***");
+        assert_eq!(secret.redact("it is s3cr\u{e9}"), "it is s3cr\u{e9}");
+        assert_eq!(secret.redact_cut("nothing"), "nothing");
+    }
 }

@@ -30,7 +30,7 @@ pub trait SiteLocks: Send + Sync {
     /// or neither. Durable on return.
     ///
     /// # Errors
-    /// [`JournalError::Exists`] if the name is taken; [`JournalError::SiteHeld`] if another run holds one of the sites
+    /// As [`Journal::create`]; [`JournalError::SiteHeld`] if another run holds one of the sites
     /// (looked at in this order); else the store's trouble.
     async fn create_holding(
         &self,

@@ -55,6 +55,13 @@ pub trait Drills: Send + Sync {
     /// # Errors
     /// The store's trouble.
     async fn certificate(&self, runbook_hash: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError>;
+
+    /// Returns the runs of all entries that [`last_good_drill`](Drills::last_good_drill) or
+    /// [`certificate`](Drills::certificate) would give by this time or any later one, without what was judged of them.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn proofs(&self, by: Millis) -> Result<Vec<String>, JournalError>;
 }
 
 /// A slot of a drill that somebody is about to see to.

@@ -18,7 +18,7 @@ pub trait Journal: Send + Sync {
     /// Creates a run with its encoded plan; durable on return.
     ///
     /// # Errors
-    /// [`JournalError::Exists`] if the name is taken; else the store's trouble.
+    /// [`JournalError::Exists`] if the name is taken, [`JournalError::Spent`] if it was that of a run given up; else the store's trouble.
     async fn create(&self, head: &RunHead, plan: &[u8]) -> Result<(), JournalError>;
 
     /// Takes the lease of a run with a new, higher epoch; durable on return. A store may give the lease of a process

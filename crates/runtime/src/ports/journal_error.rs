@@ -8,6 +8,9 @@ pub enum JournalError {
     /// A run of that name exists.
     #[error("run {0} exists already")]
     Exists(String),
+    /// A run of that name was deleted; its name stays taken.
+    #[error("run {0} was deleted, and its name stays taken")]
+    Spent(String),
     /// No run of that name exists.
     #[error("there is no run {0}")]
     NoSuchRun(String),
@@ -92,6 +95,7 @@ impl JournalError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Exists(_) => "journal-exists",
+            Self::Spent(_) => "journal-name-spent",
             Self::NoSuchRun(_) => "journal-no-such-run",
             Self::Held { .. } => "journal-held",
             Self::Fenced { .. } => "journal-fenced",
@@ -124,6 +128,9 @@ impl JournalError {
                 ));
             }
             Self::Exists(_) => "choose another name, or resume the run of that name",
+            Self::Spent(_) => {
+                "choose another name: systems that were restored know what this one has done, and would do nothing"
+            }
             Self::NoSuchRun(_) => "`reinstate runs` lists the runs of this store; name another one with --store",
             Self::Held { .. } => "stop that process, or wait until its lease expires, then resume",
             Self::Fenced { .. } => "leave the run to the process that took it over; this one must not go on",

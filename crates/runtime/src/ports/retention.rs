@@ -10,8 +10,9 @@ use super::{JournalError, Lease};
 /// Dropping the future of a change leaves it open whether the change was made; nothing is ever half made.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Gives a run up for good; durable on return. From here on nobody finds it, its name is free for another run, and what
-    /// it took is freed by [`free`](Retention::free), whoever calls that, also after a crash.
+    /// Gives a run up for good; durable on return. From here on nobody finds it, and what it took is freed by
+    /// [`free`](Retention::free), whoever calls that, also after a crash. Its name stays taken for ever: systems keep what
+    /// was done under keys that begin with it, and would take another run's work for done.
     ///
     /// Whether a run may be given up is the caller's to know; that nobody drives it is what the lease says.
     ///

@@ -101,15 +101,21 @@ mod tests {
         (record, told)
     }
 
-    #[tokio::test]
-    async fn an_act_whose_caller_hangs_up_is_done_and_recorded() {
-        let (record, mut told) = records();
-        let (acts, gate) = (TaskTracker::new(), Arc::new(Notify::new()));
+    /// A deed that is done once its gate is opened.
+    fn gated() -> (Arc<Notify>, impl Future<Output = Response> + Send + 'static) {
+        let gate = Arc::new(Notify::new());
         let opened = gate.clone();
         let deed = async move {
             opened.notified().await;
             StatusCode::OK.into_response()
         };
+        (gate, deed)
+    }
+
+    #[tokio::test]
+    async fn an_act_whose_caller_hangs_up_is_done_and_recorded() {
+        let (record, mut told) = records();
+        let (acts, (gate, deed)) = (TaskTracker::new(), gated());
         let mut asking = Box::pin(act(&acts, deed, record, LONGEST));
         assert!(futures::poll!(&mut asking).is_pending());
         drop(asking);
@@ -120,12 +126,7 @@ mod tests {
     #[tokio::test]
     async fn an_act_that_takes_too_long_is_recorded_as_that_and_once_more_when_it_ends() {
         let (record, mut told) = records();
-        let (acts, gate) = (TaskTracker::new(), Arc::new(Notify::new()));
-        let opened = gate.clone();
-        let deed = async move {
-            opened.notified().await;
-            StatusCode::OK.into_response()
-        };
+        let (acts, (gate, deed)) = (TaskTracker::new(), gated());
         let answer = act(&acts, deed, record, Duration::ZERO).await;
         assert_eq!((answer.status().as_u16(), told.recv().await), (504, Some(504)));
         gate.notify_one();

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use runtime::{Clock, SystemClock};
 
 use crate::access::acts::{LONGEST, act, bounded, look};
-use crate::access::limits::Limit;
+use crate::access::limits::{Limit, line_of};
 use crate::access::{
     COOKIE, Opener, Permission, Role, Session, Sessions, TokenError, Tokens, Via, Who, origin, rule_of,
 };
@@ -30,6 +30,7 @@ pub(crate) struct Access {
     pub(crate) behind_proxy: bool,
     asked: Limit,
     failed: Limit,
+    begun: Limit,
 }
 
 impl Access {
@@ -42,6 +43,7 @@ impl Access {
             behind_proxy,
             asked: Limit::new(400, 100.0),
             failed: Limit::new(10, 0.2),
+            begun: Limit::new(30, 0.5),
         }
     }
 
@@ -60,7 +62,13 @@ impl Access {
 
     /// Counts a guess; whoever makes too many has to wait.
     pub(crate) fn guessed(&self, from: IpAddr) -> Result<(), Problem> {
-        self.failed.take(&from.to_string()).map_err(Problem::too_often)
+        self.failed.take(&line_of(from)).map_err(Problem::too_often)
+    }
+
+    /// Counts a sign-in by the provider that begins. Whatever comes back is of one that was begun, so that this bounds what
+    /// strangers can have the daemon do: read its secret, perhaps by a command, and ask the provider.
+    pub(crate) fn begins(&self, from: IpAddr) -> Result<(), Problem> {
+        self.begun.take(&line_of(from)).map_err(Problem::too_often)
     }
 
     /// Who a session is of, if they may still have one.
@@ -73,14 +81,30 @@ impl Access {
                 (token.name, token.role)
             }
             Opener::Person(person) => {
-                // A token of the same name was made since: nobody else may act under it.
-                if self.tokens.named(&person.name, now).map_err(trouble)? {
+                // A token of the same name was made since: nobody else may act under it, and this session does not live
+                // again when the name is free.
+                if self.tokens.named(&person.name).map_err(trouble)? {
+                    self.sessions.close(&session);
                     return Err(Problem::unauthorised("the name of this session is that of a token's owner"));
                 }
                 (person.name.clone(), person.role)
             }
         };
         Ok(Who { name, role, from, via: Via::Session(session) })
+    }
+
+    /// Ends the session of a cookie; says whose it was, whether they may still do anything or not.
+    pub(crate) fn sign_out(&self, headers: &HeaderMap, from: IpAddr) -> Option<Who> {
+        let session = cookie(headers, COOKIE).and_then(|name| self.sessions.find(name, SystemClock.now()))?;
+        self.sessions.close(&session);
+        let (name, role) = match &session.opener {
+            Opener::Token(id) => {
+                let token = self.tokens.list().ok()?.into_iter().find(|token| token.id == *id)?;
+                (token.name, token.role)
+            }
+            Opener::Person(person) => (person.name.clone(), person.role),
+        };
+        Some(Who { name, role, from, via: Via::Session(session) })
     }
 
     /// Finds out who sent a token. Guesses are limited; whoever has a good one is let in, whoever else guesses from there.
@@ -125,7 +149,7 @@ impl Access {
             return Err(Problem::new(StatusCode::FORBIDDEN, "host-foreign", fact, "use localhost or 127.0.0.1").into());
         }
         let Some(path) = path else {
-            self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
+            self.asked.take(&line_of(from)).map_err(Problem::too_often)?;
             return Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "no-such-path",
@@ -135,7 +159,7 @@ impl Access {
             .into());
         };
         let Some(rule) = rule_of(method, path) else {
-            self.asked.take(&from.to_string()).map_err(Problem::too_often)?;
+            self.asked.take(&line_of(from)).map_err(Problem::too_often)?;
             let fact = "this path has no such method";
             return Err(Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -147,13 +171,16 @@ impl Access {
         };
         let nobody = || Who { name: String::new(), role: Role::Viewer, from, via: Via::Nobody };
         let who = if rule.needs == Permission::Open { nobody() } else { self.who(headers, from)? };
-        let caller = who.via.key().unwrap_or_else(|| from.to_string());
+        let caller = who.via.key().unwrap_or_else(|| line_of(from));
         self.asked.take(&caller).map_err(Problem::too_often)?;
         let changes = !matches!(*method, Method::GET | Method::HEAD);
         if changes && !origin::is_own(headers, uri, matches!(who.via, Via::Session(_))) {
             let fact = "the request comes from a page of another site, or does not say from where";
             let problem = Problem::new(StatusCode::FORBIDDEN, "origin-foreign", fact, "act on the daemon's own pages");
-            return Err(Refused::of(problem, who));
+            // Whoever is on this machine may be any page that their browser shows: it could have each of its requests wait
+            // for the disk, and fill that.
+            let who = matches!(who.via, Via::Token(_) | Via::Session(_)).then_some(who);
+            return Err(Box::new(Refused { problem, who }));
         }
         if !who.role.may(rule.needs) {
             let fact = format!("the role {} may not do this", who.role.word());

@@ -1,6 +1,7 @@
 //! How much one caller may ask: a bucket each, that fills with time.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,9 +65,29 @@ impl Limit {
     }
 }
 
+/// What addresses of one caller have in common: of IPv6, whoever has a line has a whole /64 of it.
+pub(super) fn line_of(from: IpAddr) -> String {
+    match from.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{}/64", Ipv6Addr::from([a, b, c, d, 0, 0, 0, 0]))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_addresses_of_one_line_are_one_caller() {
+        let line = |text: &str| line_of(text.parse().expect("an address"));
+        assert_eq!(line("2001:db8:1:2::3"), line("2001:db8:1:2:ffff::4"));
+        assert_ne!(line("2001:db8:1:2::3"), line("2001:db8:1:3::3"));
+        assert_ne!(line("10.0.0.1"), line("10.0.0.2"));
+        assert_eq!(line("10.0.0.1"), line("::ffff:10.0.0.1"), "the same address, written for the other net");
+    }
 
     #[test]
     fn a_bucket_empties_and_one_callers_is_not_anothers() {

@@ -5,11 +5,6 @@ const NAME_MAX: usize = 100;
 
 /// Whether people can read a text as a name, and see all that is in it.
 pub(super) fn is_name(name: &str) -> bool {
-    let visible = |c: char| !c.is_control() && (c == ' ' || !c.is_whitespace());
+    let visible = |c: char| !c.is_control() && !report::is_unseen(c) && (c == ' ' || !c.is_whitespace());
     !name.trim().is_empty() && name.chars().count() <= NAME_MAX && name.chars().all(visible)
-}
-
-/// Whether two names are the same to whoever reads them in a list.
-pub(super) fn reads_like(one: &str, other: &str) -> bool {
-    one.trim().to_lowercase() == other.trim().to_lowercase()
 }

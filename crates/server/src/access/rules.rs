@@ -90,7 +90,7 @@ pub const RULES: &[Rule] = &[
     post("/sign-in", Open),
     get("/sign-in/oidc", Open),
     get("/sign-in/oidc/back", Open),
-    post("/sign-out", See),
+    post("/sign-out", Open),
     get("/runs", See),
     get("/queue", See),
     get("/audit", Administer),

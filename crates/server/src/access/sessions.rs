@@ -15,6 +15,8 @@ pub(crate) const COOKIE: &str = "reinstate_session";
 pub(crate) const LASTS: Millis = 12 * 3_600_000;
 /// Sessions at once; the oldest ends when there is one too many.
 const MOST: usize = 10_000;
+/// Sessions at once of one person; their own oldest ends, so that nobody ends those of others.
+const MOST_OF_ONE: usize = 20;
 
 /// The open sessions.
 #[derive(Debug, Default)]
@@ -59,10 +61,13 @@ impl Sessions {
         let name = random::secret()?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, (_, until)| *until > now);
-        if open.len() >= MOST
-            && let Some(oldest) = open.iter().min_by_key(|(_, (_, until))| *until).map(|(name, _)| *name)
-        {
-            open.remove(&oldest);
+        let key = opener.key();
+        let own = open.iter().filter(|(_, (opener, _))| opener.key() == key);
+        let (own, oldest_own) = (own.clone().count(), own.min_by_key(|(_, (_, until))| *until).map(|(name, _)| *name));
+        let oldest = || open.iter().min_by_key(|(_, (_, until))| *until).map(|(name, _)| *name);
+        let over = if own >= MOST_OF_ONE { oldest_own } else { (open.len() >= MOST).then(oldest).flatten() };
+        if let Some(over) = over {
+            open.remove(&over);
         }
         open.insert(hash(&name), (opener, until));
         Some(name)
@@ -81,9 +86,9 @@ impl Sessions {
         open.get(&session.key).is_some_and(|(_, until)| *until > now)
     }
 
-    /// Ends a session.
-    pub(crate) fn close(&self, name: &str) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(name));
+    /// Ends a session that was found.
+    pub(crate) fn close(&self, session: &Session) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&session.key);
     }
 }
 
@@ -106,13 +111,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn whoever_opens_one_session_after_another_ends_their_own_oldest_and_nobody_elses() {
+        let sessions = Sessions::default();
+        let open = |of: &str, until| sessions.open(Opener::Token(of.to_owned()), until, 0).expect("random bits");
+        let other = open("b", 1);
+        let own: Vec<String> = (0..MOST as Millis + 500).map(|at| open("a", 10 + at)).collect();
+        assert!(sessions.find(&other, 0).is_some());
+        let left = own.iter().filter(|name| sessions.find(name, 0).is_some()).count();
+        assert_eq!(left, MOST_OF_ONE);
+        assert!(own.iter().rev().take(MOST_OF_ONE).all(|name| sessions.find(name, 0).is_some()), "the newest");
+    }
+
+    #[test]
     fn a_session_ends_by_itself_or_when_it_is_closed() {
         let sessions = Sessions::default();
         let name = sessions.open(Opener::Token("a".to_owned()), 10, 0).expect("random bits");
         let found = sessions.find(&name, 9).expect("it is open");
         assert!(sessions.is_open(&found, 9) && !sessions.is_open(&found, 10));
         assert!(sessions.find(&name, 10).is_none() && sessions.find("another", 0).is_none());
-        sessions.close(&name);
+        sessions.close(&found);
         assert!(!sessions.is_open(&found, 9), "whoever follows a run with it is told, too");
     }
 }

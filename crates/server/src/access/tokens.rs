@@ -174,12 +174,13 @@ impl Tokens {
         Ok(self.list()?.into_iter().find(|token| token.id == id && token.is_good(now)))
     }
 
-    /// Whether a token that can be used has a name, or one that reads like it.
+    /// Whether a token has a name, or one that reads like it. It keeps the name when it expires, which nobody decides: who
+    /// gets the name next gets its owner's place among the approvers. Revoking it lets the name go.
     ///
     /// # Errors
     /// If the file is there and cannot be read.
-    pub fn named(&self, name: &str, now: Millis) -> Result<bool, TokenError> {
-        Ok(self.list()?.iter().any(|token| token.is_good(now) && name::reads_like(&token.name, name)))
+    pub fn named(&self, name: &str) -> Result<bool, TokenError> {
+        Ok(self.list()?.iter().any(|token| token.revoked_at.is_none() && engine::reads_like(&token.name, name)))
     }
 
     /// Makes a token; durable on return.

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use runtime::{Clock, Severity, SystemClock};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::access::Who;
@@ -58,9 +58,22 @@ pub(crate) async fn launch(
     Extension(who): Extension<Who>,
     Body(asked): Body<Launching>,
 ) -> Response {
-    let what =
-        json!({ "plan": asked.plan, "count": asked.count, "run": asked.name, "no_preflight": asked.no_preflight });
-    acted(what, launched(&app, &who, asked).await.map(Json))
+    let mut what = asked.told();
+    let launched = launched(&app, &who, asked).await;
+    if let Ok(launched) = &launched {
+        what["run"] = json!(launched.run);
+    }
+    acted(what, launched.map(Json))
+}
+
+impl Launching {
+    /// What was asked, for the audit log. The name of a run that was launched without one is known afterwards.
+    pub(crate) fn told(&self) -> Value {
+        json!({
+            "plan": self.plan, "count": self.count, "run": self.name, "no_preflight": self.no_preflight,
+            "skip_held": self.skip_held,
+        })
+    }
 }
 
 pub(crate) async fn launched(app: &Arc<App>, who: &Who, asked: Launching) -> Result<Launched, Problem> {

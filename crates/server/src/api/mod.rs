@@ -24,6 +24,6 @@ pub(crate) use plan::{BODY_MAX as PLAN_MAX, Given, Planning, show};
 pub(crate) use problem::{Code, Problem, Told};
 pub(crate) use report::{Form, reported};
 pub(crate) use routes::routes;
-pub(crate) use session::{opened, set_cookie};
+pub(crate) use session::{closed, opened, set_cookie};
 pub(crate) use sites::{Site, Wanted};
 pub(crate) use verbs::validates;

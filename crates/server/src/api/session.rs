@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{COOKIE, Opener, Role, SESSION_LASTS, Via, Who, cookie};
+use crate::access::{COOKIE, Opener, Role, SESSION_LASTS, Via, Who};
 use crate::api::Problem;
 use crate::api::body::{Asked, Body};
 use crate::app::App;
@@ -62,13 +62,29 @@ pub(crate) fn opened(app: &App, nobody: &Who, token: &str) -> Result<(Who, Strin
 /// Ends the session of the cookie; whoever has none is told the same.
 #[utoipa::path(delete, path = "/session", tag = "session",
     responses((status = 204), (status = "default", body = Problem)))]
-pub(crate) async fn close(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
-    if let Some(name) = cookie(&headers, COOKIE) {
-        app.access.sessions.close(name);
-    }
+pub(crate) async fn close(
+    State(app): State<Arc<App>>,
+    axum::Extension(nobody): axum::Extension<Who>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(header::SET_COOKIE, set_cookie("", 0, app.secure)?);
-    Ok(response)
+    Ok(closed(&app, &nobody, &headers, (Method::DELETE, "/session"), response).await)
+}
+
+/// Ends the session of a cookie, and has that written down if there was one. Whose it is says the session alone: the routes
+/// are open, so that a session can be ended with which nothing can be done any more.
+pub(crate) async fn closed(
+    app: &Arc<App>,
+    nobody: &Who,
+    headers: &HeaderMap,
+    (method, path): (Method, &str),
+    response: Response,
+) -> Response {
+    match app.access.sign_out(headers, nobody.from) {
+        Some(who) => app.recorded(&who, &method, path, response).await,
+        None => response,
+    }
 }
 
 /// The header that keeps a session's name, or takes it away.

@@ -95,6 +95,19 @@ impl AuditLog {
         Ok(record)
     }
 
+    /// As [`AuditLog::append`], for where nothing may block. An append that came to no end is no record.
+    ///
+    /// # Errors
+    /// As for [`AuditLog::append`], and if it panicked.
+    ///
+    /// # Cancel safety
+    /// When dropped, the record is written all the same, unless the process ends.
+    pub(crate) async fn record(&self, entry: Entry) -> Result<Record, AuditError> {
+        let log = self.clone();
+        let written = tokio::task::spawn_blocking(move || log.append(entry)).await;
+        written.unwrap_or_else(|error| Err(self.trouble(std::io::Error::other(error))))
+    }
+
     /// Whether a record could be written now.
     ///
     /// # Errors

@@ -106,7 +106,7 @@ fn approval(run: &Run, request: &Request<'_>, now: Millis) -> Item {
     people.sort_unstable();
     people.dedup();
     let missing = usize::from(asked.min.max(1)).saturating_sub(request.approved_by.len());
-    let may: Vec<&str> = people.iter().copied().filter(|&name| name != run.opened_by()).collect();
+    let may: Vec<&str> = people.iter().copied().filter(|name| !engine::reads_like(name, run.opened_by())).collect();
     let until =
         request.due.map_or("once the run is continued".to_owned(), |due| format!("until {}", report::clock(due)));
     let on_lapse = match asked.on_timeout {
@@ -131,7 +131,7 @@ fn approval(run: &Run, request: &Request<'_>, now: Millis) -> Item {
     if !request.approved_by.is_empty() {
         more.push(("approved by", request.approved_by.join(", ")));
     }
-    if people.contains(&run.opened_by()) {
+    if people.iter().any(|name| engine::reads_like(name, run.opened_by())) {
         more.push(("not", format!("{}, who asked for the run", run.opened_by())));
     }
     let kind = if matches!(request.gate, Gate::Unit(_)) { Kind::Approval } else { Kind::Gate };

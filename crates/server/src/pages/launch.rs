@@ -162,17 +162,21 @@ pub(super) async fn go(
     Extension(who): Extension<Who>,
     Filled(go): Filled<Go>,
 ) -> Response {
-    let told = Told(json!({
-        "plan": go.plan, "count": go.count, "run": go.name, "no_preflight": go.no_preflight == "yes",
-    }));
+    let mut told = json!({ "plan": go.plan, "count": go.count, "run": go.name });
     let mut response = match launching(&go) {
-        Ok(asked) => match launched(&app, &who, asked).await {
-            Ok(launched) => Redirect::to(&format!("/runs/{}", encoded(&launched.run))).into_response(),
-            Err(problem) => refused(&app, who, &go, &problem),
-        },
+        Ok(asked) => {
+            told = asked.told();
+            match launched(&app, &who, asked).await {
+                Ok(launched) => {
+                    told["run"] = json!(launched.run);
+                    Redirect::to(&format!("/runs/{}", encoded(&launched.run))).into_response()
+                }
+                Err(problem) => refused(&app, who, &go, &problem),
+            }
+        }
         Err(problem) => refused(&app, who, &go, &problem),
     };
-    response.extensions_mut().insert(told);
+    response.extensions_mut().insert(Told(told));
     response
 }
 

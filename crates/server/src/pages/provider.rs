@@ -28,11 +28,16 @@ struct Page<'a> {
 }
 
 /// Sends the browser to the provider.
-pub(super) async fn begin(State(app): State<Arc<App>>, Asked(To { to }): Asked<To>) -> Response {
+pub(super) async fn begin(
+    State(app): State<Arc<App>>,
+    Extension(nobody): Extension<Who>,
+    Asked(To { to }): Asked<To>,
+) -> Response {
     let to = own(&to);
-    let begun = match &app.oidc {
-        Some(provider) => provider.begin(to).await,
-        None => Err(OidcError::Off),
+    let begun = match (&app.oidc, app.access.begins(nobody.from)) {
+        (Some(provider), Ok(())) => provider.begin(to).await.map_err(|error| problem(&error)),
+        (Some(_), Err(problem)) => Err(problem),
+        (None, _) => Err(problem(&OidcError::Off)),
     };
     match begun {
         Ok(start) => {
@@ -40,7 +45,7 @@ pub(super) async fn begin(State(app): State<Arc<App>>, Asked(To { to }): Asked<T
             keep(&mut response, binding(&app, &start.cookie, &start.browser, LASTS / 1_000));
             response
         }
-        Err(error) => again(&app, to, &problem(&error)),
+        Err(problem) => again(&app, to, &problem),
     }
 }
 
@@ -86,8 +91,11 @@ async fn known(app: &Arc<App>, provider: &Provider, nobody: Who, back: Back, bro
         }
         Err(refused) => refused,
     };
-    // Whoever sends one made-up answer after another fills no log with them.
-    if let Err(problem) = app.access.guessed(from) {
+    // Whoever sends one made-up answer after another fills no log with them. Somebody for whom the provider has vouched
+    // made nothing up: that they were refused is a record, whoever has guessed from where they are.
+    if refused.subject.is_empty()
+        && let Err(problem) = app.access.guessed(from)
+    {
         return again(app, "/runs", &problem);
     }
     let mut response = again(app, "/runs", &problem(&refused.error));
@@ -102,7 +110,7 @@ fn told(provider: &Provider, subject: &str) -> serde_json::Value {
 
 /// What is wrong, for the page. What the log should have for whoever runs the daemon is written there.
 fn problem(error: &OidcError) -> Problem {
-    let (code, fact, hint) = (error.code(), error.to_string(), error.hint());
+    let (code, fact, hint) = (error.code(), error.shown(), error.hint());
     let status = match error {
         OidcError::Off => StatusCode::NOT_FOUND,
         OidcError::Stale => StatusCode::BAD_REQUEST,
@@ -110,7 +118,7 @@ fn problem(error: &OidcError) -> Problem {
         _ => StatusCode::BAD_GATEWAY,
     };
     if !matches!(error, OidcError::Off | OidcError::Stale) {
-        tracing::warn!(code, fact, "somebody was not signed in by the provider of identities");
+        tracing::warn!(code, fact = %error, "somebody was not signed in by the provider of identities");
     }
     Problem::new(status, code, fact, hint)
 }

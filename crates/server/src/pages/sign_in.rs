@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, header};
 use serde::Deserialize;
 
-use crate::access::{COOKIE, SESSION_LASTS, Who, cookie};
+use crate::access::{SESSION_LASTS, Who};
 use crate::api::body::{Asked, Filled};
-use crate::api::{Problem, opened, set_cookie};
+use crate::api::{Problem, closed, opened, set_cookie};
 use crate::app::App;
 use crate::pages::frame::Frame;
 use crate::pages::html::{dressed, page};
@@ -72,11 +72,13 @@ pub(super) async fn sign_in(
 }
 
 /// Ends a session.
-pub(super) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if let Some(name) = cookie(&headers, COOKIE) {
-        app.access.sessions.close(name);
-    }
-    with_cookie(&app, "/sign-in", "", 0)
+pub(super) async fn sign_out(
+    State(app): State<Arc<App>>,
+    Extension(nobody): Extension<Who>,
+    headers: HeaderMap,
+) -> Response {
+    let response = with_cookie(&app, "/sign-in", "", 0);
+    closed(&app, &nobody, &headers, (Method::POST, "/sign-out"), response).await
 }
 
 fn with_cookie(app: &App, to: &str, name: &str, lasts_s: i64) -> Response {
@@ -86,16 +88,19 @@ fn with_cookie(app: &App, to: &str, name: &str, lasts_s: i64) -> Response {
     }
 }
 
-/// A place on these pages; what leads elsewhere leads to the runs. Browsers leave blanks and line feeds out of an address
+/// Longest place that is kept for whoever signs in: strangers have it kept, for many at once.
+const PLACE_MAX: usize = 2_000;
+
+/// A place on these pages; what leads elsewhere, or is longer than any of them, leads to the runs. Browsers leave blanks and line feeds out of an address
 /// before they read it, so that only what they keep is taken.
 pub(super) fn own(to: &str) -> &str {
     let kept = to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if kept && to.starts_with('/') && !to.starts_with("//") { to } else { "/runs" }
+    if kept && to.len() <= PLACE_MAX && to.starts_with('/') && !to.starts_with("//") { to } else { "/runs" }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::own;
+    use super::{PLACE_MAX, own};
 
     #[test]
     fn signing_in_leads_nowhere_else() {
@@ -114,5 +119,12 @@ mod tests {
             assert_eq!(own(elsewhere), "/runs", "{elsewhere}");
         }
         assert_eq!(own("/runs/a?from=%20"), "/runs/a?from=%20");
+    }
+
+    #[test]
+    fn a_place_that_is_kept_for_strangers_is_short() {
+        let place = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
+        assert_eq!(own(&place(PLACE_MAX)), place(PLACE_MAX));
+        assert_eq!(own(&place(PLACE_MAX + 1)), "/runs");
     }
 }

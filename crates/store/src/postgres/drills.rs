@@ -34,6 +34,19 @@ fn entry(row: &PgRow) -> Result<DrillEntry, Failure> {
     Ok(DrillEntry { claim, result })
 }
 
+/// By two indexes that hold what proves alone: as many reads as there are good drills, and no judgement.
+fn proofs(s: &str, by: Millis) -> String {
+    let by = sql::signed(by);
+    format!(
+        "SELECT encode(run, 'hex') AS run FROM {s}.drills d WHERE proves AND (ended_at > {by} \
+         OR slot = (SELECT slot FROM {s}.drills WHERE proves AND drill = d.drill AND ended_at <= {by} \
+                    ORDER BY ended_at DESC, slot DESC LIMIT 1) \
+         OR (drill, slot) = (SELECT drill, slot FROM {s}.drills WHERE proves AND runbook_hash = d.runbook_hash \
+                             AND ended_at <= {by} ORDER BY ended_at DESC, slot DESC LIMIT 1)) \
+         ORDER BY slot, d.drill"
+    )
+}
+
 /// A condition that an index of its own answers, if a drill is named.
 fn of(drill: Option<&str>) -> String {
     drill.map(|drill| format!("AND drill = {}", sql::text(drill))).unwrap_or_default()
@@ -108,5 +121,13 @@ impl Drills for PostgresStore {
 
     async fn certificate(&self, runbook_hash: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError> {
         self.proven(&format!("runbook_hash = {}", sql::text(runbook_hash)), by).await
+    }
+
+    async fn proofs(&self, by: Millis) -> Result<Vec<String>, JournalError> {
+        self.asked(proofs(self.connections.schema(), by), |answers| {
+            let rows = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
+            Ok(rows.iter().map(|row| untext(row, "run")).collect::<Result<_, _>>()?)
+        })
+        .await
     }
 }

@@ -102,6 +102,9 @@ const FORMATS: [&str; 1] = ["
         notes bytea NOT NULL,          -- JSON: a list of who, at, text
         PRIMARY KEY (run, subject)
     );
+    CREATE TABLE {s}.spent (           -- names of runs that were given up; systems restored know them
+        name bytea PRIMARY KEY
+    );
     CREATE TABLE {s}.discarded (       -- runs whose rows are being deleted; nobody else finds them
         run bigint PRIMARY KEY
     );

@@ -34,7 +34,10 @@ pub(super) async fn discard(transaction: &mut Transaction<'_>, held: &Lease) -> 
         let (site, all): (_, i64) = (untext(row, "site")?, row.try_get("sites")?);
         return Err(JournalError::SiteHeld { site, run: held.run.clone(), more: all.unsigned_abs() - 1 }.into());
     }
-    let mut message = format!("INSERT INTO {s}.discarded (run) VALUES ({run}); DELETE FROM {s}.runs WHERE id = {run}");
+    let mut message = format!(
+        "INSERT INTO {s}.discarded (run) VALUES ({run}); INSERT INTO {s}.spent (name) VALUES ({name}); \
+         DELETE FROM {s}.runs WHERE id = {run}"
+    );
     for table in ["positions", "requests", "claims", "shares"] {
         message.push_str(&format!("; DELETE FROM {s}.{table} WHERE run = {run}"));
     }

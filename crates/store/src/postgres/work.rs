@@ -122,13 +122,16 @@ impl Work<'_> {
     }
 }
 
+/// The name is looked for among those that are spent once the row is there: of a run that is given up at the same moment,
+/// the insert waits for the end, and what is asked after it sees what became of it.
 async fn create(transaction: &mut Transaction<'_>, head: &RunHead, plan: &[u8]) -> Result<i64, Failure> {
     let s = transaction.schema;
     let message = format!(
         "{begin}WITH new AS (INSERT INTO {s}.runs (name, plan_hash, created_at, plan_size, checksum) \
          VALUES ({name}, {hash}, {created_at}, {size}, {checksum}) ON CONFLICT (name) DO NOTHING RETURNING id), \
          position AS (INSERT INTO {s}.positions (run, next, epoch, expires_at, holder) \
-         SELECT id, 0, 0, {never}, {nobody} FROM new) SELECT id FROM new",
+         SELECT id, 0, 0, {never}, {nobody} FROM new) SELECT id FROM new;\n\
+         SELECT 1 FROM {s}.spent WHERE name = {name}",
         begin = sql::begin(),
         name = sql::text(&head.run),
         hash = sql::text(&head.plan_hash),
@@ -138,8 +141,12 @@ async fn create(transaction: &mut Transaction<'_>, head: &RunHead, plan: &[u8]) 
         never = sql::signed(i64::MIN),
         nobody = sql::bytes(&[]),
     );
-    let run = id(&transaction.send(message).await?)?;
-    let run = run.ok_or_else(|| JournalError::Exists(head.run.clone()))?;
+    let answers = transaction.send(message).await?;
+    let [created @ .., spent] = &answers[..] else { return Err(sqlx::Error::RowNotFound.into()) };
+    let run = id(created)?.ok_or_else(|| JournalError::Exists(head.run.clone()))?;
+    if !spent.rows.is_empty() {
+        return Err(JournalError::Spent(head.run.clone()).into());
+    }
     for (part, bytes) in plan.chunks(PART).enumerate() {
         let bytes = sql::bytes(bytes);
         transaction.send(format!("INSERT INTO {s}.plans (run, part, bytes) VALUES ({run}, {part}, {bytes})")).await?;

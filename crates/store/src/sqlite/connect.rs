@@ -123,7 +123,8 @@ impl Reader {
     ) -> Result<(&mut SqliteConnection, u32), JournalError> {
         self.get(path, wait).await?;
         let format = self.format;
-        Ok((self.get(path, wait).await?, format))
+        let gone = || JournalError::Unavailable { context: format!("reading {}", path.display()), source: None };
+        Ok((self.connection.as_mut().ok_or_else(gone)?, format))
     }
 
     /// Returns the connection if the file has what runs share; `None` if it is of an older format, whose runs share

@@ -86,6 +86,13 @@ pub(super) const LAST_GOOD: &str =
 pub(super) const CERTIFICATE: &str =
     "WHERE proves AND runbook_hash = $2 AND ended_at <= $3 ORDER BY ended_at DESC, slot DESC LIMIT $1";
 
+/// By two indexes that hold what proves alone: as many reads as there are good drills, and no judgement.
+const PROOFS: &str = "SELECT run FROM drills d WHERE proves AND (ended_at > $1 \
+     OR slot = (SELECT slot FROM drills WHERE proves AND drill = d.drill AND ended_at <= $1 \
+                ORDER BY ended_at DESC, slot DESC LIMIT 1) \
+     OR (drill, slot) = (SELECT drill, slot FROM drills WHERE proves AND runbook_hash = d.runbook_hash \
+                         AND ended_at <= $1 ORDER BY ended_at DESC, slot DESC LIMIT 1)) ORDER BY slot, drill";
+
 impl SqliteJournal {
     /// Reads entries; there are none in a file of a format that did not know drills.
     async fn entries(
@@ -138,6 +145,15 @@ impl Drills for SqliteJournal {
 
     async fn certificate(&self, runbook_hash: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError> {
         Ok(self.entries(CERTIFICATE, 1, (Some(runbook_hash), Some(by))).await?.pop())
+    }
+
+    async fn proofs(&self, by: Millis) -> Result<Vec<String>, JournalError> {
+        let mut reader = self.reader.lock().await;
+        let Some(connection) = reader.get_since(DRILLS_SINCE, &self.path, self.lock_wait).await? else {
+            return Ok(Vec::new());
+        };
+        let answer = sqlx::query_scalar(PROOFS).bind(by).fetch_all(connection).await.map_err(Failure::Sql);
+        self.judge(&mut reader, answer)
     }
 }
 

@@ -117,6 +117,9 @@ const TABLES_3: &str = "
         notes TEXT NOT NULL,         -- JSON: a list of who, at, text
         PRIMARY KEY (run, subject)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE spent (             -- names of runs that were given up; systems restored know them
+        name TEXT PRIMARY KEY
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE discarded (         -- runs whose rows are being deleted; nobody else finds them
         run INTEGER PRIMARY KEY,
         name TEXT NOT NULL,

@@ -8,6 +8,7 @@ mod claims;
 mod connect;
 mod drills;
 mod format;
+mod identity;
 mod lease;
 mod lockers;
 mod logs;

@@ -30,6 +30,7 @@ pub(super) async fn discard(connection: &mut SqliteConnection, held: &Lease) -> 
     }
     for statement in [
         "INSERT INTO discarded (run, name, created_at) SELECT id, name, created_at FROM runs WHERE id = $1",
+        "INSERT INTO spent (name) SELECT name FROM runs WHERE id = $1",
         "DELETE FROM runs WHERE id = $1",
         "DELETE FROM leases WHERE run = $1",
         "DELETE FROM left_with WHERE run = $1",

@@ -106,6 +106,13 @@ async fn create(
         let context = format!("a plan of {} bytes is too large to store", plan.len());
         return Err(JournalError::Unavailable { context, source: None }.into());
     }
+    let spent: Option<i64> = sqlx::query_scalar("SELECT 1 FROM spent WHERE name = $1")
+        .bind(&head.run)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if spent.is_some() {
+        return Err(JournalError::Spent(head.run.clone()).into());
+    }
     if let Some(sites) = hold {
         // A refusal must come before the first change: it leaves the transaction as it is.
         match lease::run_id(connection, &head.run).await {

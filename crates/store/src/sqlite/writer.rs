@@ -1,6 +1,5 @@
 //! The writer: one task, one connection, and one transaction for everything that waits.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use runtime::engine::Millis;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::identity::Identity;
 use super::trouble::{Cause, Failure, Trouble};
 use super::work::{Done, Work};
 use super::{SqliteOptions, connect};
@@ -41,12 +41,6 @@ pub(super) struct Open {
     file: Option<Identity>,
 }
 
-#[derive(PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-}
-
 impl Writer {
     pub(super) fn new(path: &Path, options: &SqliteOptions) -> Self {
         Self { path: path.to_owned(), lock_wait: options.lock_wait, now: Arc::clone(&options.now), open: None }
@@ -58,7 +52,7 @@ impl Writer {
             Some(open) => open,
             None => {
                 let connection = connect::writer(&self.path, self.lock_wait, create).await?;
-                Open { connection, file: identity(&self.path) }
+                Open { connection, file: Identity::of(&self.path) }
             }
         };
         Ok(self.open.insert(open))
@@ -114,7 +108,7 @@ impl Writer {
         let sql = |error| Trouble::new(&path, "writing to", error);
         let Open { connection, file } = self.connect(false).await?;
         // A file that is no longer at its path would take the commit and lose it.
-        if *file != identity(&path) {
+        if *file != Identity::of(&path) {
             return Err(Trouble::of(&path, "writing to", Cause::Moved));
         }
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(sql)?;
@@ -139,9 +133,4 @@ impl Writer {
             tracing::debug!(%error, "folding the journal's -wal file");
         }
     }
-}
-
-fn identity(path: &Path) -> Option<Identity> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(Identity { device: metadata.dev(), inode: metadata.ino() })
 }

@@ -13,10 +13,11 @@ pub(super) fn suffice(claims: &Map<String, Value>, settings: &Settings) -> bool 
 }
 
 /// Adds what the provider said when it was asked for more; what it signed counts. An address and whether it is verified
-/// come from one place.
+/// come from one place: from the ID token if both are in it, else both from what was said.
 pub(super) fn joined(mut signed: Map<String, Value>, more: Map<String, Value>) -> Map<String, Value> {
-    if !signed.contains_key("email_verified") {
-        signed.remove("email");
+    const ADDRESS: [&str; 2] = ["email", "email_verified"];
+    if !ADDRESS.iter().all(|claim| signed.contains_key(*claim)) {
+        ADDRESS.iter().for_each(|claim| drop(signed.remove(*claim)));
     }
     for (claim, value) in more {
         signed.entry(claim).or_insert(value);
@@ -98,13 +99,27 @@ mod tests {
             "not one's address, verified for another"
         );
         assert_eq!(both["sub"], "1", "what is signed counts");
+        // Somebody's own address was verified, and is not said; another is, and was not.
+        let signed = || map(json!({ "email_verified": true, "sub": "1" }));
+        let more = map(json!({ "email": "boss@b.example", "email_verified": false }));
+        assert_eq!(name(&joined(signed(), more), &email).ok(), None);
+        let more = map(json!({ "email": "boss@b.example" }));
+        assert_eq!(name(&joined(signed(), more), &email).ok(), None);
+        let both = map(json!({ "email": "a@b.example", "email_verified": true }));
+        let more = map(json!({ "email": "boss@b.example", "email_verified": true }));
+        assert_eq!(name(&joined(both, more), &email).ok().as_deref(), Some("a@b.example"));
     }
 
     #[test]
     fn a_name_is_one_that_people_can_read() {
         let usual = settings("");
-        for bad in [json!(""), json!(" ben"), json!("ben\n"), json!("b\u{200b}\u{7}en"), json!(7), json!(["ben"])] {
+        for bad in [json!(""), json!(" ben"), json!("ben\n"), json!("b\u{7}en"), json!(7), json!(["ben"])] {
             assert!(name(&map(json!({ "preferred_username": bad })), &usual).is_err(), "{bad}");
+        }
+        // What nobody sees would make two people of one name.
+        for unseen in ['\u{200b}', '\u{2060}', '\u{feff}', '\u{ad}', '\u{202e}', '\u{3164}', '\u{e0062}'] {
+            let bad = format!("b{unseen}en");
+            assert!(name(&map(json!({ "preferred_username": bad })), &usual).is_err(), "{bad:?}");
         }
         assert!(name(&map(json!({ "preferred_username": "Zoë Ben" })), &usual).is_ok());
         assert!(name(&map(json!({ "name": "ben" })), &usual).is_err(), "no other claim stands in");

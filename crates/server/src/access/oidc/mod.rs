@@ -9,6 +9,7 @@ mod http;
 mod people;
 mod protocol;
 mod provider;
+mod seen;
 mod settings;
 mod trouble;
 

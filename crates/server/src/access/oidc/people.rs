@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::access::oidc::OidcError;
-use crate::access::{Person, kept, name};
+use crate::access::{Person, kept};
 
 const FORMAT: u32 = 1;
 
@@ -60,7 +60,7 @@ impl People {
             let (was, now) = (known.name.clone(), person.name.clone());
             return if was == now { Ok(()) } else { Err(OidcError::Renamed { was, now }) };
         }
-        if kept.people.iter().any(|known| name::reads_like(&known.name, &person.name)) {
+        if kept.people.iter().any(|known| engine::reads_like(&known.name, &person.name)) {
             return Err(OidcError::Taken(person.name.clone()));
         }
         let (name, issuer, subject) = (person.name.clone(), person.issuer.clone(), person.subject.clone());

@@ -85,14 +85,14 @@ pub(super) enum Doubt {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(file: &'a Oidc, metadata: &CoreProviderMetadata, secret: Option<ClientSecret>) -> Self {
+    pub(super) fn new(
+        file: &'a Oidc,
+        back: &RedirectUrl,
+        metadata: &CoreProviderMetadata,
+        secret: Option<ClientSecret>,
+    ) -> Self {
         let id = ClientId::new(file.client_id.clone());
-        // The library's URLs were read before, as the file was.
-        let back = RedirectUrl::new(format!("{}/sign-in/oidc/back", file.public_url));
-        let mut library = Library::from_provider_metadata(metadata.clone(), id, secret);
-        if let Ok(back) = back {
-            library = library.set_redirect_uri(back);
-        }
+        let library = Library::from_provider_metadata(metadata.clone(), id, secret).set_redirect_uri(back.clone());
         let ways = metadata.token_endpoint_auth_methods_supported();
         // The header is what a provider takes that does not say.
         let in_form = ways.is_some_and(|ways| {
@@ -167,6 +167,12 @@ impl<'a> Client<'a> {
     }
 }
 
+/// Where the provider sends people back to. Without it a provider may choose among those that it knows.
+pub(super) fn back_to(public_url: &str) -> Result<RedirectUrl, String> {
+    let back = format!("{public_url}/sign-in/oidc/back");
+    RedirectUrl::new(back).map_err(|error| format!("`public_url` cannot be used: {error}"))
+}
+
 /// A code of an error as OAuth has them; what is no such code is not passed on.
 pub(super) fn code_of(said: &str) -> String {
     let good =
@@ -178,5 +184,16 @@ fn object(claims: &impl Serialize) -> Option<Map<String, Value>> {
     match serde_json::to_value(claims) {
         Ok(Value::Object(claims)) => Some(claims),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::back_to;
+
+    #[test]
+    fn without_an_address_to_come_back_to_nobody_is_sent_away() {
+        assert_eq!(back_to("https://a.example").expect("a URL").as_str(), "https://a.example/sign-in/oidc/back");
+        assert!(back_to("a.example").expect_err("no URL").contains("public_url"));
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use engine::Millis;
 use openidconnect::core::CoreProviderMetadata;
-use openidconnect::{ClientSecret, IssuerUrl, Nonce, PkceCodeChallenge};
+use openidconnect::{ClientSecret, IssuerUrl, Nonce, PkceCodeChallenge, RedirectUrl};
 use runbook::Oidc;
 use runtime::{Clock, SecretSource, SystemClock};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -20,34 +20,33 @@ use crate::access::oidc::begun::{self, Begun, One};
 use crate::access::oidc::claims;
 use crate::access::oidc::http::Http;
 use crate::access::oidc::people::People;
-use crate::access::oidc::protocol::{Client, Doubt, Exchanged, code_of};
+use crate::access::oidc::protocol::{Client, Doubt, Exchanged, back_to, code_of};
+use crate::access::oidc::seen::{Answer, Seen};
 use crate::access::oidc::{OidcError, Settings};
 use crate::access::{Person, Tokens, random};
 use crate::drivers::Vault;
 use crate::words::chain;
 
-/// How long what a provider says of itself is taken for true; keys that are not known are asked for at once.
-const KNOWN: Duration = Duration::from_secs(3_600);
 /// Longest pause between two looks for a provider that was away when the daemon started.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Sign-ins at once that have the secret read and the provider asked. Anybody can bring one that far.
+const AT_ONCE: usize = 8;
+/// Longest that one of them waits for its turn.
+const TURN: Duration = Duration::from_secs(30);
 /// Name of the secret in the vault.
 const SECRET: &str = "client_secret";
 
 /// The provider of identities of this daemon.
 pub(crate) struct Provider {
     settings: Settings,
+    /// Where browsers are sent back to.
+    back: RedirectUrl,
     http: Http,
     vault: Arc<dyn SecretSource>,
     begun: Begun,
     people: Arc<People>,
     seen: Mutex<Seen>,
-}
-
-/// What the provider said of itself, and what came of the last question.
-#[derive(Default)]
-struct Seen {
-    found: Option<(Instant, Arc<CoreProviderMetadata>)>,
-    failed: Option<(Instant, String)>,
+    turns: Semaphore,
 }
 
 /// A sign-in that begins.
@@ -90,7 +89,9 @@ impl Provider {
         let secrets = BTreeMap::from([(SECRET.to_owned(), settings.file.client_secret.clone())]);
         let people = Arc::new(People::of(home));
         let (http, vault) = (Http::new()?, vault(secrets));
-        Ok(Self { settings, http, vault, begun: Begun::default(), people, seen: Mutex::default() })
+        let back = back_to(&settings.file.public_url)?;
+        let (begun, seen, turns) = (Begun::default(), Mutex::default(), Semaphore::new(AT_ONCE));
+        Ok(Self { settings, back, http, vault, begun, people, seen, turns })
     }
 
     /// The provider's name for people.
@@ -131,7 +132,7 @@ impl Provider {
         let secret = || random::secret().ok_or(crate::access::TokenError::NoRandom);
         let (state, nonce, browser) = (secret()?, Nonce::new(secret()?), secret()?);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let client = Client::new(&self.settings.file, &metadata, None);
+        let client = Client::new(&self.settings.file, &self.back, &metadata, None);
         let url = client.leads(state.clone(), nonce.clone(), challenge);
         let now = SystemClock.now();
         let bound = blake3::hash(browser.as_bytes());
@@ -161,7 +162,7 @@ impl Provider {
         let name = claims::name(&claims, &self.settings).map_err(|error| of(error, ""))?;
         let role = claims::role(&claims, &self.settings).map_err(|error| of(error, &name))?;
         // A token says who its owner is by whoever owns the folder, a claim by whoever fills in a profile.
-        if tokens.named(&name, SystemClock.now()).map_err(|error| of(error.into(), &name))? {
+        if tokens.named(&name).map_err(|error| of(error.into(), &name))? {
             return Err(of(OidcError::Taken(name.clone()), &name));
         }
         let person = Person { name, role, issuer: self.issuer().to_owned(), subject: subject.clone() };
@@ -174,11 +175,14 @@ impl Provider {
 
     /// Verified claims for a code.
     async fn claims(&self, code: String, one: &One) -> Result<Map<String, Value>, OidcError> {
+        let busy = || OidcError::Unreachable("too many people sign in at once".to_owned());
+        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await.map_err(|_| busy())?;
+        let _turn = turn.map_err(|_| busy())?;
         let metadata = self.metadata(None).await?;
         let secret = self.vault.read(SECRET).await.map_err(OidcError::Secret)?;
         let client = |metadata: &CoreProviderMetadata| {
             let secret = ClientSecret::new(secret.expose_secret().to_owned());
-            Client::new(&self.settings.file, metadata, Some(secret))
+            Client::new(&self.settings.file, &self.back, metadata, Some(secret))
         };
         let exchanged = client(&metadata).exchange(code, one, &self.http).await?;
         match client(&metadata).verified(&exchanged, &one.nonce) {
@@ -215,31 +219,18 @@ impl Provider {
     async fn metadata(&self, since: Option<Instant>) -> Result<Arc<CoreProviderMetadata>, OidcError> {
         let asked = Instant::now();
         let mut seen = self.seen.lock().await;
-        if let Some((at, found)) = &seen.found
-            && at.elapsed() < KNOWN
-            && since.is_none_or(|since| *at > since)
-        {
-            return Ok(found.clone());
-        }
-        if let Some((at, why)) = &seen.failed
-            && *at > asked
-        {
-            return Err(OidcError::Unreachable(why.clone()));
+        match seen.answer(asked, since, Instant::now()) {
+            Answer::Found(found) => return Ok(found),
+            Answer::Failed(why) => return Err(OidcError::Unreachable(why)),
+            Answer::Ask => {}
         }
         match self.discover().await {
             Ok(found) => {
                 let found = Arc::new(found);
-                *seen = Seen { found: Some((Instant::now(), found.clone())), failed: None };
+                seen.answered(found.clone(), Instant::now());
                 Ok(found)
             }
-            Err(why) => {
-                seen.failed = Some((Instant::now(), why.clone()));
-                // What was true an hour ago does for the page that the browser is sent to.
-                match (&seen.found, since) {
-                    (Some((_, found)), None) => Ok(found.clone()),
-                    _ => Err(OidcError::Unreachable(why)),
-                }
-            }
+            Err(why) => seen.failed(why.clone(), since, Instant::now()).ok_or(OidcError::Unreachable(why)),
         }
     }
 

@@ -53,6 +53,16 @@ impl OidcError {
         }
     }
 
+    /// The fact for whoever wants to sign in, which may be anybody: what this machine has where is for its log.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Secret(_) => "the secret of the sign-in cannot be read".to_owned(),
+            Self::People { .. } => "who has signed in cannot be kept".to_owned(),
+            Self::Tokens(TokenError::File { .. } | TokenError::Form { .. }) => "the tokens cannot be used".to_owned(),
+            error => error.to_string(),
+        }
+    }
+
     /// Returns what a person can do about it.
     pub(crate) fn hint(&self) -> &'static str {
         match self {

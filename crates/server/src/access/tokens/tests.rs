@@ -31,10 +31,21 @@ fn a_token_is_found_until_it_expires_or_is_revoked_and_is_not_kept() {
 }
 
 #[test]
+fn a_name_is_held_until_its_token_is_revoked() {
+    let home = home();
+    let tokens = Tokens::of(&home);
+    let made = tokens.create("sam", Role::Approver, 1_000, 2_000).expect("made");
+    assert!(!made.kept.is_good(3_000) && tokens.named("Sam").expect("read"), "it has expired, and keeps its name");
+    tokens.revoke(&made.kept.id, 3_000).expect("revoked");
+    assert!(!tokens.named("sam").expect("read"));
+    std::fs::remove_dir_all(home).expect("our own folder");
+}
+
+#[test]
 fn names_that_cannot_be_read_are_refused_and_unknown_ones_are_told() {
     let home = home();
     let tokens = Tokens::of(&home);
-    for name in ["", "  ", "a\nb", "\u{1b}[2J", &"x".repeat(101)] {
+    for name in ["", "  ", "a\nb", "\u{1b}[2J", "b\u{200b}en", &"x".repeat(101)] {
         assert_eq!(tokens.create(name, Role::Viewer, 0, 1).expect_err("refused").code(), "token-name", "{name:?}");
     }
     assert_eq!(tokens.revoke("nobody", 0).expect_err("unknown").code(), "token-unknown");

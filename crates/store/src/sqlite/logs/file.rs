@@ -8,12 +8,15 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
+use crate::sqlite::identity::Identity;
 use crate::sqlite::trouble::{Cause, Failure, Trouble};
 
 /// `PRAGMA application_id` of the file: "reil".
 const APPLICATION: i64 = 0x7265_696c;
 /// Number of its format.
 const FORMAT: i64 = 1;
+/// Bytes of its volume that are left to the journal: without them every run there would stop.
+const LEFT: u64 = 256 << 20;
 /// Bytes of its `-wal` that stay allocated.
 const KEPT_WAL: &str = "4194304";
 
@@ -54,8 +57,14 @@ const TABLES: &str = "
 pub(crate) struct LogFile {
     path: PathBuf,
     lock_wait: Duration,
-    pub(super) writer: Mutex<Option<SqliteConnection>>,
-    reader: Mutex<Option<SqliteConnection>>,
+    pub(super) writer: Mutex<Option<Open>>,
+    reader: Mutex<Option<Open>>,
+}
+
+/// A connection and the file that it opened, which may be deleted or replaced meanwhile.
+pub(super) struct Open {
+    pub(super) connection: SqliteConnection,
+    file: Option<Identity>,
 }
 
 impl LogFile {
@@ -68,9 +77,9 @@ impl LogFile {
 
     /// Takes the connection for writing out of its place, or opens one, and makes the file if it is missing. Who has done
     /// with it puts it back; one that was left half-way is never used again.
-    pub(super) async fn to_write(&self, held: &mut Option<SqliteConnection>) -> Result<SqliteConnection, JournalError> {
-        // A file that is gone would take the lines with it.
-        match held.take().filter(|_| self.is_there()) {
+    pub(super) async fn to_write(&self, held: &mut Option<Open>) -> Result<Open, JournalError> {
+        // A file that is gone, or no longer at its path, would take the lines with it.
+        match held.take().filter(|open| self.is_at(&open.file)) {
             Some(open) => Ok(open),
             None => self.open_to_write().await.map_err(Trouble::into_error),
         }
@@ -81,7 +90,11 @@ impl LogFile {
         self.path.exists()
     }
 
-    async fn open_to_write(&self) -> Result<SqliteConnection, Trouble> {
+    fn is_at(&self, file: &Option<Identity>) -> bool {
+        file.is_some() && *file == Identity::of(&self.path)
+    }
+
+    async fn open_to_write(&self) -> Result<Open, Trouble> {
         let sql = |error| Trouble::new(&self.path, "opening", error);
         let options = self
             .options()
@@ -94,27 +107,27 @@ impl LogFile {
         if !self.is_made(&mut connection).await? {
             sqlx::raw_sql(TABLES).execute(&mut connection).await.map_err(sql)?;
         }
-        Ok(connection)
+        Ok(Open { connection, file: Identity::of(&self.path) })
     }
 
     /// Opens the connection for reading, if it is not open; `None` if nothing was ever written.
-    async fn to_read<'c>(
-        &self,
-        held: &'c mut Option<SqliteConnection>,
-    ) -> Result<Option<&'c mut SqliteConnection>, JournalError> {
-        if !self.is_there() {
+    async fn to_read<'c>(&self, held: &'c mut Option<Open>) -> Result<Option<&'c mut SqliteConnection>, JournalError> {
+        if held.as_ref().is_some_and(|open| !self.is_at(&open.file)) {
             *held = None;
-            return Ok(None);
         }
         if held.is_none() {
+            if !self.is_there() {
+                return Ok(None);
+            }
+            let file = Identity::of(&self.path);
             let opened = self.options().read_only(true).connect().await;
             let mut connection = opened.map_err(|error| Trouble::new(&self.path, "opening", error).into_error())?;
             if !self.is_made(&mut connection).await.map_err(Trouble::into_error)? {
                 return Ok(None);
             }
-            *held = Some(connection);
+            *held = Some(Open { connection, file });
         }
-        Ok(held.as_mut())
+        Ok(held.as_mut().map(|open| &mut open.connection))
     }
 
     fn options(&self) -> SqliteConnectOptions {
@@ -140,6 +153,18 @@ impl LogFile {
         }
     }
 
+    /// Refuses to keep anything where space is short; a volume that does not tell is taken to have some.
+    pub(super) fn has_room(&self) -> Result<(), JournalError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let free =
+            rustix::fs::statvfs(folder).map_or(u64::MAX, |volume| volume.f_bavail.saturating_mul(volume.f_frsize));
+        if free >= LEFT {
+            return Ok(());
+        }
+        let context = format!("{} MiB are free at {}, and left to the journal", free >> 20, self.path.display());
+        Err(JournalError::Unavailable { context, source: None })
+    }
+
     /// Names the trouble of a piece of work.
     pub(super) fn trouble(&self, doing: &'static str, error: sqlx::Error) -> JournalError {
         Trouble::new(&self.path, doing, error).into_error()
@@ -162,7 +187,7 @@ impl LogFile {
     pub(crate) async fn close(self) {
         for held in [self.writer.into_inner(), self.reader.into_inner()].into_iter().flatten() {
             // What cannot be closed is dropped; nothing is owed.
-            let _ = held.close().await;
+            let _ = held.connection.close().await;
         }
     }
 }

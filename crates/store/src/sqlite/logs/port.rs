@@ -20,11 +20,12 @@ impl SqliteJournal {
 impl AttemptLogs for SqliteJournal {
     async fn keep_logs(&self, run: &str, pieces: &[LogPiece]) -> Result<u64, JournalError> {
         let created_at = self.created_at(run).await?;
+        self.logs.has_room()?;
         let mut held = self.logs.writer.lock().await;
-        let mut connection = self.logs.to_write(&mut held).await?;
-        let kept = rows::keep(&mut connection, (run, created_at), pieces).await;
+        let mut open = self.logs.to_write(&mut held).await?;
+        let kept = rows::keep(&mut open.connection, (run, created_at), pieces).await;
         let kept = kept.map_err(|error| self.logs.trouble("writing to", error))?;
-        *held = Some(connection);
+        *held = Some(open);
         Ok(kept)
     }
 
