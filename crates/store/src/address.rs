@@ -12,6 +12,23 @@ const SCHEMA: &str = "reinstate_store";
 /// Bytes of a name that PostgreSQL keeps.
 const NAME_BYTES: usize = 63;
 
+/// What may be in an address behind the `?`.
+const PARAMETERS: [&str; 13] = [
+    "schema",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+];
+
 /// Where a store is.
 #[derive(Clone, Debug)]
 pub enum Address {
@@ -40,11 +57,17 @@ impl PostgresAddress {
     /// Reads `postgres://USER@HOST:PORT/DATABASE?schema=NAME`; other parameters are libpq's.
     fn parse(text: &str) -> Result<Self, JournalError> {
         let (before, query) = text.split_once('?').unwrap_or((text, ""));
-        let (schemas, rest): (Vec<&str>, Vec<&str>) =
-            query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("schema="));
+        let pairs = || query.split('&').filter(|pair| !pair.is_empty());
+        // What is not known is refused, not ignored: it may ask for more safety than there would be. And an `@` here would
+        // make it unclear what is a password.
+        if query.contains('@') || !pairs().all(|pair| PARAMETERS.contains(&key(pair))) {
+            let what = format!("a PostgreSQL address with parameters other than {}", PARAMETERS.join(", "));
+            return Err(JournalError::Unsupported(what));
+        }
+        let (schemas, rest): (Vec<&str>, Vec<&str>) = pairs().partition(|pair| key(pair) == "schema");
         let schema = match schemas[..] {
             [] => SCHEMA,
-            [one] => one.trim_start_matches("schema="),
+            [one] => one.strip_prefix("schema=").unwrap_or_default(),
             _ => return Err(unsupported("a PostgreSQL address with two schemas")),
         };
         let plain = |byte: u8| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -69,21 +92,31 @@ impl fmt::Debug for PostgresAddress {
 
 /// Returns an address as people may see it: without a password, which is in the authority or in a parameter.
 ///
-/// The same command goes on with it if `PGPASSWORD` or `~/.pgpass` has the password.
+/// The same command goes on with it if `PGPASSWORD` or `~/.pgpass` has the password. Of an address that is refused there may
+/// be less left.
 #[must_use]
 pub fn without_password(address: &str) -> String {
     let Some((kind, rest)) = address.split_once("://").filter(|(kind, _)| kind.starts_with("postgres")) else {
         return address.to_owned();
     };
-    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
     // A password may hold anything, also what ends an authority: all up to the last `@` is taken for one.
-    let before = match before.rsplit_once('@') {
-        Some((who, at)) => format!("{}@{at}", who.split(':').next().unwrap_or_default()),
-        None => before.to_owned(),
-    };
-    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("password=")).collect();
+    let (who, at) = rest.rsplit_once('@').map_or(("", rest), |(who, at)| (who, at));
+    let user = who.split([':', '/', '?', '#']).next().unwrap_or_default();
+    let (place, query) = at.split_once('?').unwrap_or((at, ""));
+    let (host, database) = place.split_once('/').map_or((place, ""), |(host, _)| (host, &place[host.len()..]));
+    // Without an `@`, what looks like a port may be one: of an address of which more was forgotten.
+    let port = host.rsplit(']').next().and_then(|end| end.rsplit_once(':')).map_or("", |(_, port)| port);
+    let host = if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { host.split(':').next().unwrap_or("") };
+    let is_shown = |pair: &&str| PARAMETERS.contains(&key(pair)) && key(pair) != "password";
+    let kept: Vec<&str> = query.split('&').filter(is_shown).collect();
+    let between = if user.is_empty() { "" } else { "@" };
     let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
-    format!("{kind}://{before}{query}")
+    format!("{kind}://{user}{between}{host}{database}{query}")
+}
+
+/// The name of a parameter.
+fn key(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
 }
 
 fn unsupported(what: &str) -> JournalError {
@@ -128,14 +161,37 @@ mod tests {
 
     #[test]
     fn others_are_refused_without_their_password() {
-        let odd =
-            ["schema=", "schema=a-b", "schema=A", "schema=1a", "schema=pg_x", "schema=a&schema=b", "schema=a%22b"];
+        let odd = [
+            "schema=",
+            "schema=a-b",
+            "schema=A",
+            "schema=1a",
+            "schema=pg_x",
+            "schema=a&schema=b",
+            "schema=a%22b",
+            "schema",
+        ];
         let odd = odd.map(|query| format!("postgres://u:secret@h/db?{query}"));
         let others = ["runs.db", "sqlite:", "sqlite::memory:", "mysql://u:secret@h/db", "postgres://u:secret@h:x/db"];
         for text in others.into_iter().chain(odd.iter().map(String::as_str)) {
             let refused = text.parse::<Address>().unwrap_err();
             assert_eq!(refused.code(), "journal-unsupported", "{text}");
             assert!(!format!("{refused} {refused:?}").contains("secret"));
+        }
+    }
+
+    #[test]
+    fn parameters_that_are_not_known_are_refused_and_neither_shown_nor_logged() {
+        // The library would log their values, and go on without what they ask for.
+        for query in
+            ["sslpassword=secret", "Password=secret", "pass%77ord=secret", "channel_binding=secret", "user=a@secret"]
+        {
+            let address = format!("postgres://u@h/db?{query}");
+            let refused = address.parse::<Address>().unwrap_err();
+            assert_eq!(refused.code(), "journal-unsupported", "{query}");
+            for shown in [refused.to_string(), format!("{refused:?}"), without_password(&address)] {
+                assert!(!shown.contains("secret") || query.contains('@'), "{shown}");
+            }
         }
     }
 
@@ -160,6 +216,11 @@ mod tests {
             ("sqlite:/a@b:c.db", "sqlite:/a@b:c.db"),
             ("postgres://me:hunter2@db:5432/shop?schema=a", "postgres://me@db:5432/shop?schema=a"),
             ("postgres://me:hun/te@r2@db/shop?password=hunter2&host=/run/pg", "postgres://me@db/shop?host=/run/pg"),
+            ("postgres://me:hun?ter2&x=y@db/shop", "postgres://me@db/shop"),
+            ("postgres://me:hun#ter2@[::1]:5432/shop", "postgres://me@[::1]:5432/shop"),
+            ("postgres://me:hunter2", "postgres://me"),
+            ("postgres://[::1]/shop", "postgres://[::1]/shop"),
+            ("postgres://db?Password=hunter2&schema=a&port=1", "postgres://db?schema=a&port=1"),
             ("postgresql://db/shop", "postgresql://db/shop"),
         ] {
             assert_eq!(without_password(address), shown);
