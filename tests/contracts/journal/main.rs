@@ -8,6 +8,7 @@ mod drills;
 mod fixture;
 mod format_1;
 mod format_2;
+mod hand;
 mod log_book;
 mod log_file;
 mod logs;
@@ -17,6 +18,7 @@ mod pattern;
 mod pooler;
 mod pools;
 mod pools_law;
+mod postgres_promises;
 mod postgres_rights;
 mod postgres_schema;
 mod postgres_trouble;
@@ -106,6 +108,7 @@ contract! {
     log_book::secrets_are_replaced_line_by_line_too,
     log_book::a_log_that_is_not_written_leaves_nothing,
     retention::a_discarded_run_is_found_by_nobody_and_its_name_stays_taken,
+    retention::a_name_is_taken_or_spent_whoever_comes_first,
     retention::only_the_newest_epoch_discards_and_no_run_that_holds_sites,
     retention::what_is_freed_is_the_discarded_run_and_no_other,
     retention::runs_are_judged_by_their_end_and_by_who_needs_them,

@@ -2,21 +2,21 @@
 
 use std::process::{Child, Stdio};
 
-use reinstate_tests::postgres::{as_server, give, shared};
+use reinstate_tests::postgres::{Cluster, as_server, give, shared};
 use store::PostgresStore;
 
 use crate::fixture::Fixture;
 use crate::schema::{Schema, postgres_address};
 
 /// A running pgbouncer of two connections. Dropping it ends it.
-struct Pooler {
+pub(crate) struct Pooler {
     process: Child,
     folder: tempfile::TempDir,
 }
 
 impl Pooler {
-    /// Starts it; `None` where there is none.
-    fn start() -> Option<Self> {
+    /// Starts it before a server; `None` where there is none.
+    pub(crate) fn start(server: &Cluster) -> Option<Self> {
         let program = "/usr/sbin/pgbouncer";
         if !std::path::Path::new(program).exists() {
             eprintln!("skipped: there is no pgbouncer here (apt-get install pgbouncer)");
@@ -25,9 +25,9 @@ impl Pooler {
         let folder = tempfile::Builder::new().prefix("re-pool-").tempdir().unwrap();
         let at = folder.path().display();
         let settings = format!(
-            "[databases]\n* = host={} port=5432\n[pgbouncer]\npool_mode = transaction\ndefault_pool_size = 2\n\
+            "[databases]\n* = host={} port=5432\n[pgbouncer]\npool_mode = transaction\ndefault_pool_size = 2\nserver_login_retry = 1\n\
              listen_addr =\nlisten_port = 6432\nunix_socket_dir = {at}\nauth_type = trust\nauth_file = {at}/users\n",
-            shared().socket().display()
+            server.socket().display()
         );
         std::fs::write(folder.path().join("settings"), settings).unwrap();
         std::fs::write(folder.path().join("users"), "\"postgres\" \"\"\n").unwrap();
@@ -40,7 +40,7 @@ impl Pooler {
         Some(Self { process, folder })
     }
 
-    fn text(&self, schema: &Schema) -> String {
+    pub(crate) fn text(&self, schema: &Schema) -> String {
         let socket = self.folder.path().display().to_string().replace('/', "%2F");
         format!("postgres://postgres@localhost:6432/postgres?host={socket}&schema={}", schema.name)
     }
@@ -62,7 +62,7 @@ impl Drop for Pooler {
 
 #[tokio::test]
 async fn the_contract_holds_behind_it() {
-    let Some(pooler) = Pooler::start() else { return };
+    let Some(pooler) = Pooler::start(shared()) else { return };
     crate::suite::stale_epoch_changes_nothing(pooler.fixture().await).await;
     crate::suite::plan_comes_back_whole(pooler.fixture().await).await;
     crate::suite::load_pages(pooler.fixture().await).await;
@@ -77,7 +77,7 @@ async fn the_contract_holds_behind_it() {
 
 #[tokio::test]
 async fn many_stores_share_its_two_connections() {
-    let Some(pooler) = Pooler::start() else { return };
+    let Some(pooler) = Pooler::start(shared()) else { return };
     let schemas: Vec<Schema> = (0..4).map(|_| Schema::new()).collect();
     let mut tasks = tokio::task::JoinSet::new();
     for schema in schemas {

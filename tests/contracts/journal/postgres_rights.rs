@@ -9,7 +9,7 @@ use crate::postgres_schema::with_groups;
 use crate::schema::{Schema, postgres_address};
 
 /// The address of a schema for a role that has just been made and may do what is granted.
-fn address_as(schema: &Schema, role: &str, grants: &str) -> String {
+pub(crate) fn address_as(schema: &Schema, role: &str, grants: &str) -> String {
     let role = format!("{role}_{}", schema.name);
     schema.sql(&format!("CREATE ROLE {role} LOGIN; {}", grants.replace("{role}", &role)));
     format!("{}&schema={}", shared().url_as(&role, "postgres"), schema.name)
@@ -60,19 +60,6 @@ async fn a_role_that_only_reads_reads_and_one_with_the_grants_of_the_guide_write
     writer.hold_sites("b", "prod", &["s1".to_owned()]).await.unwrap();
     let nothing = refused(&address_as(&schema, "stranger", "SELECT 1")).await;
     assert!(nothing.to_string().contains("permission denied for schema"), "{nothing}");
-}
-
-#[tokio::test]
-async fn commits_that_are_not_waited_for_are_refused() {
-    let schema = Schema::new();
-    let address = address_as(
-        &schema,
-        "hasty",
-        "CREATE SCHEMA {s} AUTHORIZATION {role}; ALTER ROLE {role} SET synchronous_commit = off",
-    );
-    let refused = refused(&address).await;
-    assert_eq!(refused.code(), "journal-unavailable");
-    assert!(refused.to_string().contains("synchronous_commit is off"), "{refused}");
 }
 
 #[tokio::test]

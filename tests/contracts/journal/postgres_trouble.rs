@@ -11,19 +11,32 @@ use store::PostgresStore;
 use crate::child_process::ChildProcess;
 use crate::fixture::{head, holder};
 use crate::pattern;
+use crate::pooler::Pooler;
 use crate::postgres_schema::open;
 use crate::schema::{Schema, postgres_address};
+
+/// Cuts the connections over which groups go.
+const CUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                   WHERE query LIKE '%{s}.positions SET next%' AND pid <> pg_backend_pid()";
 
 /// Runs that are appended to at the same time.
 const RUNS: u64 = 4;
 
 /// Appends to a run until told to stop, and counts what was acknowledged. What nobody knows is looked up, as the port says.
-async fn append(store: Arc<PostgresStore>, lease: Lease, acknowledged: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> u64 {
-    let mut seq = 0;
+///
+/// Gives how many groups there are, and how often nobody knew.
+async fn append(
+    store: Arc<PostgresStore>,
+    lease: Lease,
+    acknowledged: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+) -> (u64, u64) {
+    let (mut seq, mut unknown) = (0, 0);
     while !stop.load(Ordering::SeqCst) {
         match store.append(&lease, seq, &pattern::group(seq)).await {
             Ok(Appended { next }) => seq = next,
             Err(JournalError::Unavailable { .. }) => loop {
+                unknown += 1;
                 match store.load(&lease.run, seq, 2).await {
                     Ok(found) => {
                         seq += found.len() as u64;
@@ -37,11 +50,12 @@ async fn append(store: Arc<PostgresStore>, lease: Lease, acknowledged: Arc<Atomi
         }
         acknowledged.fetch_add(1, Ordering::SeqCst);
     }
-    seq
+    (seq, unknown)
 }
 
-/// Has runs appended to while something is done `rounds` times, each time after some more groups; then compares.
-async fn under(address: &str, rounds: u64, mut harm: impl FnMut()) {
+/// Has runs appended to while something is done `rounds` times, each time after some more groups; then compares. Gives how
+/// often an append could not say what became of it.
+async fn under(address: &str, rounds: u64, mut harm: impl FnMut()) -> u64 {
     let store = Arc::new(PostgresStore::open(&postgres_address(address)).await.unwrap());
     let (acknowledged, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let mut appenders = Vec::new();
@@ -62,12 +76,15 @@ async fn under(address: &str, rounds: u64, mut harm: impl FnMut()) {
         tokio::task::yield_now().await;
     }
     stop.store(true, Ordering::SeqCst);
+    let mut all_unknown = 0;
     for (run, appender) in (0..RUNS).zip(appenders) {
-        let appended = appender.await.unwrap();
+        let (appended, unknown) = appender.await.unwrap();
+        all_unknown += unknown;
         let groups = store.load(&format!("run {run}"), 0, u32::MAX).await.unwrap();
         assert_eq!(groups.len() as u64, appended, "all that was acknowledged, and nothing twice");
         assert!(groups.iter().all(|group| group.bytes == pattern::group(group.seq)));
     }
+    all_unknown
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,9 +103,22 @@ async fn kill_9_of_the_server_loses_nothing_that_was_acknowledged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_cut_in_the_middle_of_a_commit_change_nothing() {
     let schema = Schema::new();
-    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%{s}.positions SET next%' \
-               AND pid <> pg_backend_pid()";
-    under(&schema.text(), 40, || tokio::task::block_in_place(|| schema.sql(cut))).await;
+    let unknown = under(&schema.text(), 40, || tokio::task::block_in_place(|| schema.sql(CUT))).await;
+    assert_eq!(unknown, 0, "what became of a group is looked up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pooler_says_of_a_server_that_crashed_is_no_refusal() {
+    let mut cluster = Cluster::with().set("fsync", "on").start();
+    let Some(pooler) = Pooler::start(&cluster) else { return };
+    let unknown = under(&pooler.text(&Schema::new()), 2, || {
+        tokio::task::block_in_place(|| {
+            cluster.strike();
+            cluster.start_again();
+        });
+    })
+    .await;
+    assert_eq!(unknown, 0, "what became of a group is looked up");
 }
 
 #[tokio::test]

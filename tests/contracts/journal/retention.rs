@@ -45,6 +45,24 @@ pub(crate) async fn a_discarded_run_is_found_by_nobody_and_its_name_stays_taken(
     assert!(it.journal.claims("b").await.unwrap().is_empty() && it.journal.logs_of("b", "u").await.unwrap().is_empty());
 }
 
+pub(crate) async fn a_name_is_taken_or_spent_whoever_comes_first(it: Fixture) {
+    for round in 0..12 {
+        let name = format!("run {round}");
+        let lease = driven(&*it.journal, &name, 1_000).await;
+        let again = head(&name);
+        let (one, gone, two) = tokio::join!(
+            it.journal.create(&again, b"other"),
+            it.journal.discard(&lease),
+            it.journal.create_holding(&again, b"other", "prod", &[]),
+        );
+        gone.unwrap();
+        for refused in [one, two] {
+            assert!(matches!(&refused, Err(JournalError::Exists(_) | JournalError::Spent(_))), "{refused:?}");
+        }
+        assert!(matches!(it.journal.plan(&name).await, Err(JournalError::NoSuchRun(_))));
+    }
+}
+
 pub(crate) async fn only_the_newest_epoch_discards_and_no_run_that_holds_sites(it: Fixture) {
     let stale = driven(&*it.journal, "a", 10).await;
     it.clock.advance(20);

@@ -62,7 +62,7 @@ impl Schema {
             "lines",
         ];
         let mut text: String = tables.iter().map(|table| format!("DELETE FROM {{s}}.{table};")).collect();
-        text.push_str("ALTER TABLE {s}.runs ALTER COLUMN id RESTART; ALTER TABLE {s}.requests ALTER COLUMN id RESTART");
+        text.push_str("ALTER TABLE {s}.runs ALTER COLUMN id RESTART; UPDATE {s}.store SET posted = 0");
         self.sql(&text);
     }
 }

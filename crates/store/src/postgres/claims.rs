@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
+use super::lease;
 use super::sql::{self, untext};
 use super::trouble::Failure;
 use super::work::{Transaction, Work};
@@ -38,10 +39,11 @@ pub(super) async fn set(transaction: &mut Transaction<'_>, change: &Change<'_>) 
     let s = transaction.schema;
     let (name, subject) = (sql::text(change.run), sql::text(change.subject));
     let message = format!(
-        "{}SELECT id FROM {s}.runs WHERE name = {name} FOR UPDATE;\n\
+        "{begin}{lock};\n\
          SELECT {s}.now_ms() AS now;\n\
          SELECT {COLUMNS} FROM {s}.claims WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) AND subject = {subject}",
-        sql::begin()
+        begin = sql::begin(),
+        lock = lease::lock_run(s, change.run),
     );
     let answers = transaction.send(message).await?;
     let [.., runs, clock, claims] = &answers[..] else { return Err(sqlx::Error::RowNotFound.into()) };

@@ -1,4 +1,4 @@
-//! Opening connections, and proof that what they commit is durable.
+//! Opening connections, and what is found there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +7,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 use tokio::time::Instant;
 
+use super::attempts::PAUSE;
 use super::format::{self, Found};
 use super::sql;
 use super::trouble::{Cause, Failure, Trouble};
 
 /// How long one try to connect may take.
 const DOOR: Duration = Duration::from_secs(5);
-/// Between two tries.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the store is and how to get there.
 pub(super) struct Door {
@@ -84,7 +83,7 @@ impl Door {
     pub(super) async fn open(&self, until: Instant) -> Result<Mood, Trouble> {
         loop {
             let (mut connection, found, mood) = self.look(until).await?;
-            mood.durable().map_err(|what| Trouble::of(&self.place, "opening", Cause::NotDurable(what)))?;
+            mood.warn();
             match &found {
                 Found::Store(format::POSTGRES_FORMAT) => return Ok(mood),
                 Found::Store(_) if mood.read_only => return Ok(mood),
@@ -108,33 +107,23 @@ impl Door {
 pub(super) struct Mood {
     /// A standby, or a session that may only read.
     pub(super) read_only: bool,
-    commits: String,
     syncs: String,
 }
 
 impl Mood {
     async fn of(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
-        let asked = "SELECT current_setting('synchronous_commit') AS commits, \
-                     coalesce(current_setting('fsync', true), 'on') AS syncs, \
+        let asked = "SELECT coalesce(current_setting('fsync', true), 'on') AS syncs, \
                      pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only";
         let answers = sql::send(connection, asked.to_owned()).await?;
         let row = answers.first().and_then(|answer| answer.rows.first()).ok_or(sqlx::Error::RowNotFound)?;
-        Ok(Self {
-            read_only: row.try_get("read_only")?,
-            commits: row.try_get("commits")?,
-            syncs: row.try_get("syncs")?,
-        })
+        Ok(Self { read_only: row.try_get("read_only")?, syncs: row.try_get("syncs")? })
     }
 
-    /// A commit that is acknowledged before it is on the disk breaks the port's first promise. A server that never syncs
-    /// cannot be told from one whose disk does so by itself, so that it is only warned of.
-    fn durable(&self) -> Result<(), &'static str> {
+    /// A commit that is acknowledged before it is on the disk breaks the port's first promise. That the server waits for its
+    /// commits is said with each change; that it never syncs cannot be told from a disk that does so by itself.
+    fn warn(&self) {
         if self.syncs == "off" {
             tracing::warn!("fsync is off at the store's server: a power loss there loses what was acknowledged");
-        }
-        match self.commits.as_str() {
-            "off" => Err("synchronous_commit is off there; set it to on for this role or database"),
-            _ => Ok(()),
         }
     }
 }

@@ -8,20 +8,19 @@ use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::attempts::Attempts;
 use super::connect::Door;
 use super::sql::{self, Answer, STATEMENT};
 use super::trouble::{Failure, Trouble};
 
 /// Connections beside the writer's, at most.
 const CONNECTIONS: usize = 4;
-/// How long to wait for a server that is away.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an answer may take: the server gives up first, unless it or the way to it is gone.
 pub(super) const ANSWER: Duration = Duration::from_secs(STATEMENT.as_secs() + 10);
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// After this time of rest a connection is tried before it is trusted with a change.
 const FRESH: Duration = Duration::from_secs(1);
-/// How often something is done again that other transactions were preferred to.
-pub(super) const COLLISIONS: u32 = 20;
 
 pub(super) struct Connections {
     pub(super) door: Arc<Door>,
@@ -40,23 +39,23 @@ impl Connections {
 
     /// Reads by one message; asks again on a new connection if one was lost.
     pub(super) async fn read(&self, message: String) -> Result<Vec<Answer>, JournalError> {
-        self.tell("reading", message, true).await.map_err(Trouble::into_error)
+        let mut answers = self.tell("reading", sql::reading() + &message, true).await.map_err(Trouble::into_error)?;
+        answers.drain(..answers.len().min(1));
+        Ok(answers)
     }
 
     /// Changes by one message. `twice` says that it does no harm to do it once more if nobody knows whether it was done.
     pub(super) async fn change(&self, message: String, twice: bool) -> Result<Vec<Answer>, JournalError> {
-        // The limits are a statement of their own.
         let mut answers =
-            self.tell("writing to", sql::limits() + &message, twice).await.map_err(Trouble::into_error)?;
-        answers.remove(0);
+            self.tell("writing to", sql::changing() + &message, twice).await.map_err(Trouble::into_error)?;
+        answers.drain(..answers.len().min(sql::CHANGING));
         Ok(answers)
     }
 
     async fn tell(&self, doing: &'static str, message: String, twice: bool) -> Result<Vec<Answer>, Trouble> {
-        let mut left = COLLISIONS;
-        let until = Instant::now() + PATIENCE;
+        let mut attempts = Attempts::new();
         loop {
-            let mut taken = self.take(until).await?;
+            let mut taken = self.take(attempts.until).await?;
             let failure = match taken.send(message.clone()).await {
                 Ok(answers) => {
                     taken.give_back();
@@ -64,9 +63,8 @@ impl Connections {
                 }
                 Err(failure) => failure,
             };
-            left = left.saturating_sub(1);
-            let again = failure.is_collision() || (twice && failure.is_lost() && Instant::now() < until);
-            if !again || left == 0 {
+            drop(taken);
+            if !attempts.again(&failure, twice).await {
                 return Err(Trouble::new(&self.door.place, doing, failure));
             }
         }
@@ -137,7 +135,9 @@ pub(super) async fn send(connection: &mut PgConnection, message: String) -> Resu
 /// Closes a connection; what could go wrong then can no longer hurt what is durable.
 pub(super) async fn close(connection: PgConnection) {
     use sqlx::Connection as _;
-    if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "closing a connection to the store");
+    match tokio::time::timeout(GOODBYE, connection.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "closing a connection to the store"),
+        Err(_) => tracing::debug!("the store's server did not take note of the end of a connection"),
     }
 }

@@ -14,7 +14,8 @@ pub const POSTGRES_FORMAT: u32 = FORMATS.len() as u32;
 const FORMATS: [&str; 1] = ["
     CREATE TABLE {s}.store (
         program text NOT NULL,         -- the mark: 'reinstate'
-        format bigint NOT NULL
+        format bigint NOT NULL,
+        posted bigint NOT NULL         -- number of the last request
     );
     CREATE FUNCTION {s}.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
         AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
@@ -25,7 +26,7 @@ const FORMATS: [&str; 1] = ["
         created_at bigint NOT NULL,    -- milliseconds since the epoch, as all times
         plan_size bigint NOT NULL,     -- bytes
         checksum bytea NOT NULL        -- of all of this and the plan
-    );
+    ) WITH (fillfactor = 80);
     CREATE TABLE {s}.plans (
         run bigint NOT NULL,
         part bigint NOT NULL,
@@ -55,7 +56,7 @@ const FORMATS: [&str; 1] = ["
     );
     CREATE INDEX held_sites_of ON {s}.held_sites (run);
     CREATE TABLE {s}.requests (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        id bigint PRIMARY KEY,         -- from `store`: a sequence may give numbers out of order
         run bigint NOT NULL,
         expires_at bigint NOT NULL,    -- the smallest number if it was withdrawn
         taken_by bigint,               -- epoch
@@ -65,8 +66,9 @@ const FORMATS: [&str; 1] = ["
     CREATE INDEX requests_of ON {s}.requests (run, expires_at);
     CREATE INDEX open_requests ON {s}.requests (run, id) WHERE answer IS NULL;
     CREATE TABLE {s}.estates (         -- whose shares are being divided: a lock, and no more
-        estate bytea PRIMARY KEY
-    );
+        estate bytea PRIMARY KEY,
+        turn bigint NOT NULL
+    ) WITH (fillfactor = 40);
     CREATE TABLE {s}.shares (
         estate bytea NOT NULL,
         pool bytea NOT NULL,
@@ -78,7 +80,7 @@ const FORMATS: [&str; 1] = ["
         want bigint NOT NULL,          -- capped at the limit
         unit bigint NOT NULL,          -- what one unit of the run takes, at most
         PRIMARY KEY (estate, pool, key, run)
-    );
+    ) WITH (fillfactor = 40);
     CREATE INDEX shares_of ON {s}.shares (run);
     CREATE TABLE {s}.drills (
         drill bytea NOT NULL,
@@ -111,7 +113,7 @@ const FORMATS: [&str; 1] = ["
     CREATE TABLE {s}.log_weights (
         run bigint PRIMARY KEY,
         weight bigint NOT NULL         -- bytes of its lines, each with what it counts beyond its text
-    );
+    ) WITH (fillfactor = 40);
     CREATE TABLE {s}.logs (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         run bigint NOT NULL,
@@ -124,7 +126,7 @@ const FORMATS: [&str; 1] = ["
         beyond bigint NOT NULL,
         lost bigint NOT NULL,
         UNIQUE (run, unit, attempt)
-    );
+    ) WITH (fillfactor = 70);
     CREATE TABLE {s}.lines (
         log bigint NOT NULL,
         number bigint NOT NULL,
@@ -196,7 +198,7 @@ pub(super) async fn inspect(connection: &mut PgConnection, schema: &str) -> Resu
 /// The one message, and therefore transaction, that makes what was found a store of this format. It fails if another
 /// process does so at the same time: both want the same names.
 pub(super) fn make(schema: &str, found: &Found) -> String {
-    let mut message = sql::limits();
+    let mut message = sql::changing();
     let from = match found {
         Found::Store(format) => *format,
         // A schema that is there needs no right to make schemas.
@@ -210,7 +212,7 @@ pub(super) fn make(schema: &str, found: &Found) -> String {
         message.push_str(&tables.replace("{s}", schema));
     }
     message.push_str(&match from {
-        0 => format!("INSERT INTO {schema}.store VALUES ('reinstate', {POSTGRES_FORMAT})"),
+        0 => format!("INSERT INTO {schema}.store VALUES ('reinstate', {POSTGRES_FORMAT}, 0)"),
         from => format!("UPDATE {schema}.store SET format = {POSTGRES_FORMAT} WHERE format = {from}"),
     });
     message

@@ -28,6 +28,12 @@ pub(super) fn standing(s: &str, run: &str) -> String {
     )
 }
 
+/// The SQL that locks the row of a run until the end of the transaction, and answers with its `id`. The row is written and not
+/// only locked: who waited for it on a database that keeps to one moment is told to begin again, and looks at nothing old.
+pub(super) fn lock_run(s: &str, run: &str) -> String {
+    format!("UPDATE {s}.runs SET plan_size = plan_size WHERE name = {} RETURNING id", sql::text(run))
+}
+
 impl Standing {
     /// Reads the answer to [`standing`].
     pub(super) fn of(answer: &sql::Answer) -> Result<Option<Self>, sqlx::Error> {
@@ -70,6 +76,8 @@ impl PostgresStore {
                 "UPDATE {s}.positions SET epoch = epoch + 1, holder = {holder}, expires_at = {expiry} \
                  WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) AND expires_at <= {s}.now_ms() \
                  RETURNING epoch;\n\
+                 DELETE FROM {s}.shares q USING {s}.positions p WHERE p.run = (SELECT id FROM {s}.runs WHERE name = {name}) \
+                 AND q.run = p.run AND q.epoch < p.epoch;\n\
                  SELECT encode(p.holder, 'hex') AS holder, p.expires_at > {s}.now_ms() AS live \
                  FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id WHERE r.name = {name}",
                 holder = sql::text(&holder.name),
@@ -80,11 +88,9 @@ impl PostgresStore {
             let taken = answers.first().and_then(|answer| answer.rows.first());
             if let Some(row) = taken {
                 let epoch: i64 = row.try_get("epoch").map_err(|error| self.damage(error))?;
-                // An older epoch's shares count for nothing any more; this is only tidying.
-                self.connections.change(drop_shares(s, run, &sql::signed(epoch - 1)), true).await?;
                 return Ok(Lease { run: run.to_owned(), epoch: epoch.unsigned_abs() });
             }
-            let Some(row) = answers.get(1).and_then(|answer| answer.rows.first()) else {
+            let Some(row) = answers.last().and_then(|answer| answer.rows.first()) else {
                 return Err(JournalError::NoSuchRun(run.to_owned()));
             };
             // It may have expired between the two statements.

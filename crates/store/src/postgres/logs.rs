@@ -71,10 +71,11 @@ fn line(row: &PgRow) -> Result<LogLine, sqlx::Error> {
 impl AttemptLogs for PostgresStore {
     async fn keep_logs(&self, run: &str, pieces: &[LogPiece]) -> Result<u64, JournalError> {
         let (s, name) = (self.connections.schema(), sql::text(run));
-        // The row of the weight is locked first: of two that write, one waits.
+        // The row of the weight is locked first: of two that write, one waits. Who gives the run up waits as well, or is
+        // waited for: no line comes after all were freed.
         let mut message = format!(
             "SET LOCAL synchronous_commit = off;\n\
-             INSERT INTO {s}.log_weights (run, weight) SELECT id, 0 FROM {s}.runs WHERE name = {name} \
+             INSERT INTO {s}.log_weights (run, weight) SELECT id, 0 FROM {s}.runs WHERE name = {name} FOR KEY SHARE \
              ON CONFLICT (run) DO UPDATE SET weight = log_weights.weight;\n"
         );
         message.extend(pieces.iter().map(|piece| add(s, &name, piece)));

@@ -50,15 +50,18 @@ fn posted(answer: Option<&Answer>) -> Result<Vec<Posted>, Failure> {
 impl Mailbox for PostgresStore {
     async fn post(&self, run: &str, bytes: &[u8], ttl_ms: u64) -> Result<u64, JournalError> {
         let s = self.connections.schema();
-        // The row of the run is locked before a number is given, so that numbers of a run become visible in their order: a
-        // taker that has seen one has seen all below.
+        // Whoever draws a number keeps others from drawing one until it is visible: a taker that has seen one has seen all
+        // below.
         let message = format!(
             "DELETE FROM {s}.requests q USING {s}.positions p \
              WHERE q.run = (SELECT id FROM {s}.runs WHERE name = {run}) AND p.run = q.run \
              AND q.expires_at <= {s}.now_ms() - {kept} \
              AND (q.taken_by IS NULL OR q.answer IS NOT NULL OR q.taken_by <> p.epoch);\n\
-             WITH r AS (SELECT id FROM {s}.runs WHERE name = {run} FOR UPDATE) \
-             INSERT INTO {s}.requests (run, expires_at, bytes) SELECT id, {expiry}, {bytes} FROM r RETURNING id",
+             {lock};\n\
+             UPDATE {s}.store SET posted = posted + 1 WHERE EXISTS (SELECT 1 FROM {s}.runs WHERE name = {run});\n\
+             INSERT INTO {s}.requests (id, run, expires_at, bytes) \
+             SELECT posted, r.id, {expiry}, {bytes} FROM {s}.runs r, {s}.store WHERE r.name = {run} RETURNING id",
+            lock = lease::lock_run(s, run),
             run = sql::text(run),
             kept = sql::unsigned(KEPT_MS),
             expiry = expiry(s, ttl_ms),

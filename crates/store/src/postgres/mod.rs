@@ -3,6 +3,7 @@
 //! Nothing is kept in a session, and all that must be one step is one message (`sql`), so that a pooler may stand between.
 //! Appends go through one task (`writer`), the rest over a few connections (`connections`).
 
+mod attempts;
 mod claims;
 mod connect;
 mod connections;

@@ -81,7 +81,7 @@ fn weigh<'a>(answers: &[Answer], lease: &Lease, wants: &'a [Want]) -> Result<Wei
     Ok(weighed)
 }
 
-/// Divides while nobody else divides pools of the estate: its row is locked first, and what counts is read after that.
+/// Divides while nobody else divides pools of the estate: its row is written first, and what counts is read after that.
 pub(super) async fn share(
     transaction: &mut Transaction<'_>,
     lease: &Lease,
@@ -90,8 +90,8 @@ pub(super) async fn share(
 ) -> Result<Vec<Grant>, Failure> {
     let s = transaction.schema;
     let message = format!(
-        "{begin}INSERT INTO {s}.estates (estate) VALUES ({name}) ON CONFLICT (estate) DO NOTHING;\n\
-         SELECT 1 FROM {s}.estates WHERE estate = {name} FOR UPDATE;\n{shares}",
+        "{begin}INSERT INTO {s}.estates (estate, turn) VALUES ({name}, 0) \
+         ON CONFLICT (estate) DO UPDATE SET turn = estates.turn + 1;\n{shares}",
         begin = sql::begin(),
         name = sql::text(estate),
         shares = shares(s, lease, estate, wants),

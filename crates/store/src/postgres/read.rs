@@ -30,18 +30,19 @@ impl PostgresStore {
     pub(super) async fn read_plan(&self, run: &str) -> Result<(RunHead, Vec<u8>), JournalError> {
         let s = self.connections.schema();
         let name = sql::text(run);
+        // One statement, so that a run that is given up meanwhile is there whole or not at all.
         let message = format!(
-            "SELECT {HEAD}, r.plan_size, encode(r.checksum, 'hex') AS checksum FROM {s}.runs r WHERE r.name = {name};\n\
-             SELECT encode(bytes, 'hex') AS bytes FROM {s}.plans \
-             WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) ORDER BY part"
+            "SELECT {HEAD}, r.plan_size, encode(r.checksum, 'hex') AS checksum, encode(p.bytes, 'hex') AS bytes \
+             FROM {s}.runs r LEFT JOIN {s}.plans p ON p.run = r.id WHERE r.name = {name} ORDER BY p.part"
         );
         self.asked(message, |answers| {
-            let [runs, parts] = &answers[..] else { return Err(sqlx::Error::RowNotFound.into()) };
-            let row = runs.rows.first().ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
+            let rows = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
+            let row = rows.first().ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
             let head = head(row)?;
-            let parts: Vec<Vec<u8>> =
-                parts.rows.iter().map(|row| sql::unhex(row, "bytes")).collect::<Result<_, _>>()?;
-            let (plan, size): (_, i64) = (parts.concat(), row.try_get("plan_size")?);
+            let parts: Vec<Option<Vec<u8>>> =
+                rows.iter().map(|row| sql::maybe_unhex(row, "bytes")).collect::<Result<_, _>>()?;
+            let plan = parts.into_iter().flatten().collect::<Vec<_>>().concat();
+            let size: i64 = row.try_get("plan_size")?;
             let checksum = sql::unhex(row, "checksum")?;
             if sql::integer(plan.len() as u64) != size || checksum::plan(&head, &plan)[..] != checksum {
                 return Err(JournalError::Corrupt(format!("the plan of run {run} is not what was stored")).into());

@@ -20,11 +20,12 @@ const LINES: u32 = 4096;
 pub(super) async fn discard(transaction: &mut Transaction<'_>, held: &Lease) -> Result<(), Failure> {
     let (s, name) = (transaction.schema, sql::text(&held.run));
     let message = format!(
-        "{begin}SELECT 1 FROM {s}.runs WHERE name = {name} FOR UPDATE;\n\
+        "{begin}{lock};\n\
          {standing} FOR UPDATE OF p;\n\
          SELECT encode(site, 'hex') AS site, count(*) OVER () AS sites FROM {s}.held_sites \
          WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) ORDER BY held_sites.site LIMIT 1",
         begin = sql::begin(),
+        lock = lease::lock_run(s, &held.run),
         standing = lease::standing(s, &held.run),
     );
     let answers = transaction.send(message).await?;

@@ -17,14 +17,24 @@ pub(super) const STATEMENT: Duration = Duration::from_secs(30);
 /// must not keep others off the rows that it locked.
 const STANDSTILL: Duration = Duration::from_secs(5);
 
-/// Says at the beginning of a message how long its statements may take; holds until the end of its transaction.
-pub(super) fn limits() -> String {
+/// Begins a message that reads; the server answers to it once.
+pub(super) fn reading() -> String {
     format!("SET LOCAL statement_timeout = {};\n", STATEMENT.as_millis())
 }
 
+/// Begins a message that changes something; the server answers to it [`CHANGING`] times. What holds until the end of its
+/// transaction is said each time, whatever the server, the role or whoever had the pooler's connection before has set:
+/// conditions are checked again on rows that were waited for, and what is acknowledged is durable.
+pub(super) fn changing() -> String {
+    format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\nSET LOCAL synchronous_commit = on;\n{}", reading())
+}
+
+/// Answers to [`changing`].
+pub(super) const CHANGING: usize = 3;
+
 /// Begins a transaction of several messages.
 pub(super) fn begin() -> String {
-    format!("BEGIN;\n{}SET LOCAL idle_in_transaction_session_timeout = {};\n", limits(), STANDSTILL.as_millis())
+    format!("BEGIN;\n{}SET LOCAL idle_in_transaction_session_timeout = {};\n", changing(), STANDSTILL.as_millis())
 }
 
 /// What one statement answered.

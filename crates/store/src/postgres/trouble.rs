@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use runtime::JournalError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::format::POSTGRES_FORMAT;
 
@@ -35,8 +36,11 @@ impl Failure {
         match self {
             Self::Silent => true,
             Self::Refused(_) => false,
+            // Whoever says something fatal, the server or a pooler before it, says nothing more.
             Self::Sql(sqlx::Error::Database(error)) => {
-                matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P05" | "25P03" | "08006" | "40003"))
+                let said = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
+                matches!(said, Some(PgSeverity::Fatal | PgSeverity::Panic))
+                    || error.code().is_some_and(|code| code.starts_with("08") || code == "40003")
             }
             Self::Sql(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)),
         }
@@ -78,7 +82,6 @@ pub(super) enum Cause {
     Newer(u32),
     /// There is no store, and this database cannot be written.
     Nothing,
-    NotDurable(&'static str),
 }
 
 /// Trouble with the store; can be told to every waiter of a batch.
@@ -105,10 +108,6 @@ impl Trouble {
             Cause::Newer(found) => return JournalError::NewerFormat { found, known: POSTGRES_FORMAT },
             Cause::Foreign(what) => return JournalError::Corrupt(format!("{at} is no store but {what}")),
             Cause::Nothing => return JournalError::ReadOnly(format!("{at}, where there is no store yet")),
-            Cause::NotDurable(what) => {
-                let context = format!("{at} would lose what it acknowledged: {what}");
-                return JournalError::Unavailable { context, source: None };
-            }
             Cause::Failure(failure) => failure,
         };
         let unavailable = |context: String| JournalError::Unavailable { context, source: None };

@@ -2,15 +2,15 @@
 
 use runtime::{Grant, JournalError, Lease, RunCopy, RunHead, Want};
 use sqlx::Row;
-use tokio::time::Instant;
 
 use super::PostgresStore;
+use super::attempts::Attempts;
 use super::claims::{self, Change};
-use super::connections::{COLLISIONS, PATIENCE, Taken};
+use super::connections::Taken;
 use super::sites::{self, Named};
 use super::sql::{self, Answer};
 use super::trouble::{Failure, Trouble};
-use super::{pools, retention};
+use super::{lease, pools, retention};
 use crate::checksum;
 
 /// Bytes of a part of a plan.
@@ -53,10 +53,9 @@ impl Transaction<'_> {
 impl PostgresStore {
     /// Does a change in one transaction. A refusal undoes it; a collision with another transaction has it done again.
     pub(super) async fn transact(&self, work: Work<'_>) -> Result<Done, JournalError> {
-        let until = Instant::now() + PATIENCE;
-        let (mut left, schema) = (COLLISIONS, self.connections.schema());
+        let (mut attempts, schema) = (Attempts::new(), self.connections.schema());
         loop {
-            let taken = self.connections.take(until).await.map_err(Trouble::into_error)?;
+            let taken = self.connections.take(attempts.until).await.map_err(Trouble::into_error)?;
             let mut transaction = Transaction { taken, schema };
             let done = work.execute(&mut transaction).await;
             let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -75,10 +74,8 @@ impl PostgresStore {
             };
             // Dropped with the transaction: whatever is open on the connection is undone by the server.
             drop(transaction);
-            left = left.saturating_sub(1);
             let twice = matches!(work, Work::Hold { .. } | Work::Share { .. });
-            let again = failure.is_collision() || twice && failure.is_lost() && Instant::now() < until;
-            if !again || left == 0 {
+            if !attempts.again(&failure, twice).await {
                 return Err(Trouble::new(&self.connections.door.place, "writing to", failure).into_error());
             }
         }
@@ -103,9 +100,7 @@ impl Work<'_> {
             }
             Self::Hold { run, sites } => {
                 let s = transaction.schema;
-                let message =
-                    format!("{}SELECT id FROM {s}.runs WHERE name = {} FOR UPDATE", sql::begin(), sql::text(run));
-                let id = id(&transaction.send(message).await?)?;
+                let id = id(&transaction.send(sql::begin() + &lease::lock_run(s, run)).await?)?;
                 let id = id.ok_or_else(|| JournalError::NoSuchRun((*run).to_owned()))?;
                 sites::hold(transaction, id, sites).await?;
                 Ok(Done::default())

@@ -11,8 +11,9 @@ use sqlx::{PgConnection, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::attempts::Attempts;
 use super::connect::Door;
-use super::connections::{COLLISIONS, PATIENCE, close, send};
+use super::connections::{close, send};
 use super::sql;
 use super::trouble::{Failure, Trouble};
 use crate::checksum;
@@ -81,17 +82,14 @@ impl Writer {
     /// a number that is taken is looked at, for only this process can have written that group under that epoch.
     async fn append(&mut self, batch: &[Group]) -> Result<Vec<Result<Appended, JournalError>>, Trouble> {
         let message = message(&self.door.schema, batch);
-        let until = Instant::now() + PATIENCE;
-        let (mut in_doubt, mut left) = (false, COLLISIONS);
+        let (mut in_doubt, mut attempts) = (false, Attempts::new());
         loop {
-            let failure = match self.try_append(batch, &message, in_doubt, until).await? {
+            let failure = match self.try_append(batch, &message, in_doubt, attempts.until).await? {
                 Ok(answers) => return Ok(answers),
                 Err(failure) => failure,
             };
-            left = left.saturating_sub(1);
             in_doubt |= failure.is_lost();
-            let again = failure.is_collision() || failure.is_lost() && Instant::now() < until;
-            if !again || left == 0 {
+            if !attempts.again(&failure, true).await {
                 return Err(Trouble::new(&self.door.place, "writing to", failure));
             }
         }
@@ -108,9 +106,8 @@ impl Writer {
             Some(connection) => connection,
             None => self.door.enter(until).await?,
         };
-        // The first answer is that to the limits.
         let done = match send(&mut connection, message.to_owned()).await {
-            Ok(done) => done.into_iter().skip(1),
+            Ok(done) => done.into_iter().skip(sql::CHANGING),
             Err(failure) => return Ok(Err(failure)),
         };
         let mut answers = Vec::with_capacity(batch.len());
@@ -139,19 +136,27 @@ impl Writer {
         let Group { lease, expected, bytes, .. } = group;
         let (s, checksum) = (&self.door.schema, checksum::group(&lease.run, *expected, lease.epoch, bytes));
         let message = format!(
-            "SELECT p.epoch, g.checksum IS NOT NULL AS mine FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id \
+            "{reading}SELECT p.epoch, g.checksum IS NOT NULL AS mine FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id \
              LEFT JOIN {s}.groups g ON g.run = r.id AND g.seq = {seq} AND g.epoch = {epoch} AND g.checksum = {checksum} \
              WHERE r.name = {run}",
+            reading = sql::reading(),
             seq = number(*expected),
             epoch = sql::unsigned(lease.epoch),
             checksum = sql::bytes(&checksum),
             run = sql::text(&lease.run),
         );
         let answers = send(connection, message).await?;
-        let Some(row) = answers.first().and_then(|answer| answer.rows.first()) else {
+        let Some(row) = answers.last().and_then(|answer| answer.rows.first()) else {
             return Ok(Err(JournalError::NoSuchRun(lease.run.clone())));
         };
         if in_doubt && row.try_get("mine")? {
+            // A group is seen before a standby has it if the wait for that was broken off. A commit waits for all before it.
+            let message = format!(
+                "{}UPDATE {s}.positions SET next = next WHERE run = (SELECT id FROM {s}.runs WHERE name = {})",
+                sql::changing(),
+                sql::text(&lease.run)
+            );
+            send(connection, message).await?;
             return Ok(Ok(Appended { next: expected + 1 }));
         }
         let epoch: i64 = row.try_get("epoch")?;
@@ -167,7 +172,7 @@ impl Writer {
 fn message(s: &str, batch: &[Group]) -> String {
     let weight: usize = batch.iter().map(|group| group.bytes.len() * 2 + 512).sum();
     let mut message = String::with_capacity(weight);
-    message.push_str(&sql::limits());
+    message.push_str(&sql::changing());
     for Group { lease, expected, bytes, .. } in batch {
         // Writing to a text cannot fail.
         let _ = writeln!(

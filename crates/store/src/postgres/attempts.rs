@@ -1,0 +1,43 @@
+//! How often something is tried again, and for how long.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::trouble::Failure;
+
+/// How long to wait for a server that is away.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries at a server that is away.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
+/// How often something is done again that other transactions were preferred to.
+const COLLISIONS: u32 = 20;
+
+/// Tries at one thing.
+pub(super) struct Attempts {
+    /// Until when a server that is away is waited for.
+    pub(super) until: Instant,
+    collisions: u32,
+}
+
+impl Attempts {
+    pub(super) fn new() -> Self {
+        Self { until: Instant::now() + PATIENCE, collisions: 0 }
+    }
+
+    /// Says whether to try again, after a pause. `twice` says that it does no harm to do it once more if nobody knows
+    /// whether it was done. Losses count by time alone: a pooler may refuse many times in a second.
+    pub(super) async fn again(&mut self, failure: &Failure, twice: bool) -> bool {
+        if failure.is_collision() {
+            self.collisions += 1;
+            // A little longer each time, so that one of many gets through.
+            tokio::time::sleep(Duration::from_millis(self.collisions.into())).await;
+            return self.collisions < COLLISIONS;
+        }
+        if !twice || !failure.is_lost() || Instant::now() + PAUSE >= self.until {
+            return false;
+        }
+        tokio::time::sleep(PAUSE).await;
+        true
+    }
+}
