@@ -8,7 +8,10 @@
 mod address;
 mod anchor;
 mod checksum;
+mod named;
 mod postgres;
+mod rows;
+mod shares;
 mod sqlite;
 
 use std::sync::Arc;

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use runtime::engine::Millis;
 use runtime::{Claims, JournalError, ToClaim, WorkClaim};
 use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
 use super::lease;
-use super::sql::{self, untext};
+use super::sql;
 use super::trouble::Failure;
 use super::work::{Transaction, Work};
+use crate::rows;
 
 /// A change of a claim.
 pub(super) struct Change<'a> {
@@ -22,17 +22,6 @@ pub(super) struct Change<'a> {
 
 const COLUMNS: &str =
     "encode(subject, 'hex') AS subject, encode(who, 'hex') AS who, since, until, encode(notes, 'hex') AS notes";
-
-fn claim(row: &PgRow) -> Result<WorkClaim, Failure> {
-    let notes = serde_json::from_slice(&sql::unhex(row, "notes")?);
-    Ok(WorkClaim {
-        subject: untext(row, "subject")?,
-        who: untext(row, "who")?,
-        since: row.try_get("since")?,
-        until: row.try_get("until")?,
-        notes: notes.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-    })
-}
 
 /// Sets a claim and says whether it was as expected. The row of the run is locked before the claim is read.
 pub(super) async fn set(transaction: &mut Transaction<'_>, change: &Change<'_>) -> Result<bool, Failure> {
@@ -50,7 +39,7 @@ pub(super) async fn set(transaction: &mut Transaction<'_>, change: &Change<'_>) 
     let run = runs.rows.first().ok_or_else(|| JournalError::NoSuchRun(change.run.to_owned()))?;
     let run: i64 = run.try_get("id")?;
     let now: Millis = clock.rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("now")?;
-    let before = claims.rows.first().map(claim).transpose()?;
+    let before = claims.rows.first().map(rows::claim).transpose()?;
     let statement = match WorkClaim::set(before, change.subject, change.expected, change.to, now) {
         None => return Ok(false),
         Some(None) => format!("DELETE FROM {s}.claims WHERE run = {run} AND subject = {subject}"),
@@ -92,7 +81,7 @@ impl Claims for PostgresStore {
             if runs.rows.is_empty() {
                 return Err(JournalError::NoSuchRun(run.to_owned()).into());
             }
-            claims.rows.iter().map(claim).collect()
+            Ok(claims.rows.iter().map(rows::claim).collect::<Result<_, _>>()?)
         })
         .await
     }

@@ -3,36 +3,13 @@
 use async_trait::async_trait;
 use runtime::engine::Millis;
 use runtime::{DrillClaim, DrillEntry, DrillResult, Drills, JournalError};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
-use super::sql::{self, untext};
-use super::trouble::Failure;
+use super::sql;
+use crate::rows::{self, Columns};
 
 const COLUMNS: &str = "SELECT encode(drill, 'hex') AS drill, slot, encode(run, 'hex') AS run, claimed_at, \
      encode(runbook_hash, 'hex') AS runbook_hash, ended_at, good, proves, sites, encode(result, 'hex') AS result";
-
-fn entry(row: &PgRow) -> Result<DrillEntry, Failure> {
-    let claim = DrillClaim {
-        drill: untext(row, "drill")?,
-        slot: row.try_get("slot")?,
-        run: untext(row, "run")?,
-        at: row.try_get("claimed_at")?,
-        runbook_hash: untext(row, "runbook_hash")?,
-    };
-    let result = match sql::maybe_unhex(row, "result")? {
-        Some(bytes) => Some(DrillResult {
-            ended_at: row.try_get("ended_at")?,
-            good: row.try_get("good")?,
-            proves: row.try_get("proves")?,
-            sites: row.try_get::<i64, _>("sites")?.try_into().unwrap_or(u32::MAX),
-            bytes,
-        }),
-        None => None,
-    };
-    Ok(DrillEntry { claim, result })
-}
 
 /// By two indexes that hold what proves alone: as many reads as there are good drills, and no judgement.
 fn proofs(s: &str, by: Millis) -> String {
@@ -57,7 +34,7 @@ impl PostgresStore {
         let message = format!("{COLUMNS} FROM {}.drills WHERE {which}", self.connections.schema());
         self.asked(message, |answers| {
             let rows = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
-            rows.iter().map(entry).collect()
+            Ok(rows.iter().map(rows::drill).collect::<Result<_, _>>()?)
         })
         .await
     }
@@ -126,7 +103,7 @@ impl Drills for PostgresStore {
     async fn proofs(&self, by: Millis) -> Result<Vec<String>, JournalError> {
         self.asked(proofs(self.connections.schema(), by), |answers| {
             let rows = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
-            Ok(rows.iter().map(|row| untext(row, "run")).collect::<Result<_, _>>()?)
+            Ok(rows.iter().map(|row| row.text("run")).collect::<Result<_, _>>()?)
         })
         .await
     }

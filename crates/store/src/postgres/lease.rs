@@ -7,6 +7,7 @@ use sqlx::Row;
 
 use super::PostgresStore;
 use super::sql;
+use crate::rows::{self, Columns};
 
 /// The longest lease, so that no time and it together are more than a number can be.
 const LONGEST: u64 = 1 << 62;
@@ -49,11 +50,8 @@ impl Standing {
 
 /// Refuses unless the run exists and the lease has its newest epoch.
 pub(super) fn is_newest(standing: Option<Standing>, lease: &Lease) -> Result<Standing, JournalError> {
-    let standing = standing.ok_or_else(|| JournalError::NoSuchRun(lease.run.clone()))?;
-    if standing.epoch > 0 && standing.epoch.unsigned_abs() == lease.epoch {
-        return Ok(standing);
-    }
-    Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch })
+    rows::is_newest(lease, standing.as_ref().map(|standing| standing.epoch))?;
+    standing.ok_or_else(|| JournalError::NoSuchRun(lease.run.clone()))
 }
 
 /// A time from now, by the database's clock.
@@ -95,7 +93,7 @@ impl PostgresStore {
             };
             // It may have expired between the two statements.
             if row.try_get("live").map_err(|error| self.damage(error))? {
-                let holder = sql::untext(row, "holder").map_err(|error| self.damage(error))?;
+                let holder = row.text("holder").map_err(|error| self.damage(error))?;
                 return Err(JournalError::Held { run: run.to_owned(), holder });
             }
         }

@@ -1,13 +1,14 @@
 //! The logs of attempts: a row a line. They are no truth about progress, so nothing waits until they are on the disk.
 
 use async_trait::async_trait;
-use runtime::{AttemptLogs, JournalError, LINE_WEIGHT, LogHead, LogLine, LogPiece, LogTally, Voice};
+use runtime::{AttemptLogs, JournalError, LINE_WEIGHT, LogHead, LogLine, LogPiece, LogTally};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
-use super::sql::{self, untext};
+use super::sql;
 use super::trouble::Failure;
+use crate::rows;
 
 /// The statements that add a piece to the logs of a run, in the order of the port: what is forgotten first.
 fn add(s: &str, run: &str, piece: &LogPiece) -> String {
@@ -24,7 +25,6 @@ fn add(s: &str, run: &str, piece: &LogPiece) -> String {
     }
     let LogTally { lines, bytes, cut_lines, cut_bytes, beyond, lost } = piece.tally;
     let tally = [lines, bytes, cut_lines, cut_bytes, beyond, lost].map(sql::unsigned).join(", ");
-    let voice = |line: &LogLine| Voice::ALL.iter().position(|one| *one == line.voice).unwrap_or_default() as i64;
     statements
         + &format!(
             "WITH log AS (INSERT INTO {s}.logs (run, unit, attempt, lines, bytes, cut_lines, cut_bytes, beyond, lost) \
@@ -34,37 +34,11 @@ fn add(s: &str, run: &str, piece: &LogPiece) -> String {
          RETURNING id) \
          INSERT INTO {s}.lines (log, number, at, voice, text) SELECT log.id, number, at, voice, decode(text, 'hex') \
          FROM log, unnest({numbers}, {times}, {voices}, {texts}) AS line(number, at, voice, text);\n",
-            numbers = sql::numbers(piece.lines.iter().map(|line| sql::integer(line.number))),
+            numbers = sql::numbers(piece.lines.iter().map(|line| rows::integer(line.number))),
             times = sql::numbers(piece.lines.iter().map(|line| line.at)),
-            voices = sql::numbers(piece.lines.iter().map(voice)),
+            voices = sql::numbers(piece.lines.iter().map(|line| rows::voice(line.voice) as i64)),
             texts = sql::hexes(piece.lines.iter().map(|line| line.text.as_str())),
         )
-}
-
-fn number(row: &PgRow, column: &str) -> Result<u64, sqlx::Error> {
-    row.try_get::<i64, _>(column).map(i64::unsigned_abs)
-}
-
-fn head(row: &PgRow) -> Result<LogHead, sqlx::Error> {
-    let tally = LogTally {
-        lines: number(row, "lines")?,
-        bytes: number(row, "bytes")?,
-        cut_lines: number(row, "cut_lines")?,
-        cut_bytes: number(row, "cut_bytes")?,
-        beyond: number(row, "beyond")?,
-        lost: number(row, "lost")?,
-    };
-    Ok(LogHead { attempt: u32::try_from(number(row, "attempt")?).unwrap_or(u32::MAX), tally })
-}
-
-fn line(row: &PgRow) -> Result<LogLine, sqlx::Error> {
-    let voice = usize::try_from(number(row, "voice")?).ok().and_then(|at| Voice::ALL.get(at)).copied();
-    Ok(LogLine {
-        number: number(row, "number")?,
-        at: row.try_get("at")?,
-        voice: voice.unwrap_or(Voice::Action),
-        text: untext(row, "text")?,
-    })
 }
 
 #[async_trait]
@@ -94,12 +68,12 @@ impl AttemptLogs for PostgresStore {
 
     async fn logs_of(&self, run: &str, unit: &str) -> Result<Vec<LogHead>, JournalError> {
         let (s, unit) = (self.connections.schema(), sql::text(unit));
-        let rows = format!(
+        let asked = format!(
             "SELECT attempt, lines, bytes, cut_lines, cut_bytes, beyond, lost FROM {s}.logs WHERE unit = {unit} \
              AND run = (SELECT id FROM {s}.runs WHERE name = {}) ORDER BY attempt",
             sql::text(run)
         );
-        self.of_run(run, &rows, head).await
+        self.of_run(run, &asked, rows::log_head).await
     }
 
     async fn log_lines(
@@ -111,7 +85,7 @@ impl AttemptLogs for PostgresStore {
         limit: u32,
     ) -> Result<Vec<LogLine>, JournalError> {
         let s = self.connections.schema();
-        let rows = format!(
+        let asked = format!(
             "SELECT number, at, voice, encode(text, 'hex') AS text FROM {s}.lines WHERE log = (SELECT id FROM {s}.logs \
              WHERE run = (SELECT id FROM {s}.runs WHERE name = {run}) AND unit = {unit} AND attempt = {attempt}) \
              AND number >= {from} ORDER BY number LIMIT {limit}",
@@ -119,7 +93,7 @@ impl AttemptLogs for PostgresStore {
             unit = sql::text(unit),
             from = sql::unsigned(from),
         );
-        self.of_run(run, &rows, line).await
+        self.of_run(run, &asked, rows::log_line).await
     }
 }
 
@@ -128,11 +102,11 @@ impl PostgresStore {
     async fn of_run<T: Send>(
         &self,
         run: &str,
-        rows: &str,
+        asked: &str,
         make: fn(&PgRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, JournalError> {
         let (s, name) = (self.connections.schema(), sql::text(run));
-        self.asked(format!("SELECT id FROM {s}.runs WHERE name = {name};\n{rows}"), |answers| {
+        self.asked(format!("SELECT id FROM {s}.runs WHERE name = {name};\n{asked}"), |answers| {
             let [runs, rows] = &answers[..] else { return Err(sqlx::Error::RowNotFound.into()) };
             if runs.rows.is_empty() {
                 return Err(Failure::Refused(JournalError::NoSuchRun(run.to_owned())));

@@ -1,7 +1,6 @@
 //! Requests to the driver of a run. Looking for new ones is a read; only what is there is marked.
 
 use async_trait::async_trait;
-use runtime::engine::Millis;
 use runtime::{Fate, JournalError, KEPT_MS, Lease, Mailbox, Posted};
 use sqlx::Row;
 
@@ -9,9 +8,7 @@ use super::PostgresStore;
 use super::lease::{self, Standing, expiry};
 use super::sql::{self, Answer};
 use super::trouble::Failure;
-
-/// When a withdrawn request expired: before all time, so that no clock brings it back.
-const WITHDRAWN: Millis = Millis::MIN;
+use crate::rows::{self, WITHDRAWN};
 
 /// The SQL that reads what became of a request.
 fn fate_of(s: &str, id: u64) -> String {
@@ -25,25 +22,12 @@ fn fate_of(s: &str, id: u64) -> String {
 
 /// Reads the answer to [`fate_of`].
 fn fate(answer: Option<&Answer>) -> Result<Fate, Failure> {
-    let Some(row) = answer.and_then(|answer| answer.rows.first()) else { return Ok(Fate::Gone) };
-    if let Some(answer) = sql::maybe_unhex(row, "answer")? {
-        return Ok(Fate::Answered(answer));
-    }
-    Ok(match (row.try_get("taken")?, row.try_get("live")?) {
-        (true, true) => Fate::Taken,
-        (true, false) => Fate::Lost,
-        (false, _) if row.try_get::<Millis, _>("expires_at")? == WITHDRAWN => Fate::Withdrawn,
-        (false, _) => Fate::Waiting,
-    })
+    Ok(rows::fate(answer.and_then(|answer| answer.rows.first()))?)
 }
 
 fn posted(answer: Option<&Answer>) -> Result<Vec<Posted>, Failure> {
-    let rows = answer.map(|answer| &answer.rows[..]).unwrap_or_default();
-    let posted = |row| {
-        let id: i64 = Row::try_get(row, "id")?;
-        Ok(Posted { id: id.unsigned_abs(), bytes: sql::unhex(row, "bytes")? })
-    };
-    rows.iter().map(posted).collect()
+    let found = answer.map(|answer| &answer.rows[..]).unwrap_or_default();
+    Ok(found.iter().map(rows::posted).collect::<Result<_, _>>()?)
 }
 
 #[async_trait]

@@ -1,23 +1,14 @@
 //! Pools that runs share. A call that changes nothing that others see is a read; the rest divides an estate one at a time.
 
 use async_trait::async_trait;
-use runtime::{Grant, JournalError, Lease, Party, SharedPools, Want, fair_grant};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
+use runtime::{Grant, JournalError, Lease, Party, SharedPools, Want};
 
 use super::PostgresStore;
 use super::lease::{self, Standing};
 use super::sql::{self, Answer};
 use super::trouble::Failure;
 use super::work::{Transaction, Work};
-
-/// What a call comes to.
-struct Weighed<'a> {
-    run: i64,
-    grants: Vec<Grant>,
-    /// What changes, with what is held and wanted then.
-    rows: Vec<(&'a Want, Party)>,
-}
+use crate::shares::{Asker, Share, Weighed, weigh};
 
 /// The SQL that reads how the run stands, and the live shares of the pools that it names.
 fn shares(s: &str, lease: &Lease, estate: &str, wants: &[Want]) -> String {
@@ -37,48 +28,12 @@ fn shares(s: &str, lease: &Lease, estate: &str, wants: &[Want]) -> String {
     )
 }
 
-struct Share {
-    place: i64,
-    run: i64,
-    party: Party,
-}
-
-fn share_of(row: &PgRow) -> Result<Share, sqlx::Error> {
-    // What does not fit was not written by us; the largest number grants the least.
-    let number = |column: &str| row.try_get::<i64, _>(column).map(|stored| u32::try_from(stored).unwrap_or(u32::MAX));
-    let party = Party { limit: number("slots")?, held: number("held")?, want: number("want")?, unit: number("unit")? };
-    Ok(Share { place: row.try_get("place")?, run: row.try_get("run")?, party })
-}
-
 /// Weighs what the answer to [`shares`] says; its two answers are the last ones.
-fn weigh<'a>(answers: &[Answer], lease: &Lease, wants: &'a [Want]) -> Result<Weighed<'a>, Failure> {
+fn weighed<'a>(answers: &[Answer], lease: &Lease, wants: &'a [Want]) -> Result<Weighed<'a>, Failure> {
     let [.., standing, shares] = answers else { return Err(sqlx::Error::RowNotFound.into()) };
     let Standing { id: run, expires_at, now, .. } = lease::is_newest(Standing::of(standing)?, lease)?;
-    let mut weighed = Weighed { run, grants: Vec::with_capacity(wants.len()), rows: Vec::new() };
-    if expires_at <= now {
-        weighed.grants.resize(wants.len(), Grant { slots: 0, participants: 1 });
-        return Ok(weighed);
-    }
-    let shares: Vec<Share> = shares.rows.iter().map(share_of).collect::<Result<_, _>>()?;
-    let mut pools = shares.chunk_by(|one, next| one.place == next.place).peekable();
-    for (want, place) in wants.iter().zip(1_i64..) {
-        let pool = pools.next_if(|shares| shares.first().is_some_and(|share| share.place == place)).unwrap_or_default();
-        let before = pool.iter().find(|share| share.run == run).map(|share| share.party);
-        let mut asks =
-            Party { limit: want.limit, held: want.used, want: want.want.min(want.limit.max(1)), unit: want.unit };
-        let older = pool.iter().filter(|share| share.run < run).map(|share| share.party);
-        let younger = pool.iter().filter(|share| share.run > run).map(|share| share.party);
-        let me = older.clone().count();
-        let parties: Vec<Party> = older.chain([asks]).chain(younger).collect();
-        let grant = fair_grant(&parties, me, now);
-        weighed.grants.push(grant);
-        asks.held = want.used.max(grant.slots);
-        let nothing = asks.held == 0 && asks.want == 0;
-        if before != Some(asks).filter(|_| !nothing) {
-            weighed.rows.push((want, asks));
-        }
-    }
-    Ok(weighed)
+    let shares: Vec<Share> = shares.rows.iter().map(|row| Share::of(row, 1)).collect::<Result<_, _>>()?;
+    Ok(weigh(&Asker { run, expires_at, now }, &shares, wants))
 }
 
 /// Divides while nobody else divides pools of the estate: its row is written first, and what counts is read after that.
@@ -97,7 +52,7 @@ pub(super) async fn share(
         shares = shares(s, lease, estate, wants),
     );
     let answers = transaction.send(message).await?;
-    let Weighed { run, grants, rows } = weigh(&answers, lease, wants)?;
+    let Weighed { run, grants, rows } = weighed(&answers, lease, wants)?;
     if rows.is_empty() {
         return Ok(grants);
     }
@@ -127,7 +82,7 @@ impl SharedPools for PostgresStore {
     async fn share(&self, lease: &Lease, estate: &str, wants: &[Want]) -> Result<Vec<Grant>, JournalError> {
         let look = shares(self.connections.schema(), lease, estate, wants);
         let seen = self.asked(look, |answers| {
-            let weighed = weigh(&answers, lease, wants)?;
+            let weighed = weighed(&answers, lease, wants)?;
             Ok(weighed.rows.is_empty().then_some(weighed.grants))
         });
         match seen.await? {

@@ -1,13 +1,12 @@
 //! Reading runs, plans and groups, and finding out what is not as it was written.
 
 use runtime::{JournalError, RunHead, RunSummary, StoredGroup};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
-use super::sql::{self, untext};
+use super::sql;
 use super::trouble::{Failure, Trouble};
-use crate::checksum;
+use crate::rows::{self, Columns};
 
 impl PostgresStore {
     /// Asks for rows and makes something of them.
@@ -36,18 +35,11 @@ impl PostgresStore {
              FROM {s}.runs r LEFT JOIN {s}.plans p ON p.run = r.id WHERE r.name = {name} ORDER BY p.part"
         );
         self.asked(message, |answers| {
-            let rows = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
-            let row = rows.first().ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
-            let head = head(row)?;
+            let found = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
+            let row = found.first().ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
             let parts: Vec<Option<Vec<u8>>> =
-                rows.iter().map(|row| sql::maybe_unhex(row, "bytes")).collect::<Result<_, _>>()?;
-            let plan = parts.into_iter().flatten().collect::<Vec<_>>().concat();
-            let size: i64 = row.try_get("plan_size")?;
-            let checksum = sql::unhex(row, "checksum")?;
-            if sql::integer(plan.len() as u64) != size || checksum::plan(&head, &plan)[..] != checksum {
-                return Err(JournalError::Corrupt(format!("the plan of run {run} is not what was stored")).into());
-            }
-            Ok((head, plan))
+                found.iter().map(|row| row.maybe_bytes("bytes")).collect::<Result<_, _>>()?;
+            rows::plan(row, parts.into_iter().flatten().collect::<Vec<_>>().concat())
         })
         .await
     }
@@ -65,17 +57,13 @@ impl PostgresStore {
             from = sql::unsigned(from),
         );
         self.asked(message, |answers| {
-            let rows = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
-            let first = rows.first().ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
-            let next: i64 = first.try_get("next")?;
-            let rows = if first.try_get::<Option<i64>, _>("seq")?.is_none() { &[] } else { rows };
-            let groups: Vec<StoredGroup> =
-                rows.iter().zip(from..).map(|(row, seq)| group(row, run, seq)).collect::<Result<_, _>>()?;
-            let end = from.saturating_add(rows.len() as u64);
-            if rows.len() < limit as usize && end < next.unsigned_abs() {
-                let what = format!("run {run} ends after {end} groups, and had {next}");
-                return Err(JournalError::Corrupt(what).into());
-            }
+            let found = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
+            let first = found.first().ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
+            let next = first.count("next")?;
+            let found = if first.maybe_number("seq")?.is_none() { &[] } else { found };
+            let groups = found.iter().zip(from..).map(|(row, seq)| rows::group(row, run, seq));
+            let groups = groups.collect::<Result<_, Failure>>()?;
+            rows::reaches(run, (from, found.len(), limit), next, "")?;
             Ok(groups)
         })
         .await
@@ -88,8 +76,8 @@ impl PostgresStore {
              FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id ORDER BY r.created_at DESC, r.id DESC"
         );
         self.asked(message, |answers| {
-            let rows = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
-            rows.iter().map(summary).collect()
+            let found = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
+            found.iter().map(summary).collect()
         })
         .await
     }
@@ -98,29 +86,7 @@ impl PostgresStore {
 /// Columns of a [`RunHead`].
 const HEAD: &str = "encode(r.name, 'hex') AS name, encode(r.plan_hash, 'hex') AS plan_hash, r.created_at";
 
-fn head(row: &PgRow) -> Result<RunHead, sqlx::Error> {
-    let (run, plan_hash) = (untext(row, "name")?, untext(row, "plan_hash")?);
-    Ok(RunHead { run, plan_hash, created_at: row.try_get("created_at")? })
-}
-
 fn summary(row: &PgRow) -> Result<RunSummary, Failure> {
-    let next: i64 = row.try_get("next")?;
-    let held_by = match row.try_get::<Option<&str>, _>("holder")? {
-        Some(_) => Some(untext(row, "holder")?),
-        None => None,
-    };
-    Ok(RunSummary { head: head(row)?, groups: next.unsigned_abs(), held_by })
-}
-
-fn group(row: &PgRow, run: &str, seq: u64) -> Result<StoredGroup, Failure> {
-    let found: i64 = row.try_get("seq")?;
-    if found != sql::integer(seq) {
-        return Err(JournalError::Corrupt(format!("group {seq} of run {run} is missing before group {found}")).into());
-    }
-    let epoch: i64 = row.try_get("epoch")?;
-    let bytes = sql::unhex(row, "bytes")?;
-    if checksum::group(run, seq, epoch.unsigned_abs(), &bytes)[..] != sql::unhex(row, "checksum")? {
-        return Err(JournalError::Corrupt(format!("group {seq} of run {run} fails its checksum")).into());
-    }
-    Ok(StoredGroup { seq, bytes })
+    let holder = row.maybe_bytes("holder")?.map(|_| row.text("holder")).transpose()?;
+    Ok(RunSummary { head: rows::head(row)?, groups: row.count("next")?, held_by: holder })
 }

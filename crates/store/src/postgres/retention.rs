@@ -7,9 +7,10 @@ use sqlx::Row;
 
 use super::PostgresStore;
 use super::lease::{self, Standing};
-use super::sql::{self, untext};
+use super::sql;
 use super::trouble::Failure;
 use super::work::{Transaction, Work};
+use crate::rows::Columns;
 
 /// Rows that go in one transaction: of groups, of parts of plans, and lines.
 const GROUPS: u32 = 512;
@@ -32,7 +33,7 @@ pub(super) async fn discard(transaction: &mut Transaction<'_>, held: &Lease) -> 
     let [.., standing, sites] = &answers[..] else { return Err(sqlx::Error::RowNotFound.into()) };
     let run = lease::is_newest(Standing::of(standing)?, held)?.id;
     if let Some(row) = sites.rows.first() {
-        let (site, all): (_, i64) = (untext(row, "site")?, row.try_get("sites")?);
+        let (site, all): (_, i64) = (row.text("site")?, row.try_get("sites")?);
         return Err(JournalError::SiteHeld { site, run: held.run.clone(), more: all.unsigned_abs() - 1 }.into());
     }
     let mut message = format!(

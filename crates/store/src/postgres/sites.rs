@@ -5,32 +5,18 @@ use runtime::{HeldSite, JournalError, RunCopy, RunHead, SiteLocks};
 use sqlx::Row;
 
 use super::PostgresStore;
-use super::sql::{self, untext};
+use super::sql;
 use super::trouble::Failure;
 use super::work::{Transaction, Work};
+use crate::named::Named;
+use crate::rows;
 
-/// Sites of an estate.
-pub(super) struct Named {
-    estate: String,
-    /// Ascending, each once: two processes want the rows in the same order, and the index grows in places.
-    sites: Vec<String>,
-}
-
-impl Named {
-    fn new(estate: &str, sites: &[String]) -> Self {
-        let mut sites = sites.to_vec();
-        sites.sort_unstable();
-        sites.dedup();
-        Self { estate: estate.to_owned(), sites }
-    }
-
-    /// The sites as rows: `site` and, in their order, `place`.
-    fn rows(&self) -> String {
-        let array = sql::hexes(self.sites.iter().map(String::as_str));
-        format!(
-            "(SELECT decode(hex, 'hex') AS site, place FROM unnest({array}) WITH ORDINALITY AS listed(hex, place)) AS asked"
-        )
-    }
+/// Sites as rows: `site` and, in their order, `place`.
+fn listed(named: &Named) -> String {
+    let array = sql::hexes(named.sites.iter().map(String::as_str));
+    format!(
+        "(SELECT decode(hex, 'hex') AS site, place FROM unnest({array}) WITH ORDINALITY AS listed(hex, place)) AS asked"
+    )
 }
 
 /// Holds all the sites, or refuses. What the server says after the insert counts: of two that want one site, the second
@@ -38,7 +24,7 @@ impl Named {
 pub(super) async fn hold(transaction: &mut Transaction<'_>, run: i64, named: &Named) -> Result<(), Failure> {
     let s = transaction.schema;
     let estate = sql::text(&named.estate);
-    let rows = named.rows();
+    let rows = listed(named);
     let missing = format!(
         "SELECT encode(asked.site, 'hex') AS site, encode(r.name, 'hex') AS run, \
          count(*) OVER () AS missing, count(r.id) OVER () AS taken \
@@ -55,7 +41,7 @@ pub(super) async fn hold(transaction: &mut Transaction<'_>, run: i64, named: &Na
         let Some(row) = answers.first().and_then(|answer| answer.rows.first()) else { return Ok(()) };
         let taken: i64 = row.try_get("taken")?;
         if taken > 0 {
-            let (site, run) = (untext(row, "site")?, untext(row, "run")?);
+            let HeldSite { site, run } = rows::held_site(row)?;
             return Err(JournalError::SiteHeld { site, run, more: taken.unsigned_abs() - 1 }.into());
         }
         // A site that another run lets go at the same moment may be in the way now and missing afterwards: once more.
@@ -88,7 +74,7 @@ impl SiteLocks for PostgresStore {
 
     async fn let_go(&self, run: &str, estate: &str, sites: &[String]) -> Result<u64, JournalError> {
         let named = Named::new(estate, sites);
-        let (estate, rows) = (sql::text(estate), named.rows());
+        let (estate, rows) = (sql::text(estate), listed(&named));
         self.let_sites_go(run, &format!("AND estate = {estate} AND site IN (SELECT site FROM {rows})")).await
     }
 
@@ -102,12 +88,12 @@ impl SiteLocks for PostgresStore {
             "SELECT encode(h.site, 'hex') AS site, encode(r.name, 'hex') AS run FROM {rows} \
              JOIN {s}.held_sites h ON h.estate = {estate} AND h.site = asked.site JOIN {s}.runs r ON r.id = h.run \
              ORDER BY asked.place",
-            rows = Named::new(estate, sites).rows(),
+            rows = listed(&Named::new(estate, sites)),
             estate = sql::text(estate),
         );
         self.asked(message, |answers| {
             let rows = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();
-            rows.iter().map(|row| Ok(HeldSite { site: untext(row, "site")?, run: untext(row, "run")? })).collect()
+            Ok(rows.iter().map(rows::held_site).collect::<Result<_, _>>()?)
         })
         .await
     }

@@ -11,6 +11,8 @@ use futures::TryStreamExt as _;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Either, PgConnection, Row};
 
+use crate::rows::{Columns, broken, integer};
+
 /// How long the server may work on one statement, and wait for locks in it.
 pub(super) const STATEMENT: Duration = Duration::from_secs(30);
 /// How long the server lets a transaction of several messages stand still: a process that was stopped in the middle
@@ -64,10 +66,6 @@ pub(super) fn unsigned(number: u64) -> String {
     signed(integer(number))
 }
 
-pub(super) fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
 /// A number, quoted: the smallest of all is none without quotes.
 pub(super) fn signed(number: i64) -> String {
     format!("'{number}'::bigint")
@@ -118,28 +116,30 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Reads a column that was asked for as `encode(..., 'hex')`, which no setting of the server writes otherwise.
-pub(super) fn unhex(row: &PgRow, column: &str) -> Result<Vec<u8>, sqlx::Error> {
-    maybe_unhex(row, column)?.ok_or_else(|| broken(column))
-}
+/// Texts and bytes are asked for as `encode(..., 'hex')`, which no setting of the server writes otherwise.
+impl Columns for PgRow {
+    fn text(&self, column: &str) -> Result<String, sqlx::Error> {
+        String::from_utf8(self.bytes(column)?).map_err(|_| broken(column))
+    }
 
-/// As [`unhex`]; `None` for NULL.
-pub(super) fn maybe_unhex(row: &PgRow, column: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    let Some(digits) = row.try_get::<Option<&str>, _>(column)? else { return Ok(None) };
-    let pair = |pair: &[u8]| match pair {
-        &[high, low] => Some(u8::try_from(char::from(high).to_digit(16)? << 4 | char::from(low).to_digit(16)?).ok()?),
-        _ => None,
-    };
-    digits.as_bytes().chunks(2).map(pair).collect::<Option<Vec<u8>>>().map(Some).ok_or_else(|| broken(column))
-}
+    fn maybe_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        let Some(digits) = self.try_get::<Option<&str>, _>(column)? else { return Ok(None) };
+        let pair = |pair: &[u8]| match pair {
+            &[high, low] => {
+                Some(u8::try_from(char::from(high).to_digit(16)? << 4 | char::from(low).to_digit(16)?).ok()?)
+            }
+            _ => None,
+        };
+        digits.as_bytes().chunks(2).map(pair).collect::<Option<Vec<u8>>>().map(Some).ok_or_else(|| broken(column))
+    }
 
-/// Reads a text that is stored as its bytes.
-pub(super) fn untext(row: &PgRow, column: &str) -> Result<String, sqlx::Error> {
-    String::from_utf8(unhex(row, column)?).map_err(|_| broken(column))
-}
+    fn maybe_number(&self, column: &str) -> Result<Option<i64>, sqlx::Error> {
+        self.try_get(column)
+    }
 
-fn broken(column: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("{column} is not what was written").into())
+    fn flag(&self, column: &str) -> Result<bool, sqlx::Error> {
+        self.try_get(column)
+    }
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use super::PostgresStore;
 use super::attempts::Attempts;
 use super::claims::{self, Change};
 use super::connections::Taken;
-use super::sites::{self, Named};
+use super::sites;
 use super::sql::{self, Answer};
 use super::trouble::{Failure, Trouble};
 use super::{lease, pools, retention};
 use crate::checksum;
+use crate::named::Named;
+use crate::rows::PART;
 
-/// Bytes of a part of a plan.
-const PART: usize = 1 << 20;
 /// Characters after which a message with groups takes no more, and groups in it at most.
 const MESSAGE: usize = 8 << 20;
 const ROWS: usize = 1_000;

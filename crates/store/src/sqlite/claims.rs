@@ -1,19 +1,17 @@
 //! Who is at work on what: one row a subject. What becomes of a row is the port's rule; here it is read and written.
 
-use std::collections::VecDeque;
-
 use async_trait::async_trait;
 use runtime::engine::Millis;
-use runtime::{ClaimNote, Claims, JournalError, ToClaim, WorkClaim};
-use sqlx::sqlite::SqliteRow;
+use runtime::{Claims, JournalError, ToClaim, WorkClaim};
+use sqlx::SqliteConnection;
 use sqlx::types::Json;
-use sqlx::{Row, SqliteConnection};
 
 use super::SqliteJournal;
 use super::format::CLAIMS_SINCE;
 use super::lease;
 use super::trouble::Failure;
 use super::work::Work;
+use crate::rows;
 
 /// A change of a claim.
 pub(super) struct Change {
@@ -31,7 +29,7 @@ pub(super) async fn set(connection: &mut SqliteConnection, change: &Change, now:
         .bind(&change.subject)
         .fetch_optional(&mut *connection)
         .await?;
-    let before = row.as_ref().map(claim).transpose()?;
+    let before = row.as_ref().map(rows::claim).transpose()?;
     match WorkClaim::set(before, &change.subject, change.expected.as_deref(), change.to.as_ref(), now) {
         None => return Ok(0),
         Some(None) => {
@@ -57,24 +55,13 @@ pub(super) async fn set(connection: &mut SqliteConnection, change: &Change, now:
     Ok(1)
 }
 
-fn claim(row: &SqliteRow) -> Result<WorkClaim, sqlx::Error> {
-    let Json(notes): Json<VecDeque<ClaimNote>> = row.try_get("notes")?;
-    Ok(WorkClaim {
-        subject: row.try_get("subject")?,
-        who: row.try_get("who")?,
-        since: row.try_get("since")?,
-        until: row.try_get("until")?,
-        notes,
-    })
-}
-
 async fn of_run(connection: &mut SqliteConnection, run: &str) -> Result<Vec<WorkClaim>, Failure> {
     let run = lease::run_id(connection, run).await?;
-    let rows = sqlx::query("SELECT subject, who, since, until, notes FROM claims WHERE run = $1 ORDER BY subject")
+    let found = sqlx::query("SELECT subject, who, since, until, notes FROM claims WHERE run = $1 ORDER BY subject")
         .bind(run)
         .fetch_all(connection)
         .await?;
-    Ok(rows.iter().map(claim).collect::<Result<_, _>>()?)
+    Ok(found.iter().map(rows::claim).collect::<Result<_, _>>()?)
 }
 
 #[async_trait]

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use runtime::engine::Millis;
 use runtime::{DrillClaim, DrillEntry, DrillResult, Drills, JournalError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::SqliteJournal;
 use super::format::DRILLS_SINCE;
 use super::trouble::Failure;
 use super::work::Work;
+use crate::rows;
 
 const COLUMNS: &str =
     "SELECT drill, slot, run, claimed_at, runbook_hash, ended_at, good, proves, sites, result FROM drills";
@@ -53,28 +53,6 @@ pub(super) async fn finish(
     Ok(done.rows_affected())
 }
 
-fn entry(row: &SqliteRow) -> Result<DrillEntry, Failure> {
-    let claim = DrillClaim {
-        drill: row.try_get("drill")?,
-        slot: row.try_get("slot")?,
-        run: row.try_get("run")?,
-        at: row.try_get("claimed_at")?,
-        runbook_hash: row.try_get("runbook_hash")?,
-    };
-    let bytes: Option<Vec<u8>> = row.try_get("result")?;
-    let result = match bytes {
-        Some(bytes) => Some(DrillResult {
-            ended_at: row.try_get("ended_at")?,
-            good: row.try_get("good")?,
-            proves: row.try_get("proves")?,
-            sites: row.try_get("sites")?,
-            bytes,
-        }),
-        None => None,
-    };
-    Ok(DrillEntry { claim, result })
-}
-
 /// Which entries of a read; each has an index that gives them in their order.
 pub(super) const NEWEST: &str = "ORDER BY slot DESC, drill DESC LIMIT $1";
 pub(super) const NEWEST_OF: &str = "WHERE drill = $2 ORDER BY slot DESC LIMIT $1";
@@ -109,7 +87,7 @@ impl SqliteJournal {
         query = of.into_iter().fold(query, |query, of| query.bind(of));
         query = by.into_iter().fold(query, |query, by| query.bind(by));
         let answer = match query.fetch_all(connection).await {
-            Ok(rows) => rows.iter().map(entry).collect(),
+            Ok(found) => found.iter().map(|row| Ok(rows::drill(row)?)).collect(),
             Err(error) => Err(Failure::Sql(error)),
         };
         self.judge(&mut reader, answer)
@@ -159,7 +137,7 @@ impl Drills for SqliteJournal {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Connection as _;
+    use sqlx::{Connection as _, Row as _};
 
     use super::*;
     use crate::sqlite::format;

@@ -7,7 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use super::pools;
 use super::process::Born;
 use super::trouble::Failure;
-use super::work::integer;
+use crate::rows::{self, integer};
 
 /// Takes the lease if nobody living holds it; gives the new epoch.
 ///
@@ -140,11 +140,8 @@ pub(super) async fn is_newest(connection: &mut SqliteConnection, lease: &Lease) 
     .bind(&lease.run)
     .fetch_optional(connection)
     .await?;
-    match newest {
-        None => Err(JournalError::NoSuchRun(lease.run.clone()).into()),
-        Some((id, epoch, expires_at)) if epoch > 0 && epoch.unsigned_abs() == lease.epoch => Ok((id, expires_at)),
-        Some(_) => Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch }.into()),
-    }
+    rows::is_newest(lease, newest.map(|(_, epoch, _)| epoch))?;
+    newest.map(|(id, _, expires_at)| (id, expires_at)).ok_or_else(|| sqlx::Error::RowNotFound.into())
 }
 
 pub(super) fn expiry(now: Millis, ttl_ms: u64) -> Millis {

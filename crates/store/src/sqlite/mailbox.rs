@@ -3,15 +3,13 @@
 use async_trait::async_trait;
 use runtime::engine::Millis;
 use runtime::{Fate, JournalError, KEPT_MS, Lease, Mailbox, Posted};
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::SqliteJournal;
 use super::lease::{self, expiry};
 use super::trouble::Failure;
-use super::work::{Work, integer};
-
-/// When a withdrawn request expired: before all time, so that no clock brings it back.
-const WITHDRAWN: Millis = Millis::MIN;
+use super::work::Work;
+use crate::rows::{self, WITHDRAWN, integer};
 
 pub(super) async fn post(
     connection: &mut SqliteConnection,
@@ -115,7 +113,7 @@ async fn look(connection: &mut SqliteConnection, lease: &Lease, after: u64, now:
 }
 
 async fn taken(connection: &mut SqliteConnection, lease: &Lease, after: u64) -> Result<Vec<Posted>, Failure> {
-    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+    let found = sqlx::query(
         "SELECT id, bytes FROM requests WHERE run = (SELECT id FROM runs WHERE name = $1) AND id > $3 \
          AND answer IS NULL AND taken_by = $2 ORDER BY id",
     )
@@ -124,29 +122,20 @@ async fn taken(connection: &mut SqliteConnection, lease: &Lease, after: u64) -> 
     .bind(integer(after))
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|(id, bytes)| Posted { id: id.unsigned_abs(), bytes }).collect())
+    Ok(found.iter().map(rows::posted).collect::<Result<_, _>>()?)
 }
 
 async fn fate(connection: &mut SqliteConnection, id: u64, now: Millis) -> Result<Fate, Failure> {
     let row = sqlx::query(
-        "SELECT q.expires_at, q.taken_by, q.answer, q.taken_by IS l.epoch AND l.expires_at > $2 AS live \
+        "SELECT q.expires_at, q.taken_by IS NOT NULL AS taken, q.answer, \
+         ifnull(q.taken_by IS l.epoch AND l.expires_at > $2, 0) AS live \
          FROM requests q LEFT JOIN leases l ON l.run = q.run WHERE q.id = $1",
     )
     .bind(integer(id))
     .bind(now)
     .fetch_optional(connection)
     .await?;
-    let Some(row) = row else { return Ok(Fate::Gone) };
-    if let Some(answer) = row.try_get("answer")? {
-        return Ok(Fate::Answered(answer));
-    }
-    let taken: Option<i64> = row.try_get("taken_by")?;
-    Ok(match (taken.is_some(), row.try_get::<Option<bool>, _>("live")?) {
-        (true, Some(true)) => Fate::Taken,
-        (true, _) => Fate::Lost,
-        (false, _) if row.try_get::<Millis, _>("expires_at")? == WITHDRAWN => Fate::Withdrawn,
-        (false, _) => Fate::Waiting,
-    })
+    Ok(rows::fate(row.as_ref())?)
 }
 
 #[async_trait]

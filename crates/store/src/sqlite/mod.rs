@@ -5,6 +5,7 @@
 //! process on a file when it closes any descriptor of that file.
 
 mod claims;
+mod columns;
 mod connect;
 mod drills;
 mod format;

@@ -8,8 +8,7 @@ use sqlx::{Row, SqliteConnection};
 use super::format::GROUP_BITS;
 use super::process::Born;
 use super::trouble::Failure;
-use super::work::integer;
-use crate::checksum;
+use crate::rows::{self, integer};
 
 pub(super) async fn plan(connection: &mut SqliteConnection, run: &str) -> Result<(RunHead, Vec<u8>), Failure> {
     let row = sqlx::query("SELECT id, name, plan_hash, created_at, plan_size, checksum FROM runs WHERE name = $1")
@@ -18,18 +17,12 @@ pub(super) async fn plan(connection: &mut SqliteConnection, run: &str) -> Result
         .await?
         .ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
     let id: i64 = row.try_get("id")?;
-    let size: i64 = row.try_get("plan_size")?;
-    let head = head(&row)?;
     let parts: Vec<Vec<u8>> =
         sqlx::query_scalar("SELECT bytes FROM plans WHERE id >= $1 << 20 AND id < ($1 + 1) << 20 ORDER BY id")
             .bind(id)
             .fetch_all(connection)
             .await?;
-    let plan = parts.concat();
-    if integer(plan.len() as u64) != size || checksum::plan(&head, &plan)[..] != *row.try_get::<&[u8], _>("checksum")? {
-        return Err(JournalError::Corrupt(format!("the plan of run {run} is not what was stored")).into());
-    }
-    Ok((head, plan))
+    rows::plan(&row, parts.concat())
 }
 
 pub(super) async fn load(
@@ -52,7 +45,7 @@ pub(super) async fn load(
     if from >= 1 << GROUP_BITS {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT id & 0xffffffffff AS seq, epoch, checksum, bytes FROM groups \
          WHERE id >= ($1 << 40 | $2) AND id < ($1 + 1) << 40 ORDER BY id LIMIT $3",
     )
@@ -61,25 +54,8 @@ pub(super) async fn load(
     .bind(i64::from(limit))
     .fetch_all(connection)
     .await?;
-    let end = from + rows.len() as u64;
-    if rows.len() < limit as usize && integer(end) < had && from < had.unsigned_abs() {
-        let what = format!("run {run} ends after {end} groups, and had {had} when it was last left");
-        return Err(JournalError::Corrupt(what).into());
-    }
-    rows.iter().zip(from..).map(|(row, seq)| group(row, run, seq)).collect()
-}
-
-fn group(row: &SqliteRow, run: &str, seq: u64) -> Result<StoredGroup, Failure> {
-    let found: i64 = row.try_get("seq")?;
-    if found != integer(seq) {
-        return Err(JournalError::Corrupt(format!("group {seq} of run {run} is missing before group {found}")).into());
-    }
-    let epoch: i64 = row.try_get("epoch")?;
-    let bytes: Vec<u8> = row.try_get("bytes")?;
-    if checksum::group(run, seq, epoch.unsigned_abs(), &bytes)[..] != *row.try_get::<&[u8], _>("checksum")? {
-        return Err(JournalError::Corrupt(format!("group {seq} of run {run} fails its checksum")).into());
-    }
-    Ok(StoredGroup { seq, bytes })
+    rows::reaches(run, (from, found.len(), limit), had.unsigned_abs(), " when it was last left")?;
+    found.iter().zip(from..).map(|(row, seq)| rows::group(row, run, seq)).collect()
 }
 
 pub(super) async fn list(connection: &mut SqliteConnection, now: Millis) -> Result<Vec<RunSummary>, Failure> {
@@ -95,7 +71,7 @@ pub(super) async fn list(connection: &mut SqliteConnection, now: Millis) -> Resu
     .await?;
     let summary = |row: &SqliteRow| {
         let groups: i64 = row.try_get("groups")?;
-        Ok(RunSummary { head: head(row)?, groups: groups.unsigned_abs(), held_by: held_by(row)? })
+        Ok(RunSummary { head: rows::head(row)?, groups: groups.unsigned_abs(), held_by: held_by(row)? })
     };
     rows.iter().map(summary).collect()
 }
@@ -106,12 +82,4 @@ fn held_by(row: &SqliteRow) -> Result<Option<String>, sqlx::Error> {
     let born: Option<String> = row.try_get("born")?;
     let gone = pid.zip(born.as_deref().and_then(Born::parse)).is_some_and(|(pid, born)| born.died_here(pid));
     Ok(row.try_get::<Option<String>, _>("holder")?.filter(|_| !gone))
-}
-
-fn head(row: &SqliteRow) -> Result<RunHead, sqlx::Error> {
-    Ok(RunHead {
-        run: row.try_get("name")?,
-        plan_hash: row.try_get("plan_hash")?,
-        created_at: row.try_get("created_at")?,
-    })
 }

@@ -9,27 +9,8 @@ use super::SqliteJournal;
 use super::lease;
 use super::trouble::Failure;
 use super::work::Work;
-
-/// Sites of an estate.
-pub(super) struct Named {
-    estate: String,
-    /// Ascending, each once: the tree of the table then grows at its end, or is walked once.
-    sites: Vec<String>,
-}
-
-impl Named {
-    fn new(estate: &str, sites: &[String]) -> Self {
-        let mut sites = sites.to_vec();
-        sites.sort_unstable();
-        sites.dedup();
-        Self { estate: estate.to_owned(), sites }
-    }
-
-    /// About how many bytes they are.
-    pub(super) fn weight(&self) -> usize {
-        self.sites.iter().map(|site| site.len() + 16).sum()
-    }
-}
+use crate::named::Named;
+use crate::rows;
 
 /// Refuses if a run other than this one holds one of the sites.
 pub(super) async fn free(connection: &mut SqliteConnection, run: Option<i64>, named: &Named) -> Result<(), Failure> {
@@ -122,8 +103,8 @@ impl SiteLocks for SqliteJournal {
 }
 
 async fn holders(connection: &mut SqliteConnection, named: &Named) -> Result<Vec<HeldSite>, Failure> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT h.site, r.name \
+    let found = sqlx::query(
+        "SELECT h.site, r.name AS run \
          FROM json_each($2) j CROSS JOIN held_sites h ON h.estate = $1 AND h.site = j.value JOIN runs r ON r.id = h.run \
          ORDER BY j.key",
     )
@@ -131,5 +112,5 @@ async fn holders(connection: &mut SqliteConnection, named: &Named) -> Result<Vec
     .bind(Json(&named.sites))
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|(site, run)| HeldSite { site, run }).collect())
+    Ok(found.iter().map(rows::held_site).collect::<Result<_, _>>()?)
 }

@@ -6,13 +6,11 @@ use sqlx::SqliteConnection;
 
 use super::claims::Change;
 use super::format::{GROUP_BITS, PART_BITS};
-use super::sites::Named;
 use super::trouble::Failure;
 use super::{claims, drills, lease, mailbox, pools, retention, sites};
 use crate::checksum;
-
-/// Bytes of a part of a plan.
-const PART: usize = 1 << 20;
+use crate::named::Named;
+use crate::rows::{PART, integer};
 
 /// A change to the store.
 pub(super) enum Work {
@@ -193,9 +191,4 @@ async fn append(connection: &mut SqliteConnection, lease: &Lease, expected: u64,
     }
     lease::is_newest(connection, lease).await?;
     Err(JournalError::Conflict { run: lease.run.clone(), expected }.into())
-}
-
-/// SQLite's integers are signed; what does not fit is larger than all that is stored.
-pub(super) fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

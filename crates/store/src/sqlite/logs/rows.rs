@@ -1,9 +1,11 @@
 //! What is done with the rows: a write is a few statements, however many attempts wrote.
 
 use runtime::engine::Millis;
-use runtime::{LINE_WEIGHT, LogHead, LogLine, LogPiece, LogTally, Voice};
+use runtime::{LINE_WEIGHT, LogHead, LogLine, LogPiece, LogTally};
 use serde_json::{Value, json};
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
+
+use crate::rows::{self, integer};
 
 /// Adds pieces to the logs of a run in one transaction, and gives the weight of all its lines.
 pub(super) async fn keep(
@@ -63,7 +65,7 @@ async fn add(
     let come: u64 = pieces.iter().flat_map(|piece| &piece.lines).map(LogLine::weight).sum();
     let weight: i64 = sqlx::query_scalar("UPDATE runs SET weight = weight + $2 - $3 WHERE id = $1 RETURNING weight")
         .bind(run)
-        .bind(signed(come))
+        .bind(integer(come))
         .bind(gone)
         .fetch_one(connection)
         .await?;
@@ -73,8 +75,7 @@ async fn add(
 /// A piece as the statements read it.
 fn row(piece: &LogPiece) -> Value {
     let LogTally { lines, bytes, cut_lines, cut_bytes, beyond, lost } = piece.tally;
-    let voice = |voice| Voice::ALL.iter().position(|one| *one == voice);
-    let of = |line: &LogLine| json!([line.number, line.at, voice(line.voice), line.text]);
+    let of = |line: &LogLine| json!([line.number, line.at, rows::voice(line.voice), line.text]);
     let new: Vec<Value> = piece.lines.iter().map(of).collect();
     json!([piece.unit, piece.attempt, lines, bytes, cut_lines, cut_bytes, beyond, lost, new])
 }
@@ -94,16 +95,16 @@ async fn forget(
         .bind(run)
         .bind(&piece.unit)
         .bind(piece.attempt)
-        .bind(signed(from))
-        .bind(signed(to))
+        .bind(integer(from))
+        .bind(integer(to))
         .fetch_one(&mut *connection)
         .await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("DELETE {bound}")))
         .bind(run)
         .bind(&piece.unit)
         .bind(piece.attempt)
-        .bind(signed(from))
-        .bind(signed(to))
+        .bind(integer(from))
+        .bind(integer(to))
         .execute(connection)
         .await?;
     Ok(weight)
@@ -114,7 +115,7 @@ pub(super) async fn heads(
     (name, created_at): (&str, Millis),
     unit: &str,
 ) -> Result<Vec<LogHead>, sqlx::Error> {
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT attempt, lines, bytes, cut_lines, cut_bytes, beyond, lost FROM logs \
          WHERE run = (SELECT id FROM runs WHERE name = $1 AND created_at = $2) AND unit = $3 ORDER BY attempt",
     )
@@ -123,19 +124,7 @@ pub(super) async fn heads(
     .bind(unit)
     .fetch_all(connection)
     .await?;
-    let number = |row: &sqlx::sqlite::SqliteRow, at: usize| row.try_get::<i64, _>(at).map(i64::unsigned_abs);
-    let head = |row: &sqlx::sqlite::SqliteRow| {
-        let tally = LogTally {
-            lines: number(row, 1)?,
-            bytes: number(row, 2)?,
-            cut_lines: number(row, 3)?,
-            cut_bytes: number(row, 4)?,
-            beyond: number(row, 5)?,
-            lost: number(row, 6)?,
-        };
-        Ok(LogHead { attempt: row.try_get(0)?, tally })
-    };
-    rows.iter().map(head).collect()
+    found.iter().map(rows::log_head).collect()
 }
 
 pub(super) async fn lines(
@@ -156,22 +145,14 @@ pub(super) async fn lines(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(log) = log.filter(|_| from < 1 << 32) else { return Ok(Vec::new()) };
-    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-        "SELECT id & 0xffffffff, at, voice, text FROM lines \
+    let found = sqlx::query(
+        "SELECT id & 0xffffffff AS number, at, voice, text FROM lines \
          WHERE id >= ($1 << 32 | $2) AND id < ($1 + 1) << 32 ORDER BY id LIMIT $3",
     )
     .bind(log)
-    .bind(signed(from))
+    .bind(integer(from))
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    let line = |(number, at, voice, text): (i64, Millis, i64, String)| {
-        let voice = usize::try_from(voice).ok().and_then(|at| Voice::ALL.get(at)).copied().unwrap_or(Voice::Action);
-        LogLine { number: number.unsigned_abs(), at, voice, text }
-    };
-    Ok(rows.into_iter().map(line).collect())
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+    found.iter().map(rows::log_line).collect()
 }

@@ -1,0 +1,184 @@
+//! What rows mean, for both engines: each says how it reads a column, and what becomes of the columns is told here once.
+
+use runtime::engine::Millis;
+use runtime::{
+    DrillClaim, DrillEntry, DrillResult, Fate, HeldSite, JournalError, Lease, LogHead, LogLine, LogTally, Posted,
+    RunHead, StoredGroup, Voice, WorkClaim,
+};
+use sqlx::Error;
+
+use crate::checksum;
+
+/// Bytes of a part of a plan.
+pub(crate) const PART: usize = 1 << 20;
+
+/// When a withdrawn request expired: before all time, so that no clock brings it back.
+pub(crate) const WITHDRAWN: Millis = Millis::MIN;
+
+/// A row whose columns are read by their names.
+pub(crate) trait Columns {
+    fn text(&self, column: &str) -> Result<String, Error>;
+    fn maybe_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Error>;
+    fn maybe_number(&self, column: &str) -> Result<Option<i64>, Error>;
+    fn flag(&self, column: &str) -> Result<bool, Error>;
+
+    fn bytes(&self, column: &str) -> Result<Vec<u8>, Error> {
+        self.maybe_bytes(column)?.ok_or_else(|| broken(column))
+    }
+
+    fn number(&self, column: &str) -> Result<i64, Error> {
+        self.maybe_number(column)?.ok_or_else(|| broken(column))
+    }
+
+    /// A number that was written from one without a sign.
+    fn count(&self, column: &str) -> Result<u64, Error> {
+        self.number(column).map(i64::unsigned_abs)
+    }
+}
+
+/// What is not as it was written.
+pub(crate) fn broken(column: &str) -> Error {
+    Error::Decode(format!("{column} is not what was written").into())
+}
+
+/// Both engines' numbers are signed; what does not fit is larger than all that is stored.
+pub(crate) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn head(row: &impl Columns) -> Result<RunHead, Error> {
+    Ok(RunHead { run: row.text("name")?, plan_hash: row.text("plan_hash")?, created_at: row.number("created_at")? })
+}
+
+/// A run and its plan, if they are what was stored.
+pub(crate) fn plan<E>(row: &impl Columns, plan: Vec<u8>) -> Result<(RunHead, Vec<u8>), E>
+where
+    E: From<Error> + From<JournalError>,
+{
+    let head = head(row)?;
+    let is_whole = integer(plan.len() as u64) == row.number("plan_size")?;
+    if !is_whole || checksum::plan(&head, &plan)[..] != row.bytes("checksum")? {
+        return Err(JournalError::Corrupt(format!("the plan of run {} is not what was stored", head.run)).into());
+    }
+    Ok((head, plan))
+}
+
+/// The group of a number, if it is the one of that number and what was stored.
+pub(crate) fn group<E>(row: &impl Columns, run: &str, seq: u64) -> Result<StoredGroup, E>
+where
+    E: From<Error> + From<JournalError>,
+{
+    let found = row.number("seq")?;
+    if found != integer(seq) {
+        return Err(JournalError::Corrupt(format!("group {seq} of run {run} is missing before group {found}")).into());
+    }
+    let (epoch, bytes) = (row.count("epoch")?, row.bytes("bytes")?);
+    if checksum::group(run, seq, epoch, &bytes)[..] != row.bytes("checksum")? {
+        return Err(JournalError::Corrupt(format!("group {seq} of run {run} fails its checksum")).into());
+    }
+    Ok(StoredGroup { seq, bytes })
+}
+
+/// Refuses a page that ends before the number of groups that the run had.
+pub(crate) fn reaches(
+    run: &str,
+    (from, found, limit): (u64, usize, u32),
+    had: u64,
+    when: &str,
+) -> Result<(), JournalError> {
+    let end = from.saturating_add(found as u64);
+    if found >= limit as usize || end >= had {
+        return Ok(());
+    }
+    Err(JournalError::Corrupt(format!("run {run} ends after {end} groups, and had {had}{when}")))
+}
+
+/// Refuses unless the run exists and this is its newest epoch.
+pub(crate) fn is_newest(lease: &Lease, epoch: Option<i64>) -> Result<(), JournalError> {
+    match epoch {
+        None => Err(JournalError::NoSuchRun(lease.run.clone())),
+        Some(epoch) if epoch > 0 && epoch.unsigned_abs() == lease.epoch => Ok(()),
+        Some(_) => Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch }),
+    }
+}
+
+pub(crate) fn held_site(row: &impl Columns) -> Result<HeldSite, Error> {
+    Ok(HeldSite { site: row.text("site")?, run: row.text("run")? })
+}
+
+pub(crate) fn claim(row: &impl Columns) -> Result<WorkClaim, Error> {
+    let notes = serde_json::from_slice(&row.bytes("notes")?).map_err(|error| Error::Decode(Box::new(error)))?;
+    Ok(WorkClaim {
+        subject: row.text("subject")?,
+        who: row.text("who")?,
+        since: row.number("since")?,
+        until: row.number("until")?,
+        notes,
+    })
+}
+
+pub(crate) fn posted(row: &impl Columns) -> Result<Posted, Error> {
+    Ok(Posted { id: row.count("id")?, bytes: row.bytes("bytes")? })
+}
+
+/// What became of a request, if there is one.
+pub(crate) fn fate(row: Option<&impl Columns>) -> Result<Fate, Error> {
+    let Some(row) = row else { return Ok(Fate::Gone) };
+    if let Some(answer) = row.maybe_bytes("answer")? {
+        return Ok(Fate::Answered(answer));
+    }
+    Ok(match (row.flag("taken")?, row.flag("live")?) {
+        (true, true) => Fate::Taken,
+        (true, false) => Fate::Lost,
+        (false, _) if row.number("expires_at")? == WITHDRAWN => Fate::Withdrawn,
+        (false, _) => Fate::Waiting,
+    })
+}
+
+pub(crate) fn drill(row: &impl Columns) -> Result<DrillEntry, Error> {
+    let claim = DrillClaim {
+        drill: row.text("drill")?,
+        slot: row.number("slot")?,
+        run: row.text("run")?,
+        at: row.number("claimed_at")?,
+        runbook_hash: row.text("runbook_hash")?,
+    };
+    let result = match row.maybe_bytes("result")? {
+        Some(bytes) => Some(DrillResult {
+            ended_at: row.number("ended_at")?,
+            good: row.flag("good")?,
+            proves: row.flag("proves")?,
+            sites: row.number("sites")?.try_into().unwrap_or(u32::MAX),
+            bytes,
+        }),
+        None => None,
+    };
+    Ok(DrillEntry { claim, result })
+}
+
+pub(crate) fn log_head(row: &impl Columns) -> Result<LogHead, Error> {
+    let tally = LogTally {
+        lines: row.count("lines")?,
+        bytes: row.count("bytes")?,
+        cut_lines: row.count("cut_lines")?,
+        cut_bytes: row.count("cut_bytes")?,
+        beyond: row.count("beyond")?,
+        lost: row.count("lost")?,
+    };
+    Ok(LogHead { attempt: row.number("attempt")?.try_into().unwrap_or(u32::MAX), tally })
+}
+
+pub(crate) fn log_line(row: &impl Columns) -> Result<LogLine, Error> {
+    let voice = usize::try_from(row.number("voice")?).ok().and_then(|at| Voice::ALL.get(at)).copied();
+    Ok(LogLine {
+        number: row.count("number")?,
+        at: row.number("at")?,
+        voice: voice.unwrap_or(Voice::Action),
+        text: row.text("text")?,
+    })
+}
+
+/// Under which number a voice is kept.
+pub(crate) fn voice(voice: Voice) -> usize {
+    Voice::ALL.iter().position(|one| *one == voice).unwrap_or_default()
+}
