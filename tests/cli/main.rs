@@ -23,6 +23,7 @@ mod screens;
 mod secrets;
 mod shapes;
 mod simulate;
+mod store_copy;
 mod taken_back;
 mod traces;
 mod truth;

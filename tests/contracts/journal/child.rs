@@ -9,7 +9,7 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 
 use runtime::{
-    AttemptLogs, Holder, Journal, JournalError, Lease, LogLine, LogPiece, LogTally, Retention, RunHead, Voice,
+    AttemptLogs, Holder, Journal, JournalError, Lease, LogLine, LogPiece, LogTally, Retention, RunCopy, RunHead, Voice,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -33,6 +33,7 @@ async fn main() {
         "fill" => fill(path).await,
         "read-only" => read_only(path).await,
         "create" => create(&address).await,
+        "copy" => copy(&address).await,
         "new-on-full" => new_on_full(path).await,
         other => panic!("no mode {other}"),
     };
@@ -128,6 +129,20 @@ async fn create(address: &str) -> Result<(), JournalError> {
         let head = RunHead { run: format!("run {run}"), plan_hash: "hash".to_owned(), created_at: 0 };
         let sites: Vec<String> = (0..pattern::SITES).map(|site| format!("{run}/{site}")).collect();
         journal.create_holding(&head, &pattern::group(run as u64), "prod", &sites).await?;
+        say(run + 1);
+    }
+    Ok(())
+}
+
+/// Puts runs in that came whole from another store, for ever, and says how many.
+async fn copy(address: &str) -> Result<(), JournalError> {
+    let store = store::open(address).await?;
+    for run in store.list().await?.len().. {
+        let head = RunHead { run: format!("run {run}"), plan_hash: "hash".to_owned(), created_at: 0 };
+        let sites = (0..pattern::SITES).map(|site| format!("{run}/{site}")).collect();
+        let groups = (0..pattern::COPIED).map(pattern::group).collect();
+        let plan = pattern::group(run as u64);
+        store.create_copy(&RunCopy { head, plan, epoch: 3, groups, estate: "prod".to_owned(), sites }).await?;
         say(run + 1);
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 mod child_process;
 mod claims;
+mod copies;
 mod damage;
 mod drills;
 mod fixture;
@@ -63,6 +64,7 @@ contract! {
     suite::many_appenders_to_many_runs,
     suite::one_of_two_rivals_wins_each_number,
     suite::a_copy_is_whole_and_nobody_drives_it,
+    copies::a_spent_name_is_refused_to_a_copy,
     sites::a_site_is_held_by_one_run,
     sites::a_refusal_names_the_first_site_its_run_and_how_many_more,
     sites::holding_again_is_fine,

@@ -9,3 +9,6 @@ pub(crate) fn group(seq: u64) -> Vec<u8> {
 /// Sites of each run that a process creates until it is killed.
 #[allow(dead_code, reason = "not every program of this folder creates runs")]
 pub(crate) const SITES: usize = 500;
+
+/// Groups of a run that was copied: more than one message carries.
+pub(crate) const COPIED: u64 = 1_200;

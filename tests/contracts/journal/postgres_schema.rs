@@ -1,7 +1,7 @@
 //! A schema that is made, found, refused and damaged.
 
 use reinstate_tests::postgres::shared;
-use runtime::{Journal, JournalError, Lease};
+use runtime::{Drills, Journal, JournalError, Lease};
 use store::{POSTGRES_FORMAT, PostgresStore};
 
 use crate::fixture::{head, holder};
@@ -126,4 +126,27 @@ async fn ten_thousand_runs_are_listed_by_one_row_each() {
     assert_eq!((listed.len(), listed[0].head.run.as_str(), listed[0].groups), (10_000, "run 10000", 7));
     let explained = format!("EXPLAIN SELECT * FROM {0}.runs r JOIN {0}.positions p ON p.run = r.id", schema.name);
     assert!(!shared().sql("postgres", &explained).contains("groups"));
+}
+
+#[tokio::test]
+async fn what_proves_is_found_by_indexes_among_many_drills() {
+    let schema = Schema::new();
+    let store = open(&schema).await;
+    schema.sql(
+        "INSERT INTO {s}.drills SELECT convert_to('d' || n % 7, 'UTF8'), n, 'run', n, convert_to('h' || n % 11, 'UTF8'), n, \
+         true, n % 100 = 0, 1, 'r' \
+         FROM generate_series(1, 20000) n; ANALYZE {s}.drills",
+    );
+    assert_eq!(store.proofs(19_000).await.unwrap().len(), 10 + 11);
+    store.close().await;
+    // A session's numbers are there once it has ended.
+    let read = |what: &str| {
+        let asked = format!(
+            "SELECT {what} FROM pg_stat_all_tables WHERE schemaname = '{}' AND relname = 'drills'",
+            schema.name
+        );
+        shared().sql("postgres", &asked)
+    };
+    while read("idx_scan") == "0" {}
+    assert_eq!(read("seq_tup_read"), "0", "rows that prove nothing are not read");
 }

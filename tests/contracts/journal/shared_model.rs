@@ -1,7 +1,7 @@
 //! Random operations on what runs share: every store answers as the reference in memory does, whatever comes.
 
 use proptest::prelude::*;
-use runtime::{KEPT_MS, Lease, Store, ToClaim, Want};
+use runtime::{DrillClaim, DrillResult, KEPT_MS, Lease, RunCopy, Store, ToClaim, Want};
 
 use crate::claims::told;
 use crate::fixture::{Fixture, config, head, holder, memory, postgres_in, sqlite};
@@ -26,6 +26,13 @@ enum Op {
     Leave { run: u8, stale: bool },
     SetClaim { run: u8, subject: u8, expected: Option<u8>, to: Option<(u8, u16, bool)> },
     Claims { run: u8 },
+    Discard { run: u8, stale: bool },
+    Free,
+    Copy { run: u8, estate: u8, sites: Vec<u8>, groups: u8 },
+    Load { run: u8 },
+    ClaimDrill { drill: u8, slot: u8, runbook: u8 },
+    FinishDrill { drill: u8, slot: u8, ended_at: u8, proves: bool },
+    Drills { by: u8 },
     Advance { millis: u64 },
 }
 
@@ -41,6 +48,8 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (run.clone(), ttl.clone()).prop_map(|(run, ttl)| Op::Acquire { run, ttl }),
         1 => run.clone().prop_map(|run| Op::Release { run }),
         2 => (run.clone(), estate.clone(), sites.clone()).prop_map(|(run, estate, sites)| Op::Hold { run, estate, sites }),
+        1 => (run.clone(), estate.clone(), sites.clone(), 0..3_u8)
+            .prop_map(|(run, estate, sites, groups)| Op::Copy { run, estate, sites, groups }),
         1 => (run.clone(), estate.clone(), sites).prop_map(|(run, estate, sites)| Op::LetGo { run, estate, sites }),
         1 => run.clone().prop_map(|run| Op::LetGoAll { run }),
         1 => estate.prop_map(|estate| Op::Holders { estate }),
@@ -51,6 +60,13 @@ fn op() -> impl Strategy<Value = Op> {
         3 => id.clone().prop_map(|id| Op::Fate { id }),
         1 => id.prop_map(|id| Op::Withdraw { id }),
         6 => (run.clone(), stale.clone(), wants).prop_map(|(run, stale, wants)| Op::Share { run, stale, wants }),
+        1 => (run.clone(), stale.clone()).prop_map(|(run, stale)| Op::Discard { run, stale }),
+        1 => Just(Op::Free),
+        1 => run.clone().prop_map(|run| Op::Load { run }),
+        2 => (0..3_u8, 0..6_u8, 0..3_u8).prop_map(|(drill, slot, runbook)| Op::ClaimDrill { drill, slot, runbook }),
+        2 => (0..3_u8, 0..6_u8, 0..9_u8, any::<bool>())
+            .prop_map(|(drill, slot, ended_at, proves)| Op::FinishDrill { drill, slot, ended_at, proves }),
+        2 => (0..9_u8).prop_map(|by| Op::Drills { by }),
         1 => (run.clone(), stale).prop_map(|(run, stale)| Op::Leave { run, stale }),
         6 => (run.clone(), 0..2_u8, proptest::option::of(0..2_u8), proptest::option::of((0..2_u8, 0..300_u16, any::<bool>())))
             .prop_map(|(run, subject, expected, to)| Op::SetClaim { run, subject, expected, to }),
@@ -121,6 +137,36 @@ async fn ask(it: &Fixture, epochs: &[u64; 4], op: &Op) -> String {
             format!("{:?}", store.set_claim(&name(*run), &subject, expected.as_deref(), to.as_ref()).await)
         }
         Op::Claims { run } => told(store, &name(*run)).await,
+        Op::Discard { run, stale } => format!("{:?}", store.discard(&lease(*run, *stale)).await),
+        Op::Free => {
+            // How much goes at once is each store's own.
+            while store.free().await.unwrap().is_some() {}
+            String::new()
+        }
+        Op::Copy { run, estate: at, sites: list, groups } => {
+            let groups = (0..*groups).map(|group| vec![group]).collect();
+            let (plan, estate) = (b"plan".to_vec(), estate(*at).to_owned());
+            let copy = RunCopy { head: head(&name(*run)), plan, epoch: 9, groups, estate, sites: sites(list) };
+            format!("{:?}", store.create_copy(&copy).await)
+        }
+        Op::Load { run } => format!("{:?}", store.load(&name(*run), 0, 9).await),
+        Op::ClaimDrill { drill, slot, runbook } => {
+            let (drill, slot) = (drill.to_string(), (*slot).into());
+            let run = format!("drill {drill}/{slot}");
+            let claim = DrillClaim { drill, slot, run, at: 0, runbook_hash: runbook.to_string() };
+            format!("{:?}", store.claim_drill(&claim).await)
+        }
+        Op::FinishDrill { drill, slot, ended_at, proves } => {
+            let ended_at = (*ended_at).into();
+            let result = DrillResult { ended_at, good: true, proves: *proves, sites: 1, bytes: vec![7] };
+            format!("{:?}", store.finish_drill(&drill.to_string(), (*slot).into(), &result).await)
+        }
+        Op::Drills { by } => {
+            let by = (*by).into();
+            let certificate = store.certificate("1", by).await;
+            let (good, all) = (store.last_good_drill("1", by).await, store.drills(None, 99).await);
+            format!("{:?} {good:?} {certificate:?} {all:?}", store.proofs(by).await)
+        }
         Op::Advance { millis } => {
             it.clock.advance(i64::try_from(*millis).unwrap());
             String::new()
@@ -142,8 +188,10 @@ fn all_share_as_memory_does() {
                 for tested in &tested {
                     prop_assert_eq!(&expected, &ask(tested, &epochs, op).await, "{:?} of {}", op, tested.name);
                 }
-                if let Op::Acquire { run, .. } = op && expected.starts_with("Ok") {
-                    epochs[*run as usize] += 1;
+                match op {
+                    Op::Acquire { run, .. } if expected.starts_with("Ok") => epochs[*run as usize] += 1,
+                    Op::Copy { run, .. } if expected.starts_with("Ok") => epochs[*run as usize] = 9,
+                    _ => {}
                 }
             }
             Ok(())
