@@ -72,6 +72,8 @@ async fn copy(source: &Arc<dyn Store>, target: &Arc<dyn Store>, lease: &Lease) -
     let sites = held.map(|held| held.site).collect();
     let (count, newest) = (groups.len() as u64, recovered.chain.head());
     let made = target.create_copy(&RunCopy { head, plan, epoch: lease.epoch, groups, estate, sites }).await;
+    // Whoever drove it meanwhile, because this took longer than the lease, has more than was copied.
+    source.renew(lease, LEASE_MS).await?;
     let was_there = match made {
         Ok(()) => false,
         Err(JournalError::Exists(_)) => true,
