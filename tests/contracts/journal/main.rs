@@ -22,6 +22,7 @@ mod pools_law;
 mod postgres_promises;
 mod postgres_rights;
 mod postgres_schema;
+mod postgres_tls;
 mod postgres_trouble;
 mod processes;
 mod reopen;
