@@ -39,7 +39,7 @@ steps:
     needs: work
     if: site.id == 's3'
     uses: exec/run@1
-    with: {{ command: [test, -e, '{}'], failure_means: refused }}
+    with: {{ command: [ls, '{}'], failure_means: refused }}
   validate:
     needs: look
     if: site.id == 's0'

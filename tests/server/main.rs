@@ -19,5 +19,6 @@ mod people;
 mod roles;
 mod secrets;
 mod starts;
+mod story;
 mod tls;
 mod watchers;
