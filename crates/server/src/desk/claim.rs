@@ -44,10 +44,9 @@ fn free(run: &Run, who: &str, step: Option<&str>, taken: &BTreeSet<String>) -> R
         Gate::Unit(unit) => step.is_none() || run.unit_at(unit).map(|(node, _)| run.plan().node_at(node).0) == step,
         Gate::Start | Gate::Batch(_) => false,
     };
-    let open = run.requests().map(|request| request.gate).filter(|&gate| of_step(gate));
-    let named = open.map(|gate| (gate, report::gate_word(run, gate))).filter(|(_, name)| !taken.contains(name));
-    let mine = named.filter(|&(gate, _)| run.may_be_approved_by(gate, who).is_ok());
-    Ok(mine.map(|(_, name)| name).take(TRIES).collect())
+    let mine = run.requests_open_to(who).map(|request| request.gate).filter(|&gate| of_step(gate));
+    let named = mine.map(|gate| report::gate_word(run, gate)).filter(|name| !taken.contains(name));
+    Ok(named.take(TRIES).collect())
 }
 
 /// Takes a free thing, by name; renews it if it is this person's already.
