@@ -107,6 +107,16 @@ fn why_names_approvers_and_what_to_type() {
 }
 
 #[test]
+fn what_to_type_confirms_a_list_where_there_is_one() {
+    let mut spec = guarded(14);
+    spec.extras.checklists.push(Checklist { of: ApprovalAt::Start, items: vec!["Read the plan".to_owned()] });
+    let drive = Drive::new(spec, Box::new(|_, _, _| (1, done())));
+    let start = why_lines(&drive, &ids(1)[0]);
+    assert!(start.contains("`reinstate approve april-1 start --reason ... --checked`"), "{start}");
+    assert!(start.contains("`reinstate reject april-1 start --reason ...`"), "to reject takes no list: {start}");
+}
+
+#[test]
 fn what_is_open_to_somebody_is_what_each_gate_says_of_them() {
     let drive = story();
     let mut fold = reinstate_report::Fold::new(engine::Plan::new(guarded(14)).unwrap());
