@@ -122,10 +122,28 @@ impl Drivers {
         self.shared.table().troubles.get(run).cloned()
     }
 
-    /// Why runs could not be driven any further, by run.
-    #[must_use]
-    pub(crate) fn troubles(&self) -> BTreeMap<String, String> {
-        self.shared.table().troubles.clone()
+    /// Why runs could not be driven any further, by run, as far as that still matters: somebody else may have taken one on
+    /// since, or have ended it. A store that cannot be asked leaves all of them.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await.
+    pub(crate) async fn troubles(&self) -> BTreeMap<String, String> {
+        let mut troubles = self.shared.table().troubles.clone();
+        if troubles.is_empty() {
+            return troubles;
+        }
+        let Ok(list) = self.shared.kit.store.list().await else { return troubles };
+        let known: BTreeMap<&str, &RunSummary> = list.iter().map(|run| (&*run.head.run, run)).collect();
+        for run in troubles.keys().cloned().collect::<Vec<_>>() {
+            let left = match known.get(&*run) {
+                Some(known) => known.held_by.is_none() && !self.is_over(known).await.unwrap_or(false),
+                None => false,
+            };
+            if !left {
+                troubles.remove(&run);
+            }
+        }
+        troubles
     }
 
     /// Whether a run is over, by the end of its journal, which is read once for each length that it has.

@@ -131,3 +131,22 @@ async fn what_came_into_the_journal_is_acted_on_whatever_ended_the_drive() {
     drivers.start("run", "anna").expect("it is not driven");
     assert_eq!(stage.left(&drivers).await, (true, None));
 }
+
+#[tokio::test]
+async fn a_trouble_is_told_for_as_long_as_nobody_else_has_taken_the_run_on_or_ended_it() {
+    let stage = Stage::new().await;
+    let drivers = stage.drivers(|| Err("a trouble that waiting does not mend".to_owned()));
+    drivers.start("run", "anna").expect("it is not driven");
+    assert!(!stage.left(&drivers).await.0);
+    let told = || async { drivers.troubles().await.contains_key("run") };
+    assert!(told().await);
+    let other = Holder { name: "other pid 7 since 00:00:00Z".to_owned(), pid: 7, host: "other".to_owned() };
+    let lease = stage.store.acquire("run", &other, 3_600_000).await.expect("nobody has it");
+    assert!(!told().await, "another process drives it");
+    stage.store.release(&lease).await.expect("it is theirs");
+    assert!(told().await, "and does not any more");
+    let elsewhere = stage.drivers(|| Ok(()));
+    elsewhere.start("run", "ben").expect("it is not driven");
+    assert_eq!(stage.left(&elsewhere).await, (true, None));
+    assert!(!told().await, "it is over");
+}
