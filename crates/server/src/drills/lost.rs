@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use engine::Millis;
+use report::DrillReport;
 use runtime::{DrillEntry, JournalError};
 
 use crate::drills::DrillError;
@@ -90,15 +91,21 @@ impl Ending {
             observer: &mut counts,
             stop: shared.stop.clone(),
         };
-        match conductor.end(&entry).await {
-            Ok(report) => {
-                tracing::info!(run, good = report.good, "a lost drill is cleaned up");
-                self.over = true;
-            }
-            Err(DrillError::Elsewhere { .. }) => self.elsewhere = true,
+        let ended = conductor.end(&entry).await;
+        (self.over, self.elsewhere) = stands(&ended);
+        match ended {
+            Ok(report) => tracing::info!(run, good = report.good, "a lost drill is cleaned up"),
+            Err(DrillError::Judged(_)) => tracing::info!(run, "a lost drill was cleaned up by another process"),
+            Err(DrillError::Elsewhere { .. }) => {}
             Err(error) => tracing::error!(run, error = chain(&error), "a lost drill cannot be ended"),
         }
     }
+}
+
+/// Whether a drill that was to be ended is over, whoever ended it, and whether another process conducts it.
+fn stands(ended: &Result<DrillReport, DrillError>) -> (bool, bool) {
+    let over = matches!(ended, Ok(_) | Err(DrillError::Judged(_)));
+    (over, matches!(ended, Err(DrillError::Elsewhere { .. })))
 }
 
 impl Drop for Ending {
@@ -111,5 +118,18 @@ impl Drop for Ending {
         }
         drop(state);
         self.shared.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_process_has_judged_is_over() {
+        assert_eq!(stands(&Err(DrillError::Judged("nightly-1".to_owned()))), (true, false));
+        let elsewhere = DrillError::Elsewhere { run: "nightly-1".to_owned(), holder: "another".to_owned() };
+        assert_eq!(stands(&Err(elsewhere)), (false, true));
+        assert_eq!(stands(&Err(DrillError::Claimed("nightly".to_owned()))), (false, false), "it is tried again");
     }
 }
