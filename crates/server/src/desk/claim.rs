@@ -19,8 +19,10 @@ const TRIES: usize = 64;
 pub(crate) async fn next(app: &App, run: &str, who: &str, step: Option<String>) -> Result<WorkClaim, DeskError> {
     let store = &*app.drivers.kit().store;
     let mut watch = app.followers.watch(run).await?;
+    // Before the turn: reading a journal for the first time takes what it takes.
+    watch.caught_up().await?;
     // Many ask in the same moment: one after another they need not try for the same thing. Other daemons still may.
-    let _turn = app.desk.lock().await;
+    let _turn = app.desk.at(run).await;
     // Claims before the run: what is decided loses its claim after its decision is in the journal.
     let claims = store.claims(run).await?;
     watch.fresh().await?;
