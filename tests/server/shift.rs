@@ -1,5 +1,7 @@
 //! The desk where more than one person, site or name is in play.
 
+use serde_json::json;
+
 use crate::daemon::{Daemon, Home};
 use crate::desk::{home, launched};
 use crate::pages::Visitor;
@@ -30,4 +32,30 @@ fn a_pass_that_is_not_the_last_one_says_how_many_it_waits_for() {
     assert!(said[0].contains("Your approval is recorded. It waits for 1 more."), "{}", said[0]);
     assert!(!said[0].contains("has passed"), "{}", said[0]);
     assert!(said[1].contains("customer/s0 has passed."), "{}", said[1]);
+}
+
+#[test]
+fn the_sites_of_a_thing_are_counted_to_the_last() {
+    let home = home(250, "val");
+    home.write(
+        "runbooks/looked.yaml",
+        "schema: runbook/v1
+name: looked
+targets: { id: '^s[0-9]+$', attributes: { shard: string } }
+defaults: { timeout: 1m }
+steps:
+  work: { uses: noop@1 }
+  whole: { scope: run, needs: work, approval: { from: [support], timeout: 72h } }
+",
+    );
+    let (otto, val) = (home.token("otto", "operator"), home.token("val", "validator"));
+    let daemon = Daemon::start(&home);
+    launched(&daemon, &otto, 1);
+    let run = daemon.seen(&otto, "/api/v1/runs/r");
+    assert_eq!(run["waits"][0]["sites"], 250, "{run:#}");
+    let work = daemon.done(&val, "/api/v1/runs/r/claims/next", &json!({}));
+    assert_eq!((work["sites"].as_array().map(Vec::len), &work["more_sites"]), (Some(20), &json!(230)), "{work:#}");
+    let gate = work["gate"].as_str().expect("a name").replace('/', "%2F");
+    let page = Visitor::of(&daemon, &val).get(&daemon, &format!("/runs/r/desk/work?gate={gate}")).body;
+    assert!(page.contains("and 230 more"), "{page}");
 }
