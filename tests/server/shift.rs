@@ -59,3 +59,24 @@ steps:
     let page = Visitor::of(&daemon, &val).get(&daemon, &format!("/runs/r/desk/work?gate={gate}")).body;
     assert!(page.contains("and 230 more"), "{page}");
 }
+
+#[test]
+fn a_shift_goes_to_nobody_whose_name_is_misspelt() {
+    let home = home(2, "val, mia");
+    let (otto, val) = (home.token("otto", "operator"), home.token("val", "validator"));
+    let daemon = Daemon::start(&home);
+    launched(&daemon, &otto, 2);
+    for _ in 0..2 {
+        let _ = daemon.done(&val, "/api/v1/runs/r/claims/next", &json!({}));
+    }
+    let end = |to: &str| daemon.post(&val, "/api/v1/runs/r/claims/end-shift", &json!({ "to": to, "note": "halfway" }));
+    let holders = || {
+        let claims = daemon.seen(&otto, "/api/v1/runs/r/claims")["claims"].clone();
+        claims.as_array().expect("claims").iter().map(|claim| claim["who"].clone()).collect::<Vec<_>>()
+    };
+    let refused = end("maia");
+    assert_eq!((refused.status, refused.code().as_str()), (409, "claim-person"), "{refused:?}");
+    assert_eq!(holders(), ["val", "val"], "nothing has changed");
+    assert_eq!(end("mia").json(), json!({ "handed_over": 2, "given_back": 0 }));
+    assert_eq!(holders(), ["mia", "mia"]);
+}

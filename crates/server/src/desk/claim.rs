@@ -118,7 +118,7 @@ pub(crate) async fn give_back(app: &App, run: &str, who: &str, gate: &str, note:
 }
 
 /// Hands over or gives back all that is in a person's hands; gives how many things that were. What the next person may
-/// not decide on is given back.
+/// not decide on is given back; if they may decide on none of it, the name is wrong, and nothing changes.
 pub(crate) async fn end_shift(
     app: &App,
     run: &str,
@@ -131,7 +131,11 @@ pub(crate) async fn end_shift(
     }
     let (now, mut handed, mut back) = (SystemClock.now(), 0, 0);
     let claims = app.drivers.kit().store.claims(run).await?;
-    for claim in claims.iter().filter(|claim| claim.holder(now) == Some(who)) {
+    let held: Vec<&WorkClaim> = claims.iter().filter(|claim| claim.holder(now) == Some(who)).collect();
+    if let Some(next) = next {
+        goes_on(app, run, next, &held).await?;
+    }
+    for claim in held {
         let given = match next {
             Some(next) => hand_over(app, run, who, (&claim.subject, next), note).await.map(|()| handed += 1),
             None => Err(DeskError::NotYours { gate: claim.subject.clone() }),
@@ -150,6 +154,32 @@ pub(crate) async fn end_shift(
         }
     }
     Ok((handed, back))
+}
+
+/// Refuses somebody who may decide on nothing of what is held and still waits.
+async fn goes_on(app: &App, run: &str, next: &str, held: &[&WorkClaim]) -> Result<(), DeskError> {
+    let mut watch = app.followers.watch(run).await?;
+    watch.fresh().await?;
+    let gates: Vec<String> = held.iter().map(|claim| claim.subject.clone()).collect();
+    let person = next.to_owned();
+    let asked = watch.ask(move |fold| {
+        let run = fold.run();
+        let mut refused = None;
+        for name in gates {
+            let Some(gate) = subject::gate(run, &name).ok().filter(|&gate| run.request(gate).is_some()) else {
+                continue;
+            };
+            match run.may_be_approved_by(gate, &person) {
+                Ok(()) => return None,
+                Err(why) => refused = refused.or_else(|| Some((name, why.to_string()))),
+            }
+        }
+        refused
+    });
+    match asked.await? {
+        Some((gate, why)) => Err(DeskError::Person { gate, who: next.to_owned(), why }),
+        None => Ok(()),
+    }
 }
 
 fn to(who: &str) -> ToClaim {
