@@ -149,6 +149,21 @@ fn a_kept_plan_is_refused_once_anything_has_changed() {
 }
 
 #[test]
+fn a_list_that_is_to_be_confirmed_is_of_the_estate() {
+    let place = place();
+    let estate = |item: &str| {
+        let approval = format!("approval: {{ from: [leads], timeout: 1h, checklist: [{item}] }}");
+        let guard = format!("guard: {{ sites: 1, {approval} }}\napprovers: {{ leads: [anna] }}\n");
+        place.write("estate.yaml", format!("{}{guard}", crate::place::ESTATE));
+    };
+    estate("Read the plan");
+    let wanted = hash(&place, &["--output", "plan.bin"]);
+    estate("Tell support");
+    let refused = run(&place, "refused", &["--plan-file", "plan.bin", "--plan", &wanted], 2);
+    holds(&refused.err, &["error[plan-changed]", "the estate changed"]);
+}
+
+#[test]
 fn files_that_are_no_plans_are_refused_whatever_they_hold() {
     let place = place();
     let wanted = hash(&place, &[&SEARCH[..], &["--output", "plan.bin"]].concat());

@@ -24,7 +24,7 @@ fn runs_are_shown_before_they_go_and_say_why_they_stay() {
     assert_eq!((left.as_array().unwrap().len(), &left[0]["run"]), (1, &"two".into()));
     holds(&place.said(&["status", "one"], 2).err, &["journal-no-such-run"]);
     holds(&place.said(&["logs", "two", "--unit", "says/s1"], 0).out, &["stdout  hello"]);
-    // Systems outside know what was done under the name.
+    // Systems that were restored know the name: another run of it would find everything done.
     let again = place.said(&[&["run", "r.yaml", "--run", "one"], &given[..]].concat(), 2);
-    holds(&again.err, &["error[journal-name-spent]", "hint:"]);
+    holds(&again.err, &["error[journal-name-spent]", "choose another name"]);
 }

@@ -36,8 +36,9 @@ fn listener(act: impl Fn() + Send + 'static) -> (String, Arc<Kept>) {
                 }
                 line.clear();
             }
+            // Whoever only asks whether somebody listens sends nothing.
             let mut body = vec![0; length];
-            if reader.read_exact(&mut body).is_ok() {
+            if !path.is_empty() && reader.read_exact(&mut body).is_ok() {
                 seen.lock().unwrap().push((path, body));
                 act();
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");

@@ -27,7 +27,10 @@ fn no_library_panics_on_what_it_meets() {
 }
 
 /// Pauses between two looks at a condition, where what is watched gives no signal; how many, and what is watched.
-const PAUSES: &[(&str, usize, &str)] = &[("tests/connectors/exec.rs", 1, "processes that end")];
+const PAUSES: &[(&str, usize, &str)] = &[
+    ("tests/connectors/exec.rs", 1, "processes that end"),
+    ("tests/server/drills.rs", 1, "drills of a daemon, which refuses those who ask too often"),
+];
 
 #[test]
 fn no_test_waits_for_the_wall_clock() {

@@ -307,6 +307,8 @@ fn what_is_allowed_but_likely_not_meant_is_said() {
         &["`beside`"],
     );
     warned("[1, rest]", "[rest]", "RB0613", "gate: { approval", &["only one batch"]);
+    let alone = "alone: { scope: shard, uses: exec/run@1, retry: { attempts: 1 }, with: { command: [a] } }";
+    warned("  after:  ", &format!("  {alone}\n  after:  "), "RB0617", "alone: {", &["before `alone` has run"]);
     // In `defaults` it is said once, for all steps; a step beside others may fail after `after` has acted.
     let text = RUNBOOK.replacen("timeout: 10m,", "timeout: 10m, on_failure: undo,", 1).replacen(
         "  after:  ",

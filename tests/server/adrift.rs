@@ -9,6 +9,17 @@ fn page(daemon: &Daemon<'_>, path: &str) -> Answer {
     daemon.ask(&Request::new("GET", path).with("Accept", "text/html"))
 }
 
+/// A home whose daemon was killed in the middle of a run.
+fn left_in_the_middle() -> Home {
+    let home = Home::new(400);
+    home.write("runbooks/slow.yaml", &paced(50));
+    let daemon = Daemon::start(&home);
+    daemon.launch("", "slow.yaml", "r");
+    let _ = daemon.until("", "r", |run| run["sites"]["returned"].as_u64() > Some(2));
+    let _ = daemon.end("-KILL");
+    home
+}
+
 /// Damages the store of a home.
 fn damage(home: &Home, statement: &'static str) {
     let url = format!("sqlite:{}", home.path("runs.db").display());
@@ -40,12 +51,7 @@ fn the_queue_shows_what_waits_in_runs_that_nobody_has_looked_at() {
 
 #[test]
 fn the_queue_names_runs_that_cannot_be_read_and_does_not_say_that_nothing_waits() {
-    let home = Home::new(400);
-    home.write("runbooks/slow.yaml", &paced(50));
-    let daemon = Daemon::start(&home);
-    daemon.launch("", "slow.yaml", "r");
-    let _ = daemon.until("", "r", |run| run["sites"]["returned"].as_u64() > Some(2));
-    let _ = daemon.end("-KILL");
+    let home = left_in_the_middle();
     damage(&home, "UPDATE plans SET bytes = x'00'");
     let idle = Daemon::start_with(&home, &["--no-take-up"], &[]);
     let queue = page(&idle, "/queue").body;
@@ -54,12 +60,7 @@ fn the_queue_names_runs_that_cannot_be_read_and_does_not_say_that_nothing_waits(
 
 #[test]
 fn a_run_that_nobody_drives_is_bad_and_says_why() {
-    let home = Home::new(400);
-    home.write("runbooks/slow.yaml", &paced(50));
-    let daemon = Daemon::start(&home);
-    daemon.launch("", "slow.yaml", "r");
-    let _ = daemon.until("", "r", |run| run["sites"]["returned"].as_u64() > Some(2));
-    let _ = daemon.end("-KILL");
+    let home = left_in_the_middle();
     let idle = Daemon::start_with(&home, &["--no-take-up"], &[]);
     let left = page(&idle, "/runs/r").body;
     assert!(left.contains("<span class=\"state bad\">NOBODY DRIVES IT</span>"), "{left}");

@@ -39,7 +39,7 @@ steps:
     needs: work
     if: site.id == 's3'
     uses: exec/run@1
-    with: {{ command: [test, -e, '{}'], failure_means: refused }}
+    with: {{ command: [ls, '{}'], failure_means: refused }}
   validate:
     needs: look
     if: site.id == 's0'
@@ -73,6 +73,23 @@ fn people_launch_approve_validate_pause_retry_and_drill_in_a_browser() {
         "operator": operator, "approver": approver, "validator": validator, "admin": admin, "shots": shots,
     });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/pages.mjs");
+    let done = Command::new("node").arg(script).arg(asked.to_string()).output().expect("node starts");
+    let log = crate::daemon::log_of(&home.path(""));
+    assert!(done.status.success(), "{}\n{log}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_page_keeps_what_is_in_hand_while_somebody_is_there_and_says_when_it_cannot() {
+    let home = crate::desk::home(1, "val, mia");
+    let otto = home.token("otto", "operator");
+    let (val, mia) = (home.token("val", "validator"), home.token("mia", "validator"));
+    let daemon = Daemon::start(&home);
+    crate::desk::launched(&daemon, &otto, 1);
+    let asked = json!({
+        "url": format!("http://{}", daemon.address), "tools": tools(), "browser": browser(), "validator": val,
+        "other": mia,
+    });
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/kept.mjs");
     let done = Command::new("node").arg(script).arg(asked.to_string()).output().expect("node starts");
     let log = crate::daemon::log_of(&home.path(""));
     assert!(done.status.success(), "{}\n{log}", String::from_utf8_lossy(&done.stderr));

@@ -10,7 +10,7 @@ use crate::daemon::{Daemon, Home};
 use crate::pages::Visitor;
 
 /// A run of some sites, each of which waits for one of `people`, with a list of two things to confirm.
-fn home(sites: u32, people: &str) -> Home {
+pub fn home(sites: u32, people: &str) -> Home {
     let home = Home::new(sites);
     home.write(
         "runbooks/looked.yaml",
@@ -34,7 +34,7 @@ steps:
 }
 
 /// Launches it and waits until all sites wait for people.
-fn launched(daemon: &Daemon<'_>, operator: &str, sites: usize) {
+pub fn launched(daemon: &Daemon<'_>, operator: &str, sites: usize) {
     daemon.launch(operator, "looked.yaml", "r");
     let _ = daemon.until(operator, "r", |run| {
         run["waits"].as_array().is_some_and(|waits| !waits.is_empty()) && run["in_flight"] == 0
@@ -43,7 +43,7 @@ fn launched(daemon: &Daemon<'_>, operator: &str, sites: usize) {
     let _ = daemon.until(operator, "r", |_| all() == sites);
 }
 
-const CHECKED: [&str; 2] = ["Log in as the customer", "Open the newest page"];
+pub const CHECKED: [&str; 2] = ["Log in as the customer", "Open the newest page"];
 
 #[test]
 fn fifty_people_who_ask_at_once_are_given_fifty_different_things() {

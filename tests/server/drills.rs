@@ -42,6 +42,9 @@ fn home(work: &str) -> Home {
     home
 }
 
+/// Between two looks: the daemon refuses those who ask too often, and has no stream of its drills.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
 /// Asks until the answer is as wanted.
 fn until(daemon: &Daemon<'_>, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let begun = Instant::now();
@@ -52,7 +55,7 @@ fn until(daemon: &Daemon<'_>, path: &str, wanted: impl Fn(&Value) -> bool) -> Va
         }
         let log = || log_of(&daemon.home.path(""));
         assert!(begun.elapsed() < PATIENCE, "it did not come about: {answer:?}\n{}", log());
-        std::thread::yield_now();
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 

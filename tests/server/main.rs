@@ -18,6 +18,8 @@ mod pages;
 mod people;
 mod roles;
 mod secrets;
+mod shift;
 mod starts;
+mod story;
 mod tls;
 mod watchers;

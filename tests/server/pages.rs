@@ -81,6 +81,7 @@ fn each_role_sees_and_does_what_is_its_own() {
             "/runs/r",
             "/runs/r/sites",
             "/runs/r/sites/s0",
+            "/runs/r/sites/s0/history",
             "/runs/r/queue",
             "/runs/r/report",
             "/drills",

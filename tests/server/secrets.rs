@@ -66,6 +66,12 @@ fn canaries_are_found_nowhere() {
     assert!(detail.contains("***"), "what it printed was redacted, not lost: {detail}");
     let said = daemon.get(&token, "/api/v1/runs/r/units/fails/s1/attempts/1/log?from=1&limit=2").body;
     assert!(said.contains("\"next\":3") && said.contains("out ***"), "ranges are read, and secrets replaced: {said}");
+    let visitor = crate::pages::Visitor::of(&daemon, &token);
+    for path in ["/runs/r/log?unit=fails%2Fs1", "/runs/r/sites/s1/history", "/runs/r/sites/s1", "/runs/r"] {
+        let page = visitor.get(&daemon, path);
+        assert_eq!(page.status, 200, "{page:?}");
+        clean(&page.body, path);
+    }
     clean(&log_of(&home.path("")), "the log");
     let files = |folder: &Path| -> Vec<_> {
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()

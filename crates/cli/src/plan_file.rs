@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{Plan, PlanSpec};
+use engine::{ApprovalAt, Plan, PlanSpec};
 
 use crate::failure::Failure;
 use crate::{files, planning};
@@ -55,6 +55,12 @@ pub(crate) fn ordered_as(file: &Plan, now: &Plan) -> Result<Arc<Plan>, Failure> 
     if plan.hash() == file.hash() { Ok(plan) } else { Err(changed("the file itself, or the format of plans,")) }
 }
 
+/// What a plan has of the estate's guard.
+fn guard(plan: &PlanSpec) -> impl PartialEq + '_ {
+    let list = plan.extras.checklists.iter().find(|list| list.of == ApprovalAt::Start);
+    (&plan.extras.start, &plan.extras.approvers, list)
+}
+
 /// What a plan was made of that is not the same any more, in words.
 fn differences(file: &PlanSpec, now: &PlanSpec) -> Vec<&'static str> {
     let (of, at) = (&file.origin, &now.origin);
@@ -70,7 +76,7 @@ fn differences(file: &PlanSpec, now: &PlanSpec) -> Vec<&'static str> {
     let sites = file.sites != now.sites || file.extras.excluded != now.extras.excluded;
     note(sites, "the site list or what is excluded of it");
     note(file.inputs != now.inputs, "an input");
-    let guard = (&file.extras.start, &file.extras.approvers) != (&now.extras.start, &now.extras.approvers);
+    let guard = guard(file) != guard(now);
     note(of.estate != at.estate || file.estate != now.estate || guard, "the estate");
     if found.is_empty() {
         // The texts are the same, what was made of them is not.

@@ -94,7 +94,7 @@ impl Observer for Progress {
             }
             Form::Events => {
                 for record in records {
-                    out::note(&report::event_json(run, record, None).to_string());
+                    out::note(&report::ToldEvent::of(run, record, None).json());
                 }
             }
         }

@@ -35,7 +35,7 @@ pub use drill::{
 };
 pub use duration::{clock, grouped, span, stamp};
 pub use escape::{is_unseen, plain};
-pub use events::{event_json, event_line, event_subject, noted, sites_of, what_follows};
+pub use events::{ToldEvent, event_subject, is_about, noted, what_follows};
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, is_link, new_id_steps, settles_undo, told};
 pub use forecast::{
     After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, PathPart, Point,

@@ -12,10 +12,11 @@ pub struct Typed {
 }
 
 impl Typed {
-    /// `reinstate approve RUN GATE --reason ...`.
+    /// `reinstate approve RUN GATE --reason ...`, with `--checked` where there is a checklist to confirm.
     #[must_use]
     pub fn approve(&self, run: &Run, gate: Gate) -> String {
-        self.verb("approve", &gate_word(run, gate), "--reason ...")
+        let checked = if run.checklist(gate).is_empty() { "--reason ..." } else { "--reason ... --checked" };
+        self.verb("approve", &gate_word(run, gate), checked)
     }
 
     /// `reinstate reject RUN GATE --reason ...`.

@@ -107,6 +107,35 @@ fn why_names_approvers_and_what_to_type() {
 }
 
 #[test]
+fn what_to_type_confirms_a_list_where_there_is_one() {
+    let mut spec = guarded(14);
+    spec.extras.checklists.push(Checklist { of: ApprovalAt::Start, items: vec!["Read the plan".to_owned()] });
+    let drive = Drive::new(spec, Box::new(|_, _, _| (1, done())));
+    let start = why_lines(&drive, &ids(1)[0]);
+    assert!(start.contains("`reinstate approve april-1 start --reason ... --checked`"), "{start}");
+    assert!(start.contains("`reinstate reject april-1 start --reason ...`"), "to reject takes no list: {start}");
+}
+
+#[test]
+fn what_is_open_to_somebody_is_what_each_gate_says_of_them() {
+    let drive = story();
+    let mut fold = reinstate_report::Fold::new(engine::Plan::new(guarded(14)).unwrap());
+    let mut open = 0;
+    for record in &drive.records {
+        fold.push(record).unwrap();
+        let run = fold.run();
+        for actor in ["ann", "bob", "mia", "nobody"] {
+            let gates = run.requests().map(|request| request.gate);
+            let each: Vec<Gate> = gates.filter(|&gate| run.may_be_approved_by(gate, actor).is_ok()).collect();
+            let all: Vec<Gate> = run.requests_open_to(actor).map(|request| request.gate).collect();
+            assert_eq!(all, each, "{actor}");
+            open += all.len();
+        }
+    }
+    assert!(open > 0);
+}
+
+#[test]
 fn why_names_holders_and_the_place_in_the_queue() {
     let mut drive = Drive::new(spec(&ids(40), 1), calm());
     let full = |run: &engine::Run| run.ready_units() > 8 && run.pools()[0].used == 4;

@@ -91,6 +91,7 @@ codes! {
     REMAP_ORIGINAL = "RB0614", "a step writes new IDs although sites keep theirs";
     REMAP_NOTHING = "RB0615", "sites get new IDs and no step writes or tells them";
     CHECKLIST = "RB0616", "a checklist says nothing, too much, or the same thing twice";
+    RETURNED_BEFORE = "RB0617", "sites count as returned before a shared step has run";
 
     SITES_SYNTAX = "RB0701", "the site list cannot be read";
     SITES_COLUMN = "RB0702", "the site list has a column that is not declared";

@@ -63,9 +63,41 @@
     };
   };
 
-  // What is in somebody's hands stays there while its page is open: thrice as often as it would have to be asked for.
+  // What is in somebody's hands stays there while they are at its page: it is asked for thrice as often as it would have to be.
+  // A page that nobody has touched for as long as a claim lasts, or that lay hidden for that long, does not keep it.
+  const keep = (form) => {
+    const [every, longest] = [600_000, 1_800_000];
+    const told = document.getElementById("kept");
+    const tell = (text) => {
+      told.textContent = text;
+      told.hidden = text === "";
+    };
+    let touched = Date.now();
+    const idle = () => Date.now() - touched >= longest;
+    const ask = async () => {
+      const body = JSON.stringify({ gate: form.elements.gate.value });
+      const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body };
+      const answer = await fetch(form.dataset.renew, asked).catch(() => null);
+      if (answer && answer.ok) return tell("");
+      if (!answer || answer.status >= 500 || answer.status === 429) return tell("It could not be kept in your hands for longer; that is tried again.");
+      // It is not theirs any more, or they are not known: asking again changes nothing.
+      clearInterval(timer);
+      touched = Infinity;
+      const { fact = "the daemon refuses it", hint = "load the page again" } = await answer.json().catch(() => ({}));
+      tell(`It is not kept in your hands any longer: ${fact}; ${hint}.`);
+    };
+    const timer = setInterval(() => idle() || ask(), every);
+    const touch = () => {
+      if (document.hidden || touched === Infinity) return;
+      const back = idle();
+      touched = Date.now();
+      if (back) ask();
+    };
+    for (const kind of ["pointerdown", "pointermove", "keydown", "wheel"]) document.addEventListener(kind, touch, { passive: true });
+    document.addEventListener("visibilitychange", touch);
+  };
   const renew = document.querySelector("form[data-renew]");
-  if (renew) setInterval(() => fetch(renew.action, { method: "POST", body: new URLSearchParams(new FormData(renew)) }).catch(() => null), 600_000);
+  if (renew) keep(renew);
 
   const live = document.querySelector("[data-live]");
   if (!live) return;

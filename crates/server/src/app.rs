@@ -37,8 +37,8 @@ pub(crate) struct App {
     pub(crate) said: crate::pages::Said,
     /// What is being done to runs and drills; a stop waits for it and its records.
     pub(crate) acts: TaskTracker,
-    /// Whoever takes the next thing to look at has the turn.
-    pub(crate) desk: tokio::sync::Mutex<()>,
+    /// Whoever takes the next thing to look at has the turn at the desk of its run.
+    pub(crate) desk: crate::desk::Turns,
     /// Whether browsers reach it by TLS, so that cookies may insist on it.
     pub(crate) secure: bool,
     /// Cancelled when the process is to stop: streams end.

@@ -13,6 +13,7 @@ mod desk;
 pub mod drills;
 mod drivers;
 pub mod guide;
+mod history;
 mod home;
 mod launch;
 pub mod live;
@@ -25,6 +26,7 @@ pub mod verbs;
 mod words;
 
 pub use drivers::{DriveOnceError, Kit, Onlooker, Secrets, Tell, Telling, Vault, drive_once, holder};
+pub use history::Chosen;
 pub use home::Home;
 pub use launch::{create_run, default_run_name, is_run_name};
 pub use metrics::Metrics;

@@ -60,7 +60,12 @@ pub(crate) async fn amend(args: Amend, json: bool) -> Result<Exit, Failure> {
         demanded_of_amended(&*store, &args.name, plans, guard.as_ref(), SystemClock.now()).await?;
     }
     let reason = args.reason.as_deref().unwrap_or_default();
-    let asked = if agreed { Some(ask::take(&*store, &args.name, reason, &Verb::amend(&plan)?).await?) } else { None };
+    let asked = if agreed {
+        let verb = Verb::amend(run.plan(), &plan)?;
+        Some(ask::take(&*store, &args.name, reason, &verb).await?)
+    } else {
+        None
+    };
     tell(&args, &plan, &amendment, asked, json);
     Ok(Exit::Done)
 }

@@ -84,7 +84,7 @@ pub struct Checklist {
 }
 
 /// Where a plan has an approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ApprovalAt {
     /// The start of the run.
     Start,

@@ -39,15 +39,16 @@ impl Run {
     /// What has to be confirmed with an approval of a gate; empty if nothing has.
     #[must_use]
     pub fn checklist(&self, gate: Gate) -> &[String] {
-        let at = match gate {
+        self.place_of(gate).map_or(&[], |at| self.plan.checklist(at))
+    }
+
+    /// Where the plan has a gate's approval; `None` if it is no unit of the plan.
+    pub(super) fn place_of(&self, gate: Gate) -> Option<ApprovalAt> {
+        Some(match gate {
             Gate::Start => ApprovalAt::Start,
             Gate::Batch(_) => ApprovalAt::Batches,
-            Gate::Unit(unit) => match self.unit_at(unit) {
-                Some((node, _)) => ApprovalAt::Step(self.plan.node_at(node).0),
-                None => return &[],
-            },
-        };
-        self.plan.checklist(at)
+            Gate::Unit(unit) => ApprovalAt::Step(self.plan.node_at(self.unit_at(unit)?.0).0),
+        })
     }
 
     /// Says whether an actor may approve an open gate, as the verb would.
@@ -62,16 +63,19 @@ impl Run {
     #[must_use]
     pub fn approval(&self, gate: Gate) -> Option<&Approval> {
         match gate {
-            Gate::Start => self.plan.spec().extras.start.as_ref(),
-            Gate::Batch(batch) if batch.ix() < self.batches.len() => self.plan.spec().batches.gate.as_ref(),
-            Gate::Batch(_) => None,
-            Gate::Unit(unit) => {
-                let (node, _) = self.unit_at(unit)?;
-                match &self.plan.step(self.plan.node_at(node).0).work {
-                    Work::Approval(approval) => Some(approval),
-                    Work::Action(_) => None,
-                }
-            }
+            Gate::Batch(batch) if batch.ix() >= self.batches.len() => None,
+            _ => self.approval_at(self.place_of(gate)?),
+        }
+    }
+
+    pub(super) fn approval_at(&self, at: ApprovalAt) -> Option<&Approval> {
+        match at {
+            ApprovalAt::Start => self.plan.spec().extras.start.as_ref(),
+            ApprovalAt::Batches => self.plan.spec().batches.gate.as_ref(),
+            ApprovalAt::Step(step) => match &self.plan.step(step).work {
+                Work::Approval(approval) => Some(approval),
+                Work::Action(_) => None,
+            },
         }
     }
 
@@ -92,13 +96,18 @@ impl Run {
 
     /// Whether an actor may decide on an open gate.
     pub(super) fn may_decide(&self, gate: Gate, actor: &str) -> Result<(), Rejection> {
+        self.is_member(self.is_open(gate)?, actor)
+    }
+
+    /// What an open gate asks for, if anybody may decide on it.
+    pub(super) fn is_open(&self, gate: Gate) -> Result<&Approval, Rejection> {
         let (Some(_), Some(approval)) = (self.asks.get(&gate), self.approval(gate)) else {
             return Err(Rejection::NotNow("nothing waits for this approval"));
         };
         if self.is_ending() && self.closing.is_none() {
             return Err(Rejection::NotNow("the run is ending already"));
         }
-        self.is_member(approval, actor)
+        Ok(approval)
     }
 
     /// Whether an actor belongs to a group that an approval names.
@@ -118,6 +127,11 @@ impl Run {
     /// Whether an actor may approve an open gate: not the own run, and once. `Ben` is not the second person of `ben`.
     pub(super) fn may_approve(&self, gate: Gate, actor: &str) -> Result<(), Rejection> {
         self.may_decide(gate, actor)?;
+        self.is_second(gate, actor)
+    }
+
+    /// Whether an actor is another person than those who count already: who asked for the run, and who has approved.
+    pub(super) fn is_second(&self, gate: Gate, actor: &str) -> Result<(), Rejection> {
         if reads_like(actor, &self.opened_by) {
             return Err(Rejection::OwnRun(actor.to_owned()));
         }

@@ -11,6 +11,7 @@ mod decide;
 mod decree;
 mod fits;
 mod holders;
+mod members;
 mod passed;
 mod ready;
 mod settle;

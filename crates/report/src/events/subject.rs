@@ -1,11 +1,11 @@
 //! What an event is about, by name.
 
-use engine::{Again, Event, Gate, Run, SiteIx, UnitIx};
+use engine::{Again, Event, Gate, Run, UnitIx};
 
-/// The IDs of the sites that an event is about, for events about one site or a unit of it; none for others.
+/// Whether an event is about a site: about it alone, or about something of a step that it shares with others.
 #[must_use]
-pub fn sites_of(run: &Run, event: &Event) -> Vec<String> {
-    let id = |site: SiteIx| run.plan().spec().sites.id(site).to_owned();
+pub fn is_about(run: &Run, event: &Event, id: &str) -> bool {
+    let sites = &run.plan().spec().sites;
     match (event, unit_of(event)) {
         (
             Event::SiteEnded { site, .. }
@@ -13,7 +13,7 @@ pub fn sites_of(run: &Run, event: &Event) -> Vec<String> {
             | Event::SiteAdopted { site, .. }
             | Event::Retried { what: Again::Site(site) | Again::From(site, _), .. },
             _,
-        ) => vec![id(*site)],
+        ) => sites.id(*site) == id,
         (
             Event::Overruled { node, .. }
             | Event::Decided { node, .. }
@@ -22,10 +22,10 @@ pub fn sites_of(run: &Run, event: &Event) -> Vec<String> {
             _,
         ) => {
             let (step, key) = run.plan().node_at(*node);
-            run.plan().sites_of(run.plan().step(step).scope, key).map(id).collect()
+            run.plan().sites_of(run.plan().step(step).scope, key).any(|site| sites.id(site) == id)
         }
-        (_, Some(unit)) => run.covers(unit, usize::MAX).into_iter().map(id).collect(),
-        _ => vec![],
+        (_, Some(unit)) => run.covers(unit, usize::MAX).into_iter().any(|site| sites.id(site) == id),
+        _ => false,
     }
 }
 

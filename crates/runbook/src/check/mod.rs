@@ -5,6 +5,7 @@ mod expressions;
 mod graph;
 mod ids;
 mod names;
+mod returned;
 pub(crate) mod schema;
 mod secrets;
 mod undo;
@@ -73,6 +74,7 @@ fn checked(source: &Source, catalogue: &[ActionSpec], stand_ins: &BTreeMap<Strin
     actions::check(&mut sink, &runbook);
     undo::check(&mut sink, &runbook, &ancestors);
     ids::check(&mut sink, &runbook);
+    returned::check(&mut sink, &runbook, &ancestors);
     let diagnostics = diagnostic::in_order(sink.found);
     Checked { runbook: (!diagnostic::has_errors(&diagnostics)).then_some(runbook), diagnostics }
 }

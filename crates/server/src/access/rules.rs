@@ -108,6 +108,8 @@ pub const RULES: &[Rule] = &[
     get("/runs/{run}/report", See),
     get("/runs/{run}/sites", See),
     get("/runs/{run}/sites/{site}", See),
+    get("/runs/{run}/sites/{site}/history", See),
+    get("/runs/{run}/log", See),
     get("/runs/{run}/desk", See),
     get("/runs/{run}/desk/work", See),
     post("/runs/{run}/desk/next", Validate),

@@ -19,7 +19,10 @@ use crate::api::{Problem, launch};
 use crate::app::App;
 use crate::certificate::demanded_of_amended;
 use crate::planning::ShownPlan;
-use crate::verbs::Verb;
+use crate::verbs::{Verb, VerbError};
+
+/// Characters of a hash that tell a plan from another.
+const HASH_LEAST: usize = 8;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +36,9 @@ pub(crate) struct By {
 pub(crate) struct Amending {
     /// Hash of the plan whose difference was looked at, or its first 8 characters or more.
     plan: String,
+    /// Hash of the run's plan that the difference is from, or its first 8 characters or more: nothing is changed if the run
+    /// goes by another one by now.
+    from: String,
     /// Why; it stands in the journal.
     reason: String,
 }
@@ -44,6 +50,8 @@ pub(crate) struct Difference {
     run: String,
     /// Hash of the plan.
     plan: String,
+    /// Hash of the plan that the run goes by, from which the difference is.
+    from: String,
     /// A line for each thing that differs.
     lines: Vec<String>,
     /// The same for programs: `steps` and `beside`.
@@ -60,9 +68,9 @@ pub(crate) async fn difference(
     Asked(By { plan }): Asked<By>,
 ) -> Result<Json<Difference>, Problem> {
     let shown = launch::shown(&app, &plan)?;
-    let (_, amendment) = compared(&app, &run, &shown).await?;
+    let (from, amendment) = compared(&app, &run, &shown, None).await?;
     let (lines, change) = (report::amendment_lines(&amendment), report::amendment_json(&amendment));
-    Ok(Json(Difference { run, plan: shown.plan.hash().to_owned(), lines, change }))
+    Ok(Json(Difference { run, plan: shown.plan.hash().to_owned(), from: from.hash().to_owned(), lines, change }))
 }
 
 /// Has a run go by another plan in what it has not begun.
@@ -72,26 +80,36 @@ pub(crate) async fn amend(
     State(app): State<Arc<App>>,
     Extension(who): Extension<Who>,
     At(run): At<String>,
-    Body(Amending { plan, reason }): Body<Amending>,
+    Body(asked): Body<Amending>,
 ) -> Response {
-    let what = json!({ "run": run, "plan": plan, "reason": reason });
-    acted(what, amended(&app, &who, &run, &plan, &reason).await.map(Json))
+    let what = json!({ "run": run, "plan": asked.plan, "from": asked.from, "reason": asked.reason });
+    acted(what, amended(&app, &who, &run, &asked).await.map(Json))
 }
 
-async fn amended(app: &Arc<App>, who: &Who, run: &str, plan: &str, reason: &str) -> Result<Recorded, Problem> {
-    let shown = launch::shown(app, plan)?;
-    let (old, _) = compared(app, run, &shown).await?;
+async fn amended(app: &Arc<App>, who: &Who, run: &str, asked: &Amending) -> Result<Recorded, Problem> {
+    let shown = launch::shown(app, &asked.plan)?;
+    let (old, _) = compared(app, run, &shown, Some(&asked.from)).await?;
     let store = &*app.drivers.kit().store;
     demanded_of_amended(store, run, (&old, &shown.plan), shown.guard.as_ref(), SystemClock.now()).await?;
-    taken(app, who, run, reason, &Verb::amend(&shown.plan)?).await
+    taken(app, who, run, &asked.reason, &Verb::amend(&old, &shown.plan)?).await
 }
 
-/// The plan of a run, and what another would change of it.
-async fn compared(app: &App, run: &str, shown: &ShownPlan) -> Result<(Arc<engine::Plan>, Amendment), Problem> {
+/// The plan of a run, and what another would change of it; refused unless it is the plan `from`, if that is given.
+async fn compared(
+    app: &App,
+    run: &str,
+    shown: &ShownPlan,
+    from: Option<&str>,
+) -> Result<(Arc<engine::Plan>, Amendment), Problem> {
     let mut watch = app.followers.watch(run).await?;
-    watch.caught_up().await?;
+    watch.fresh().await?;
     // On a copy: a large plan takes its time.
     let fold = watch.fold().await?;
+    let now = fold.plan().hash();
+    if let Some(from) = from.filter(|from| from.len() < HASH_LEAST || !now.starts_with(from)) {
+        let other = VerbError::PlanOther { from: report::plain(from), now: now.to_owned() };
+        return Err(Problem::from(other).at("from"));
+    }
     let plan = Arc::clone(&shown.plan);
     let compared = tokio::task::spawn_blocking(move || {
         let amendment = fold.run().amendment(&plan);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use runtime::LogLine;
+use runtime::{LogLine, LogTally};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -29,40 +29,40 @@ pub(crate) struct Range {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AttemptLog {
     /// The unit, as it is named elsewhere.
-    unit: String,
+    pub(crate) unit: String,
     /// Number of the attempt.
-    attempt: u32,
+    pub(crate) attempt: u32,
     /// Attempts that the unit has made.
-    attempts: u32,
+    pub(crate) attempts: u32,
     /// Lines that were written so far, kept or not; their numbers are below.
-    lines: u64,
+    pub(crate) lines: u64,
     /// Bytes of them.
-    bytes: u64,
+    pub(crate) bytes: u64,
     /// Lines in the middle that are not kept, because the attempt wrote more than 256 KiB.
-    cut_lines: u64,
+    pub(crate) cut_lines: u64,
     /// Bytes of them.
-    cut_bytes: u64,
+    pub(crate) cut_bytes: u64,
     /// Lines that are not kept because the logs of the run had reached their limit.
-    beyond_limit: u64,
+    pub(crate) beyond_limit: u64,
     /// Lines that the store could not keep.
-    lost: u64,
+    pub(crate) lost: u64,
     /// The lines; numbers of lines that are not kept are missing.
-    log: Vec<Line>,
+    pub(crate) log: Vec<Line>,
     /// `from` of the next answer; what is written later is found from there on.
-    next: u64,
+    pub(crate) next: u64,
 }
 
 /// One line.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Line {
     /// Its number, from 0.
-    line: u64,
+    pub(crate) line: u64,
     /// When it was written, RFC 3339.
-    at: String,
+    pub(crate) at: String,
     /// `driver`, `action`, `stdout` or `stderr`.
-    voice: &'static str,
+    pub(crate) voice: &'static str,
     /// The line, without secrets. It may hold control characters: whoever shows it escapes it.
-    text: String,
+    pub(crate) text: String,
 }
 
 impl From<LogLine> for Line {
@@ -81,30 +81,45 @@ pub(crate) async fn log(
     At((run, step, key, attempt)): At<(String, String, String, u32)>,
     Asked(range): Asked<Range>,
 ) -> Result<Json<AttemptLog>, Problem> {
-    let mut watch = app.followers.watch(&run).await?;
+    let log = attempt_log(&app, &run, format!("{step}/{key}"), Some(attempt), |tally| {
+        let from = match u64::try_from(range.from) {
+            Ok(from) => from,
+            Err(_) => tally.lines.saturating_sub(range.from.unsigned_abs()),
+        };
+        (from, range.limit.unwrap_or(1_000).min(MOST))
+    });
+    Ok(Json(log.await?))
+}
+
+/// Lines of an attempt of a unit, or of its last; `range` says from which line on, and how many, of what there is.
+pub(crate) async fn attempt_log(
+    app: &App,
+    run: &str,
+    unit: String,
+    attempt: Option<u32>,
+    range: impl FnOnce(&LogTally) -> (u64, u32),
+) -> Result<AttemptLog, Problem> {
+    let mut watch = app.followers.watch(run).await?;
     watch.fresh().await?;
     let found = watch.ask(move |fold| {
         let run = fold.run();
-        let unit = subject::unit(run, &format!("{step}/{key}"))?;
+        let unit = subject::unit(run, &unit)?;
         Ok((run.unit_name(unit), run.unit_key(unit), run.attempts(unit)))
     });
     let (unit, key, attempts) = found.await?.map_err(VerbError::Subject)?;
+    let attempt = attempt.unwrap_or(attempts);
     if attempt == 0 || attempt > attempts {
         let fact = format!("there was no attempt {attempt} of {}", ::report::plain(&unit));
         return Err(Problem::missing("logs-attempt", fact, format!("{attempts} attempts were made")).at("attempt"));
     }
     let store = &app.drivers.kit().store;
-    let heads = store.logs_of(&run, &key).await?;
+    let heads = store.logs_of(run, &key).await?;
     let tally = heads.iter().find(|head| head.attempt == attempt).map(|head| head.tally).unwrap_or_default();
-    let from = match u64::try_from(range.from) {
-        Ok(from) => from,
-        Err(_) => tally.lines.saturating_sub(range.from.unsigned_abs()),
-    };
-    let limit = range.limit.unwrap_or(1_000).min(MOST);
-    let lines = store.log_lines(&run, &key, attempt, from, limit).await?;
+    let (from, limit) = range(&tally);
+    let lines = store.log_lines(run, &key, attempt, from, limit).await?;
     let next = lines.last().map_or(from, |line| line.number + 1);
     let log = lines.into_iter().map(Line::from).collect();
-    Ok(Json(AttemptLog {
+    Ok(AttemptLog {
         unit,
         attempt,
         attempts,
@@ -116,5 +131,5 @@ pub(crate) async fn log(
         lost: tally.lost,
         log,
         next,
-    }))
+    })
 }

@@ -215,7 +215,8 @@ pub(crate) async fn give_back(
     acted(json!({ "run": run, "gate": gate, "note": note }), shifted(given.map(|()| (0, 1))))
 }
 
-/// Hands over or gives back all that is in the caller's hands. What the next person may not decide on is given back.
+/// Hands over or gives back all that is in the caller's hands. What the next person may not decide on is given back; one who
+/// may decide on none of it is refused, and nothing changes.
 #[utoipa::path(post, path = "/api/v1/runs/{run}/claims/end-shift", tag = "claims", params(("run" = String, Path)),
     request_body = EndingShift, responses((status = 200, body = Shift), (status = "default", body = Problem)))]
 pub(crate) async fn end_shift(

@@ -18,11 +18,12 @@ mod session;
 mod sites;
 mod verbs;
 
+pub(crate) use attempts::{AttemptLog, attempt_log};
 pub(crate) use claims::shown as shown_work;
 pub(crate) use launch::{Launching, launched, resumed};
 pub(crate) use plan::{BODY_MAX as PLAN_MAX, Given, Planning, show};
 pub(crate) use problem::{Code, Problem, Told};
-pub(crate) use report::{Form, reported};
+pub(crate) use report::{Form, history, reported};
 pub(crate) use routes::routes;
 pub(crate) use session::{closed, opened, set_cookie};
 pub(crate) use sites::{Site, Wanted};

@@ -134,7 +134,10 @@ impl From<VerbError> for Problem {
             | VerbError::Outputs
             | VerbError::NotOnChecklist { .. }
             | VerbError::Unchecked { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            VerbError::Refused(_) | VerbError::Claimed { .. } | VerbError::NotReleased { .. } => StatusCode::CONFLICT,
+            VerbError::Refused(_)
+            | VerbError::Claimed { .. }
+            | VerbError::NotReleased { .. }
+            | VerbError::PlanOther { .. } => StatusCode::CONFLICT,
             _ => match error.code() {
                 "journal-no-such-run" => StatusCode::NOT_FOUND,
                 "journal-site-held" | "journal-held" | "journal-exists" => StatusCode::CONFLICT,

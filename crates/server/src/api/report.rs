@@ -3,20 +3,20 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use ::report::ToldEvent;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use engine::Run;
+use engine::{Record, Run};
 use http::{HeaderValue, header};
-use runtime::{Clock, Store, SystemClock};
+use runtime::{Clock, SystemClock};
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::Problem;
 use crate::api::body::{Asked, At};
 use crate::app::App;
-use crate::verbs::VerbError;
+use crate::history::Chosen;
 
 /// Columns of a report as text.
 const WIDTH: usize = 100;
@@ -100,36 +100,18 @@ pub(crate) async fn log(
     State(app): State<Arc<App>>,
     At(run): At<String>,
     Asked(wanted): Asked<LogWanted>,
-) -> Result<Json<Vec<Value>>, Problem> {
-    let _permit = app.large.acquire().await;
-    let (store, handle) = (app.drivers.kit().store.clone(), tokio::runtime::Handle::current());
-    // Folding a large journal takes a processor for seconds: not one of those that answer.
-    let read = tokio::task::spawn_blocking(move || handle.block_on(tail(&*store, &run, &wanted)));
-    Ok(Json(read.await.map_err(|_| Problem::defect())??))
+) -> Result<Json<Vec<ToldEvent>>, Problem> {
+    let newest = Some(wanted.tail.unwrap_or(200).min(EVENTS));
+    let chosen = Chosen { site: wanted.site, step: wanted.step, newest };
+    Ok(Json(history(&app, run, chosen).await?.into()))
 }
 
-async fn tail(store: &dyn Store, name: &str, wanted: &LogWanted) -> Result<Vec<Value>, VerbError> {
-    let most = wanted.tail.unwrap_or(200).min(EVENTS);
-    let mut kept = VecDeque::new();
-    // The run as it was before each event: only there a decree on a step and one on its undo differ.
-    let mut before: Option<Run> = None;
-    runtime::recover(store, name, |run, record| {
-        let before = before.get_or_insert_with(|| Run::new(run.plan().clone()));
-        let undo = ::report::settles_undo(before, &record.event);
-        // What does not fit is refused by the recovery itself.
-        let _ = before.apply(record);
-        let by_site = |site: &String| ::report::sites_of(run, &record.event).contains(site);
-        let by_step = |step: &String| {
-            let subject = ::report::event_subject(run, &record.event);
-            subject.is_some_and(|subject| subject.split('/').next() == Some(step.as_str()))
-        };
-        if wanted.site.as_ref().is_none_or(by_site) && wanted.step.as_ref().is_none_or(by_step) {
-            kept.push_back(::report::event_json(run, record, Some(undo)));
-            if kept.len() > most {
-                kept.pop_front();
-            }
-        }
-    })
-    .await?;
-    Ok(kept.into())
+/// Reads what is wanted of a journal.
+pub(crate) async fn history(app: &App, run: String, chosen: Chosen) -> Result<VecDeque<ToldEvent>, Problem> {
+    let _permit = app.large.acquire().await;
+    let tell = |run: &Run, record: &Record, undo| ToldEvent::of(run, record, Some(undo));
+    let (store, handle) = (app.drivers.kit().store.clone(), tokio::runtime::Handle::current());
+    // Folding a large journal takes a processor for seconds: not one of those that answer.
+    let read = tokio::task::spawn_blocking(move || handle.block_on(chosen.read(&*store, &run, tell)));
+    Ok(read.await.map_err(|_| Problem::defect())??)
 }

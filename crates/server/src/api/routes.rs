@@ -110,8 +110,8 @@ async fn me(Extension(who): Extension<Who>) -> Response {
 #[utoipa::path(get, path = "/metrics", tag = "daemon",
     responses((status = 200, content_type = "text/plain", body = String), (status = "default", body = Problem)))]
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let text =
-        crate::metrics::render(&app.metrics, &app.followers.views(), &app.drivers.troubles(), &app.drills.shown());
+    let troubles = app.drivers.troubles().await;
+    let text = crate::metrics::render(&app.metrics, &app.followers.views(), &troubles, &app.drills.shown());
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 

@@ -61,12 +61,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Asked(page): Asked<Page>) 
     let list = app.drivers.kit().store.list().await?;
     let seen: BTreeMap<String, Arc<View>> =
         app.followers.views().into_iter().map(|view| (view.snapshot.run.clone(), view)).collect();
+    let troubles = app.drivers.troubles().await;
     let rows = list.into_iter().skip(page.from).take(page.limit.unwrap_or(100).min(MOST)).map(|run| {
         let view = seen.get(&run.head.run).filter(|view| view.snapshot.reading.is_none());
         let of = view.map(|view| &view.snapshot);
         RunRow {
             driven_here: app.drivers.drives(&run.head.run),
-            trouble: app.drivers.trouble(&run.head.run).map(|trouble| ::report::plain(&trouble)),
+            trouble: troubles.get(&run.head.run).map(|trouble| ::report::plain(trouble)),
             plan: run.head.plan_hash,
             created_at: ::report::stamp(run.head.created_at),
             driven_by: run.held_by,

@@ -19,8 +19,10 @@ const TRIES: usize = 64;
 pub(crate) async fn next(app: &App, run: &str, who: &str, step: Option<String>) -> Result<WorkClaim, DeskError> {
     let store = &*app.drivers.kit().store;
     let mut watch = app.followers.watch(run).await?;
+    // Before the turn: reading a journal for the first time takes what it takes.
+    watch.caught_up().await?;
     // Many ask in the same moment: one after another they need not try for the same thing. Other daemons still may.
-    let _turn = app.desk.lock().await;
+    let _turn = app.desk.at(run).await;
     // Claims before the run: what is decided loses its claim after its decision is in the journal.
     let claims = store.claims(run).await?;
     watch.fresh().await?;
@@ -44,10 +46,9 @@ fn free(run: &Run, who: &str, step: Option<&str>, taken: &BTreeSet<String>) -> R
         Gate::Unit(unit) => step.is_none() || run.unit_at(unit).map(|(node, _)| run.plan().node_at(node).0) == step,
         Gate::Start | Gate::Batch(_) => false,
     };
-    let open = run.requests().map(|request| request.gate).filter(|&gate| of_step(gate));
-    let named = open.map(|gate| (gate, report::gate_word(run, gate))).filter(|(_, name)| !taken.contains(name));
-    let mine = named.filter(|&(gate, _)| run.may_be_approved_by(gate, who).is_ok());
-    Ok(mine.map(|(_, name)| name).take(TRIES).collect())
+    let mine = run.requests_open_to(who).map(|request| request.gate).filter(|&gate| of_step(gate));
+    let named = mine.map(|gate| report::gate_word(run, gate)).filter(|name| !taken.contains(name));
+    Ok(named.take(TRIES).collect())
 }
 
 /// Takes a free thing, by name; renews it if it is this person's already.
@@ -117,7 +118,7 @@ pub(crate) async fn give_back(app: &App, run: &str, who: &str, gate: &str, note:
 }
 
 /// Hands over or gives back all that is in a person's hands; gives how many things that were. What the next person may
-/// not decide on is given back.
+/// not decide on is given back; if they may decide on none of it, the name is wrong, and nothing changes.
 pub(crate) async fn end_shift(
     app: &App,
     run: &str,
@@ -130,7 +131,11 @@ pub(crate) async fn end_shift(
     }
     let (now, mut handed, mut back) = (SystemClock.now(), 0, 0);
     let claims = app.drivers.kit().store.claims(run).await?;
-    for claim in claims.iter().filter(|claim| claim.holder(now) == Some(who)) {
+    let held: Vec<&WorkClaim> = claims.iter().filter(|claim| claim.holder(now) == Some(who)).collect();
+    if let Some(next) = next {
+        goes_on(app, run, next, &held).await?;
+    }
+    for claim in held {
         let given = match next {
             Some(next) => hand_over(app, run, who, (&claim.subject, next), note).await.map(|()| handed += 1),
             None => Err(DeskError::NotYours { gate: claim.subject.clone() }),
@@ -149,6 +154,32 @@ pub(crate) async fn end_shift(
         }
     }
     Ok((handed, back))
+}
+
+/// Refuses somebody who may decide on nothing of what is held and still waits.
+async fn goes_on(app: &App, run: &str, next: &str, held: &[&WorkClaim]) -> Result<(), DeskError> {
+    let mut watch = app.followers.watch(run).await?;
+    watch.fresh().await?;
+    let gates: Vec<String> = held.iter().map(|claim| claim.subject.clone()).collect();
+    let person = next.to_owned();
+    let asked = watch.ask(move |fold| {
+        let run = fold.run();
+        let mut refused = None;
+        for name in gates {
+            let Some(gate) = subject::gate(run, &name).ok().filter(|&gate| run.request(gate).is_some()) else {
+                continue;
+            };
+            match run.may_be_approved_by(gate, &person) {
+                Ok(()) => return None,
+                Err(why) => refused = refused.or_else(|| Some((name, why.to_string()))),
+            }
+        }
+        refused
+    });
+    match asked.await? {
+        Some((gate, why)) => Err(DeskError::Person { gate, who: next.to_owned(), why }),
+        None => Ok(()),
+    }
 }
 
 fn to(who: &str) -> ToClaim {

@@ -6,9 +6,11 @@
 mod board;
 mod claim;
 mod trouble;
+mod turns;
 mod work;
 
 pub(crate) use board::{Board, board, has_desk};
 pub(crate) use claim::{end_shift, give_back, hand_over, next, renew, take, take_over};
 pub(crate) use trouble::DeskError;
+pub(crate) use turns::Turns;
 pub(crate) use work::{Work, work};

@@ -6,6 +6,7 @@ use runtime::WorkClaim;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::live::sites_covered;
 use crate::verbs::{NoSubject, subject};
 
 /// Sites shown of a thing that covers several.
@@ -24,6 +25,8 @@ pub(crate) struct Work {
     pub(crate) step: String,
     /// Sites that it is about, some of them if there are many.
     pub(crate) sites: Vec<String>,
+    /// Sites that it is about beside those.
+    pub(crate) more_sites: u32,
     /// When it lapses.
     pub(crate) lapses: Option<String>,
     /// What has to be confirmed to pass it.
@@ -69,9 +72,9 @@ pub(crate) fn work(fold: &Fold, gate: &str, claims: &[WorkClaim], who: &str, now
     let gate = subject::gate(run, gate)?;
     let name = report::gate_word(run, gate);
     let request = run.request(gate);
-    let covered = match gate {
-        Gate::Unit(unit) => run.covers(unit, SITES),
-        Gate::Start | Gate::Batch(_) => Vec::new(),
+    let (covered, all) = match gate {
+        Gate::Unit(unit) => (run.covers(unit, SITES), sites_covered(run, unit)),
+        Gate::Start | Gate::Batch(_) => (Vec::new(), 0),
     };
     let claim = claims.iter().find(|claim| claim.subject == name);
     let with = claim.and_then(|claim| claim.holder(now));
@@ -85,6 +88,7 @@ pub(crate) fn work(fold: &Fold, gate: &str, claims: &[WorkClaim], who: &str, now
         may_not: run.may_be_approved_by(gate, who).err().map(|why| report::plain(&why.to_string())),
         step: step.unwrap_or_default(),
         sites: covered.iter().map(|&site| run.plan().spec().sites.id(site).to_owned()).collect(),
+        more_sites: all.saturating_sub(u32::try_from(covered.len()).unwrap_or(u32::MAX)),
         lapses: request.and_then(|request| request.due).map(report::stamp),
         checklist: run.checklist(gate).to_vec(),
         links: if let [site] = covered[..] { links(fold, site) } else { Vec::new() },

@@ -30,13 +30,13 @@ impl Drills {
             return Err(NotBegun::Stopping);
         }
         let mut state = shared.state();
-        let lost = state.in_the_way(name);
+        let (lost, elsewhere) = (state.in_the_way(name), state.elsewhere(name));
         let row = state.rows.get_mut(name).ok_or_else(|| NotBegun::Unknown(name.to_owned()))?;
         if !row.is_sound() {
             let why = row.read.first.clone().unwrap_or_else(|| "it cannot be read".to_owned());
             return Err(NotBegun::Unsound(row.read.file.clone(), why));
         }
-        if row.going.is_some() || row.elsewhere || lost.is_some() {
+        if row.going.is_some() || elsewhere || lost.is_some() {
             return Err(NotBegun::GoesOn(lost.unwrap_or_else(|| name.to_owned())));
         }
         let slot = shared.clock.now();

@@ -34,7 +34,10 @@ impl Drills {
     /// May be dropped at any await.
     pub async fn detail(&self, name: &str) -> Result<Option<DrillDetail>, JournalError> {
         let now = self.shared.clock.now();
-        let found = self.shared.state().rows.get(name).map(|row| (show(name, row, now), row.drill.clone()));
+        let found = {
+            let state = self.shared.state();
+            state.rows.get(name).map(|row| (show(name, row, state.elsewhere(name), now), row.drill.clone()))
+        };
         let Some((shown, drill)) = found else { return Ok(None) };
         let entries = self.shared.kit.store.drills(Some(name), HISTORY).await?;
         let bytes = entries.iter().filter_map(|entry| Some(&entry.result.as_ref()?.bytes));

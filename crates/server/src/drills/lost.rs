@@ -1,10 +1,10 @@
 //! Drills whose processes were lost, of whatever name: they are ended and cleaned up before anything new begins in their
 //! sandbox.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine::Millis;
+use report::DrillReport;
 use runtime::{DrillEntry, JournalError};
 
 use crate::drills::DrillError;
@@ -19,7 +19,8 @@ use crate::words::chain;
 pub(super) struct Lost {
     drill: String,
     sandbox: Sandbox,
-    /// Whether another process conducts it, so that its sites are held and it will be cleaned up.
+    /// Whether another process conducted it at the last look, so that its sites are held and it will be cleaned up. Never
+    /// while it is being ended here: that process may be gone by now.
     elsewhere: bool,
     /// When it is tried again; `None` while it is being ended here.
     again: Option<Millis>,
@@ -30,12 +31,15 @@ impl State {
     pub(super) fn in_the_way(&self, name: &str) -> Option<String> {
         let estate = self.rows.get(name).and_then(|row| row.drill.as_ref()).map(|drill| drill.estate.name.as_str());
         let blocks = |lost: &&Lost| {
-            // What another process conducts is an overlap of its own name alone; that it is so is known after a look.
-            let conducted = lost.elsewhere && lost.again.is_some();
-            let same = lost.drill == name || (!lost.elsewhere && estate.is_some_and(|name| lost.sandbox.may_be(name)));
-            same && !conducted
+            // What another process conducts is an overlap of its own name alone.
+            !lost.elsewhere && (lost.drill == name || estate.is_some_and(|name| lost.sandbox.may_be(name)))
         };
         self.lost.values().find(blocks).map(|lost| lost.drill.clone())
+    }
+
+    /// Whether another process conducts a drill of this name.
+    pub(super) fn elsewhere(&self, name: &str) -> bool {
+        self.lost.values().any(|lost| lost.elsewhere && lost.drill == name)
     }
 }
 
@@ -44,10 +48,6 @@ impl Shared {
     pub(super) async fn take_up_lost(self: &Arc<Self>, now: Millis) -> Result<(), JournalError> {
         let entries = self.kit.store.unfinished_drills(None).await?;
         let mut state = self.state();
-        let open: BTreeSet<&str> = entries.iter().map(|entry| entry.claim.drill.as_str()).collect();
-        for (name, row) in &mut state.rows {
-            row.elsewhere &= open.contains(name.as_str());
-        }
         let is_open = |run: &str| entries.iter().any(|entry| entry.claim.run == run);
         state.lost.retain(|run, lost| lost.again.is_none() || is_open(run));
         for entry in entries {
@@ -58,10 +58,10 @@ impl Shared {
             if here || later || self.stop.is_cancelled() {
                 continue;
             }
-            let (drill, elsewhere) = (entry.claim.drill.clone(), known.is_some_and(|lost| lost.elsewhere));
             let sandbox = known.map_or(Sandbox::Unknown, |lost| lost.sandbox.clone());
-            state.lost.insert(run.clone(), Lost { drill, sandbox, elsewhere, again: None });
-            let mut ending = Ending { shared: self.clone(), run: run.clone(), over: false, elsewhere };
+            let drill = entry.claim.drill.clone();
+            state.lost.insert(run.clone(), Lost { drill, sandbox, elsewhere: false, again: None });
+            let mut ending = Ending { shared: self.clone(), run: run.clone(), over: false, elsewhere: false };
             self.tasks.spawn(async move { ending.end(entry).await });
         }
         Ok(())
@@ -92,19 +92,20 @@ impl Ending {
             stop: shared.stop.clone(),
         };
         let ended = conductor.end(&entry).await;
-        self.elsewhere = matches!(ended, Err(DrillError::Elsewhere { .. }));
+        (self.over, self.elsewhere) = stands(&ended);
         match ended {
-            Ok(report) => {
-                tracing::info!(run, good = report.good, "a lost drill is cleaned up");
-                self.over = true;
-            }
-            Err(_) if self.elsewhere => {}
+            Ok(report) => tracing::info!(run, good = report.good, "a lost drill is cleaned up"),
+            Err(DrillError::Judged(_)) => tracing::info!(run, "a lost drill was cleaned up by another process"),
+            Err(DrillError::Elsewhere { .. }) => {}
             Err(error) => tracing::error!(run, error = chain(&error), "a lost drill cannot be ended"),
         }
-        if let Some(row) = shared.state().rows.get_mut(&entry.claim.drill) {
-            row.elsewhere = self.elsewhere;
-        }
     }
+}
+
+/// Whether a drill that was to be ended is over, whoever ended it, and whether another process conducts it.
+fn stands(ended: &Result<DrillReport, DrillError>) -> (bool, bool) {
+    let over = matches!(ended, Ok(_) | Err(DrillError::Judged(_)));
+    (over, matches!(ended, Err(DrillError::Elsewhere { .. })))
 }
 
 impl Drop for Ending {
@@ -117,5 +118,18 @@ impl Drop for Ending {
         }
         drop(state);
         self.shared.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_process_has_judged_is_over() {
+        assert_eq!(stands(&Err(DrillError::Judged("nightly-1".to_owned()))), (true, false));
+        let elsewhere = DrillError::Elsewhere { run: "nightly-1".to_owned(), holder: "another".to_owned() };
+        assert_eq!(stands(&Err(elsewhere)), (false, true));
+        assert_eq!(stands(&Err(DrillError::Claimed("nightly".to_owned()))), (false, false), "it is tried again");
     }
 }

@@ -32,8 +32,6 @@ pub(super) struct Row {
     pub(super) going: Option<Going>,
     /// Slots that take place next.
     pub(super) queue: VecDeque<Millis>,
-    /// Whether another process conducts it.
-    pub(super) elsewhere: bool,
     /// Its `alarm_after` as it was read last without an error, by whatever process: a file that is spoilt or gone does not
     /// silence it.
     pub(super) alarm_after_ms: Option<u64>,
@@ -76,7 +74,6 @@ impl Row {
             read,
             going: None,
             queue: VecDeque::new(),
-            elsewhere: false,
             alarm_after_ms: None,
             last: None,
             last_good: None,
@@ -97,8 +94,8 @@ impl Row {
         self.read.loaded.is_some()
     }
 
-    /// Takes in the slots that have come. `None` if none has.
-    pub(super) fn take_in(&mut self, now: Millis) -> Option<Came> {
+    /// Takes in the slots that have come; `elsewhere` says whether another process conducts the drill. `None` if none has.
+    pub(super) fn take_in(&mut self, elsewhere: bool, now: Millis) -> Option<Came> {
         let drill = self.drill.clone()?;
         let schedule = drill.drill.schedule()?;
         let due = schedule.due(self.handled, now);
@@ -109,7 +106,7 @@ impl Row {
             return Some(Came { dropped: due.missed + came, queued: false });
         }
         let mut dropped = due.missed;
-        let busy = self.going.is_some() || self.elsewhere || !self.queue.is_empty();
+        let busy = self.going.is_some() || elsewhere || !self.queue.is_empty();
         match schedule.overlap() {
             Overlap::Skip if busy => dropped += came,
             Overlap::Cancel if busy => {
@@ -129,8 +126,8 @@ impl Row {
     }
 
     /// The slot that takes place now.
-    pub(super) fn next(&mut self, now: Millis) -> Option<Millis> {
-        let rests = self.going.is_none() && !self.elsewhere && self.not_before <= now;
+    pub(super) fn next(&mut self, elsewhere: bool, now: Millis) -> Option<Millis> {
+        let rests = self.going.is_none() && !elsewhere && self.not_before <= now;
         if rests { self.queue.pop_front() } else { None }
     }
 

@@ -113,7 +113,8 @@ impl Drills {
     #[must_use]
     pub fn shown(&self) -> Vec<DrillShown> {
         let now = self.shared.clock.now();
-        self.shared.state().rows.iter().map(|(name, row)| show(name, row, now)).collect()
+        let state = self.shared.state();
+        state.rows.iter().map(|(name, row)| show(name, row, state.elsewhere(name), now)).collect()
     }
 
     /// Waits until what goes on has ended; it does, cleaned up, once `stop` is cancelled. Not longer than `patience`: what
@@ -138,7 +139,8 @@ impl Shared {
     /// Looks at everything once, begins what is due, and says when to look again.
     async fn turn(self: &Arc<Self>) -> Millis {
         // Before anybody can ask for a drill that has just been read.
-        let lost = self.take_up_lost(self.clock.now()).await;
+        let began = self.clock.now();
+        let lost = self.take_up_lost(began).await;
         if let Err(error) = &lost {
             tracing::error!(error = chain(error), "lost drills could not be looked for");
         }
@@ -165,13 +167,14 @@ impl Shared {
         let shared = self.clone();
         let _ = tokio::task::spawn_blocking(move || shared.state().watched.keep()).await;
         let next = self.state().rows.values().filter_map(|row| row.wakes(now)).min();
-        next.map_or(now + LOOK_MS, |next| next.min(now + LOOK_MS))
+        // Time may have gone on since lost drills were looked for.
+        next.map_or(began + LOOK_MS, |next| next.min(began + LOOK_MS))
     }
 
     /// Takes in the slots of a drill that have come, and begins one.
     fn see_to(self: &Arc<Self>, name: &str, now: Millis) {
         let mut state = self.state();
-        let lost = state.in_the_way(name);
+        let (lost, elsewhere) = (state.in_the_way(name), state.elsewhere(name));
         let State { rows, watched, .. } = &mut *state;
         let Some(row) = rows.get_mut(name) else { return };
         row.blocked = lost.map(|lost| format!("drill {lost} has to be cleaned up first"));
@@ -179,7 +182,7 @@ impl Shared {
             // Slots are looked at when that is over.
             return;
         }
-        if let Some(came) = row.take_in(now) {
+        if let Some(came) = row.take_in(elsewhere, now) {
             row.dropped = row.dropped.saturating_add(came.dropped);
             if came.dropped > 0 {
                 tracing::warn!(drill = name, slots = came.dropped, "slots of a drill do not take place");
@@ -189,7 +192,7 @@ impl Shared {
                 watched.handled(name, row.handled);
             }
         }
-        if let Some(slot) = row.next(now) {
+        if let Some(slot) = row.next(elsewhere, now) {
             self.begin(row, name, slot, None, None);
         }
     }

@@ -92,7 +92,7 @@ pub struct DrillLast {
     pub ended: Option<String>,
 }
 
-pub(super) fn show(name: &str, row: &Row, now: Millis) -> DrillShown {
+pub(super) fn show(name: &str, row: &Row, elsewhere: bool, now: Millis) -> DrillShown {
     let drill = row.drill.as_ref();
     let schedule = drill.and_then(|loaded| loaded.drill.schedule());
     let mut next = Vec::new();
@@ -121,7 +121,7 @@ pub(super) fn show(name: &str, row: &Row, now: Millis) -> DrillShown {
             since: stamp(going.since),
             called_off: going.stop.is_cancelled(),
         }),
-        elsewhere: row.elsewhere,
+        elsewhere,
         queued: row.queue.len(),
         dropped: row.dropped,
         last: row.last.as_ref().map(|entry| DrillLast {

@@ -1,5 +1,6 @@
 //! Driving runs in this process: one drive each, side by side.
 
+mod again;
 mod ends;
 mod kit;
 mod once;

@@ -8,20 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::{Event, Record, Run, Status};
-use runtime::{DriveEnd, DriveError, JournalError, Observer, RunSummary, Settings};
+use runtime::{DriveEnd, JournalError, Observer, RunSummary, Settings};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::drivers::again::{Again, Pauses};
 use crate::drivers::ends::last_event;
 use crate::drivers::once::{Terms, drive_apart};
-use crate::drivers::{DriveOnceError, Kit, Onlooker};
+use crate::drivers::{Kit, Onlooker};
 use crate::live::Followers;
 use crate::metrics::Metrics;
 use crate::words::chain;
 
-/// Time before a drive that the store failed is begun again, doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A daemon stays with a run that waits for people for as long as it lives.
 const FOR_EVER: Duration = Duration::MAX;
 
@@ -49,6 +47,7 @@ struct Shared {
     metrics: Metrics,
     stop: CancellationToken,
     tasks: TaskTracker,
+    pauses: Pauses,
     table: Mutex<Table>,
     /// Groups of runs that were over when they had as many.
     over: Mutex<BTreeMap<String, u64>>,
@@ -66,8 +65,12 @@ impl Drivers {
     /// Drives nothing yet. Cancelling `stop` has every drive end cleanly.
     #[must_use]
     pub(crate) fn new(kit: Kit, followers: Followers, metrics: Metrics, stop: CancellationToken) -> Self {
+        Self::pausing(kit, followers, metrics, stop, Pauses::default())
+    }
+
+    fn pausing(kit: Kit, followers: Followers, metrics: Metrics, stop: CancellationToken, pauses: Pauses) -> Self {
         let (tasks, table, over) = (TaskTracker::new(), Mutex::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { kit, followers, metrics, stop, tasks, table, over }) }
+        Self { shared: Arc::new(Shared { kit, followers, metrics, stop, tasks, pauses, table, over }) }
     }
 
     /// What runs are driven with.
@@ -119,10 +122,28 @@ impl Drivers {
         self.shared.table().troubles.get(run).cloned()
     }
 
-    /// Why runs could not be driven any further, by run.
-    #[must_use]
-    pub(crate) fn troubles(&self) -> BTreeMap<String, String> {
-        self.shared.table().troubles.clone()
+    /// Why runs could not be driven any further, by run, as far as that still matters: somebody else may have taken one on
+    /// since, or have ended it. A store that cannot be asked leaves all of them.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await.
+    pub(crate) async fn troubles(&self) -> BTreeMap<String, String> {
+        let mut troubles = self.shared.table().troubles.clone();
+        if troubles.is_empty() {
+            return troubles;
+        }
+        let Ok(list) = self.shared.kit.store.list().await else { return troubles };
+        let known: BTreeMap<&str, &RunSummary> = list.iter().map(|run| (&*run.head.run, run)).collect();
+        for run in troubles.keys().cloned().collect::<Vec<_>>() {
+            let left = match known.get(&*run) {
+                Some(known) => known.held_by.is_none() && !self.is_over(known).await.unwrap_or(false),
+                None => false,
+            };
+            if !left {
+                troubles.remove(&run);
+            }
+        }
+        troubles
     }
 
     /// Whether a run is over, by the end of its journal, which is read once for each length that it has.
@@ -168,9 +189,8 @@ impl Shared {
         loop {
             let trouble = self.drive_to_its_end(&name, &actor).await.err();
             let mut table = self.table();
-            if let Some(again @ true) = table.driven.get_mut(&name)
-                && trouble.is_none()
-            {
+            // Whatever the trouble was: what came into the journal meanwhile has nobody else to act on it.
+            if let Some(again @ true) = table.driven.get_mut(&name) {
                 *again = false;
                 continue;
             }
@@ -184,10 +204,10 @@ impl Shared {
 
     /// Drives a run for as long as there is something to drive; says why it could not go on.
     async fn drive_to_its_end(&self, name: &str, actor: &str) -> Result<(), String> {
-        let mut pause = FIRST_PAUSE;
+        let mut again = Again::new(self.pauses);
         loop {
             let settings = Settings { wait: FOR_EVER, ..Settings::default() };
-            let mut onlooker = Looks { run: name, metrics: &self.metrics };
+            let mut onlooker = Looks { run: name, metrics: &self.metrics, again: &mut again };
             let terms = Terms { actor, stop: self.stop.clone(), settings };
             let (driven, telling) = drive_apart(&self.kit, name, terms, &mut onlooker).await;
             if let Some(telling) = telling {
@@ -203,27 +223,17 @@ impl Shared {
                 Err(error) => error,
             };
             let text = chain(&error);
-            if !passes(&error) {
+            let Some(pause) = again.after(&error) else {
                 tracing::error!(run = name, error = text, "the run cannot be driven");
                 return Err(text);
-            }
+            };
             tracing::warn!(run = name, error = text, pause_s = pause.as_secs(), "the drive is begun again");
             tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                () = tokio::time::sleep(pause) => {}
                 () = self.stop.cancelled() => return Ok(()),
             }
         }
     }
-}
-
-/// Whether a drive may work when it is begun again: the store was away for a while.
-fn passes(error: &DriveOnceError) -> bool {
-    let of_store = match error {
-        DriveOnceError::Journal(error) | DriveOnceError::Drive(DriveError::Journal(error)) => error,
-        DriveOnceError::Recover(runtime::RecoverError::Journal(error)) => error,
-        _ => return false,
-    };
-    of_store.may_pass()
 }
 
 /// Says that a drive begins, and counts what it does. Followers look by themselves, a few times a second: a run that
@@ -231,12 +241,14 @@ fn passes(error: &DriveOnceError) -> bool {
 struct Looks<'a> {
     run: &'a str,
     metrics: &'a Metrics,
+    again: &'a mut Again,
 }
 
 impl Onlooker for Looks<'_> {
     fn begun(&mut self, run: &Run) {
         let over = matches!(run.status(), Status::Ended(_));
         tracing::info!(run = self.run, sites = run.plan().site_count(), over, "driving a run");
+        self.again.begun();
     }
 }
 
@@ -245,3 +257,6 @@ impl Observer for Looks<'_> {
         self.metrics.committed(records);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,7 +115,7 @@ async fn is_of_drill(store: &dyn Store, run: &str) -> Result<bool, JournalError>
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use engine::{
         Batches, DrillMark, DrillObjectives, DrillPart, GroupWriter, Input, Link, PLAN_FORMAT, PlanSpec, Record, Run,
     };
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     /// A run that was opened and has not ended.
-    async fn begun(journal: &MemoryJournal, name: &str, drill: Option<DrillMark>) {
+    pub(in crate::drivers) async fn begun(journal: &MemoryJournal, name: &str, drill: Option<DrillMark>) {
         let mut spec = PlanSpec {
             format: PLAN_FORMAT,
             origin: engine::Origin::default(),

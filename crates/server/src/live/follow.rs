@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use report::Fold;
+use report::{Drawing, Fold};
 use runtime::{Clock, RecoverError, Store, SystemClock, Tail};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -265,18 +265,18 @@ impl Follower {
     fn publish(&mut self, out: &watch::Sender<Arc<View>>) {
         let begun = Instant::now();
         let before = out.borrow().clone();
-        let grid = if self.caught_up {
+        let (grid, drawing) = if self.caught_up {
             tokio::task::block_in_place(|| {
                 self.gather();
-                Grid::of(self.fold.run())
+                (Grid::of(self.fold.run()), Drawing::of_plan(self.fold.plan()))
             })
         } else {
             self.known.reading = Some((self.tail.groups(), self.groups.max(self.tail.groups())));
-            (*before.grid).clone()
+            ((*before.grid).clone(), before.drawing.clone())
         };
         let same = grid == *before.grid;
         let grid = if same { before.grid.clone() } else { Arc::new(grid) };
-        let view = View::after(&before, self.known.clone(), grid);
+        let view = View::after(&before, self.known.clone(), grid, drawing);
         self.published = Some((Instant::now(), begun.elapsed()));
         out.send_replace(Arc::new(view));
     }

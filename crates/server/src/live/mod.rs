@@ -26,5 +26,5 @@ pub use snapshot::{Batch, Driver, Item, Kind, Line, Pool, Sites, Snapshot, State
 pub(crate) use survey::ended_as;
 pub(crate) use view::SentSites;
 pub use view::View;
-pub(crate) use waits::{Heap, heaps, of_heap};
+pub(crate) use waits::{Heap, covered as sites_covered, heaps, of_heap};
 pub(crate) use watch::{LiveError, Watch};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use report::Drawing;
 
 use crate::live::grid::Grid;
 use crate::live::snapshot::Snapshot;
@@ -18,6 +19,9 @@ pub struct View {
     pub snapshot: Snapshot,
     /// The state of every site.
     pub grid: Arc<Grid>,
+    /// The graph of the plan that the snapshot's steps are of: an amendment changes both at once. Empty while the journal is
+    /// read for the first time.
+    pub drawing: Drawing,
     json: OnceLock<Bytes>,
     run_event: OnceLock<Bytes>,
     grid_event: OnceLock<Bytes>,
@@ -33,19 +37,20 @@ pub struct SentSites {
 
 impl View {
     pub(crate) fn first(snapshot: Snapshot) -> Self {
-        Self::new(0, snapshot, Arc::default())
+        Self::new(0, snapshot, Arc::default(), Drawing::default())
     }
 
     /// The next view.
-    pub(super) fn after(before: &Self, snapshot: Snapshot, grid: Arc<Grid>) -> Self {
-        Self::new(before.number + 1, snapshot, grid)
+    pub(super) fn after(before: &Self, snapshot: Snapshot, grid: Arc<Grid>, drawing: Drawing) -> Self {
+        Self::new(before.number + 1, snapshot, grid, drawing)
     }
 
-    fn new(number: u64, snapshot: Snapshot, grid: Arc<Grid>) -> Self {
+    fn new(number: u64, snapshot: Snapshot, grid: Arc<Grid>, drawing: Drawing) -> Self {
         Self {
             number,
             snapshot,
             grid,
+            drawing,
             json: OnceLock::new(),
             run_event: OnceLock::new(),
             grid_event: OnceLock::new(),
@@ -111,7 +116,7 @@ mod tests {
     use super::*;
 
     fn next(before: &View, letters: &str) -> View {
-        View::after(before, Snapshot::default(), Arc::new(Grid::drawn(letters)))
+        View::after(before, Snapshot::default(), Arc::new(Grid::drawn(letters)), before.drawing.clone())
     }
 
     fn text(event: Option<Bytes>) -> String {

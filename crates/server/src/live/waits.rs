@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Gate, Millis, OnLapse, Request, Run, SiteEnd, SiteIx, StepIx};
+use engine::{Gate, Millis, OnLapse, Request, Run, SiteEnd, SiteIx, StepIx, UnitIx};
 use report::Fold;
 
 use crate::live::snapshot::{Item, Kind, Waits};
@@ -116,7 +116,7 @@ fn approval(run: &Run, request: &Request<'_>, now: Millis) -> Item {
     let sites = match request.gate {
         Gate::Start => run.plan().site_count(),
         Gate::Batch(batch) => u32::try_from(run.plan().batch_sites(batch).len()).unwrap_or(u32::MAX),
-        Gate::Unit(unit) => u32::try_from(run.covers(unit, LISTED).len()).unwrap_or(u32::MAX),
+        Gate::Unit(unit) => covered(run, unit),
     };
     let soon = request.due.map_or_else(|| "lapsed; continue asks again".to_owned(), |due| by_when(due, now));
     let fact = format!("{soon}: {missing} more of {} ({})", asked.from.join(", "), may.join(", "));
@@ -136,6 +136,13 @@ fn approval(run: &Run, request: &Request<'_>, now: Millis) -> Item {
     }
     let kind = if matches!(request.gate, Gate::Unit(_)) { Kind::Approval } else { Kind::Gate };
     item(kind, report::gate_word(run, request.gate), &fact, more, sites)
+}
+
+/// How many sites a unit covers.
+pub(crate) fn covered(run: &Run, unit: UnitIx) -> u32 {
+    let plan = run.plan();
+    let Some((step, key)) = run.unit_at(unit).map(|(node, _)| plan.node_at(node)) else { return 0 };
+    u32::try_from(plan.sites_of(plan.step(step).scope, key).count()).unwrap_or(u32::MAX)
 }
 
 /// `until 05:31 UTC`, with the day if that is not near.

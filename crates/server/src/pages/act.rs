@@ -106,14 +106,14 @@ async fn done(app: &Arc<App>, who: &Who, name: &str, act: &'static Act, filled: 
         Some(verb) => app.act(name, &who.name, &filled.reason, &verb).await.map(drop)?,
         None => resumed(app, who, name.to_owned()).await.map(drop)?,
     }
-    let missing = match act.verb {
-        _ if act.confirms() => missing(app, name, &filled.subject).await,
-        _ => 0,
-    };
-    Ok(match missing {
-        0 => act.done.to_owned(),
-        missing => format!("Your approval is recorded. It waits for {missing} more."),
-    })
+    let waits = if act.confirms() { waits_for_more(app, name, &filled.subject).await } else { None };
+    Ok(waits.unwrap_or_else(|| act.done.to_owned()))
+}
+
+/// What is said after an approval that was not the last one it takes.
+pub(super) async fn waits_for_more(app: &App, name: &str, gate: &str) -> Option<String> {
+    let missing = missing(app, name, gate).await;
+    (missing > 0).then(|| format!("Your approval is recorded. It waits for {missing} more."))
 }
 
 /// People who have to approve besides those who have; none if it waits no longer.

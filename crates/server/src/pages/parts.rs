@@ -2,7 +2,7 @@
 
 use askama::Template;
 use bytes::Bytes;
-use report::{Drawing, UnitTally};
+use report::UnitTally;
 
 use crate::live::{Batch, Item, Line, Pool, Sites, Snapshot, Step, View};
 use crate::pages::curve::Curve;
@@ -38,10 +38,10 @@ pub(super) fn rendered(view: &View, id: &str) -> Bytes {
     })
 }
 
-/// The graph of the steps with counts of a view; its layout is that of the plan.
-pub(super) fn graph(view: &View, plan: &Drawing) -> Bytes {
+/// The graph of the steps with counts of a view; its layout is that of the plan by which the view was made.
+pub(super) fn graph(view: &View) -> Bytes {
     view.rendered("part-graph", |view| {
-        let mut drawing = plan.clone();
+        let mut drawing = view.drawing.clone();
         for (node, step) in drawing.nodes.iter_mut().zip(&view.snapshot.steps) {
             node.units = Some(UnitTally {
                 total: step.of().into(),

@@ -10,7 +10,8 @@ use crate::app::App;
 use crate::pages::acts::ACTS;
 use crate::pages::work::Deed;
 use crate::pages::{
-    act, assets, audit, desk, drills, guide, launch, provider, queue, run, runs, sign_in, site, sites, stream, work,
+    act, assets, audit, desk, drills, guide, history, launch, log, provider, queue, run, runs, sign_in, site, sites,
+    stream, work,
 };
 
 /// Longest form: a reason and a few names.
@@ -40,6 +41,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/runs/{run}/report", get(run::report))
         .route("/runs/{run}/sites", get(sites::sites))
         .route("/runs/{run}/sites/{site}", get(site::site))
+        .route("/runs/{run}/sites/{site}/history", get(history::history))
+        .route("/runs/{run}/log", get(log::log))
         .route("/runs/{run}/act", get(act::form))
         .route("/runs/{run}/desk", get(desk::desk))
         .route("/runs/{run}/desk/next", post(desk::next))

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ::report::Drawing;
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
@@ -45,7 +44,7 @@ struct Page<'a> {
 /// The page of a run.
 pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<Who>, At(name): At<String>) -> Response {
     match seen(&app, &name).await {
-        Ok((view, drawing, desk)) => {
+        Ok((view, desk)) => {
             let of = |id: &str| text(&rendered(&view, id));
             let per = cells::per(view.grid.letters().len());
             page(&Page {
@@ -61,7 +60,7 @@ pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<W
                 steps: of("part-steps"),
                 events: of("part-events"),
                 curve: of("part-curve"),
-                graph: text(&graph(&view, &drawing)),
+                graph: text(&graph(&view)),
                 cells: cells::cells(&view.grid, per),
                 per,
                 desk,
@@ -72,11 +71,11 @@ pub(super) async fn run(State(app): State<Arc<App>>, Extension(who): Extension<W
     }
 }
 
-async fn seen(app: &App, name: &str) -> Result<(Arc<View>, Drawing, bool), Problem> {
+async fn seen(app: &App, name: &str) -> Result<(Arc<View>, bool), Problem> {
     let mut watch = app.followers.watch(name).await?;
     let view = watch.fresh().await?;
-    let (drawing, desk) = watch.ask(|fold| (Drawing::of_plan(fold.plan()), crate::desk::has_desk(fold.plan()))).await?;
-    Ok((view, drawing, desk))
+    let desk = watch.ask(|fold| crate::desk::has_desk(fold.plan())).await?;
+    Ok((view, desk))
 }
 
 /// The report as a page of its own.

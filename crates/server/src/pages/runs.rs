@@ -83,12 +83,13 @@ async fn rows(app: &App, from: usize) -> Result<(Vec<Row>, usize), Problem> {
             }
         }
     }
+    let troubles = app.drivers.troubles().await;
     let row = |run: runtime::RunSummary| {
         let seen = seen.get(&run.head.run).filter(|view| view.snapshot.reading.is_none()).cloned();
         Row {
             waits: seen.as_ref().map_or(0, |view| view.snapshot.waits.items.len() + view.snapshot.waits.more),
             seen,
-            trouble: app.drivers.trouble(&run.head.run).map(|trouble| report::plain(&trouble)),
+            trouble: troubles.get(&run.head.run).map(|trouble| report::plain(trouble)),
             held_by: run.held_by.map(|holder| report::plain(&holder)),
             created: report::clock(run.head.created_at),
             name: run.head.run,

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream;
 use http::header;
-use report::Drawing;
 use tokio::time::Instant;
 
 use crate::access::Who;
@@ -43,19 +42,8 @@ pub(super) async fn live(
     let watcher = app.metrics.watcher();
     let now = Instant::now();
     let (sent, seen) = (BTreeMap::new(), None);
-    let follow = Follow {
-        app,
-        who,
-        watch,
-        _watcher: watcher,
-        sent,
-        seen,
-        at: now,
-        checked: now,
-        graph: None,
-        graph_at: now,
-        owed: None,
-    };
+    let follow =
+        Follow { app, who, watch, _watcher: watcher, sent, seen, at: now, checked: now, graph_at: now, owed: None };
     let frames = stream::unfold(follow, |mut follow| async move {
         let frame = follow.next().await?;
         Some((Ok::<Bytes, std::convert::Infallible>(frame), follow))
@@ -75,8 +63,7 @@ struct Follow {
     seen: Option<SentSites>,
     at: Instant,
     checked: Instant,
-    /// The graph as the plan has it, and when it may be sent again.
-    graph: Option<Drawing>,
+    /// When the graph may be sent again.
     graph_at: Instant,
     /// The view whose graph has not been sent yet.
     owed: Option<Arc<View>>,
@@ -105,9 +92,6 @@ impl Follow {
                 view = self.watch.next() => {
                     self.at = Instant::now() + BETWEEN;
                     let view = view?;
-                    if self.graph.is_none() && view.snapshot.reading.is_none() {
-                        self.graph = self.watch.ask(|fold| Drawing::of_plan(fold.plan())).await.ok();
-                    }
                     let frames = self.changed(&view);
                     if !frames.is_empty() {
                         return Some(frames);
@@ -144,16 +128,17 @@ impl Follow {
             }
         }
         frames.extend(self.drive(view).unwrap_or_default());
-        self.owed = (self.graph.is_some() && Instant::now() < self.graph_at).then(|| view.clone());
-        if let Some(plan) = self.graph.as_ref().filter(|_| self.owed.is_none()) {
-            let now = graph(view, plan);
+        let read = view.snapshot.reading.is_none();
+        self.owed = (read && Instant::now() < self.graph_at).then(|| view.clone());
+        if read && self.owed.is_none() {
+            let now = graph(view);
             if self.sent.get("part-graph") != Some(&now) {
                 frames.extend_from_slice(&view.rendered("part-graph event", |_| frame("part-graph", &now)));
                 self.sent.insert("part-graph", now);
                 self.graph_at = Instant::now() + BETWEEN_GRAPHS;
             }
         }
-        if view.snapshot.reading.is_none() {
+        if read {
             frames.extend(view.sites_event(self.seen.as_ref()).unwrap_or_default());
             self.seen = Some(view.sites());
         }

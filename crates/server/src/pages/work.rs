@@ -16,6 +16,7 @@ use crate::api::body::{Asked, At, Filled as Form};
 use crate::api::{Problem, Told, shown_work, validates};
 use crate::app::App;
 use crate::desk::{self, DeskError, Work};
+use crate::pages::act::waits_for_more;
 use crate::pages::acts::checked_of;
 use crate::pages::desk::{desk_of, onward, path_of};
 use crate::pages::frame::Frame;
@@ -174,13 +175,14 @@ async fn tried(deed: Deed, app: &App, who: &Who, name: &str, filled: &Filled) ->
         }
         Deed::Pass | Deed::Fail => {
             validates(app, name, gate).await?;
-            let gate = gate.to_owned();
+            let of = || gate.to_owned();
             let (verb, words) = match deed {
-                Deed::Pass => (Verb::Approve { gate, checked: checked_of(&filled.boxes) }, "has passed"),
-                _ => (Verb::Reject { gate }, "has failed"),
+                Deed::Pass => (Verb::Approve { gate: of(), checked: checked_of(&filled.boxes) }, "has passed"),
+                _ => (Verb::Reject { gate: of() }, "has failed"),
             };
             app.act(name, me, note, &verb).await?;
-            say(&format!("{} {words}.", filled.gate));
+            let waits = if deed == Deed::Pass { waits_for_more(app, name, gate).await } else { None };
+            say(&waits.unwrap_or_else(|| format!("{gate} {words}.")));
             onward(app, who, name).await
         }
     })

@@ -97,7 +97,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
     let (router, document) = routes();
     let acts = TaskTracker::new();
     let app = Arc::new(App {
-        desk: tokio::sync::Mutex::new(()),
+        desk: Default::default(),
         home: home.clone(),
         place: settings.place.clone(),
         drivers: drivers.clone(),

@@ -85,6 +85,14 @@ pub enum VerbError {
         /// The site.
         site: String,
     },
+    /// The run goes by another plan than the one with which a new one was compared.
+    #[error("the run goes by plan {now}, and the difference that was looked at is from plan {from}")]
+    PlanOther {
+        /// Hash of the plan that the difference is from.
+        from: String,
+        /// Hash of the run's plan.
+        now: String,
+    },
     /// Whoever drives the run did not take the verb in time.
     #[error("the process that drives the run did not take the verb; it was withdrawn, and nothing has changed")]
     DriverSilent,
@@ -130,6 +138,7 @@ impl VerbError {
             Self::NotOnChecklist { .. } => "checklist-other",
             Self::Claimed { .. } => "claimed",
             Self::NotReleased { .. } => "site-not-released",
+            Self::PlanOther { .. } => "run-plan-changed",
             Self::DriverSilent => "driver-silent",
             Self::Lost => "verb-unknown",
             Self::Expressions(_) => "plan-expressions",
@@ -157,6 +166,7 @@ impl VerbError {
             Self::NotReleased { run, site } => {
                 return Cow::Owned(format!("`reinstate release {run} {site} --reason ...` lets it go"));
             }
+            Self::PlanOther { .. } => "look at the difference again, and amend from the plan that it names",
             Self::DriverSilent => "look at that process; `reinstate status` names it",
             Self::Lost => "look at `reinstate logs`, and take the verb again if it is not there",
             Self::Expressions(_) => "go on with the version that made the plan",

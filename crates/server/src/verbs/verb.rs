@@ -81,6 +81,8 @@ pub enum Verb {
     Amend {
         /// The other plan, encoded: [`Verb::amend`].
         plan: Box<[u8]>,
+        /// Hash of the run's plan from which the difference was looked at.
+        from: String,
     },
     /// Change the slots of a pool.
     SetPool {
@@ -113,13 +115,13 @@ impl From<Truth> for Ruling {
 }
 
 impl Verb {
-    /// Go by another plan in what has not begun.
+    /// Go by another plan in what has not begun, as long as the run goes by the plan `from` with which it was compared.
     ///
     /// # Errors
     /// If the plan cannot be encoded: a defect.
-    pub fn amend(plan: &Plan) -> Result<Self, VerbError> {
+    pub fn amend(from: &Plan, plan: &Plan) -> Result<Self, VerbError> {
         let plan = plan.encode().map_err(|error| VerbError::Refused(error.to_string()))?;
-        Ok(Self::Amend { plan: plan.into_boxed_slice() })
+        Ok(Self::Amend { plan: plan.into_boxed_slice(), from: from.hash().to_owned() })
     }
 
     /// Whether a run that has ended goes on with it, and so must hold its sites again.
@@ -182,7 +184,13 @@ impl Verb {
             }
             Self::TakeOut { site, how } => Command::TakeOut { site: subject::site(run, site)?, how: *how },
             Self::SetPool { pool, slots } => Command::SetPool { pool: subject::pool(run, pool)?, slots: *slots },
-            Self::Amend { plan } => Command::Amend { plan: plan.clone() },
+            Self::Amend { plan, from } => {
+                // Somebody may have amended it since: what was looked at is not what would change.
+                if run.plan().hash() != from {
+                    return Err(VerbError::PlanOther { from: from.clone(), now: run.plan().hash().to_owned() });
+                }
+                Command::Amend { plan: plan.clone() }
+            }
             Self::Adopt { site, .. } => {
                 return Err(VerbError::Refused(format!(
                     "site {site} comes from another run, which must be read first"
