@@ -57,6 +57,10 @@ impl PostgresAddress {
     /// Reads `postgres://USER@HOST:PORT/DATABASE?schema=NAME`; other parameters are libpq's.
     fn parse(text: &str) -> Result<Self, JournalError> {
         let (before, query) = text.split_once('?').unwrap_or((text, ""));
+        if !before.contains("://") {
+            // All of it would be taken for the name of a database, which is shown.
+            return Err(unsupported("a PostgreSQL address without `//`"));
+        }
         let pairs = || query.split('&').filter(|pair| !pair.is_empty());
         // What is not known is refused, not ignored: it may ask for more safety than there would be. And an `@` here would
         // make it unclear what is a password.
@@ -96,9 +100,10 @@ impl fmt::Debug for PostgresAddress {
 /// be less left.
 #[must_use]
 pub fn without_password(address: &str) -> String {
-    let Some((kind, rest)) = address.split_once("://").filter(|(kind, _)| kind.starts_with("postgres")) else {
+    let Some((kind, rest)) = address.split_once(':').filter(|(kind, _)| *kind != "sqlite") else {
         return address.to_owned();
     };
+    let Some(rest) = rest.strip_prefix("//") else { return format!("{kind}:") };
     // A password may hold anything, also what ends an authority: all up to the last `@` is taken for one.
     let (who, at) = rest.rsplit_once('@').map_or(("", rest), |(who, at)| (who, at));
     let user = who.split([':', '/', '?', '#']).next().unwrap_or_default();
@@ -172,7 +177,14 @@ mod tests {
             "schema",
         ];
         let odd = odd.map(|query| format!("postgres://u:secret@h/db?{query}"));
-        let others = ["runs.db", "sqlite:", "sqlite::memory:", "mysql://u:secret@h/db", "postgres://u:secret@h:x/db"];
+        let others = [
+            "runs.db",
+            "sqlite:",
+            "sqlite::memory:",
+            "mysql://u:secret@h/db",
+            "postgres://u:secret@h:x/db",
+            "postgres:u:secret@h/db",
+        ];
         for text in others.into_iter().chain(odd.iter().map(String::as_str)) {
             let refused = text.parse::<Address>().unwrap_err();
             assert_eq!(refused.code(), "journal-unsupported", "{text}");
@@ -219,6 +231,10 @@ mod tests {
             ("postgres://me:hun?ter2&x=y@db/shop", "postgres://me@db/shop"),
             ("postgres://me:hun#ter2@[::1]:5432/shop", "postgres://me@[::1]:5432/shop"),
             ("postgres://me:hunter2", "postgres://me"),
+            ("postgres:me:hunter2@db/shop", "postgres:"),
+            ("Postgres://me:hunter2@db/shop", "Postgres://me@db/shop"),
+            ("mysql://me:hunter2@db/shop", "mysql://me@db/shop"),
+            ("runs.db", "runs.db"),
             ("postgres://[::1]/shop", "postgres://[::1]/shop"),
             ("postgres://db?Password=hunter2&schema=a&port=1", "postgres://db?schema=a&port=1"),
             ("postgresql://db/shop", "postgresql://db/shop"),
