@@ -190,6 +190,27 @@ await run.waitForURL("**/runs/long");
 await decide(run, "#part-head >> text=Pause", "to look");
 await shows(run, "#part-head", "PAUSED");
 check((await text(run, "#part-head")).includes("to look"), "the page says who paused and why");
+
+// It is told to go by a changed runbook in what it has not begun; the difference comes first.
+await run.click("#part-head >> text=Change");
+await inspect(run, "amend");
+const bring = async (changed) => {
+  await run.setInputFiles("#runbook_file", { name: "paced.yaml", mimeType: "text/yaml", buffer: Buffer.from(changed) });
+  await run.selectOption("#estate", "e.yaml");
+  await run.selectOption("#sites", "many.csv");
+  await run.click("text=Show what would change");
+};
+await bring(`${asked.changed}  lost: { needs: nothing, uses: noop@1 }\n`);
+check((await text(run, "main")).includes("nothing"), "what is wrong with it is said");
+check(!(await run.isVisible("text=Change the run")), "and nothing can be done with it");
+await run.goto(asked.url + "/runs/long/amend");
+await bring(asked.changed);
+check((await text(run, "main")).includes("+ told: runs"), "the difference is shown");
+await inspect(run, "amended");
+await run.fill("#reason", "the customers are told as well");
+await run.click("main button[type=submit]");
+await run.waitForURL("**/runs/long");
+await shows(run, "#part-steps", "told");
 await decide(run, "#part-head >> text=Continue", "seen");
 await shows(run, "#part-head", "running");
 await run.click("#part-head >> text=Cancel");

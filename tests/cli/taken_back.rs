@@ -57,10 +57,12 @@ fn a_site_that_fails_is_taken_back_and_finally_runs_last() {
 fn what_a_person_settled_is_no_plain_success_and_an_undo_no_step() {
     let place = Place::new();
     let act = "uses: exec/run@1, with: { failure_means: refused, command: [sh, -c,";
+    // The run pauses by s3, and starts nothing more: the undo of s2 must have begun by then.
+    let last = "case ${{ site.id }} in s3) until test -e begun; do sleep 0.02; done; exit 1;; esac";
     let steps = format!(
-        "  make: {{ {act} 'true'] }}, undo: {{ {act} 'exit 1'] }} }} }}\n  check: {{ needs: make, {act} 'test ${{{{ site.id \
-         }}}} != s2'] }}, on_failure: undo, undo: {{ uses: noop@1 }} }}\n  last: {{ needs: check, {act} 'test ${{{{ site.id \
-         }}}} != s3'] }}, on_failure: pause }}\n"
+        "  make: {{ {act} 'true'] }}, undo: {{ {act} 'touch begun; exit 1'] }} }} }}\n  check: {{ needs: make, {act} 'test ${{{{ \
+         site.id }}}} != s2'] }}, on_failure: undo, undo: {{ uses: noop@1 }} }}\n  last: {{ needs: check, {act} '{last}'] }}, \
+         on_failure: pause }}\n"
     );
     place.write("r.yaml", runbook("r", "batches: { sizes: [rest], max_failures: [4] }\n", &steps));
     let _ = place.run("r.yaml", "r", 5);

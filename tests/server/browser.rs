@@ -71,6 +71,7 @@ fn people_launch_approve_validate_pause_retry_and_drill_in_a_browser() {
     let asked = json!({
         "url": format!("http://{}", daemon.address), "tools": tools(), "browser": browser(), "cause": cause,
         "operator": operator, "approver": approver, "validator": validator, "admin": admin, "shots": shots,
+        "changed": crate::daemon::paced(50) + "  told: { needs: extra, uses: noop@1 }\n",
     });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/pages.mjs");
     let done = Command::new("node").arg(script).arg(asked.to_string()).output().expect("node starts");

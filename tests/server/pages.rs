@@ -91,6 +91,9 @@ fn each_role_sees_and_does_what_is_its_own() {
         }
         assert_eq!(visitor.get(&daemon, "/audit").status, if *role == "admin" { 200 } else { 403 }, "{role}");
         let launches = matches!(*role, "operator" | "admin");
+        assert_eq!(visitor.get(&daemon, "/runs/r/amend").status, if launches { 200 } else { 403 }, "{role}");
+        let amends = visitor.post(&daemon, "/runs/r/amend/go", "plan=01234567&from=01234567&reason=x");
+        assert_eq!(amends.status, if launches { 409 } else { 403 }, "{role}: {amends:?}");
         assert_eq!(visitor.get(&daemon, "/launch").status, if launches { 200 } else { 403 }, "{role}");
         assert_eq!(visitor.post(&daemon, "/launch/run", "count=1").status == 403, !launches, "{role}");
         for (act, needs) in acts {

@@ -18,7 +18,10 @@ pub(super) fn check(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestor
     for (ix, step) in steps.iter().enumerate() {
         let is_shared = matches!(step.scope, Scope::Run | Scope::Group(_)) && !step.finally;
         let changes = !actions::read_only(step);
-        if is_shared && changes && !sites.iter().any(|&site| ancestors.has(site, ix) || ancestors.has(ix, site) && acts(site)) {
+        if is_shared
+            && changes
+            && !sites.iter().any(|&site| ancestors.has(site, ix) || ancestors.has(ix, site) && acts(site))
+        {
             let name = &step.name;
             let warning = Diagnostic::warning(
                 codes::RETURNED_BEFORE,

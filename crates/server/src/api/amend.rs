@@ -35,28 +35,35 @@ pub(crate) struct By {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Amending {
     /// Hash of the plan whose difference was looked at, or its first 8 characters or more.
-    plan: String,
+    pub(crate) plan: String,
     /// Hash of the run's plan that the difference is from, or its first 8 characters or more: nothing is changed if the run
     /// goes by another one by now.
-    from: String,
+    pub(crate) from: String,
     /// Why; it stands in the journal.
-    reason: String,
+    pub(crate) reason: String,
+}
+
+impl Amending {
+    /// What is asked, for the audit log.
+    pub(crate) fn told(&self, run: &str) -> Value {
+        json!({ "run": run, "plan": self.plan, "from": self.from, "reason": self.reason })
+    }
 }
 
 /// What a plan would change of a run.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Difference {
     /// The run.
-    run: String,
+    pub(crate) run: String,
     /// Hash of the plan.
-    plan: String,
+    pub(crate) plan: String,
     /// Hash of the plan that the run goes by, from which the difference is.
-    from: String,
+    pub(crate) from: String,
     /// A line for each thing that differs.
-    lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// The same for programs: `steps` and `beside`.
     #[schema(value_type = Object)]
-    change: Value,
+    pub(crate) change: Value,
 }
 
 /// Shows what a plan would change of a run: nothing is changed. The plan is one that `POST /plans` has shown, of the same sites.
@@ -67,10 +74,15 @@ pub(crate) async fn difference(
     At(run): At<String>,
     Asked(By { plan }): Asked<By>,
 ) -> Result<Json<Difference>, Problem> {
-    let shown = launch::shown(&app, &plan)?;
-    let (from, amendment) = compared(&app, &run, &shown, None).await?;
+    differs(&app, run, &plan).await.map(Json)
+}
+
+/// What a plan that was shown would change of a run as it is now.
+pub(crate) async fn differs(app: &App, run: String, plan: &str) -> Result<Difference, Problem> {
+    let shown = launch::shown(app, plan)?;
+    let (from, amendment) = compared(app, &run, &shown, None).await?;
     let (lines, change) = (report::amendment_lines(&amendment), report::amendment_json(&amendment));
-    Ok(Json(Difference { run, plan: shown.plan.hash().to_owned(), from: from.hash().to_owned(), lines, change }))
+    Ok(Difference { run, plan: shown.plan.hash().to_owned(), from: from.hash().to_owned(), lines, change })
 }
 
 /// Has a run go by another plan in what it has not begun.
@@ -82,11 +94,11 @@ pub(crate) async fn amend(
     At(run): At<String>,
     Body(asked): Body<Amending>,
 ) -> Response {
-    let what = json!({ "run": run, "plan": asked.plan, "from": asked.from, "reason": asked.reason });
-    acted(what, amended(&app, &who, &run, &asked).await.map(Json))
+    acted(asked.told(&run), amended(&app, &who, &run, &asked).await.map(Json))
 }
 
-async fn amended(app: &Arc<App>, who: &Who, run: &str, asked: &Amending) -> Result<Recorded, Problem> {
+/// Has a run go by a plan that was shown, if it goes by the one that this was compared with.
+pub(crate) async fn amended(app: &Arc<App>, who: &Who, run: &str, asked: &Amending) -> Result<Recorded, Problem> {
     let shown = launch::shown(app, &asked.plan)?;
     let (old, _) = compared(app, run, &shown, Some(&asked.from)).await?;
     let store = &*app.drivers.kit().store;

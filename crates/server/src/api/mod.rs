@@ -18,6 +18,7 @@ mod session;
 mod sites;
 mod verbs;
 
+pub(crate) use amend::{Amending, Difference, amended, differs};
 pub(crate) use attempts::{AttemptLog, attempt_log};
 pub(crate) use claims::shown as shown_work;
 pub(crate) use launch::{Launching, launched, resumed};

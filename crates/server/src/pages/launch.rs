@@ -96,7 +96,7 @@ pub(super) async fn plan(
 }
 
 /// Reads the form: names of files of the home, or files that are sent along; a file that is sent goes before a name.
-async fn planning(
+pub(super) async fn planning(
     multipart: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<Planning, Problem> {
     let bad = |status: StatusCode, fact: String| {

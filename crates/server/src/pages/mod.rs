@@ -5,6 +5,7 @@
 
 mod act;
 mod acts;
+mod amend;
 mod assets;
 mod audit;
 mod cells;

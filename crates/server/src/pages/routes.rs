@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::pages::acts::ACTS;
 use crate::pages::work::Deed;
 use crate::pages::{
-    act, assets, audit, desk, drills, guide, history, launch, log, provider, queue, run, runs, sign_in, site, sites,
-    stream, work,
+    act, amend, assets, audit, desk, drills, guide, history, launch, log, provider, queue, run, runs, sign_in, site,
+    sites, stream, work,
 };
 
 /// Longest form: a reason and a few names.
@@ -43,6 +43,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/runs/{run}/sites/{site}", get(site::site))
         .route("/runs/{run}/sites/{site}/history", get(history::history))
         .route("/runs/{run}/log", get(log::log))
+        .route("/runs/{run}/amend/go", post(amend::go))
         .route("/runs/{run}/act", get(act::form))
         .route("/runs/{run}/desk", get(desk::desk))
         .route("/runs/{run}/desk/next", post(desk::next))
@@ -60,6 +61,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     // Files come with it.
     let launch = Router::new()
         .route("/launch", get(launch::form).post(launch::plan))
+        .route("/runs/{run}/amend", get(amend::form).post(amend::plan))
         .layer(DefaultBodyLimit::max(crate::api::PLAN_MAX));
     router.layer(DefaultBodyLimit::max(FORM_MAX)).merge(launch)
 }
