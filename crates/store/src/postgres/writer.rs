@@ -88,7 +88,8 @@ impl Writer {
                 Ok(answers) => return Ok(answers),
                 Err(failure) => failure,
             };
-            in_doubt |= failure.is_lost();
+            // Also where only the question why a group was refused went unanswered: those beside it are appended.
+            in_doubt = true;
             if !attempts.again(&failure, true).await {
                 return Err(Trouble::new(&self.door.place, "writing to", failure));
             }
