@@ -22,10 +22,10 @@ pub use fair::{Party, fair_grant};
 pub use log::{Log, LogBook};
 pub use memory::MemoryJournal;
 pub use ports::{
-    Appended, AttemptLogs, Call, Claim, ClaimNote, Claims, Clock, Connector, DrillClaim, DrillEntry, DrillResult,
-    Drills, Fate, Finding, Grant, HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS, LINE_WEIGHT, Lease,
-    LogHead, LogLine, LogPiece, LogTally, Mailbox, NOTES_KEPT, Posted, Probed, Retention, RunCopy, RunHead, RunSummary,
-    SecretSource, SecretText, Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, Want,
-    WorkClaim,
+    Appended, AttemptLogs, Call, Claim, ClaimNote, ClaimedOrder, Claims, Clock, Connector, Dispatch, DrillClaim,
+    DrillEntry, DrillResult, Drills, Fate, Finding, Grant, HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS,
+    LINE_WEIGHT, Lease, LivingWorker, LogHead, LogLine, LogPiece, LogTally, Mailbox, NOTES_KEPT, Order, OrderAnswer,
+    Posted, Probed, Retention, RunCopy, RunHead, RunSummary, SecretSource, SecretText, Settled, Severity, SharedPools,
+    SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, WaitingOrders, Want, WorkClaim, Worker,
 };
 pub use retention::{Judged, Pruning, free_all};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use engine::Millis;
 
 use super::claims::AtWork;
+use super::dispatch::Orders;
 use super::drills::History;
 use super::logs::Logs;
 use super::mailbox::Requests;
@@ -30,6 +31,7 @@ pub(super) struct State {
     pub(super) drills: History,
     pub(super) claims: AtWork,
     pub(super) logs: Logs,
+    pub(super) orders: Orders,
 }
 
 impl MemoryJournal {

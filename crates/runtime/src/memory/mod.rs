@@ -1,6 +1,7 @@
 //! In-memory references of the ports: exact, not durable.
 
 mod claims;
+mod dispatch;
 mod drills;
 mod journal;
 mod logs;

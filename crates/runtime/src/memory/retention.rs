@@ -14,6 +14,7 @@ impl Retention for MemoryJournal {
         state.runs.discard(&lease.run);
         state.requests.forget(at);
         state.claims.forget(at);
+        state.orders.forget(at);
         state.shares.drop_all(at);
         Ok(())
     }

@@ -58,6 +58,9 @@ pub enum JournalError {
         /// Number of the request.
         id: u64,
     },
+    /// A worker is not, or no longer, enlisted: it expired, or was struck off.
+    #[error("worker {0} is not enlisted, or no longer")]
+    NotEnlisted(u64),
     /// The address names no kind of store that this version can open.
     #[error("{0} is not a store that this version can open")]
     Unsupported(String),
@@ -102,6 +105,7 @@ impl JournalError {
             Self::Conflict { .. } => "journal-conflict",
             Self::SiteHeld { .. } => "journal-site-held",
             Self::NotTaken { .. } => "journal-not-taken",
+            Self::NotEnlisted(_) => "journal-not-enlisted",
             Self::Unsupported(_) => "journal-unsupported",
             Self::NewerFormat { .. } => "journal-newer-format",
             Self::Corrupt(_) => "journal-corrupt",
@@ -136,6 +140,9 @@ impl JournalError {
             Self::Fenced { .. } => "leave the run to the process that took it over; this one must not go on",
             Self::Conflict { .. } => "resume the run: it goes on from what the journal holds",
             Self::NotTaken { .. } => "leave the request alone: it was withdrawn, or another driver took it",
+            Self::NotEnlisted(_) => {
+                "let it enlist anew: what it had was given up for lost, and is looked at before anything is done again"
+            }
             Self::Unsupported(_) => {
                 "use sqlite:PATH or postgres://USER@HOST/DATABASE; the password may be in PGPASSWORD"
             }

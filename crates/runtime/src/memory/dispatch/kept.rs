@@ -1,0 +1,140 @@
+//! What is kept of orders and workers, and the steps that change it.
+
+use std::collections::BTreeMap;
+
+use engine::Millis;
+
+use crate::ports::{JournalError, Order, OrderAnswer, Worker};
+
+/// All orders and workers.
+#[derive(Default)]
+pub(in crate::memory) struct Orders {
+    last_order: u64,
+    pub(super) last_worker: u64,
+    pub(super) by_id: BTreeMap<u64, Kept>,
+    pub(super) workers: BTreeMap<u64, Enlisted>,
+    /// The newest epoch that has sent or withdrawn, and the number of its last order, by the place of the run.
+    sent: BTreeMap<usize, (u64, u64)>,
+}
+
+/// An order.
+pub(super) struct Kept {
+    pub(super) run: usize,
+    pub(super) epoch: u64,
+    pub(super) order: Order,
+    pub(super) stands: Stands,
+}
+
+/// How an order stands; with the worker's number.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Stands {
+    Waiting,
+    Claimed(u64),
+    Answered(u64, Vec<u8>),
+    Lost(u64),
+    Withdrawn(u64),
+}
+
+/// A worker.
+#[derive(Clone)]
+pub(super) struct Enlisted {
+    pub(super) worker: Worker,
+    pub(super) drains: bool,
+    pub(super) expires_at: Millis,
+}
+
+impl Enlisted {
+    pub(super) fn lives(&self, now: Millis) -> bool {
+        now < self.expires_at
+    }
+}
+
+impl Kept {
+    /// The answer, or that there will be none; `None` while it is open.
+    pub(super) fn settled(&self) -> Option<Option<&Vec<u8>>> {
+        match &self.stands {
+            Stands::Answered(_, outcome) => Some(Some(outcome)),
+            Stands::Lost(_) => Some(None),
+            Stands::Waiting | Stands::Claimed(_) | Stands::Withdrawn(_) => None,
+        }
+    }
+}
+
+impl Orders {
+    /// Forgets all of the run at a place.
+    pub(in crate::memory) fn forget(&mut self, run: usize) {
+        self.by_id.retain(|_, kept| kept.run != run);
+        self.sent.remove(&run);
+    }
+
+    pub(super) fn send(&mut self, run: usize, epoch: u64, order: &Order) {
+        let (_, last) = self.sent.entry(run).or_insert((epoch, 0));
+        if order.number <= *last {
+            return;
+        }
+        *last = order.number;
+        self.last_order += 1;
+        let kept = Kept { run, epoch, order: order.clone(), stands: Stands::Waiting };
+        self.by_id.insert(self.last_order, kept);
+    }
+
+    /// Withdraws what epochs below this one have sent.
+    pub(super) fn withdraw(&mut self, run: usize, epoch: u64) {
+        if self.sent.get(&run).is_some_and(|(newest, _)| *newest == epoch) {
+            return;
+        }
+        self.sent.insert(run, (epoch, 0));
+        self.by_id.retain(|_, kept| {
+            if kept.run == run
+                && let Stands::Claimed(worker) = kept.stands
+            {
+                kept.stands = Stands::Withdrawn(worker);
+            }
+            kept.run != run || matches!(kept.stands, Stands::Withdrawn(_))
+        });
+    }
+
+    /// Gives up what workers have of a run that do not live: claims of this epoch are lost, withdrawn orders are forgotten.
+    pub(super) fn give_up(&mut self, run: usize, epoch: u64, now: Millis) {
+        let workers = &self.workers;
+        let lives = |worker: &u64| workers.get(worker).is_some_and(|one| one.lives(now));
+        self.by_id.retain(|_, kept| {
+            match kept.stands {
+                Stands::Claimed(worker) if kept.run == run && kept.epoch == epoch && !lives(&worker) => {
+                    kept.stands = Stands::Lost(worker);
+                }
+                Stands::Withdrawn(worker) if kept.run == run => return lives(&worker),
+                _ => {}
+            }
+            true
+        });
+    }
+
+    /// Orders that a worker has and has not answered.
+    pub(super) fn held_by(&self, worker: u64) -> u64 {
+        let held = |kept: &&Kept| kept.stands == Stands::Claimed(worker) || kept.stands == Stands::Withdrawn(worker);
+        self.by_id.values().filter(held).count() as u64
+    }
+
+    pub(super) fn living(&mut self, worker: u64, now: Millis) -> Result<&mut Enlisted, JournalError> {
+        let found = self.workers.get_mut(&worker).filter(|one| one.lives(now));
+        found.ok_or(JournalError::NotEnlisted(worker))
+    }
+
+    /// Takes the answer of a worker that lives; says whether it counts. One to a withdrawn order ends it.
+    pub(super) fn answer(&mut self, worker: u64, answer: &OrderAnswer) -> bool {
+        let Some(kept) = self.by_id.get_mut(&answer.id) else { return false };
+        match &kept.stands {
+            Stands::Claimed(by) if *by == worker => {
+                kept.stands = Stands::Answered(worker, answer.outcome.clone());
+                true
+            }
+            Stands::Answered(by, _) => *by == worker,
+            Stands::Withdrawn(by) if *by == worker => {
+                self.by_id.remove(&answer.id);
+                false
+            }
+            _ => false,
+        }
+    }
+}
