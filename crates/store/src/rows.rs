@@ -1,9 +1,11 @@
 //! What rows mean, for both engines: each says how it reads a column, and what becomes of the columns is told here once.
 
-use runtime::engine::Millis;
+use std::collections::BTreeSet;
+
+use runtime::engine::{Millis, Mode};
 use runtime::{
-    DrillClaim, DrillEntry, DrillResult, Fate, HeldSite, JournalError, Lease, LogHead, LogLine, LogTally, Posted,
-    RunHead, StoredGroup, Voice, WorkClaim,
+    ClaimedOrder, DrillClaim, DrillEntry, DrillResult, Fate, HeldSite, JournalError, Lease, LivingWorker, LogHead,
+    LogLine, LogTally, Order, Posted, RunHead, Settled, StoredGroup, Voice, WorkClaim, Worker,
 };
 use sqlx::Error;
 
@@ -14,6 +16,15 @@ pub(crate) const PART: usize = 1 << 20;
 
 /// When a withdrawn request expired: before all time, so that no clock brings it back.
 pub(crate) const WITHDRAWN: Millis = Millis::MIN;
+
+/// What became of an order: nothing yet, whether it is claimed or not.
+pub(crate) const OPEN: i64 = 0;
+/// Its worker answered.
+pub(crate) const ANSWERED: i64 = 1;
+/// It was settled without an answer, because its worker lives no more.
+pub(crate) const LOST: i64 = 2;
+/// It was claimed when a newer driver withdrew it.
+pub(crate) const WITHDRAWN_ORDER: i64 = 3;
 
 /// A row whose columns are read by their names.
 pub(crate) trait Columns {
@@ -176,6 +187,49 @@ pub(crate) fn log_line(row: &impl Columns) -> Result<LogLine, Error> {
         voice: voice.unwrap_or(Voice::Action),
         text: row.text("text")?,
     })
+}
+
+/// An order that is claimed; each engine reads labels in its own way.
+pub(crate) fn order(row: &impl Columns, labels: BTreeSet<String>) -> Result<ClaimedOrder, Error> {
+    let mode = usize::try_from(row.number("mode")?).ok().and_then(|at| MODES.get(at)).copied();
+    let order = Order {
+        number: row.count("number")?,
+        unit: row.text("unit")?,
+        attempt: row.number("attempt")?.try_into().map_err(|_| broken("attempt"))?,
+        mode: mode.ok_or_else(|| broken("mode"))?,
+        labels,
+        timeout_ms: row.count("timeout_ms")?,
+        call: row.bytes("call")?,
+    };
+    Ok(ClaimedOrder { id: row.count("id")?, run: row.text("run")?, epoch: row.count("epoch")?, order })
+}
+
+pub(crate) fn settled(row: &impl Columns) -> Result<Settled, Error> {
+    Ok(Settled { number: row.count("number")?, outcome: row.maybe_bytes("answer")? })
+}
+
+pub(crate) fn worker(row: &impl Columns, labels: BTreeSet<String>) -> Result<LivingWorker, Error> {
+    let slots = row.number("slots")?.try_into().map_err(|_| broken("slots"))?;
+    Ok(LivingWorker {
+        id: row.count("id")?,
+        worker: Worker { name: row.text("name")?, labels, slots, version: row.text("version")? },
+        drains: row.flag("drains")?,
+        holds: row.count("holds")?,
+        until: row.number("expires_at")?,
+    })
+}
+
+/// Modes of orders; the place in this list is kept, and never changes.
+const MODES: [Mode; 4] = [Mode::Apply, Mode::Probe, Mode::Undo, Mode::ProbeUndo];
+
+/// Under which number a mode is kept.
+pub(crate) fn mode_number(mode: Mode) -> i64 {
+    match mode {
+        Mode::Apply => 0,
+        Mode::Probe => 1,
+        Mode::Undo => 2,
+        Mode::ProbeUndo => 3,
+    }
 }
 
 /// Under which number a voice is kept.

@@ -14,6 +14,8 @@ pub(super) const CLAIMS_SINCE: u32 = 3;
 /// The first format that has how long journals were when they were left.
 pub(super) const LEFT_SINCE: u32 = 3;
 
+/// The first format that has orders and workers.
+pub(super) const DISPATCH_SINCE: u32 = 3;
 /// The first format in which runs can be given up.
 pub(super) const DISCARDED_SINCE: u32 = 3;
 
@@ -125,6 +127,38 @@ const TABLES_3: &str = "
         name TEXT NOT NULL,
         created_at INTEGER NOT NULL
     ) STRICT;
+    CREATE TABLE workers (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: what an expired one had is not a newer one's
+        name TEXT NOT NULL,
+        labels TEXT NOT NULL,        -- JSON: a list
+        slots INTEGER NOT NULL,
+        version TEXT NOT NULL,
+        drains INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE sent_orders (
+        run INTEGER PRIMARY KEY,
+        epoch INTEGER NOT NULL,      -- the newest that has sent orders or withdrawn those of others
+        last INTEGER NOT NULL        -- number of its last order
+    ) STRICT;
+    CREATE TABLE orders (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: workers keep it
+        run INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        number INTEGER NOT NULL,     -- the driver's, in this epoch
+        unit TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        mode INTEGER NOT NULL,       -- 0 apply, 1 probe, 2 undo, 3 probe of the undo
+        labels TEXT NOT NULL,        -- JSON: a list, sorted
+        timeout_ms INTEGER NOT NULL,
+        call BLOB NOT NULL,
+        worker INTEGER,              -- who claimed it
+        fate INTEGER NOT NULL,       -- 0 open, 1 answered, 2 lost, 3 withdrawn
+        answer BLOB
+    ) STRICT;
+    CREATE INDEX waiting_orders ON orders (id) WHERE worker IS NULL;
+    CREATE INDEX orders_of ON orders (run, epoch, number);
+    CREATE INDEX orders_at ON orders (worker) WHERE worker IS NOT NULL;
     CREATE INDEX drills_by_slot ON drills (slot, drill);
     CREATE INDEX open_drills ON drills (slot, drill) WHERE result IS NULL;
     CREATE INDEX open_drills_of ON drills (drill, slot) WHERE result IS NULL;

@@ -7,6 +7,7 @@
 mod claims;
 mod columns;
 mod connect;
+mod dispatch;
 mod drills;
 mod format;
 mod identity;

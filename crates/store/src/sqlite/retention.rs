@@ -36,6 +36,8 @@ pub(super) async fn discard(connection: &mut SqliteConnection, held: &Lease) -> 
         "DELETE FROM left_with WHERE run = $1",
         "DELETE FROM requests WHERE run = $1",
         "DELETE FROM claims WHERE run = $1",
+        "DELETE FROM orders WHERE run = $1",
+        "DELETE FROM sent_orders WHERE run = $1",
     ] {
         sqlx::query(statement).bind(run).execute(&mut *connection).await?;
     }

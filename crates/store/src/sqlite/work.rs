@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::claims::Change;
 use super::format::{GROUP_BITS, PART_BITS};
 use super::trouble::Failure;
-use super::{claims, drills, lease, mailbox, pools, retention, sites};
+use super::{claims, dispatch, drills, lease, mailbox, pools, retention, sites};
 use crate::checksum;
 use crate::named::Named;
 use crate::rows::{PART, integer};
@@ -33,15 +33,18 @@ pub(super) enum Work {
     FinishDrill { drill: String, slot: Millis, result: DrillResult },
     Discard { lease: Lease },
     Free,
+    Dispatch(dispatch::Change),
 }
 
 /// What a change gives.
 #[derive(Default)]
 pub(super) struct Done {
-    /// An epoch, the next group's number, the number of a request, or how many rows changed.
+    /// An epoch, the next group's number, the number of a request or worker, or how many rows changed.
     pub(super) number: u64,
     /// Of shared pools.
     pub(super) grants: Vec<Grant>,
+    /// Of orders.
+    pub(super) ids: Vec<u64>,
 }
 
 impl Work {
@@ -56,6 +59,7 @@ impl Work {
             Self::Hold { sites, .. } | Self::LetGo { sites: Some(sites), .. } => sites.weight(),
             Self::FinishDrill { result, .. } => result.bytes.len(),
             Self::Share { wants, .. } => wants.len() * 64,
+            Self::Dispatch(change) => change.weight(),
             _ => 128,
         }
     }
@@ -82,6 +86,7 @@ impl Work {
                 let grants = pools::share(connection, lease, estate, wants, now).await?;
                 return Ok(Done { grants, ..Done::default() });
             }
+            Self::Dispatch(change) => return dispatch::execute(connection, change, now).await,
             Self::Leave { lease } => pools::leave(connection, lease).await?,
             Self::SetClaim(change) => claims::set(connection, change, now).await?,
             Self::ClaimDrill(claim) => drills::claim(connection, claim).await?,
