@@ -51,6 +51,12 @@ impl Journal for Faulty {
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
         self.inner.release(lease).await
     }
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.inner.hand_on(lease).await
+    }
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
+        self.inner.abandoned().await
+    }
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError> {
         let lost = || JournalError::Unavailable { context: "scripted".into(), source: None };
         if self.count.fetch_add(1, Ordering::SeqCst) != self.at {

@@ -169,10 +169,13 @@ impl<'a> Daemon<'a> {
         panic!("the stream of {run} ended")
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal and waits for the end.
     pub fn end(mut self, signal: &str) -> ExitStatus {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill starts");
-        assert!(sent.success());
+        send(signal, self.child.id());
         self.child.wait().expect("it ends")
     }
 }
@@ -182,6 +185,12 @@ impl Drop for Daemon<'_> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process.
+pub fn send(signal: &str, pid: u32) {
+    let sent = Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill starts");
+    assert!(sent.success());
 }
 
 /// A request with a token; without one if it is empty.

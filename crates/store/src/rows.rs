@@ -15,6 +15,12 @@ pub(crate) const PART: usize = 1 << 20;
 /// When a withdrawn request expired: before all time, so that no clock brings it back.
 pub(crate) const WITHDRAWN: Millis = Millis::MIN;
 
+/// When a lease that was given back expired: before all time.
+pub(crate) const RELEASED: Millis = Millis::MIN;
+
+/// When one expired that was left to whoever stands by.
+pub(crate) const HANDED_ON: Millis = Millis::MIN + 1;
+
 /// A row whose columns are read by their names.
 pub(crate) trait Columns {
     fn text(&self, column: &str) -> Result<String, Error>;

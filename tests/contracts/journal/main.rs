@@ -59,6 +59,7 @@ contract! {
     suite::stale_epoch_changes_nothing,
     suite::lease_is_held_until_it_expires,
     suite::lease_is_renewed_and_released,
+    suite::a_run_whose_driver_is_gone_is_abandoned_and_one_that_was_given_back_is_not,
     suite::unknown_runs_are_named,
     suite::load_pages,
     suite::list_is_newest_first,

@@ -117,6 +117,29 @@ pub(crate) async fn lease_is_renewed_and_released(it: Fixture) {
     assert!(matches!(it.journal.acquire("a", &holder("three"), TTL).await, Err(JournalError::Held { .. })));
 }
 
+pub(crate) async fn a_run_whose_driver_is_gone_is_abandoned_and_one_that_was_given_back_is_not(it: Fixture) {
+    let names =
+        async || -> Vec<String> { it.journal.abandoned().await.unwrap().into_iter().map(|run| run.head.run).collect() };
+    it.journal.create(&head("never"), b"plan").await.unwrap();
+    let (a, b) = (started(&*it.journal, "a").await, started(&*it.journal, "b").await);
+    it.journal.append(&a, 0, b"x").await.unwrap();
+    assert!(names().await.is_empty(), "both are driven, and one was never");
+    it.clock.advance(TTL as i64);
+    assert_eq!(names().await, ["a", "b"], "{}: both leases are over", it.name);
+    assert_eq!(it.journal.abandoned().await.unwrap()[0].groups, 1);
+    let next = it.journal.acquire("a", &holder("two"), TTL).await.unwrap();
+    assert_eq!(names().await, ["b"], "it is driven again");
+    it.journal.hand_on(&a).await.unwrap();
+    assert_eq!(names().await, ["b"], "the lease of somebody else is left alone");
+    it.journal.release(&b).await.unwrap();
+    it.journal.hand_on(&next).await.unwrap();
+    assert_eq!(names().await, ["a"], "one was given back, one is left to whoever stands by");
+    assert_eq!(it.journal.list().await.unwrap().iter().filter(|run| run.held_by.is_some()).count(), 0);
+    let last = it.journal.acquire("a", &holder("three"), TTL).await.unwrap();
+    it.journal.release(&last).await.unwrap();
+    assert!(names().await.is_empty());
+}
+
 pub(crate) async fn unknown_runs_are_named(it: Fixture) {
     let lease = Lease { run: "nowhere".to_owned(), epoch: 1 };
     let named = |error: JournalError| matches!(error, JournalError::NoSuchRun(run) if run == "nowhere");
@@ -126,7 +149,8 @@ pub(crate) async fn unknown_runs_are_named(it: Fixture) {
     assert!(named(it.journal.plan("nowhere").await.unwrap_err()));
     assert!(named(it.journal.load("nowhere", 0, 1).await.unwrap_err()));
     it.journal.release(&lease).await.unwrap();
-    assert!(it.journal.list().await.unwrap().is_empty());
+    it.journal.hand_on(&lease).await.unwrap();
+    assert!(it.journal.list().await.unwrap().is_empty() && it.journal.abandoned().await.unwrap().is_empty());
 }
 
 pub(crate) async fn load_pages(it: Fixture) {

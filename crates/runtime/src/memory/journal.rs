@@ -10,7 +10,7 @@ use super::drills::History;
 use super::logs::Logs;
 use super::mailbox::Requests;
 use super::pools::Shares;
-use super::runs::{Held, Runs, expiry};
+use super::runs::{HANDED_ON, Held, Kept, RELEASED, Runs, expiry};
 use super::sites::Locks;
 use crate::ports::{Appended, Holder, Journal, JournalError, Lease, RunHead, RunSummary, StoredGroup};
 
@@ -30,6 +30,18 @@ pub(super) struct State {
     pub(super) drills: History,
     pub(super) claims: AtWork,
     pub(super) logs: Logs,
+}
+
+impl State {
+    fn end_lease(&mut self, lease: &Lease, at: Millis) -> Result<(), JournalError> {
+        if let Ok(place) = self.runs.newest_at(lease) {
+            if let Some(held) = &mut self.runs.newest(lease)?.held {
+                held.expires_at = at;
+            }
+            self.shares.drop_all(place);
+        }
+        Ok(())
+    }
 }
 
 impl MemoryJournal {
@@ -83,14 +95,23 @@ impl Journal for MemoryJournal {
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
-        let mut state = self.state();
-        if let Ok(at) = state.runs.newest_at(lease) {
-            if let Some(held) = &mut state.runs.newest(lease)?.held {
-                held.expires_at = Millis::MIN;
-            }
-            state.shares.drop_all(at);
-        }
-        Ok(())
+        self.state().end_lease(lease, RELEASED)
+    }
+
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.state().end_lease(lease, HANDED_ON)
+    }
+
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
+        let (now, state) = (self.now(), self.state());
+        let left = |kept: &&Kept| {
+            let is_left = kept.held.as_ref().is_some_and(|held| held.expires_at > RELEASED && held.expires_at <= now);
+            is_left && !kept.is_discarded
+        };
+        let mut listed: Vec<RunSummary> =
+            state.runs.in_order.iter().filter(left).map(|kept| kept.summary(now)).collect();
+        listed.sort_by_key(|summary| summary.head.created_at);
+        Ok(listed)
     }
 
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError> {
@@ -121,18 +142,8 @@ impl Journal for MemoryJournal {
     async fn list(&self) -> Result<Vec<RunSummary>, JournalError> {
         let now = self.now();
         let state = self.state();
-        let mut listed: Vec<RunSummary> = state
-            .runs
-            .in_order
-            .iter()
-            .rev()
-            .filter(|kept| !kept.is_discarded)
-            .map(|kept| RunSummary {
-                head: kept.head.clone(),
-                groups: kept.groups.len() as u64,
-                held_by: kept.live(now).map(|holder| holder.name.clone()),
-            })
-            .collect();
+        let mut listed: Vec<RunSummary> =
+            state.runs.in_order.iter().rev().filter(|kept| !kept.is_discarded).map(|kept| kept.summary(now)).collect();
         // Stable: of the same time, the later created stays first.
         listed.sort_by_key(|summary| std::cmp::Reverse(summary.head.created_at));
         Ok(listed)

@@ -40,6 +40,20 @@ pub trait Journal: Send + Sync {
     /// The store's trouble.
     async fn release(&self, lease: &Lease) -> Result<(), JournalError>;
 
+    /// As [`release`](Journal::release), for a process that ends although the run should go on: the run is
+    /// [abandoned](Journal::abandoned) at once, and not after the lease.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError>;
+
+    /// Lists the runs that somebody was driving who is gone: the lease was never given back, and has expired or its process
+    /// is surely dead. Oldest first. Costs no time in proportion to the journals.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError>;
+
     /// Appends one group as number `expected` and returns when it is durable.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ pub async fn drive_once(
     stop: CancellationToken,
     settings: Settings,
 ) -> Result<(DriveEnd, Run), DriveOnceError> {
-    let (driven, telling) = drive_apart(kit, name, Terms { actor, stop, settings }, onlooker).await;
+    let (driven, telling) = drive_apart(kit, name, Terms { actor, stop, settings, hands_on: false }, onlooker).await;
     if let Some(telling) = telling {
         telling.finish().await;
     }
@@ -62,6 +62,8 @@ pub(super) struct Terms<'a> {
     /// Ends the drive, not the run.
     pub(super) stop: CancellationToken,
     pub(super) settings: Settings,
+    /// Whether a drive that is stopped leaves the run to whoever stands by, or to the person who stopped it.
+    pub(super) hands_on: bool,
 }
 
 /// As [`drive_once`], and gives what is still to be told to the caller: the run is nobody's by then.
@@ -76,6 +78,7 @@ pub(super) async fn drive_apart(
         Ok(lease) => lease,
         Err(error) => return (Err(error.into()), None),
     };
+    let hands_on = terms.hands_on;
     let mut telling = None;
     let mut driven = drive_held(kit, &holder, lease.clone(), terms, onlooker, &mut telling).await;
     if let Ok((DriveEnd::Ended(_), _)) = &driven {
@@ -85,7 +88,10 @@ pub(super) async fn drive_apart(
         }
     }
     // A lease that cannot be given back expires by itself.
-    let _ = kit.store.release(&lease).await;
+    let _ = match &driven {
+        Ok((DriveEnd::Stopped, _)) if hands_on => kit.store.hand_on(&lease).await,
+        _ => kit.store.release(&lease).await,
+    };
     (driven, telling)
 }
 

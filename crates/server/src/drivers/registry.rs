@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::drivers::again::{Again, Pauses};
 use crate::drivers::ends::last_event;
 use crate::drivers::once::{Terms, drive_apart};
-use crate::drivers::{Kit, Onlooker};
+use crate::drivers::{DriveOnceError, Kit, Onlooker};
 use crate::live::Followers;
 use crate::metrics::Metrics;
 use crate::words::chain;
@@ -84,6 +84,18 @@ impl Drivers {
     /// # Errors
     /// If it is driven here already, or the process is stopping. That another process drives it shows later.
     pub(crate) fn start(&self, run: &str, actor: &str) -> Result<(), StartError> {
+        self.begin(run, actor, false)
+    }
+
+    /// As [`Drivers::start`], for a run that nobody seemed to drive: whoever was quicker has it.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn take_on(&self, run: &str, actor: &str) -> Result<(), StartError> {
+        self.begin(run, actor, true)
+    }
+
+    fn begin(&self, run: &str, actor: &str, stands_by: bool) -> Result<(), StartError> {
         if self.shared.stop.is_cancelled() {
             return Err(StartError::Stopping);
         }
@@ -95,7 +107,7 @@ impl Drivers {
         table.troubles.remove(run);
         drop(table);
         let (shared, name, actor) = (self.shared.clone(), run.to_owned(), actor.to_owned());
-        self.shared.tasks.spawn(async move { shared.drive(name, actor).await });
+        self.shared.tasks.spawn(async move { shared.drive(name, actor, stands_by).await });
         Ok(())
     }
 
@@ -180,14 +192,14 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn drive(self: Arc<Self>, name: String, actor: String) {
+    async fn drive(self: Arc<Self>, name: String, actor: String, stands_by: bool) {
         self.followers.driven(&name, true);
         // Whoever looks later finds the run folded.
         if let Err(error) = self.followers.watch(&name).await {
             tracing::warn!(run = name, %error, "the run cannot be followed");
         }
         loop {
-            let trouble = self.drive_to_its_end(&name, &actor).await.err();
+            let trouble = self.drive_to_its_end(&name, &actor, stands_by).await.err();
             let mut table = self.table();
             // Whatever the trouble was: what came into the journal meanwhile has nobody else to act on it.
             if let Some(again @ true) = table.driven.get_mut(&name) {
@@ -203,12 +215,12 @@ impl Shared {
     }
 
     /// Drives a run for as long as there is something to drive; says why it could not go on.
-    async fn drive_to_its_end(&self, name: &str, actor: &str) -> Result<(), String> {
+    async fn drive_to_its_end(&self, name: &str, actor: &str, stands_by: bool) -> Result<(), String> {
         let mut again = Again::new(self.pauses);
         loop {
             let settings = Settings { wait: FOR_EVER, ..Settings::default() };
             let mut onlooker = Looks { run: name, metrics: &self.metrics, again: &mut again };
-            let terms = Terms { actor, stop: self.stop.clone(), settings };
+            let terms = Terms { actor, stop: self.stop.clone(), settings, hands_on: true };
             let (driven, telling) = drive_apart(&self.kit, name, terms, &mut onlooker).await;
             if let Some(telling) = telling {
                 // The run is nobody's by then: who reopens it does not wait for a slow mail server.
@@ -222,6 +234,9 @@ impl Shared {
                 Ok((DriveEnd::WaitsForOperator | DriveEnd::Stopped, _)) => return Ok(()),
                 Err(error) => error,
             };
+            if stands_by && !again.has_begun && matches!(error, DriveOnceError::Journal(JournalError::Held { .. })) {
+                return Ok(());
+            }
             let text = chain(&error);
             let Some(pause) = again.after(&error) else {
                 tracing::error!(run = name, error = text, "the run cannot be driven");

@@ -39,10 +39,12 @@ pub async fn ask(
     make: impl Fn(&Run) -> Result<Command, VerbError>,
 ) -> Result<Asked, VerbError> {
     loop {
+        let is_abandoned = store.abandoned().await?.iter().any(|run| run.head.run == name);
         match store.acquire(name, &holder(), Settings::default().lease_ms).await {
             Ok(lease) => {
                 let recorded = record(store, &lease, actor, reason, &make).await;
-                let _ = store.release(&lease).await;
+                // Whoever stands by for a run whose driver is gone still does.
+                let _ = if is_abandoned { store.hand_on(&lease).await } else { store.release(&lease).await };
                 return recorded.map(|()| Asked::InJournal);
             }
             Err(JournalError::Held { .. }) => {}

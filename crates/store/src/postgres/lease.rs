@@ -112,6 +112,12 @@ impl PostgresStore {
         Ok(answers.first().is_some_and(|answer| answer.changed == 1))
     }
 
+    /// Ends a lease: [`RELEASED`](crate::rows::RELEASED), or left to whoever stands by.
+    pub(super) async fn end_lease(&self, lease: &Lease, at: Millis) -> Result<(), JournalError> {
+        let shares = drop_shares(self.connections.schema(), &lease.run, &sql::unsigned(lease.epoch));
+        self.set_expiry(lease, &sql::signed(at), &shares).await.map(drop)
+    }
+
     /// Says why a lease is not good enough.
     pub(super) async fn refusal(&self, lease: &Lease) -> Result<Standing, JournalError> {
         let answers = self.connections.read(standing(self.connections.schema(), &lease.run)).await?;

@@ -32,6 +32,7 @@ use tokio::time::Instant;
 pub use format::POSTGRES_FORMAT;
 
 use crate::address::PostgresAddress;
+use crate::rows;
 use connect::Door;
 use connections::Connections;
 use trouble::{Failure, Trouble};
@@ -105,8 +106,15 @@ impl Journal for PostgresStore {
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
-        let shares = lease::drop_shares(self.connections.schema(), &lease.run, &sql::unsigned(lease.epoch));
-        self.set_expiry(lease, &sql::signed(i64::MIN), &shares).await.map(drop)
+        self.end_lease(lease, rows::RELEASED).await
+    }
+
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.end_lease(lease, rows::HANDED_ON).await
+    }
+
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
+        self.read_abandoned().await
     }
 
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError> {

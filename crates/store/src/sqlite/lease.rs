@@ -79,8 +79,9 @@ pub(super) async fn renew(
     Ok(0)
 }
 
-pub(super) async fn release(connection: &mut SqliteConnection, lease: &Lease) -> Result<u64, Failure> {
-    if set_expiry(connection, lease, Millis::MIN).await? {
+/// Ends a lease: [`RELEASED`](crate::rows::RELEASED), or left to whoever stands by.
+pub(super) async fn release(connection: &mut SqliteConnection, lease: &Lease, at: Millis) -> Result<u64, Failure> {
+    if set_expiry(connection, lease, at).await? {
         let run = run_id(connection, &lease.run).await?;
         pools::drop_all(connection, run).await?;
         note_length(connection, run).await?;

@@ -36,6 +36,7 @@ pub(crate) use connect::writer_options;
 pub use format::FORMAT;
 pub(crate) use trouble::Trouble;
 
+use crate::rows;
 use connect::Reader;
 use format::Found;
 use logs::LogFile;
@@ -158,7 +159,17 @@ impl Journal for SqliteJournal {
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
-        self.change(Work::Release { lease: lease.clone() }).await.map(drop)
+        self.change(Work::Release { lease: lease.clone(), at: rows::RELEASED }).await.map(drop)
+    }
+
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.change(Work::Release { lease: lease.clone(), at: rows::HANDED_ON }).await.map(drop)
+    }
+
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
+        let mut reader = self.reader.lock().await;
+        let answer = read::abandoned(reader.get(&self.path, self.lock_wait).await?, (self.now)()).await;
+        self.judge(&mut reader, answer)
     }
 
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError> {

@@ -18,7 +18,7 @@ pub(super) enum Work {
     Copy { copy: Box<RunCopy>, sites: Named },
     Acquire { run: String, holder: Holder, ttl_ms: u64 },
     Renew { lease: Lease, ttl_ms: u64 },
-    Release { lease: Lease },
+    Release { lease: Lease, at: Millis },
     Append { lease: Lease, expected: u64, bytes: Vec<u8> },
     Hold { run: String, sites: Named },
     LetGo { run: String, sites: Option<Named> },
@@ -66,7 +66,7 @@ impl Work {
             Self::Copy { copy, sites } => put(connection, copy, sites).await?,
             Self::Acquire { run, holder, ttl_ms } => lease::acquire(connection, run, holder, now, *ttl_ms).await?,
             Self::Renew { lease, ttl_ms } => lease::renew(connection, lease, now, *ttl_ms).await?,
-            Self::Release { lease } => lease::release(connection, lease).await?,
+            Self::Release { lease, at } => lease::release(connection, lease, *at).await?,
             Self::Append { lease, expected, bytes } => append(connection, lease, *expected, bytes).await?,
             Self::Hold { run, sites } => {
                 let id = lease::run_id(connection, run).await?;

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::drivers::holder;
-use crate::drivers::take_up::tests::begun;
+use crate::drivers::stand_by::tests::begun;
 
 /// Longest time that something may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,74 +1,73 @@
-//! Taking up, at start, the runs that nobody drives any more.
+//! Standing by: runs that nobody drives any more are taken on, at the start and whenever a driver is gone.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::{Event, Plan};
-use runtime::{JournalError, RunSummary, Settings, Store};
+use runtime::{JournalError, RunSummary, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::drivers::Drivers;
 use crate::drivers::ends::last_event;
 use crate::drivers::patience::answered;
 
-/// Time between two looks at runs that seemed to be held, and before a store that was busy is asked again.
-const BETWEEN: Duration = Duration::from_secs(2);
+/// Between two looks for runs whose driver is gone, and before a store that was busy is asked again.
+const BETWEEN: Duration = Duration::from_secs(1);
 
-/// Takes up every run that has begun, has not ended and is not held by a live process. A run that seems held is looked at
-/// again until a lease of a process that is gone would have expired; a store that is busy is asked until it answers. A run
-/// that nobody has opened is left alone: who opens it may not approve it, so that must be a person; those of drills are
-/// left to the scheduler, which calls them off. Returns the runs that were taken up.
+/// Takes on runs that have begun, have not ended and that no live process holds, until the process stops. At first all of
+/// them; then those whose driver is gone, within a moment of the end of its lease: one that its driver gave back was stopped
+/// by a person. Of several processes that stand by, one gets each. A run that nobody has opened is left alone: who opens it
+/// may not approve it, so that must be a person; those of drills are left to the scheduler, which calls them off.
 ///
 /// # Errors
 /// If the store cannot be read, and will not be by waiting.
 ///
 /// # Cancel safety
-/// May be dropped at any await; what was taken up by then is driven.
-pub(crate) async fn take_up(
-    drivers: &Drivers,
-    actor: &str,
-    stop: CancellationToken,
-) -> Result<Vec<String>, JournalError> {
+/// May be dropped at any await; what was taken on by then is driven.
+pub(crate) async fn stand_by(drivers: &Drivers, actor: &str, stop: CancellationToken) -> Result<(), JournalError> {
     let store = &*drivers.kit().store;
-    let mut taken = Vec::new();
-    let Some(list) = answered(|| store.list(), BETWEEN, &stop).await? else { return Ok(taken) };
-    let mut held = BTreeSet::new();
-    for run in list {
-        let Some(stands) = standing(store, &run, &stop).await else { return Ok(taken) };
-        match stands {
-            Stands::Left => {}
-            Stands::Held => {
-                held.insert(run.head.run);
-            }
-            Stands::Interrupted => taken.extend(started(drivers, run.head.run, actor)),
-        }
-    }
-    let looks = 2 * Settings::default().lease_ms / u64::try_from(BETWEEN.as_millis()).unwrap_or(1);
-    for _ in 0..looks {
-        if held.is_empty() {
-            break;
-        }
+    let mut watch = Watch { drivers, actor, stop: &stop, left: BTreeMap::new() };
+    let Some(list) = answered(|| store.list(), BETWEEN, &stop).await? else { return Ok(()) };
+    watch.look(list).await;
+    loop {
         tokio::select! {
             () = tokio::time::sleep(BETWEEN) => {}
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => return Ok(()),
         }
-        let Some(list) = answered(|| store.list(), BETWEEN, &stop).await? else { break };
-        for run in list.into_iter().filter(|run| held.contains(&run.head.run)).collect::<Vec<_>>() {
-            let Some(stands) = standing(store, &run, &stop).await else { return Ok(taken) };
-            if stands != Stands::Held {
-                held.remove(&run.head.run);
+        let Some(list) = answered(|| store.abandoned(), BETWEEN, &stop).await? else { return Ok(()) };
+        watch.look(list).await;
+    }
+}
+
+/// What is remembered from look to look.
+struct Watch<'a> {
+    drivers: &'a Drivers,
+    actor: &'a str,
+    stop: &'a CancellationToken,
+    /// Runs that are left alone, with the groups that they had: a run that was over may be reopened.
+    left: BTreeMap<String, u64>,
+}
+
+impl Watch<'_> {
+    async fn look(&mut self, list: Vec<RunSummary>) {
+        for run in list {
+            let name = &run.head.run;
+            if self.left.get(name) == Some(&run.groups) || self.drivers.drives(name) {
+                continue;
             }
-            if stands == Stands::Interrupted {
-                taken.extend(started(drivers, run.head.run, actor));
+            match standing(&*self.drivers.kit().store, &run, self.stop).await {
+                // The process is stopping.
+                None => return,
+                Some(Stands::Held) => {}
+                Some(Stands::Left) => drop(self.left.insert(run.head.run, run.groups)),
+                Some(Stands::Interrupted) => {
+                    if self.drivers.take_on(name, self.actor).is_ok() {
+                        tracing::info!(run = name, "a run that nobody drives is taken on");
+                    }
+                }
             }
         }
     }
-    Ok(taken)
-}
-
-/// Starts to drive a run; gives its name if it was not driven yet.
-fn started(drivers: &Drivers, run: String, actor: &str) -> Option<String> {
-    drivers.start(&run, actor).is_ok().then_some(run)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
