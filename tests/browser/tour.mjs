@@ -6,8 +6,13 @@ const { page, away } = await person(asked.admin);
 const run = asked.url + "/runs/r";
 
 // The first time that something of a page is drawn, from when it was asked for.
-const painted = async () =>
-  page.evaluate(() => Math.round(performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? -1));
+const painted = async () => {
+  for (;;) {
+    const first = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+    if (first !== undefined) return Math.round(first);
+    await page.waitForTimeout(20);
+  }
+};
 
 const looked = async (name, url, words) => {
   await page.goto(url);
