@@ -21,6 +21,8 @@ pub(crate) enum Fail {
     After,
     /// Somebody else has taken the lease.
     Fenced,
+    /// Appends do not; whoever renews the lease never gets an answer.
+    Renewals,
 }
 
 /// A journal that fails at one append.
@@ -45,7 +47,13 @@ impl Journal for Faulty {
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
         self.inner.acquire(run, holder, ttl_ms).await
     }
+    async fn borrow(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
+        self.inner.borrow(run, holder, ttl_ms).await
+    }
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError> {
+        if self.fail == Fail::Renewals {
+            return std::future::pending().await;
+        }
         self.inner.renew(lease, ttl_ms).await
     }
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
@@ -63,6 +71,7 @@ impl Journal for Faulty {
             return self.inner.append(lease, expected, group).await;
         }
         match self.fail {
+            Fail::Renewals => self.inner.append(lease, expected, group).await,
             Fail::Before => Err(lost()),
             Fail::After => {
                 self.inner.append(lease, expected, group).await?;

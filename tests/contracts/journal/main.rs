@@ -60,6 +60,8 @@ contract! {
     suite::lease_is_held_until_it_expires,
     suite::lease_is_renewed_and_released,
     suite::a_run_whose_driver_is_gone_is_abandoned_and_one_that_was_given_back_is_not,
+    suite::a_lease_that_is_borrowed_leaves_the_run_as_it_was_also_if_who_borrowed_it_is_gone,
+    suite::a_lease_that_was_given_back_is_not_renewed,
     suite::unknown_runs_are_named,
     suite::load_pages,
     suite::list_is_newest_first,

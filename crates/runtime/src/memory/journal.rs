@@ -37,6 +37,7 @@ impl State {
         if let Ok(place) = self.runs.newest_at(lease) {
             if let Some(held) = &mut self.runs.newest(lease)?.held {
                 held.expires_at = at;
+                held.goes_on |= at == HANDED_ON;
             }
             self.shares.drop_all(place);
         }
@@ -52,6 +53,23 @@ impl MemoryJournal {
 
     pub(super) fn now(&self) -> Millis {
         (self.now)()
+    }
+
+    fn take_lease(&self, run: &str, holder: &Holder, ttl_ms: u64, drives: bool) -> Result<Lease, JournalError> {
+        let now = self.now();
+        let mut state = self.state();
+        let at = state.runs.at(run)?;
+        let kept = state.runs.get_mut(run)?;
+        if let Some(other) = kept.live(now) {
+            return Err(JournalError::Held { run: run.to_owned(), holder: other.name.clone() });
+        }
+        let was_left = kept.is_left(now);
+        kept.epoch += 1;
+        let (holder, expires_at) = (holder.clone(), expiry(now, ttl_ms));
+        kept.held = Some(Held { holder, expires_at, goes_on: drives || was_left });
+        let epoch = kept.epoch;
+        state.shares.drop_all(at);
+        Ok(Lease { run: run.to_owned(), epoch, was_left: was_left && !drives })
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -70,26 +88,21 @@ impl Journal for MemoryJournal {
     }
 
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
-        let now = self.now();
-        let mut state = self.state();
-        let at = state.runs.at(run)?;
-        let kept = state.runs.get_mut(run)?;
-        if let Some(other) = kept.live(now) {
-            return Err(JournalError::Held { run: run.to_owned(), holder: other.name.clone() });
-        }
-        kept.epoch += 1;
-        kept.held = Some(Held { holder: holder.clone(), expires_at: expiry(now, ttl_ms) });
-        let epoch = kept.epoch;
-        state.shares.drop_all(at);
-        Ok(Lease { run: run.to_owned(), epoch })
+        self.take_lease(run, holder, ttl_ms, true)
+    }
+
+    async fn borrow(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
+        self.take_lease(run, holder, ttl_ms, false)
     }
 
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError> {
         let now = self.now();
         let mut state = self.state();
         let kept = state.runs.newest(lease)?;
-        if let Some(held) = &mut kept.held {
-            held.expires_at = expiry(now, ttl_ms);
+        match &mut kept.held {
+            // A request to renew may come late.
+            Some(held) if held.expires_at > HANDED_ON => held.expires_at = expiry(now, ttl_ms),
+            _ => return Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch }),
         }
         Ok(())
     }
@@ -104,10 +117,7 @@ impl Journal for MemoryJournal {
 
     async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
         let (now, state) = (self.now(), self.state());
-        let left = |kept: &&Kept| {
-            let is_left = kept.held.as_ref().is_some_and(|held| held.expires_at > RELEASED && held.expires_at <= now);
-            is_left && !kept.is_discarded
-        };
+        let left = |kept: &&Kept| kept.is_left(now) && !kept.is_discarded;
         let mut listed: Vec<RunSummary> =
             state.runs.in_order.iter().filter(left).map(|kept| kept.summary(now)).collect();
         listed.sort_by_key(|summary| summary.head.created_at);

@@ -28,10 +28,17 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Held`] if another holder's lease has not expired; [`JournalError::NoSuchRun`].
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError>;
 
-    /// Extends a lease.
+    /// As [`acquire`](Journal::acquire), for somebody who drives nothing and gives the run back in a moment: if they die, it is
+    /// abandoned only if it was before.
     ///
     /// # Errors
-    /// [`JournalError::Fenced`] if a newer epoch exists; [`JournalError::NoSuchRun`].
+    /// As there.
+    async fn borrow(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError>;
+
+    /// Extends a lease, also one that has expired and that nobody has taken since.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] if a newer epoch exists, or it was given back; [`JournalError::NoSuchRun`].
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError>;
 
     /// Gives a lease back; a newer one of somebody else, or a run that does not exist, is left alone.
@@ -46,6 +53,14 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// The store's trouble.
     async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError>;
+
+    /// Gives a lease that was borrowed back as it was: abandoned, or not.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn give_back(&self, lease: &Lease) -> Result<(), JournalError> {
+        if lease.was_left { self.hand_on(lease).await } else { self.release(lease).await }
+    }
 
     /// Lists the runs that somebody was driving who is gone: the lease was never given back, and has expired or its process
     /// is surely dead. Oldest first. Costs no time in proportion to the journals.
@@ -111,6 +126,8 @@ pub struct Lease {
     pub run: String,
     /// Ascending number of the lease.
     pub epoch: u64,
+    /// Of a lease that was [borrowed](Journal::borrow): whether the run was [abandoned](Journal::abandoned) when it was given.
+    pub was_left: bool,
 }
 
 /// An acknowledged append.

@@ -61,7 +61,7 @@ impl PostgresStore {
     /// # Errors
     /// [`JournalError::NewerFormat`] (nothing is touched), [`JournalError::Corrupt`] for a schema of another program,
     /// [`JournalError::ReadOnly`] if there is no store and it cannot be made here, [`JournalError::Unavailable`] if no
-    /// server answers within some seconds, or if it would acknowledge what a power loss can take away.
+    /// server answers within some seconds. That a server never syncs is warned of in the log.
     ///
     /// # Cancel safety
     /// Dropping it leaves the store made or not, never half.
@@ -94,15 +94,15 @@ impl Journal for PostgresStore {
     }
 
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
-        self.take_lease(run, holder, ttl_ms).await
+        self.take_lease(run, holder, ttl_ms, true).await
+    }
+
+    async fn borrow(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
+        self.take_lease(run, holder, ttl_ms, false).await
     }
 
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError> {
-        let expiry = lease::expiry(self.connections.schema(), ttl_ms);
-        if !self.set_expiry(lease, &expiry, "").await? {
-            self.refusal(lease).await?;
-        }
-        Ok(())
+        self.extend_lease(lease, ttl_ms).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {

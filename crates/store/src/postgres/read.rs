@@ -76,7 +76,7 @@ impl PostgresStore {
     /// Runs whose lease was not given back and is over.
     pub(super) async fn read_abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
         let (s, released) = (self.connections.schema(), sql::signed(rows::RELEASED));
-        let left = format!("WHERE p.expires_at > {released} AND p.expires_at <= (SELECT {s}.now_ms())");
+        let left = format!("WHERE p.goes_on AND p.expires_at > {released} AND p.expires_at <= (SELECT {s}.now_ms())");
         self.read_summaries(&(left + " ORDER BY r.created_at, r.id")).await
     }
 

@@ -78,7 +78,7 @@ pub(super) async fn list(connection: &mut SqliteConnection, now: Millis) -> Resu
 
 /// Runs whose lease was not given back and is over.
 pub(super) async fn abandoned(connection: &mut SqliteConnection, now: Millis) -> Result<Vec<RunSummary>, Failure> {
-    let left = summaries!("WHERE l.expires_at > $2 ORDER BY r.created_at, r.id");
+    let left = summaries!("WHERE l.expires_at > $2 AND l.goes_on ORDER BY r.created_at, r.id");
     let rows = sqlx::query(left).bind(now).bind(rows::RELEASED).fetch_all(connection).await?;
     let summaries = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
     Ok(summaries.into_iter().filter(|summary| summary.held_by.is_none()).collect())

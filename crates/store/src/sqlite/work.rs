@@ -16,7 +16,7 @@ use crate::rows::{PART, integer};
 pub(super) enum Work {
     Create { head: RunHead, plan: Vec<u8>, hold: Option<Named> },
     Copy { copy: Box<RunCopy>, sites: Named },
-    Acquire { run: String, holder: Holder, ttl_ms: u64 },
+    Acquire { run: String, holder: Holder, ttl_ms: u64, drives: bool },
     Renew { lease: Lease, ttl_ms: u64 },
     Release { lease: Lease, at: Millis },
     Append { lease: Lease, expected: u64, bytes: Vec<u8> },
@@ -40,6 +40,8 @@ pub(super) enum Work {
 pub(super) struct Done {
     /// An epoch, the next group's number, the number of a request, or how many rows changed.
     pub(super) number: u64,
+    /// Of a lease that was taken.
+    pub(super) was_left: bool,
     /// Of shared pools.
     pub(super) grants: Vec<Grant>,
 }
@@ -64,7 +66,10 @@ impl Work {
         let number = match self {
             Self::Create { head, plan, hold } => create(connection, head, plan, hold.as_ref()).await?,
             Self::Copy { copy, sites } => put(connection, copy, sites).await?,
-            Self::Acquire { run, holder, ttl_ms } => lease::acquire(connection, run, holder, now, *ttl_ms).await?,
+            Self::Acquire { run, holder, ttl_ms, drives } => {
+                let (number, was_left) = lease::acquire(connection, run, holder, now, (*ttl_ms, *drives)).await?;
+                return Ok(Done { number, was_left, ..Done::default() });
+            }
             Self::Renew { lease, ttl_ms } => lease::renew(connection, lease, now, *ttl_ms).await?,
             Self::Release { lease, at } => lease::release(connection, lease, *at).await?,
             Self::Append { lease, expected, bytes } => append(connection, lease, *expected, bytes).await?,
