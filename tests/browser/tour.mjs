@@ -25,7 +25,7 @@ const looked = async (name, url, words) => {
 
 const first = await looked("run", run, "Sites");
 check((await page.locator("#grid i").count()) > 0, "there is a grid");
-await looked("runs", asked.url + "/runs", "r");
+await looked("runs", asked.url + "/runs", `${asked.sites}`);
 await looked("sites", run + "/sites", "s0");
 await looked("sites_quarantined", run + "/sites?state=quarantined", "s3");
 await looked("site", run + "/sites/s3", "exec.");
@@ -36,7 +36,7 @@ await looked("desk", run + "/desk", "Take the next one");
 await looked("act", run + "/act?verb=cancel", "Cancel");
 await looked("amend", run + "/amend", "Change");
 await looked("launch", asked.url + "/launch", "Plan a run");
-await looked("drills", asked.url + "/drills", "rill");
+await looked("drills", asked.url + "/drills", "There is no drill yet");
 await looked("audit", asked.url + "/audit", "Who did what");
 await looked("guide", asked.url + "/guide", "Guide");
 // Its own policy lets nothing run in it.

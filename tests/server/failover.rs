@@ -78,38 +78,39 @@ fn a_run_whose_driver_is_killed_goes_on_with_who_stands_by() {
 }
 
 #[test]
-fn a_driver_that_stops_hands_its_runs_on_and_one_that_a_person_stopped_stays() {
+fn a_driver_that_stops_hands_its_runs_on() {
     let cluster = Cluster::start();
     let pair = Pair::new(&cluster, "runs");
-    let others: String = (1_000..1_200).map(|site| format!("s{site},shard-1\n")).collect();
-    pair.second.write("sites/own.csv", &format!("id,shard\n{others}"));
-    // Driven from the command line, and stopped there by a person.
-    let typed = [
-        "run",
-        "runbooks/slow.yaml",
-        "--sites",
-        "sites/own.csv",
-        "--estate",
-        "estates/e.yaml",
-        "--yes",
-        "--run",
-        "own",
-    ];
+    let (one, other) = pair.driven();
+    assert!(one.end("-TERM").success());
+    pair.is_whole(&other, 2);
+}
+
+#[test]
+fn what_a_person_stopped_is_left_to_a_person_whoever_stands_by_or_starts() {
+    let cluster = Cluster::start();
+    let pair = Pair::new(&cluster, "runs");
+    let one = pair.start(&pair.first);
+    let typed =
+        ["run", "runbooks/slow.yaml", "--sites", "sites/s.csv", "--estate", "estates/e.yaml", "--yes", "--run", "own"];
     let mut typed = pair.second.command(&typed);
     typed.current_dir(pair.second.path("")).env("REINSTATE_STORE", &pair.store);
     let mut child = typed.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
     let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     assert!(said.any(|line| line.expect("text").contains("returned (20/")), "it is under way");
-    let other = pair.start(&pair.second);
     send("-TERM", child.id());
-    let _ = child.wait().expect("it ends");
-    let one = pair.start(&pair.first);
-    one.launch("", "slow.yaml", "r");
-    let _ = one.until("", "r", |run| run["sites"]["returned"].as_u64() > Some(20));
-    assert!(one.end("-TERM").success());
-    pair.is_whole(&other, 2);
-    let own = other.seen("", "/api/v1/runs/own");
-    assert_eq!(own["driver"]["kind"], "nobody", "what a person stopped is left to a person: {own:#}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(6));
+    let stopped = one.seen("", "/api/v1/runs/own");
+    // Whoever stands by looks for abandoned runs in the order of their creation, and finds this one after it.
+    let other = pair.start(&pair.second);
+    pair.second.write("estates/e.yaml", "schema: estate/v1\nname: other\nsandbox: true\n");
+    other.launch("", "slow.yaml", "later");
+    let _ = other.until("", "later", |run| run["sites"]["returned"].as_u64() > Some(5));
+    let _ = other.end("-KILL");
+    let _ = one.until("", "later", |run| run["state"]["over"] == true);
+    let own = one.seen("", "/api/v1/runs/own");
+    assert_eq!((&own["state"]["over"], &own["driver"]["kind"]), (&false.into(), &"nobody".into()), "{own:#}");
+    assert_eq!(own["sites"], stopped["sites"], "nothing has gone on");
 }
 
 #[test]

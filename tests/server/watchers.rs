@@ -1,7 +1,7 @@
-//! Many who watch: each sees the same, soon, and the run goes on as without them.
+//! Many who watch: each sees the same, soon.
 //!
 //! `REINSTATE_WATCHERS=200 REINSTATE_SITES=100000 cargo nextest run --release -p reinstate-tests --no-capture many_watchers`
-//! is the long version: in turn, a run that one watches and a run that all watch, as fast as they can.
+//! is the long version: in turn, a run that one watches and a run that all watch, as fast as they can; it tells what they cost.
 
 use std::io::Read;
 use std::sync::Arc;

@@ -65,6 +65,14 @@ impl Again {
     }
 }
 
+/// Whether a drive that failed may work later, here or elsewhere.
+pub(super) fn may_pass(error: &DriveOnceError) -> bool {
+    let passes = |error: &JournalError| {
+        error.may_pass() || matches!(error, JournalError::Held { .. } | JournalError::Fenced { .. })
+    };
+    of_store(error).is_some_and(passes)
+}
+
 fn of_store(error: &DriveOnceError) -> Option<&JournalError> {
     match error {
         DriveOnceError::Journal(error)

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::drivers::again::{Again, Pauses};
 use crate::drivers::ends::last_event;
-use crate::drivers::once::{Terms, drive_apart};
+use crate::drivers::once::{Stop, Terms, drive_apart};
 use crate::drivers::{DriveOnceError, Kit, Onlooker};
 use crate::live::Followers;
 use crate::metrics::Metrics;
@@ -134,24 +134,33 @@ impl Drivers {
         self.shared.table().troubles.get(run).cloned()
     }
 
-    /// Why runs could not be driven any further, by run, as far as that still matters: somebody else may have taken one on
-    /// since, or have ended it. A store that cannot be asked leaves all of them.
+    /// Why runs could not be driven any further, by run, whatever became of them since.
+    #[must_use]
+    pub(crate) fn remembered(&self) -> BTreeMap<String, String> {
+        self.shared.table().troubles.clone()
+    }
+
+    /// Why runs could not be driven any further, by run, as far as that still matters by a list of all runs: somebody else may
+    /// have taken one on since, or have ended it. Of a run that is over or gone it is forgotten.
     ///
     /// # Cancel safety
     /// May be dropped at any await.
-    pub(crate) async fn troubles(&self) -> BTreeMap<String, String> {
-        let mut troubles = self.shared.table().troubles.clone();
+    pub(crate) async fn troubles(&self, list: &[RunSummary]) -> BTreeMap<String, String> {
+        let mut troubles = self.remembered();
         if troubles.is_empty() {
             return troubles;
         }
-        let Ok(list) = self.shared.kit.store.list().await else { return troubles };
         let known: BTreeMap<&str, &RunSummary> = list.iter().map(|run| (&*run.head.run, run)).collect();
         for run in troubles.keys().cloned().collect::<Vec<_>>() {
-            let left = match known.get(&*run) {
-                Some(known) => known.held_by.is_none() && !self.is_over(known).await.unwrap_or(false),
-                None => false,
+            let is_over = match known.get(&*run) {
+                Some(known) => self.is_over(known).await.unwrap_or(false),
+                None => true,
             };
-            if !left {
+            if is_over {
+                self.shared.table().troubles.remove(&run);
+            }
+            // Whoever holds it may give it back.
+            if is_over || known.get(&*run).is_some_and(|known| known.held_by.is_some()) {
                 troubles.remove(&run);
             }
         }
@@ -220,7 +229,8 @@ impl Shared {
         loop {
             let settings = Settings { wait: FOR_EVER, ..Settings::default() };
             let mut onlooker = Looks { run: name, metrics: &self.metrics, again: &mut again };
-            let terms = Terms { actor, stop: self.stop.clone(), settings, hands_on: true };
+            let stop = Stop { cleanly: self.stop.clone(), ..Stop::default() };
+            let terms = Terms { actor, stop, settings, hands_on: true };
             let (driven, telling) = drive_apart(&self.kit, name, terms, &mut onlooker).await;
             if let Some(telling) = telling {
                 // The run is nobody's by then: who reopens it does not wait for a slow mail server.

@@ -1,6 +1,6 @@
-//! Standing by: runs that nobody drives any more are taken on, at the start and whenever a driver is gone.
+//! Standing by: runs whose driver is gone are taken on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use engine::{Event, Plan};
@@ -14,28 +14,35 @@ use crate::drivers::patience::answered;
 /// Between two looks for runs whose driver is gone, and before a store that was busy is asked again.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// Takes on runs that have begun, have not ended and that no live process holds, until the process stops. At first all of
-/// them; then those whose driver is gone, within a moment of the end of its lease: one that its driver gave back was stopped
-/// by a person. Of several processes that stand by, one gets each. A run that nobody has opened is left alone: who opens it
-/// may not approve it, so that must be a person; those of drills are left to the scheduler, which calls them off.
-///
-/// # Errors
-/// If the store cannot be read, and will not be by waiting.
+/// Before the next look at a store that says what does not pass by itself: it may be restored meanwhile.
+const LATER: Duration = Duration::from_secs(60);
+
+/// Takes on runs whose driver is gone, if they have begun and have not ended, until the process stops: at the start, and then
+/// within a moment of the end of a lease. What its driver gave back is left alone: a person stopped it, or it cannot be driven.
+/// Of several processes that stand by, one gets each. A run that nobody has opened is left alone, too: who opens it may not
+/// approve it, so that must be a person; those of drills are left to the scheduler, which calls them off.
 ///
 /// # Cancel safety
 /// May be dropped at any await; what was taken on by then is driven.
-pub(crate) async fn stand_by(drivers: &Drivers, actor: &str, stop: CancellationToken) -> Result<(), JournalError> {
+pub(crate) async fn stand_by(drivers: &Drivers, actor: &str, stop: CancellationToken) {
     let store = &*drivers.kit().store;
     let mut watch = Watch { drivers, actor, stop: &stop, left: BTreeMap::new() };
-    let Some(list) = answered(|| store.list(), BETWEEN, &stop).await? else { return Ok(()) };
-    watch.look(list).await;
     loop {
+        let pause = match answered(|| store.abandoned(), BETWEEN, &stop).await {
+            Ok(Some(list)) => {
+                watch.look(list).await;
+                BETWEEN
+            }
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%error, "runs that nobody drives cannot be looked for");
+                LATER
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(BETWEEN) => {}
-            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
         }
-        let Some(list) = answered(|| store.abandoned(), BETWEEN, &stop).await? else { return Ok(()) };
-        watch.look(list).await;
     }
 }
 
@@ -50,51 +57,31 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     async fn look(&mut self, list: Vec<RunSummary>) {
+        let there: BTreeSet<&str> = list.iter().map(|run| &*run.head.run).collect();
+        self.left.retain(|name, _| there.contains(&**name));
         for run in list {
             let name = &run.head.run;
             if self.left.get(name) == Some(&run.groups) || self.drivers.drives(name) {
                 continue;
             }
-            match standing(&*self.drivers.kit().store, &run, self.stop).await {
-                // The process is stopping.
-                None => return,
-                Some(Stands::Held) => {}
-                Some(Stands::Left) => drop(self.left.insert(run.head.run, run.groups)),
-                Some(Stands::Interrupted) => {
+            match answered(|| interrupted(&*self.drivers.kit().store, &run), BETWEEN, self.stop).await {
+                Ok(None) => return,
+                Ok(Some(true)) => {
                     if self.drivers.take_on(name, self.actor).is_ok() {
                         tracing::info!(run = name, "a run that nobody drives is taken on");
                     }
+                    continue;
                 }
+                Ok(Some(false)) => {}
+                Err(error) => tracing::error!(run = name, %error, "a run cannot be read; it is left alone"),
             }
+            self.left.insert(run.head.run, run.groups);
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stands {
-    /// It is over, has not begun, is part of a drill, or cannot be read.
-    Left,
-    Held,
-    Interrupted,
-}
-
-/// How a run stands, by the end of its journal and by its plan: the whole is read when it is driven. `None` if the process is
-/// stopping.
-async fn standing(store: &dyn Store, run: &RunSummary, stop: &CancellationToken) -> Option<Stands> {
-    if run.groups > 0 && run.held_by.is_some() {
-        return Some(Stands::Held);
-    }
-    match answered(|| interrupted(store, run), BETWEEN, stop).await {
-        Ok(None) => None,
-        Ok(Some(true)) => Some(Stands::Interrupted),
-        Ok(Some(false)) => Some(Stands::Left),
-        Err(error) => {
-            tracing::error!(run = run.head.run, %error, "a run cannot be read; it is left alone");
-            Some(Stands::Left)
-        }
-    }
-}
-
+/// Whether a run has begun, has not ended and is no part of a drill, by the end of its journal and by its plan: the whole is read
+/// when it is driven.
 async fn interrupted(store: &dyn Store, run: &RunSummary) -> Result<bool, JournalError> {
     let begun = last_event(store, run).await?.is_some_and(|event| !matches!(event, Event::Ended { .. }));
     Ok(begun && !is_of_drill(store, &run.head.run).await?)
@@ -115,29 +102,14 @@ async fn is_of_drill(store: &dyn Store, run: &str) -> Result<bool, JournalError>
 
 #[cfg(test)]
 pub(super) mod tests {
-    use engine::{
-        Batches, DrillMark, DrillObjectives, DrillPart, GroupWriter, Input, Link, PLAN_FORMAT, PlanSpec, Record, Run,
-    };
+    use engine::{DrillMark, DrillObjectives, DrillPart, GroupWriter, Input, Link, PlanSpec, Record, Run};
     use runtime::{Clock as _, Journal as _, MemoryJournal, SystemClock};
 
     use super::*;
 
     /// A run that was opened and has not ended.
     pub(in crate::drivers) async fn begun(journal: &MemoryJournal, name: &str, drill: Option<DrillMark>) {
-        let mut spec = PlanSpec {
-            format: PLAN_FORMAT,
-            origin: engine::Origin::default(),
-            sites: engine::Sites::default(),
-            groups: Vec::new(),
-            batches: Batches::default(),
-            pools: Vec::new(),
-            steps: Vec::new(),
-            items: Vec::new(),
-            inputs: "{}".into(),
-            estate: "{}".into(),
-            objectives: engine::Objectives::default(),
-            extras: engine::Extras::default(),
-        };
+        let mut spec = PlanSpec::default();
         spec.extras.drill = drill;
         let plan = Plan::new(spec).expect("it has nothing that could be wrong");
         runtime::open(journal, name, &plan, 1).await.expect("the name is free");
@@ -169,8 +141,8 @@ pub(super) mod tests {
         begun(&journal, "drill", Some(mark)).await;
         begun(&journal, "run", None).await;
         for summary in journal.list().await.expect("it is in memory") {
-            let expected = if summary.head.run == "run" { Stands::Interrupted } else { Stands::Left };
-            assert_eq!(standing(&journal, &summary, &CancellationToken::new()).await, Some(expected));
+            let taken = interrupted(&journal, &summary).await.expect("it can be read");
+            assert_eq!(taken, summary.head.run == "run");
         }
     }
 }

@@ -129,11 +129,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
         .with_state(app);
     if settings.take_up {
         let (drivers, actor, stop) = (drivers.clone(), settings.actor.clone(), stop.clone());
-        tokio::spawn(async move {
-            if let Err(error) = stand_by(&drivers, &actor, stop).await {
-                tracing::error!(%error, "runs that nobody drives cannot be looked for");
-            }
-        });
+        tokio::spawn(async move { stand_by(&drivers, &actor, stop).await });
     }
     if let Some(provider) = oidc {
         let stop = stop.clone();
