@@ -1,16 +1,8 @@
 // Whether what is in somebody's hands stays there: while they are at its page, and not for longer; in the page's own time.
 // Called by tests/server/browser.rs. Whatever is not as it should be ends it with a message.
-import { createRequire } from "node:module";
-
-const asked = JSON.parse(process.argv[2]);
-const require = createRequire(asked.tools + "/");
-const { chromium } = require("playwright-core");
+import { asked, browser, check } from "./person.mjs";
 
 const MINUTE = 60_000;
-const check = (holds, what) => {
-  if (!holds) throw new Error(what);
-};
-const browser = await chromium.launch({ executablePath: asked.browser, args: ["--no-sandbox"] });
 const page = await (await browser.newContext()).newPage();
 page.setDefaultTimeout(60_000);
 await page.clock.install();

@@ -1,14 +1,6 @@
 // Signs in by a provider of identities in a headless browser, as people would. Called by tests/server/browser.rs with the
 // daemon's address; whatever is not as it should be ends it with a message.
-import { createRequire } from "node:module";
-
-const asked = JSON.parse(process.argv[2]);
-const require = createRequire(asked.tools + "/");
-const { chromium } = require("playwright-core");
-const check = (holds, what) => {
-  if (!holds) throw new Error(what);
-};
-const browser = await chromium.launch({ executablePath: asked.browser, args: ["--no-sandbox"] });
+import { asked, browser, check } from "./person.mjs";
 
 // Asks for a page of the daemon, and signs in as somebody at the provider's own pages.
 const arrive = async (name) => {

@@ -44,11 +44,18 @@ fn attempts_in_flight_land_under_the_amended_plan() {
         serde_json::json!([["first", "added"], ["last", "added"], ["old", "removed"]])
     );
     let text = place.said(&amend(&[]), 0).out;
-    holds(&text, &["+ first: runs 4 times", "+ last: runs 4 times", "- old:", "nothing is changed yet", "--plan"]);
-    let hash = shown["plan"].as_str().unwrap();
-    let refused = place.said(&amend(&["--reason", "x", "--plan", "deadbeef"]), 2);
+    holds(
+        &text,
+        &["+ first: runs 4 times", "+ last: runs 4 times", "- old:", "nothing is changed yet", "--from", "--plan"],
+    );
+    let (hash, from) = (shown["plan"].as_str().unwrap(), shown["from"].as_str().unwrap());
+    let refused = place.said(&amend(&["--reason", "x", "--from", from, "--plan", "deadbeef"]), 2);
     holds(&refused.err, &["error[plan-changed]", hash]);
-    let said = place.said(&amend(&["--reason", "old was wrong", "--plan", hash]), 0);
+    // A difference from another plan is none that was looked at.
+    let refused = place.said(&amend(&["--reason", "x", "--from", "deadbeef", "--plan", hash]), 2);
+    holds(&refused.err, &["error[run-plan-changed]", from]);
+    holds(&place.said(&amend(&["--reason", "x", "--plan", hash]), 2).err, &["--from"]);
+    let said = place.said(&amend(&["--reason", "old was wrong", "--from", from, "--plan", hash]), 0);
     holds(&said.out, &["amended by the process that drives the run"]);
     place.go();
     let ran = wait(child);

@@ -113,6 +113,26 @@ fn ctrl_c_ends_cleanly() {
 }
 
 #[test]
+fn a_second_ctrl_c_gives_the_run_back_so_that_nobody_who_stands_by_goes_on_with_it() {
+    let (place, mut child) = in_flight();
+    // Two that come at once are one.
+    while child.try_wait().unwrap().is_none() {
+        signal(child.id(), "-INT");
+        std::thread::yield_now();
+    }
+    let said = wait(child);
+    assert_eq!(said.status.code(), Some(6), "{said:?}");
+    holds(&said.err, &["error[stopped-at-once]", "in doubt", "reinstate resume"]);
+    let store = place.path("runs.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let abandoned = runtime.block_on(async {
+        let store = store::open(&format!("sqlite:{}", store.display())).await.unwrap();
+        store.abandoned().await.unwrap()
+    });
+    assert!(abandoned.is_empty(), "{abandoned:?}");
+}
+
+#[test]
 fn a_run_can_be_cancelled_and_ends_as_that() {
     let (place, child) = in_flight();
     signal(child.id(), "-KILL");

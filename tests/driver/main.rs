@@ -107,6 +107,18 @@ async fn a_run_that_stops_at_any_append_ends_as_an_undisturbed_one() {
     }
 }
 
+/// What a renewal waits for may be held by what the loop has to go on with, such as a look at the desk.
+#[tokio::test]
+async fn a_renewal_that_is_not_answered_holds_nothing_up() {
+    let plan = plan(3);
+    let journal = fresh(&plan).await;
+    let world = Arc::new(Scripted::new(journal.clone()));
+    let silent = Faulty::new(journal.clone(), 0, Fail::Renewals);
+    let driven = tokio::time::timeout(std::time::Duration::from_secs(60), drive_once(&silent, &world)).await;
+    let (end, _) = driven.expect("the run goes on").unwrap();
+    assert!(matches!(end, DriveEnd::Ended(_)), "{end:?}");
+}
+
 #[tokio::test]
 async fn a_driver_whose_lease_was_taken_stops_and_appends_nothing() {
     let plan = plan(3);

@@ -21,6 +21,8 @@ pub(crate) enum Fail {
     After,
     /// Somebody else has taken the lease.
     Fenced,
+    /// Appends do not; whoever renews the lease never gets an answer.
+    Renewals,
 }
 
 /// A journal that fails at one append.
@@ -45,11 +47,23 @@ impl Journal for Faulty {
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
         self.inner.acquire(run, holder, ttl_ms).await
     }
+    async fn borrow(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
+        self.inner.borrow(run, holder, ttl_ms).await
+    }
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError> {
+        if self.fail == Fail::Renewals {
+            return std::future::pending().await;
+        }
         self.inner.renew(lease, ttl_ms).await
     }
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
         self.inner.release(lease).await
+    }
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.inner.hand_on(lease).await
+    }
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
+        self.inner.abandoned().await
     }
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError> {
         let lost = || JournalError::Unavailable { context: "scripted".into(), source: None };
@@ -57,6 +71,7 @@ impl Journal for Faulty {
             return self.inner.append(lease, expected, group).await;
         }
         match self.fail {
+            Fail::Renewals => self.inner.append(lease, expected, group).await,
             Fail::Before => Err(lost()),
             Fail::After => {
                 self.inner.append(lease, expected, group).await?;

@@ -28,7 +28,9 @@ fn no_library_panics_on_what_it_meets() {
 
 /// Pauses between two looks at a condition, where what is watched gives no signal; how many, and what is watched.
 const PAUSES: &[(&str, usize, &str)] = &[
+    ("tests/cli/place.rs", 1, "what another process writes"),
     ("tests/connectors/exec.rs", 1, "processes that end"),
+    ("tests/server/audited.rs", 1, "a run that a daemon deletes, which refuses those who ask too often"),
     ("tests/server/drills.rs", 1, "drills of a daemon, which refuses those who ask too often"),
 ];
 
@@ -37,7 +39,7 @@ fn no_test_waits_for_the_wall_clock() {
     let mut found = Vec::new();
     for source in sources("") {
         let lines = if is_test(&source.path) { source.lines() } else { source.test_lines() };
-        let sleeps = places(&source, &lines, &["sleep(", "sleep_until("]);
+        let sleeps = places(&source, &lines, &["sleep(", "sleep_until(", "park_timeout("]);
         let allowed = PAUSES.iter().find(|(path, ..)| *path == source.path).map_or(0, |(_, count, _)| *count);
         if sleeps.len() != allowed {
             found.push(format!("{allowed} allowed in {}", source.path));

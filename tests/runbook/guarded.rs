@@ -309,6 +309,11 @@ fn what_is_allowed_but_likely_not_meant_is_said() {
     warned("[1, rest]", "[rest]", "RB0613", "gate: { approval", &["only one batch"]);
     let alone = "alone: { scope: shard, uses: exec/run@1, retry: { attempts: 1 }, with: { command: [a] } }";
     warned("  after:  ", &format!("  {alone}\n  after:  "), "RB0617", "alone: {", &["before `alone` has run"]);
+    let early =
+        "early: { scope: shard, needs: catalogue, uses: exec/run@1, retry: { attempts: 1 }, with: { command: [a] } }";
+    warned("  after:  ", &format!("  {early}\n  after:  "), "RB0617", "early: {", &["before `early` has run"]);
+    let batch = alone.replace("scope: shard", "scope: batch");
+    warned("  after:  ", &format!("  {batch}\n  after:  "), "RB0617", "alone: {", &["before `alone` has run"]);
     // In `defaults` it is said once, for all steps; a step beside others may fail after `after` has acted.
     let text = RUNBOOK.replacen("timeout: 10m,", "timeout: 10m, on_failure: undo,", 1).replacen(
         "  after:  ",

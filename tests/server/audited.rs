@@ -102,6 +102,10 @@ fn a_launch_is_recorded_with_the_name_that_the_run_got_and_all_that_was_asked() 
     assert!(launched["run"].as_str().is_some_and(|run| run.starts_with("paced")), "{launched}");
     assert_eq!(what, told);
     let _ = daemon.until(&operator, launched["run"].as_str().expect("a name"), |run| run["state"]["over"] == true);
+    // Two runs of one runbook in one second would have one name.
+    home.write("runbooks/other.yaml", &crate::daemon::paced(10_000).replace("name: paced", "name: other"));
+    let other = daemon.done(&operator, "/api/v1/plans", &crate::daemon::planning("other.yaml"));
+    let hash = other["plan"]["hash"].as_str().expect("a hash");
     let visitor = Visitor::of(&daemon, &operator);
     let gone = visitor.post(&daemon, "/launch/run", &format!("plan={hash}&count=5&name="));
     let run = gone.header("location").and_then(|to| to.strip_prefix("/runs/")).unwrap_or_else(|| panic!("{gone:?}"));

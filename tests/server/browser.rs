@@ -96,6 +96,54 @@ fn a_page_keeps_what_is_in_hand_while_somebody_is_there_and_says_when_it_cannot(
     assert!(done.status.success(), "{}\n{log}", String::from_utf8_lossy(&done.stderr));
 }
 
+/// Batches that grow; a site fails, some wait for people, and the rest goes on for a while.
+fn toured(cause: &Path, sites: u32) -> String {
+    let (rate, last) = (sites / 20, sites / 10 + 20);
+    format!(
+        "schema: runbook/v1
+name: toured
+targets: {{ id: '^s[0-9]+$', attributes: {{ shard: string }}, scopes: {{ shard: site.shard }} }}
+pools: {{ pace: {{ slots: 50, rate: {rate}/s }} }}
+batches: {{ sizes: [1, 10, 10%, rest], max_failures: [100%, 100%, 100%, 100%] }}
+defaults: {{ timeout: 1m, retry: {{ attempts: 1 }} }}
+steps:
+  recover: {{ scope: shard, uses: noop@1 }}
+  catalogue: {{ needs: recover, uses: noop@1 }}
+  look: {{ needs: catalogue, if: site.id == 's3', uses: exec/run@1, with: {{ command: [ls, '{}'], failure_means: refused }} }}
+  databases: {{ needs: look, pool: pace, uses: noop@1 }}
+  media: {{ needs: catalogue, uses: noop@1 }}
+  validate:
+    needs: [databases, media]
+    if: site.id in ['s{last}', 's{}', 's{}']
+    approval: {{ from: [leads], timeout: 4h, checklist: [Log in as the customer, Open the newest page] }}
+",
+        cause.display(),
+        last + 1,
+        last + 2,
+    )
+}
+
+/// `REINSTATE_SITES=100000` and `REINSTATE_SHOTS=FOLDER` look at a larger run, and keep what was seen.
+#[test]
+fn every_page_of_a_run_of_many_sites_shows_it_to_everybody() {
+    let sites = std::env::var("REINSTATE_SITES").ok().and_then(|text| text.parse().ok()).unwrap_or(883);
+    let home = Home::new(sites);
+    home.write("runbooks/toured.yaml", &toured(&home.path("cause"), sites));
+    let admin = home.token("ada", "admin");
+    let daemon = Daemon::start(&home);
+    daemon.launch(&admin, "toured.yaml", "r");
+    let _ = daemon.until(&admin, "r", |run| run["sites"]["returned"].as_u64() > Some(u64::from(sites) / 4));
+    let asked = json!({
+        "url": format!("http://{}", daemon.address), "tools": tools(), "browser": browser(), "admin": admin,
+        "sites": sites, "shots": std::env::var("REINSTATE_SHOTS").ok(), "timed": std::env::var_os("REINSTATE_SITES").is_some(),
+    });
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/tour.mjs");
+    let done = Command::new("node").arg(script).arg(asked.to_string()).output().expect("node starts");
+    eprintln!("{}", String::from_utf8_lossy(&done.stdout));
+    let log = crate::daemon::log_of(&home.path(""));
+    assert!(done.status.success(), "{}\n{log}", String::from_utf8_lossy(&done.stderr));
+}
+
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -93,6 +93,11 @@ impl<'a> Request<'a> {
         Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() }
     }
 
+    /// Sends it and leaves the answer to the caller, head and all.
+    pub fn stream(&self, address: &str) -> impl Read + Send + use<> {
+        self.sent(address)
+    }
+
     /// Sends it and reads events as they come.
     pub fn follow(&self, address: &str) -> Events {
         let mut reader = self.sent(address);

@@ -169,10 +169,21 @@ impl<'a> Daemon<'a> {
         panic!("the stream of {run} ended")
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Time that it has computed, as the kernel counts it.
+    pub fn cpu_ms(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it lives");
+        // User and system time, fields 14 and 15, in hundredths; the command before them may hold blanks.
+        let fields = stat.rsplit_once(')').expect("a command").1.split_whitespace();
+        10 * fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum::<u64>()
+    }
+
     /// Sends a signal and waits for the end.
     pub fn end(mut self, signal: &str) -> ExitStatus {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill starts");
-        assert!(sent.success());
+        send(signal, self.child.id());
         self.child.wait().expect("it ends")
     }
 }
@@ -182,6 +193,12 @@ impl Drop for Daemon<'_> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process.
+pub fn send(signal: &str, pid: u32) {
+    let sent = Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill starts");
+    assert!(sent.success());
 }
 
 /// A request with a token; without one if it is empty.

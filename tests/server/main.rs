@@ -10,6 +10,7 @@ mod client;
 mod daemon;
 mod desk;
 mod drills;
+mod failover;
 mod flow;
 mod fuzz;
 mod killed;

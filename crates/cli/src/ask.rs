@@ -2,7 +2,7 @@
 
 use runtime::Store;
 pub(crate) use server::verbs::Asked;
-use server::verbs::Verb;
+use server::verbs::{Asker, Verb};
 
 use crate::failure::Failure;
 use crate::people;
@@ -12,5 +12,7 @@ use crate::people;
 /// # Errors
 /// If it has no reason, the run refuses it, the driver does not answer (what became of the verb is said then), or the store fails.
 pub(crate) async fn take(store: &dyn Store, name: &str, reason: &str, verb: &Verb) -> Result<Asked, Failure> {
-    Ok(server::verbs::take(store, name, &people::actor(), reason, verb).await?)
+    // What is stopped stays so, until somebody resumes it.
+    let asker = Asker { actor: &people::actor(), reason, goes_on: false };
+    Ok(server::verbs::take(store, name, asker, verb).await?)
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use engine::Run;
 use runtime::{DriveEnd, Settings, Store};
-use server::{Kit, Telling, drive_once};
-use tokio_util::sync::CancellationToken;
+use server::{Kit, Stop, Telling, drive_once};
 
 use crate::announce::Announcer;
 use crate::args::Waiting;
@@ -18,7 +17,7 @@ pub(crate) async fn drive_run(
     journal: &Arc<dyn Store>,
     name: &str,
     progress: &mut Progress,
-    stop: CancellationToken,
+    stop: Stop,
     waiting: &Waiting,
 ) -> Result<(DriveEnd, Run), Failure> {
     let settings = Settings { wait: waiting.wait, ..Settings::default() };

@@ -95,6 +95,12 @@ impl From<DriveOnceError> for Failure {
                 "put the estate's `announce` right, and plan again: a stored plan keeps its estate",
             ),
             DriveOnceError::Drive(error) => error.into(),
+            error @ DriveOnceError::AtOnce => Self::new(
+                Exit::Stopped,
+                "stopped-at-once",
+                error.to_string(),
+                "`reinstate resume` goes on, and finds out what became of it",
+            ),
         }
     }
 }

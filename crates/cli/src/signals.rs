@@ -1,35 +1,47 @@
 //! Ctrl-C and SIGTERM: the first ends a run cleanly, the second at once.
 
+use std::time::Duration;
+
+use server::Stop;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 use crate::out;
 
-/// Returns a token that the first Ctrl-C or SIGTERM cancels.
-pub(crate) fn stop_token() -> CancellationToken {
-    let token = CancellationToken::new();
-    let stop = token.clone();
+/// Time in which a run is given back after the second signal.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+/// Returns what the first Ctrl-C or SIGTERM, and the second, cancel.
+pub(crate) fn stop() -> Stop {
+    let stop = Stop::default();
+    let told = stop.clone();
     tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
         next().await;
         if out::on_terminal() {
             out::note("stopping: running steps finish (again to stop at once)");
         }
-        stop.cancel();
+        told.cleanly.cancel();
         next().await;
+        told.at_once.cancel();
+        tokio::time::sleep(LAST_MOMENT).await;
         // Everything acknowledged is durable; what is in flight is in doubt, exactly as after a kill.
         std::process::exit(i32::from(Exit::Stopped.number()));
     });
-    token
+    stop
 }
 
-async fn next() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return futures::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+/// As [`stop`], for whoever gives nothing back.
+pub(crate) fn stop_token() -> CancellationToken {
+    stop().cleanly
 }

@@ -79,7 +79,7 @@ impl<'a> Pruning<'a> {
     /// # Cancel safety
     /// When dropped, the run is there or given up; it may be held for a minute.
     pub async fn prune(&self, run: &str, holder: &Holder) -> Result<Option<String>, JournalError> {
-        let lease = match self.store.acquire(run, holder, LEASE_MS).await {
+        let lease = match self.store.borrow(run, holder, LEASE_MS).await {
             Ok(lease) => lease,
             Err(error @ (JournalError::Held { .. } | JournalError::NoSuchRun(_))) => {
                 return Ok(Some(error.to_string()));
@@ -98,7 +98,7 @@ impl<'a> Pruning<'a> {
             },
         };
         // One that cannot be given back expires by itself.
-        let _ = self.store.release(&lease).await;
+        let _ = self.store.give_back(&lease).await;
         kept
     }
 

@@ -4,7 +4,7 @@ use runtime::Request;
 
 use crate::app::App;
 use crate::live::Driver;
-use crate::verbs::{self, Asked, Verb, VerbError, claims, deliver};
+use crate::verbs::{self, Asked, Asker, Verb, VerbError, claims, deliver};
 
 impl App {
     /// Takes a verb on a run; its event is durable on return. A run that nobody drives then, and that is not over, is driven
@@ -20,7 +20,7 @@ impl App {
             claims::forget(store, run, verb).await;
             return Ok(Asked::OfDriver);
         }
-        let asked = verbs::take(store, run, actor, reason, verb).await?;
+        let asked = verbs::take(store, run, Asker { actor, reason, goes_on: true }, verb).await?;
         if asked == Asked::InJournal {
             // A run that is over ends its drive at once.
             self.drivers.start_again(run, actor);

@@ -7,7 +7,7 @@ use runtime::{Clock, Settings, Store, SystemClock};
 
 use crate::drivers::holder;
 use crate::planning::evaluator;
-use crate::verbs::{VerbError, ask, subject};
+use crate::verbs::{Asker, VerbError, ask, subject};
 
 /// Whether something can be the name of a run: names stand in idempotency keys, file names and commands.
 #[must_use]
@@ -49,13 +49,13 @@ pub async fn create_run(
         let reason = format!("run {run} holds it");
         let exclude =
             |mine: &engine::Run| Ok(Command::TakeOut { site: subject::site(mine, id)?, how: TakeOut::Exclude });
-        ask(store, name, actor, &reason, exclude).await?;
+        ask(store, name, Asker { actor, reason: &reason, goes_on: false }, exclude).await?;
     }
     Ok(())
 }
 
-/// Opens a run in the name of whoever asked for it, who may then not approve it; durable on return. Nothing for one that is
-/// open.
+/// Opens a run in the name of whoever asked for it, who may then not approve it, and leaves it to whoever stands by; durable on
+/// return. Nothing for one that is open.
 ///
 /// # Errors
 /// If somebody else drives it, or the store fails.
@@ -63,7 +63,7 @@ pub async fn create_run(
 /// # Cancel safety
 /// Dropping the future leaves it open whether the run was opened.
 pub(crate) async fn open_run(store: &dyn Store, name: &str, actor: &str) -> Result<(), VerbError> {
-    let lease = store.acquire(name, &holder(), Settings::default().lease_ms).await?;
+    let lease = store.borrow(name, &holder(), Settings::default().lease_ms).await?;
     let opened = async {
         let recovered = runtime::recover(store, name, |_, _| {}).await?;
         let mut run = recovered.run;
@@ -84,6 +84,7 @@ pub(crate) async fn open_run(store: &dyn Store, name: &str, actor: &str) -> Resu
         Ok(())
     };
     let opened = opened.await;
-    let _ = store.release(&lease).await;
+    // Whoever asked was told that it goes on, also if this process does not come to drive it.
+    let _ = if opened.is_ok() { store.hand_on(&lease).await } else { store.give_back(&lease).await };
     opened
 }

@@ -25,7 +25,7 @@ mod serve;
 pub mod verbs;
 mod words;
 
-pub use drivers::{DriveOnceError, Kit, Onlooker, Secrets, Tell, Telling, Vault, drive_once, holder};
+pub use drivers::{DriveOnceError, Kit, Onlooker, Secrets, Stop, Tell, Telling, Vault, drive_once, holder};
 pub use history::Chosen;
 pub use home::Home;
 pub use launch::{create_run, default_run_name, is_run_name};

@@ -61,6 +61,16 @@ impl PostgresAddress {
             // All of it would be taken for the name of a database, which is shown.
             return Err(unsupported("a PostgreSQL address without `//`"));
         }
+        // A password that holds a `/` would be taken for a part of the database's name, which is shown.
+        if before
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .is_some_and(|(_, path)| path.contains('@'))
+        {
+            return Err(unsupported(
+                "a PostgreSQL address with an `@` behind the host (write `/` and `@` of a password as %2F and %40)",
+            ));
+        }
         let pairs = || query.split('&').filter(|pair| !pair.is_empty());
         // What is not known is refused, not ignored: it may ask for more safety than there would be. And an `@` here would
         // make it unclear what is a password.
@@ -184,6 +194,8 @@ mod tests {
             "mysql://u:secret@h/db",
             "postgres://u:secret@h:x/db",
             "postgres:u:secret@h/db",
+            "postgres://me:/secret@db/shop",
+            "postgres://me:12/secret@db/shop?sslmode=require",
         ];
         for text in others.into_iter().chain(odd.iter().map(String::as_str)) {
             let refused = text.parse::<Address>().unwrap_err();

@@ -26,6 +26,12 @@ pub(crate) const LOST: i64 = 2;
 /// It was claimed when a newer driver withdrew it.
 pub(crate) const WITHDRAWN_ORDER: i64 = 3;
 
+/// When a lease that was given back expired: before all time.
+pub(crate) const RELEASED: Millis = Millis::MIN;
+
+/// When one expired that was left to whoever stands by.
+pub(crate) const HANDED_ON: Millis = Millis::MIN + 1;
+
 /// A row whose columns are read by their names.
 pub(crate) trait Columns {
     fn text(&self, column: &str) -> Result<String, Error>;

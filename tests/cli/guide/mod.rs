@@ -2,6 +2,7 @@
 
 mod codes;
 mod covers;
+mod deploy;
 mod help;
 mod pages;
 mod parts;

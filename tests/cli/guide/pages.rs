@@ -94,6 +94,7 @@ pages! {
     reports = "reports", |prompt| prompt;
     postgres_recover = "postgres-recover", |prompt| prompt;
     serve = "serve", |prompt| prompt;
+    deploy = "deploy", |prompt| prompt;
     benchmark = "benchmark", |prompt| prompt;
     telling = "telling", |prompt| prompt;
     drills = "drills", |prompt| prompt;

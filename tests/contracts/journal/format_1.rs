@@ -42,7 +42,7 @@ async fn who_looks_changes_nothing() {
     has_all(&journal).await;
     assert!(journal.holders("prod", &["s1".to_owned()]).await.unwrap().is_empty());
     assert_eq!(journal.fate(1).await.unwrap(), Fate::Gone);
-    let old = Lease { run: "a".to_owned(), epoch: 1 };
+    let old = Lease { run: "a".to_owned(), epoch: 1, was_left: false };
     assert!(journal.take(&old, 0).await.unwrap().is_empty());
     journal.close().await;
     assert_eq!(format(&path).await, 1);

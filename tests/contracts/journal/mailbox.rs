@@ -126,7 +126,7 @@ pub(crate) async fn mailboxes_are_apart(it: Fixture) {
     assert!(matches!(it.journal.answer(&a, id, b"x").await, Err(JournalError::NotTaken { .. })));
     it.journal.answer(&b, id, b"y").await.unwrap();
     assert!(matches!(it.journal.post("nowhere", b"x", 1).await, Err(JournalError::NoSuchRun(_))));
-    let nobody = Lease { run: "nowhere".to_owned(), epoch: 1 };
+    let nobody = Lease { run: "nowhere".to_owned(), epoch: 1, was_left: false };
     assert!(matches!(it.journal.take(&nobody, 0).await, Err(JournalError::NoSuchRun(_))));
     assert!(matches!(it.journal.answer(&nobody, id, b"x").await, Err(JournalError::NoSuchRun(_))));
     for id in [0, id + 1, u64::MAX] {

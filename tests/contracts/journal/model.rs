@@ -46,7 +46,7 @@ struct Caller {
 
 impl Caller {
     fn lease(&self, run: u8, epochs_back: u8) -> Lease {
-        Lease { run: name(run), epoch: self.epochs[run as usize].saturating_sub(epochs_back.into()) }
+        Lease { run: name(run), epoch: self.epochs[run as usize].saturating_sub(epochs_back.into()), was_left: false }
     }
 
     /// Does an operation and gives the answer as text, errors with all their fields.

@@ -100,7 +100,7 @@ pub(crate) async fn who_lost_its_lease_gets_nothing(it: Fixture) {
     // Nor does it give away what its successor holds.
     it.journal.leave(&b).await.unwrap();
     assert_eq!(share(&it, &a, wants(4, 0, 9)).await, (3, 2));
-    let nobody = Lease { run: "nowhere".to_owned(), epoch: 1 };
+    let nobody = Lease { run: "nowhere".to_owned(), epoch: 1, was_left: false };
     assert!(matches!(it.journal.share(&nobody, "prod", &[]).await, Err(JournalError::NoSuchRun(_))));
     it.journal.leave(&nobody).await.unwrap();
 }

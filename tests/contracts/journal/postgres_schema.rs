@@ -120,7 +120,7 @@ async fn ten_thousand_runs_are_listed_by_one_row_each() {
     schema.sql(
         "INSERT INTO {s}.runs (name, plan_hash, created_at, plan_size, checksum) \
          SELECT convert_to('run ' || n, 'UTF8'), 'h', n, 0, 'c' FROM generate_series(1, 10000) n; \
-         INSERT INTO {s}.positions SELECT id, 7, 1, 0, 'nobody' FROM {s}.runs",
+         INSERT INTO {s}.positions SELECT id, 7, 1, 0, false, 'nobody' FROM {s}.runs",
     );
     let listed = store.list().await.unwrap();
     assert_eq!((listed.len(), listed[0].head.run.as_str(), listed[0].groups), (10_000, "run 10000", 7));

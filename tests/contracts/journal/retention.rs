@@ -70,11 +70,13 @@ pub(crate) async fn only_the_newest_epoch_discards_and_no_run_that_holds_sites(i
     assert!(matches!(it.journal.discard(&stale).await, Err(JournalError::Fenced { .. })));
     let sites = ["s2".to_owned(), "s1".to_owned()];
     it.journal.hold_sites("a", "prod", &sites).await.unwrap();
+    // A site of the same name in another estate is another one.
+    it.journal.hold_sites("a", "sandbox", &sites[..1]).await.unwrap();
     match it.journal.discard(&lease).await {
-        Err(JournalError::SiteHeld { site, run, more }) => assert_eq!((&*site, &*run, more), ("s1", "a", 1)),
+        Err(JournalError::SiteHeld { site, run, more }) => assert_eq!((&*site, &*run, more), ("s1", "a", 2)),
         other => panic!("{other:?}"),
     }
-    assert_eq!(it.journal.let_go_all("a").await.unwrap(), 2);
+    assert_eq!(it.journal.let_go_all("a").await.unwrap(), 3);
     it.journal.discard(&lease).await.unwrap();
 }
 

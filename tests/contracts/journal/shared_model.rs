@@ -83,8 +83,11 @@ fn sites(sites: &[u8]) -> Vec<String> {
 async fn ask(it: &Fixture, epochs: &[u64; 4], op: &Op) -> String {
     let store: &dyn Store = &*it.journal;
     let name = |run: u8| format!("run {run}");
-    let lease =
-        |run: u8, stale: bool| Lease { run: name(run), epoch: epochs[run as usize].saturating_sub(stale.into()) };
+    let lease = |run: u8, stale: bool| Lease {
+        run: name(run),
+        epoch: epochs[run as usize].saturating_sub(stale.into()),
+        was_left: false,
+    };
     let estate = |estate: u8| ["prod", "drill"][estate as usize];
     match op {
         Op::Create { run, estate: at, sites: list } => {

@@ -83,7 +83,7 @@ pub(crate) async fn stale_epoch_changes_nothing(it: Fixture) {
     it.journal.append(&fresh, 2, b"next").await.unwrap();
     assert_eq!(loaded(&*it.journal, "a").await, [&b"mine"[..], b"late", b"next"]);
     for epoch in [0, fresh.epoch + 1, u64::MAX] {
-        let never_given = Lease { run: "a".to_owned(), epoch };
+        let never_given = Lease { run: "a".to_owned(), epoch, was_left: false };
         assert!(matches!(it.journal.append(&never_given, 3, b"x").await, Err(JournalError::Fenced { .. })));
     }
 }
@@ -117,8 +117,75 @@ pub(crate) async fn lease_is_renewed_and_released(it: Fixture) {
     assert!(matches!(it.journal.acquire("a", &holder("three"), TTL).await, Err(JournalError::Held { .. })));
 }
 
+pub(crate) async fn a_run_whose_driver_is_gone_is_abandoned_and_one_that_was_given_back_is_not(it: Fixture) {
+    let names =
+        async || -> Vec<String> { it.journal.abandoned().await.unwrap().into_iter().map(|run| run.head.run).collect() };
+    it.journal.create(&head("never"), b"plan").await.unwrap();
+    let (a, b) = (started(&*it.journal, "a").await, started(&*it.journal, "b").await);
+    it.journal.append(&a, 0, b"x").await.unwrap();
+    assert!(names().await.is_empty(), "both are driven, and one was never");
+    it.clock.advance(TTL as i64);
+    assert_eq!(names().await, ["a", "b"], "{}: both leases are over", it.name);
+    assert_eq!(it.journal.abandoned().await.unwrap()[0].groups, 1);
+    let next = it.journal.acquire("a", &holder("two"), TTL).await.unwrap();
+    assert_eq!(names().await, ["b"], "it is driven again");
+    it.journal.hand_on(&a).await.unwrap();
+    assert_eq!(names().await, ["b"], "the lease of somebody else is left alone");
+    it.journal.release(&b).await.unwrap();
+    it.journal.hand_on(&next).await.unwrap();
+    assert_eq!(names().await, ["a"], "one was given back, one is left to whoever stands by");
+    assert_eq!(it.journal.list().await.unwrap().iter().filter(|run| run.held_by.is_some()).count(), 0);
+    let last = it.journal.acquire("a", &holder("three"), TTL).await.unwrap();
+    it.journal.release(&last).await.unwrap();
+    assert!(names().await.is_empty());
+}
+
+pub(crate) async fn a_lease_that_is_borrowed_leaves_the_run_as_it_was_also_if_who_borrowed_it_is_gone(it: Fixture) {
+    let abandoned = async || !it.journal.abandoned().await.unwrap().is_empty();
+    let borrow = async || it.journal.borrow("a", &holder("a verb"), TTL).await.unwrap();
+    it.journal.create(&head("a"), b"plan").await.unwrap();
+    for left in [false, true] {
+        let lease = it.journal.acquire("a", &holder("driver"), TTL).await.unwrap();
+        if left { it.journal.hand_on(&lease).await } else { it.journal.release(&lease).await }.unwrap();
+        let lent = borrow().await;
+        assert!(matches!(it.journal.acquire("a", &holder("driver"), TTL).await, Err(JournalError::Held { .. })));
+        assert_eq!((lent.was_left, abandoned().await), (left, false), "{}", it.name);
+        it.journal.give_back(&lent).await.unwrap();
+        assert_eq!(abandoned().await, left);
+        let lent = borrow().await;
+        it.clock.advance(TTL as i64);
+        assert_eq!(abandoned().await, left, "{}: who borrowed it is gone", it.name);
+        let again = borrow().await;
+        assert_eq!((again.was_left, again.epoch), (left, lent.epoch + 1));
+        it.journal.give_back(&again).await.unwrap();
+    }
+    let lent = borrow().await;
+    it.journal.release(&lent).await.unwrap();
+    assert!(!abandoned().await, "who borrows it may also end that it goes on");
+    let lent = borrow().await;
+    it.journal.hand_on(&lent).await.unwrap();
+    assert!(abandoned().await, "or have it go on");
+}
+
+pub(crate) async fn a_lease_that_was_given_back_is_not_renewed(it: Fixture) {
+    for handed_on in [false, true] {
+        let run = if handed_on { "a" } else { "b" };
+        let lease = started(&*it.journal, run).await;
+        it.clock.advance(TTL as i64);
+        it.journal.renew(&lease, TTL).await.unwrap();
+        if handed_on { it.journal.hand_on(&lease).await } else { it.journal.release(&lease).await }.unwrap();
+        // As a message that the network has kept.
+        let late = it.journal.renew(&lease, TTL).await;
+        assert!(matches!(late, Err(JournalError::Fenced { .. })), "{}: {late:?}", it.name);
+        let abandoned = it.journal.abandoned().await.unwrap();
+        assert_eq!(abandoned.iter().any(|left| left.head.run == run), handed_on, "{}: {abandoned:?}", it.name);
+        let next = it.journal.acquire(run, &holder("two"), TTL).await.unwrap();
+        assert_eq!(next.epoch, lease.epoch + 1, "{}", it.name);
+    }
+}
+
 pub(crate) async fn unknown_runs_are_named(it: Fixture) {
-    let lease = Lease { run: "nowhere".to_owned(), epoch: 1 };
+    let lease = Lease { run: "nowhere".to_owned(), epoch: 1, was_left: false };
     let named = |error: JournalError| matches!(error, JournalError::NoSuchRun(run) if run == "nowhere");
     assert!(named(it.journal.acquire("nowhere", &holder("one"), TTL).await.unwrap_err()));
     assert!(named(it.journal.renew(&lease, TTL).await.unwrap_err()));
@@ -126,7 +193,8 @@ pub(crate) async fn unknown_runs_are_named(it: Fixture) {
     assert!(named(it.journal.plan("nowhere").await.unwrap_err()));
     assert!(named(it.journal.load("nowhere", 0, 1).await.unwrap_err()));
     it.journal.release(&lease).await.unwrap();
-    assert!(it.journal.list().await.unwrap().is_empty());
+    it.journal.hand_on(&lease).await.unwrap();
+    assert!(it.journal.list().await.unwrap().is_empty() && it.journal.abandoned().await.unwrap().is_empty());
 }
 
 pub(crate) async fn load_pages(it: Fixture) {

@@ -39,7 +39,7 @@ pub(crate) struct Serve {
     pub(crate) keep_runs: Option<Duration>,
     #[command(flatten)]
     pub(crate) logged: Logged,
-    /// Leave interrupted runs alone
+    /// Leave runs alone that were interrupted, here or elsewhere
     #[arg(long)]
     pub(crate) no_take_up: bool,
 }

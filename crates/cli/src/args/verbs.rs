@@ -169,8 +169,11 @@ pub(crate) struct Amend {
     #[arg(long)]
     pub(crate) reason: Option<String>,
     /// Hash of the new plan that was looked at: applies the difference, if the plan is still that one
-    #[arg(long, value_name = "HASH", conflicts_with = "yes", requires = "reason")]
+    #[arg(long, value_name = "HASH", conflicts_with = "yes", requires_all = ["reason", "from"])]
     pub(crate) plan: Option<String>,
+    /// Hash of the run's plan that the difference was from: nothing is changed if the run goes by another one by now
+    #[arg(long, value_name = "HASH", requires = "plan")]
+    pub(crate) from: Option<String>,
     /// Apply the difference without having looked at it
     #[arg(long, requires = "reason")]
     pub(crate) yes: bool,

@@ -6,7 +6,8 @@ use engine::{Amendment, Plan};
 use runtime::{Clock, SystemClock};
 use serde_json::json;
 use server::certificate::demanded_of_amended;
-use server::verbs::Verb;
+use server::planning::means_plan;
+use server::verbs::{Verb, VerbError};
 
 use crate::args::{Amend, FindingFormat};
 use crate::ask::{self, Asked};
@@ -29,7 +30,11 @@ pub(crate) async fn amend(args: Amend, json: bool) -> Result<Exit, Failure> {
         findings.finish();
         return Ok(Exit::BadInput);
     };
-    if plan.hash() == run.plan().hash() {
+    let from = run.plan().hash();
+    if let Some(looked) = args.from.as_deref().filter(|looked| !means_plan(looked, from)) {
+        return Err(VerbError::PlanOther { from: looked.to_owned(), now: from.to_owned() }.into());
+    }
+    if plan.hash() == from {
         out::answer("nothing differs");
         return Ok(Exit::Done);
     }
@@ -44,7 +49,7 @@ pub(crate) async fn amend(args: Amend, json: bool) -> Result<Exit, Failure> {
         out::answer(&report::amendment_lines(&amendment).join("\n"));
     }
     let agreed = match &args.plan {
-        Some(hash) if hash.len() >= 8 && plan.hash().starts_with(hash.as_str()) => true,
+        Some(hash) if means_plan(hash, plan.hash()) => true,
         Some(hash) => {
             return Err(Failure::input(
                 "plan-changed",
@@ -66,22 +71,27 @@ pub(crate) async fn amend(args: Amend, json: bool) -> Result<Exit, Failure> {
     } else {
         None
     };
-    tell(&args, &plan, &amendment, asked, json);
+    tell(&args, (from, &plan), &amendment, asked, json);
     Ok(Exit::Done)
 }
 
-fn tell(args: &Amend, plan: &Plan, amendment: &Amendment, asked: Option<Asked>, json: bool) {
+fn tell(args: &Amend, (from, plan): (&str, &Plan), amendment: &Amendment, asked: Option<Asked>, json: bool) {
     if json {
         let mut told = report::amendment_json(amendment);
         told["run"] = json!(args.name);
         told["plan"] = json!(plan.hash());
+        told["from"] = json!(from);
         told["applied"] = json!(asked.is_some());
         out::json(&told);
         return;
     }
     out::answer(&match asked {
         None => {
-            format!("nothing is changed yet; to apply it, repeat this with --reason ... --plan {}", &plan.hash()[..16])
+            format!(
+                "nothing is changed yet; to apply it, repeat this with --reason ... --from {} --plan {}",
+                &from[..16],
+                &plan.hash()[..16]
+            )
         }
         Some(Asked::OfDriver) => "amended by the process that drives the run".to_owned(),
         Some(Asked::InJournal) => format!(

@@ -129,7 +129,7 @@ async fn restore(
         &journal,
         "demo",
         &mut progress,
-        signals::stop_token(),
+        signals::stop(),
         &Waiting { wait: std::time::Duration::ZERO, logged: Logged::default() },
     )
     .await?;

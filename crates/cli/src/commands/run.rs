@@ -92,7 +92,7 @@ pub(crate) async fn resume(args: Resume, json: bool) -> Result<Exit, Failure> {
 /// A run changes the estate, so somebody must have seen its plan or said that they need not.
 fn agreed(args: &RunCommand, plan: &Plan) -> Result<(), Failure> {
     match &args.plan {
-        Some(hash) if hash.len() >= 8 && plan.hash().starts_with(hash.as_str()) => Ok(()),
+        Some(hash) if server::planning::means_plan(hash, plan.hash()) => Ok(()),
         Some(hash) => Err(Failure::input(
             "plan-changed",
             match &args.plan_file {
@@ -131,7 +131,7 @@ fn name_is_usable(name: &str) -> Result<(), Failure> {
 
 async fn go(journal: &Arc<dyn Store>, name: &str, store: &str, waiting: &Waiting, json: bool) -> Result<Exit, Failure> {
     let mut progress = Progress::new(json, false);
-    let stop = signals::stop_token();
+    let stop = signals::stop();
     if !json {
         out::note(&format!("run {name}: if it is interrupted, `reinstate resume {name} --store {store}` goes on"));
     }

@@ -28,9 +28,14 @@ pub(crate) async fn store(command: StoreCommand, json: bool) -> Result<Exit, Fai
     let mut told = Vec::new();
     for run in &runs {
         // Its lease keeps drivers away for as long as it takes.
-        let lease = source.acquire(run, &holder(), LEASE_MS).await?;
+        let lease = source.borrow(run, &holder(), LEASE_MS).await?;
         let copied = copy(&source, &target, &lease).await;
-        source.release(&lease).await?;
+        // Nobody goes on here with what goes on there.
+        if copied.is_ok() {
+            source.release(&lease).await?
+        } else {
+            source.give_back(&lease).await?
+        }
         let Copied { groups, was_there } = copied?;
         if !json {
             let what = if was_there { "was there already" } else { "is copied" };

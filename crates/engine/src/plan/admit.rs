@@ -4,8 +4,9 @@
 //! journal or another front end can bring the engine into a state it does not know.
 
 use crate::ids::StepIx;
+use crate::plan::extras::ApprovalAt;
 use crate::plan::graph::{self, covers};
-use crate::plan::spec::{Approval, ApprovalAt, ForEach, NO_KEY, PLAN_FORMAT, PlanSpec, Scope, StepSpec, When, Work};
+use crate::plan::spec::{Approval, ForEach, NO_KEY, PLAN_FORMAT, PlanSpec, Scope, StepSpec, When, Work};
 use crate::sites::{Interned, Values};
 
 /// Why a plan was not admitted.

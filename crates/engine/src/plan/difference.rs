@@ -1,5 +1,7 @@
 //! What a plan changes of another: field by field, by the names that a runbook uses.
 
+use std::collections::BTreeSet;
+
 use crate::ids::StepIx;
 use crate::plan::carry::Carry;
 use crate::plan::layout::Plan;
@@ -41,6 +43,9 @@ pub(crate) fn same_items(old: (&Plan, StepIx), new: (&Plan, StepIx)) -> bool {
     }
 }
 
+/// Characters of an input's value that are told.
+const VALUE_MAX: usize = 100;
+
 /// What differs beside the steps, in words.
 pub(crate) fn beside(old: &Plan, new: &Plan) -> Vec<String> {
     let (before, after) = (old.spec(), new.spec());
@@ -52,6 +57,7 @@ pub(crate) fn beside(old: &Plan, new: &Plan) -> Vec<String> {
             Some(_) => {}
         }
     }
+    found.extend(inputs(&before.inputs, &after.inputs));
     let gone = before.pools.iter().filter(|pool| after.pools.iter().all(|other| other.name != pool.name));
     found.extend(gone.map(|pool| format!("pool `{}` is removed", pool.name)));
     let mut note = |differs: bool, what: &str| {
@@ -63,10 +69,25 @@ pub(crate) fn beside(old: &Plan, new: &Plan) -> Vec<String> {
     note(budgets(old) != budgets(new), "failure budgets");
     note(before.batches.soak_ms != after.batches.soak_ms, "the soaks between batches");
     note(!before.extras.order.is_empty() && before.extras.order != after.extras.order, "orders of work");
-    note(before.inputs != after.inputs, "inputs");
     note(before.estate != after.estate, "the estate's variables or secrets");
     note(before.objectives != after.objectives, "objectives");
     found
+}
+
+/// Inputs with other values. Whoever leaves one out gets its default, which may not be what the run began with.
+fn inputs(before: &str, after: &str) -> Vec<String> {
+    let read =
+        |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default();
+    let (before, after) = (read(before), read(after));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let short = |value: Option<&serde_json::Value>| match value {
+        Some(value) => value.to_string().chars().take(VALUE_MAX).collect(),
+        None => "nothing".to_owned(),
+    };
+    let changed = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    changed
+        .map(|name| format!("input `{name}` is {}, was {}", short(after.get(name)), short(before.get(name))))
+        .collect()
 }
 
 /// Needs of a new step that its former self did not have, as positions in the new plan.

@@ -86,24 +86,16 @@ pub struct DrillObjectives {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Batches, Extras, Objectives, Origin, PLAN_FORMAT, Plan, PlanSpec};
+    use crate::plan::{Batches, PLAN_FORMAT, Plan, PlanSpec};
     use crate::sites::{Sites, Texts};
 
     fn spec(format: u16) -> PlanSpec {
         let ids: Texts = ["a", "b"].into_iter().collect();
         PlanSpec {
             format,
-            origin: Origin::default(),
             sites: Sites { ids, source_rows: vec![1, 2], columns: Vec::new(), restore_points: Vec::new() },
-            groups: Vec::new(),
             batches: Batches { ends: vec![2], max_failures: vec![0], ..Batches::default() },
-            pools: Vec::new(),
-            steps: Vec::new(),
-            items: Vec::new(),
-            inputs: "{}".into(),
-            estate: "{}".into(),
-            objectives: Objectives::default(),
-            extras: Extras { read_only: Vec::new(), order: Vec::new(), ..Extras::default() },
+            ..PlanSpec::default()
         }
     }
 

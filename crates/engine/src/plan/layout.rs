@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, PoolIx, SiteIx, StepIx, UnitIx};
 use crate::plan::admit::{PlanError, admit};
 use crate::plan::drill::DrillMark;
+use crate::plan::extras::{ApprovalAt, Checklist, Extras};
 use crate::plan::graph;
 use crate::plan::keys::Keys;
-use crate::plan::spec::{ApprovalAt, Checklist, Extras, ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
+use crate::plan::spec::{ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
 
 /// An admitted plan: complete, acyclic, immutable.
 ///

@@ -4,6 +4,7 @@ mod admit;
 mod carry;
 pub(crate) mod difference;
 mod drill;
+mod extras;
 mod graph;
 mod keys;
 mod layout;
@@ -14,9 +15,9 @@ pub(crate) use graph::covers;
 pub use admit::PlanError;
 pub use carry::Carry;
 pub use drill::{ChaosMark, Disturbance, DrillMark, DrillObjectives, DrillPart};
+pub use extras::{ApprovalAt, ApproverGroup, Checklist, ExcludedSite, Extras};
 pub use layout::Plan;
 pub use spec::{
-    ActionUse, Approval, ApprovalAt, ApproverGroup, Backoff, Batches, Checklist, ExcludedSite, Extras, ForEach, Group,
-    NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, PlanSpec, PoolSpec, PoolUse,
-    Rate, Retry, Scope, StepSpec, When, Work,
+    ActionUse, Approval, Backoff, Batches, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,
+    Origin, PLAN_FORMAT, Place, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope, StepSpec, When, Work,
 };

@@ -74,7 +74,10 @@ fn checked(source: &Source, catalogue: &[ActionSpec], stand_ins: &BTreeMap<Strin
     actions::check(&mut sink, &runbook);
     undo::check(&mut sink, &runbook, &ancestors);
     ids::check(&mut sink, &runbook);
-    returned::check(&mut sink, &runbook, &ancestors);
+    // What comes before what is known only when every `needs` is.
+    if !diagnostic::has_errors(&sink.found) {
+        returned::check(&mut sink, &runbook, &ancestors);
+    }
     let diagnostics = diagnostic::in_order(sink.found);
     Checked { runbook: (!diagnostic::has_errors(&diagnostics)).then_some(runbook), diagnostics }
 }

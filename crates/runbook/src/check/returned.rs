@@ -8,20 +8,20 @@ use crate::diagnostic::Diagnostic;
 use crate::fields::Sink;
 use crate::model::Runbook;
 
-/// A site ends with the last of its own steps. A shared step that comes before all of those, or beside them, and that none of
-/// them needs, may still restore something of a site that already counts as returned. One that comes after them is meant so.
+/// A site ends with the last of its own steps. A shared step that none of them needs may still restore something of a site that
+/// already counts as returned, unless it comes after all that is done for the site: that is meant so.
 pub(super) fn check(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors) {
     let steps = &runbook.steps;
+    let changes = |ix: usize| !actions::read_only(&steps[ix]) && !steps[ix].finally;
     let of_site = |ix: &usize| steps[*ix].scope == Scope::Site && !steps[*ix].finally;
     let sites: Vec<usize> = (0..steps.len()).filter(of_site).collect();
-    let acts = |site: usize| !actions::read_only(&steps[site]);
-    for (ix, step) in steps.iter().enumerate() {
-        let is_shared = matches!(step.scope, Scope::Run | Scope::Group(_)) && !step.finally;
-        let changes = !actions::read_only(step);
-        if is_shared
-            && changes
-            && !sites.iter().any(|&site| ancestors.has(site, ix) || ancestors.has(ix, site) && acts(site))
-        {
+    let acting: Vec<usize> = sites.iter().copied().filter(|&site| changes(site)).collect();
+    let lasts: Vec<usize> =
+        acting.iter().copied().filter(|&last| !acting.iter().any(|&later| ancestors.has(later, last))).collect();
+    for (ix, step) in steps.iter().enumerate().filter(|(ix, step)| step.scope != Scope::Site && changes(*ix)) {
+        let is_needed = sites.iter().any(|&site| ancestors.has(site, ix));
+        let is_after = !lasts.is_empty() && lasts.iter().all(|&last| ancestors.has(ix, last));
+        if !is_needed && !is_after {
             let name = &step.name;
             let warning = Diagnostic::warning(
                 codes::RETURNED_BEFORE,

@@ -46,6 +46,18 @@ pub(super) struct Desk<'a> {
     outdated: bool,
 }
 
+/// Waits for something while errands go on: one that nobody polls may hold what others need, such as a connection.
+async fn beside<T>(errands: &mut FuturesUnordered<BoxFuture<'_, ()>>, done: impl Future<Output = T>) -> T {
+    tokio::pin!(done);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut done => return done,
+            Some(()) = errands.next() => {}
+        }
+    }
+}
+
 impl<'a> Desk<'a> {
     pub(super) fn new(store: &'a dyn Store, lease: Lease, estate: String) -> Self {
         Self {
@@ -68,9 +80,8 @@ impl<'a> Desk<'a> {
     /// Dropping the future loses nothing: the look goes on with the next call.
     pub(super) async fn found(&mut self, run: &Run) -> Result<Found, JournalError> {
         loop {
-            while self.errands.next().now_or_never().flatten().is_some() {}
             if let Some(look) = &mut self.look {
-                let mut found = look.await;
+                let mut found = beside(&mut self.errands, look).await;
                 self.look = None;
                 if let (true, Ok(found)) = (std::mem::take(&mut self.outdated), &mut found) {
                     found.grants.clear();
@@ -81,7 +92,7 @@ impl<'a> Desk<'a> {
                 }
                 return found;
             }
-            tokio::time::sleep_until(self.next).await;
+            beside(&mut self.errands, tokio::time::sleep_until(self.next)).await;
             self.begin_look(run);
         }
     }
@@ -175,7 +186,7 @@ fn want(run: &Run, pool: &SharedPool) -> Want {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Batches, Extras, Objectives, Origin, PLAN_FORMAT, Plan, PlanSpec, Sites};
+    use engine::{Plan, PlanSpec};
 
     use super::*;
     use crate::memory::MemoryJournal;
@@ -183,21 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_taken_as_the_drive_ended_is_refused_and_not_lost() {
-        let spec = PlanSpec {
-            format: PLAN_FORMAT,
-            origin: Origin::default(),
-            sites: Sites::default(),
-            groups: Vec::new(),
-            batches: Batches::default(),
-            pools: Vec::new(),
-            steps: Vec::new(),
-            items: Vec::new(),
-            inputs: "{}".into(),
-            estate: "{}".into(),
-            objectives: Objectives::default(),
-            extras: Extras::default(),
-        };
-        let plan = Plan::new(spec).expect("it has nothing that could be wrong");
+        let plan = Plan::new(PlanSpec::default()).expect("it has nothing that could be wrong");
         let store = MemoryJournal::new(|| 1);
         crate::driver::open(&store, "r", &plan, 1).await.expect("the name is free");
         let holder = Holder { name: "me".into(), pid: 1, host: "here".into() };

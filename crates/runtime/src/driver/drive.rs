@@ -1,6 +1,7 @@
 //! The loop itself.
 
 mod people;
+mod waits;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::driver::amend::Amendments;
-use crate::driver::desk::{Desk, Found};
+use crate::driver::desk::Desk;
 use crate::driver::equip::{Equip, Equipment};
 use crate::driver::launch::{Landed, Launcher};
 use crate::driver::recover::{Recovered, encode};
 use crate::driver::request::Reply;
 use crate::driver::trace;
 use crate::ports::{Appended, Clock, Journal, JournalError, Lease, Store};
+use waits::{Committed, committed, on_desk, renewed, run_out, until, wait};
 
 /// Records that a group may hold before it must be committed; bounds memory and the size of a journal row.
 const GROUP_RECORDS_MAX: usize = 16_384;
@@ -118,6 +120,8 @@ struct Loop<'a> {
     commit: Option<Commit<'a>>,
     landed: mpsc::UnboundedReceiver<Landed>,
     sender: mpsc::UnboundedSender<Landed>,
+    /// The renewal of the lease that is under way, beside everything else: what it waits for may be held by a look at the desk.
+    renewal: Option<BoxFuture<'a, Result<(), JournalError>>>,
     desk: Option<Desk<'a>>,
     equipment: Equipment,
     amendments: Amendments,
@@ -169,6 +173,7 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
         name: recovered.head.run,
         equipment,
         amendments: Amendments::default(),
+        renewal: None,
         desk,
         idle_since: None,
         drive,
@@ -212,8 +217,8 @@ impl<'a> Loop<'a> {
         }
         self.let_go_of_what_left();
         let lease_ms = self.drive.settings.lease_ms;
-        let mut renewal = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
-        renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut due = tokio::time::interval(Duration::from_millis((lease_ms / 3).max(1)));
+        due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             self.advance()?;
             self.begin_commit();
@@ -228,6 +233,8 @@ impl<'a> Loop<'a> {
             let idle_until = self.idle_since.and_then(|since| since.checked_add(self.drive.settings.wait));
             tokio::select! {
                 biased;
+                done = renewed(&mut self.renewal) => self.end_renewal(done, lease_ms)?,
+                _ = due.tick(), if self.renewal.is_none() => self.begin_renewal(lease_ms),
                 done = committed(&mut self.commit) => self.end_commit(done?)?,
                 landed = self.landed.recv(), if self.amendments.is_empty() => self.take(landed)?,
                 found = on_desk(&mut self.desk, &self.run), if !stopping => self.attend(found)?,
@@ -235,7 +242,6 @@ impl<'a> Loop<'a> {
                 () = self.drive.stop.cancelled(), if !stopping => self.begin_stop(),
                 () = run_out(patience) => self.lose_patience(),
                 () = wait(self.drive.clock, wake) => {}
-                _ = renewal.tick() => self.renew(lease_ms).await?,
             }
         }
     }
@@ -263,9 +269,14 @@ impl<'a> Loop<'a> {
         room && self.amendments.is_empty()
     }
 
-    /// Extends the lease. A journal that does not answer is borne with until the lease would have expired.
-    async fn renew(&mut self, lease_ms: u64) -> Result<(), DriveError> {
-        match self.drive.journal.renew(&self.drive.lease, lease_ms).await {
+    fn begin_renewal(&mut self, lease_ms: u64) {
+        let (journal, lease) = (self.drive.journal, self.drive.lease.clone());
+        self.renewal = Some(async move { journal.renew(&lease, lease_ms).await }.boxed());
+    }
+
+    /// A journal that does not answer is borne with until the lease would have expired.
+    fn end_renewal(&mut self, renewed: Result<(), JournalError>, lease_ms: u64) -> Result<(), DriveError> {
+        match renewed {
             Ok(()) => self.renewed = tokio::time::Instant::now(),
             Err(error @ JournalError::Unavailable { .. }) => {
                 if self.renewed.elapsed() >= Duration::from_millis(lease_ms) {
@@ -386,46 +397,6 @@ impl<'a> Loop<'a> {
         }
         let since = *self.idle_since.get_or_insert_with(tokio::time::Instant::now);
         (since.elapsed() >= self.drive.settings.wait).then_some(DriveEnd::WaitsForOperator)
-    }
-}
-
-/// A durable group: what comes next, its records, and the requests that are in it.
-type Committed = (Appended, Vec<Record>, VecDeque<u64>);
-
-/// Waits for the group on its way to be durable; for ever if there is none.
-async fn committed(commit: &mut Option<Commit<'_>>) -> Result<Committed, JournalError> {
-    let Some(pending) = commit else { return futures::future::pending().await };
-    let result = (&mut pending.done).await;
-    let Some(done) = commit.take() else { return futures::future::pending().await };
-    Ok((result?, done.records, done.replies))
-}
-
-/// Waits for what the desk has; for ever without one.
-async fn on_desk(desk: &mut Option<Desk<'_>>, run: &Run) -> Result<Found, JournalError> {
-    match desk {
-        Some(desk) => desk.found(run).await,
-        None => futures::future::pending().await,
-    }
-}
-
-async fn until(at: Option<tokio::time::Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => futures::future::pending().await,
-    }
-}
-
-async fn run_out(patience: Option<Patience>) {
-    match patience {
-        Some(Patience::Running(until) | Patience::Cancelled(until)) => tokio::time::sleep_until(until).await,
-        Some(Patience::Over) | None => futures::future::pending().await,
-    }
-}
-
-async fn wait(clock: &dyn Clock, until: Option<Millis>) {
-    match until {
-        Some(at) => clock.until(at).await,
-        None => futures::future::pending().await,
     }
 }
 

@@ -4,7 +4,12 @@ use std::collections::HashMap;
 
 use engine::Millis;
 
-use crate::ports::{Holder, JournalError, Lease, RunHead};
+use crate::ports::{Holder, JournalError, Lease, RunHead, RunSummary};
+
+/// When a lease that was given back expired: before all time.
+pub(super) const RELEASED: Millis = Millis::MIN;
+/// When one expired that was left to whoever stands by.
+pub(super) const HANDED_ON: Millis = Millis::MIN + 1;
 
 /// All runs, in the order of their creation.
 #[derive(Default)]
@@ -28,6 +33,8 @@ pub(super) struct Kept {
 pub(super) struct Held {
     pub(super) holder: Holder,
     pub(super) expires_at: Millis,
+    /// Whether somebody is to go on with the run if it is over and was not given back.
+    pub(super) goes_on: bool,
 }
 
 impl Runs {
@@ -102,6 +109,16 @@ impl Runs {
 }
 
 impl Kept {
+    /// Whether its lease is over and was not given back.
+    pub(super) fn is_left(&self, now: Millis) -> bool {
+        self.held.as_ref().is_some_and(|held| held.goes_on && held.expires_at > RELEASED && held.expires_at <= now)
+    }
+
+    pub(super) fn summary(&self, now: Millis) -> RunSummary {
+        let held_by = self.live(now).map(|holder| holder.name.clone());
+        RunSummary { head: self.head.clone(), groups: self.groups.len() as u64, held_by }
+    }
+
     pub(super) fn live(&self, now: Millis) -> Option<&Holder> {
         self.held.as_ref().filter(|held| now < held.expires_at).map(|held| &held.holder)
     }

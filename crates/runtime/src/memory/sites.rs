@@ -30,9 +30,9 @@ impl Locks {
     /// Refuses if the run at a place holds any site.
     pub(super) fn refuse_if_held(&self, at: usize, run: &str) -> Result<(), JournalError> {
         let held = self.0.values().flatten().filter(|(_, holder)| **holder == at).map(|(site, _)| site);
-        let held: BTreeSet<&String> = held.collect();
-        let Some(site) = held.first() else { return Ok(()) };
-        Err(JournalError::SiteHeld { site: (*site).clone(), run: run.to_owned(), more: held.len() as u64 - 1 })
+        let Some(site) = held.clone().min() else { return Ok(()) };
+        // Of two estates they are two.
+        Err(JournalError::SiteHeld { site: site.clone(), run: run.to_owned(), more: held.count() as u64 - 1 })
     }
 
     fn hold(&mut self, at: usize, estate: &str, sites: &[String]) {

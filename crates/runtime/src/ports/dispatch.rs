@@ -27,9 +27,9 @@ pub trait Dispatch: Send + Sync {
     /// [`JournalError::NoSuchRun`]; [`JournalError::Fenced`] if the epoch is not the newest (looked at in this order).
     async fn dispatch(&self, lease: &Lease, orders: &[Order]) -> Result<(), JournalError>;
 
-    /// Returns up to `limit` orders of this epoch that are settled: answered, or lost with their worker. What is returned
-    /// as lost can never be answered. It comes again until it is named in `done`, by numbers: those whose outcomes are
-    /// durable in the journal, and which are forgotten. Durable on return.
+    /// Returns up to `limit` orders of this epoch that are settled, by their numbers: answered, lost with their worker, or
+    /// taken back. What is returned as lost can never be answered. Each comes again until it is named in `done`, by numbers:
+    /// those whose outcomes are durable in the journal, and which are forgotten. Durable on return.
     ///
     /// Costs one small read while nothing is settled or done, so it may be called several times a second.
     ///
@@ -37,11 +37,19 @@ pub trait Dispatch: Send + Sync {
     /// [`JournalError::NoSuchRun`]; [`JournalError::Fenced`] if the epoch is not the newest (looked at in this order).
     async fn collect(&self, lease: &Lease, done: &[u64], limit: u32) -> Result<Vec<Settled>, JournalError>;
 
-    /// Withdraws all orders of lower epochs in one step: those that nobody claimed are gone, the answers of the others are
-    /// refused, and their workers learn of it at the next beat. No lower epoch sends any from here on. Durable on return.
+    /// Takes back those of these orders of this epoch that nobody has claimed: they are settled as such, and nobody claims
+    /// them any more. Others are left alone. Durable on return.
     ///
-    /// Returns how many withdrawn orders living workers still hold. It falls as they let go: ask again to know whether
-    /// something is still being done for an older driver.
+    /// # Errors
+    /// [`JournalError::NoSuchRun`]; [`JournalError::Fenced`] if the epoch is not the newest (looked at in this order).
+    async fn take_back(&self, lease: &Lease, numbers: &[u64]) -> Result<(), JournalError>;
+
+    /// Withdraws all orders of lower epochs, and those of this one with numbers below `below`, in one step: those that nobody
+    /// has claimed and those that are settled are gone, the answers to the others are refused, and their workers learn of it
+    /// at the next beat. No lower epoch sends any from here on, nor does this one with such a number. Durable on return.
+    ///
+    /// Returns how many withdrawn orders of the run living workers still hold. It falls as they let go: ask again to know
+    /// whether something is still being done for an older driver.
     ///
     /// # Errors
     /// [`JournalError::NoSuchRun`]; [`JournalError::Fenced`] if the epoch is not the newest (looked at in this order).
@@ -155,8 +163,19 @@ pub struct OrderAnswer {
 pub struct Settled {
     /// The number under which the driver sent it.
     pub number: u64,
-    /// The worker's answer; `None` if it is lost with its worker, so that nobody knows what was done.
-    pub outcome: Option<Vec<u8>>,
+    /// What became of it.
+    pub fate: OrderFate,
+}
+
+/// What became of an order that is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderFate {
+    /// Its worker's answer, encoded.
+    Answered(Vec<u8>),
+    /// It is lost with its worker: nobody knows what was done.
+    Lost,
+    /// It was taken back before anybody had claimed it: nothing was done.
+    TakenBack,
 }
 
 /// Orders that nobody has claimed.

@@ -28,10 +28,17 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Held`] if another holder's lease has not expired; [`JournalError::NoSuchRun`].
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError>;
 
-    /// Extends a lease.
+    /// As [`acquire`](Journal::acquire), for somebody who drives nothing and gives the run back in a moment: if they die, it is
+    /// abandoned only if it was before.
     ///
     /// # Errors
-    /// [`JournalError::Fenced`] if a newer epoch exists; [`JournalError::NoSuchRun`].
+    /// As there.
+    async fn borrow(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError>;
+
+    /// Extends a lease, also one that has expired and that nobody has taken since.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] if a newer epoch exists, or it was given back; [`JournalError::NoSuchRun`].
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError>;
 
     /// Gives a lease back; a newer one of somebody else, or a run that does not exist, is left alone.
@@ -39,6 +46,28 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// The store's trouble.
     async fn release(&self, lease: &Lease) -> Result<(), JournalError>;
+
+    /// As [`release`](Journal::release), for a process that ends although the run should go on: the run is
+    /// [abandoned](Journal::abandoned) at once, and not after the lease.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError>;
+
+    /// Gives a lease that was borrowed back as it was: abandoned, or not.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn give_back(&self, lease: &Lease) -> Result<(), JournalError> {
+        if lease.was_left { self.hand_on(lease).await } else { self.release(lease).await }
+    }
+
+    /// Lists the runs that somebody was driving who is gone: the lease was never given back, and has expired or its process
+    /// is surely dead. Oldest first. Costs no time in proportion to the journals.
+    ///
+    /// # Errors
+    /// The store's trouble.
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError>;
 
     /// Appends one group as number `expected` and returns when it is durable.
     ///
@@ -97,6 +126,8 @@ pub struct Lease {
     pub run: String,
     /// Ascending number of the lease.
     pub epoch: u64,
+    /// Of a lease that was [borrowed](Journal::borrow): whether the run was [abandoned](Journal::abandoned) when it was given.
+    pub was_left: bool,
 }
 
 /// An acknowledged append.

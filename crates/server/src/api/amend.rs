@@ -18,11 +18,8 @@ use crate::api::verbs::{Recorded, taken};
 use crate::api::{Problem, launch};
 use crate::app::App;
 use crate::certificate::demanded_of_amended;
-use crate::planning::ShownPlan;
+use crate::planning::{ShownPlan, means_plan};
 use crate::verbs::{Verb, VerbError};
-
-/// Characters of a hash that tell a plan from another.
-const HASH_LEAST: usize = 8;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -118,7 +115,7 @@ async fn compared(
     // On a copy: a large plan takes its time.
     let fold = watch.fold().await?;
     let now = fold.plan().hash();
-    if let Some(from) = from.filter(|from| from.len() < HASH_LEAST || !now.starts_with(from)) {
+    if let Some(from) = from.filter(|from| !means_plan(from, now)) {
         let other = VerbError::PlanOther { from: report::plain(from), now: now.to_owned() };
         return Err(Problem::from(other).at("from"));
     }

@@ -140,7 +140,7 @@ impl From<VerbError> for Problem {
             | VerbError::PlanOther { .. } => StatusCode::CONFLICT,
             _ => match error.code() {
                 "journal-no-such-run" => StatusCode::NOT_FOUND,
-                "journal-site-held" | "journal-held" | "journal-exists" => StatusCode::CONFLICT,
+                "journal-site-held" | "journal-held" | "journal-exists" | "journal-name-spent" => StatusCode::CONFLICT,
                 _ => StatusCode::SERVICE_UNAVAILABLE,
             },
         };

@@ -110,7 +110,13 @@ async fn me(Extension(who): Extension<Who>) -> Response {
 #[utoipa::path(get, path = "/metrics", tag = "daemon",
     responses((status = 200, content_type = "text/plain", body = String), (status = "default", body = Problem)))]
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let troubles = app.drivers.troubles().await;
+    let mut troubles = app.drivers.remembered();
+    // A store that cannot be asked leaves all of them.
+    if !troubles.is_empty()
+        && let Ok(list) = app.drivers.kit().store.list().await
+    {
+        troubles = app.drivers.troubles(&list).await;
+    }
     let text = crate::metrics::render(&app.metrics, &app.followers.views(), &troubles, &app.drills.shown());
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

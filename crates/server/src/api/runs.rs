@@ -61,7 +61,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Asked(page): Asked<Page>) 
     let list = app.drivers.kit().store.list().await?;
     let seen: BTreeMap<String, Arc<View>> =
         app.followers.views().into_iter().map(|view| (view.snapshot.run.clone(), view)).collect();
-    let troubles = app.drivers.troubles().await;
+    let troubles = app.drivers.troubles(&list).await;
     let rows = list.into_iter().skip(page.from).take(page.limit.unwrap_or(100).min(MOST)).map(|run| {
         let view = seen.get(&run.head.run).filter(|view| view.snapshot.reading.is_none());
         let of = view.map(|view| &view.snapshot);

@@ -32,16 +32,18 @@ pub(super) struct Again {
     next: Duration,
     /// Since when somebody has held the run, as far as was seen.
     held_since: Option<Instant>,
+    /// Whether the run was ever ours.
+    pub(super) has_begun: bool,
 }
 
 impl Again {
     pub(super) fn new(pauses: Pauses) -> Self {
-        Self { pauses, next: pauses.first, held_since: None }
+        Self { pauses, next: pauses.first, held_since: None, has_begun: false }
     }
 
     /// The run was ours: whoever holds it next does so anew.
     pub(super) fn begun(&mut self) {
-        self.held_since = None;
+        (self.held_since, self.has_begun) = (None, true);
     }
 
     /// Time after which a drive that failed may work; `None` if it will not by waiting.
@@ -61,6 +63,14 @@ impl Again {
             _ => None,
         }
     }
+}
+
+/// Whether a drive that failed may work later, here or elsewhere.
+pub(super) fn may_pass(error: &DriveOnceError) -> bool {
+    let passes = |error: &JournalError| {
+        error.may_pass() || matches!(error, JournalError::Held { .. } | JournalError::Fenced { .. })
+    };
+    of_store(error).is_some_and(passes)
 }
 
 fn of_store(error: &DriveOnceError) -> Option<&JournalError> {

@@ -6,9 +6,9 @@ mod kit;
 mod once;
 mod patience;
 mod registry;
-mod take_up;
+mod stand_by;
 
 pub use kit::{Kit, Secrets, Tell, Telling, Vault};
-pub use once::{DriveOnceError, Onlooker, drive_once, holder};
+pub use once::{DriveOnceError, Onlooker, Stop, drive_once, holder};
 pub(crate) use registry::{Drivers, StartError};
-pub(crate) use take_up::take_up;
+pub(crate) use stand_by::stand_by;

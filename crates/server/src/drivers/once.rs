@@ -1,12 +1,14 @@
 //! Driving one run in this process: lease, fold, drive, release.
 
+use std::time::Duration;
+
 use engine::{Event, Plan, Record, Run, Status};
 use runtime::{
     Drive, DriveEnd, DriveError, Equipment, Holder, JournalError, Observer, RecoverError, Settings, SystemClock,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::drivers::{Kit, Telling};
+use crate::drivers::{Kit, Telling, again};
 use crate::verbs::hold_own_sites;
 
 /// Sees a run go on, from what was recovered of it.
@@ -30,7 +32,22 @@ pub enum DriveOnceError {
     /// It could not be recorded or decided.
     #[error(transparent)]
     Drive(#[from] DriveError),
+    /// It was stopped at once.
+    #[error("stopped at once: what was running is in doubt")]
+    AtOnce,
 }
+
+/// How a drive is told to end; the run stays open.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Nothing new starts, and what is running gets its time.
+    pub cleanly: CancellationToken,
+    /// As if the process was killed, but that the run is given back: a person who wants it stopped has it stopped.
+    pub at_once: CancellationToken,
+}
+
+/// Time in which a run is given back when its drive is stopped at once.
+const GIVE_BACK: Duration = Duration::from_millis(700);
 
 /// Drives a stored run until it ends, waits for longer than the settings allow, or is stopped. `actor` opens a run that
 /// nobody has opened.
@@ -39,16 +56,16 @@ pub enum DriveOnceError {
 /// If somebody else drives it, or its journal cannot be read or written.
 ///
 /// # Cancel safety
-/// Not cancel safe: dropping it is like a crash. Use `stop`.
+/// Not cancel safe: dropping it is like a crash, and whoever stands by goes on with the run. Use `stop`.
 pub async fn drive_once(
     kit: &Kit,
     name: &str,
     actor: &str,
     onlooker: &mut dyn Onlooker,
-    stop: CancellationToken,
+    stop: Stop,
     settings: Settings,
 ) -> Result<(DriveEnd, Run), DriveOnceError> {
-    let (driven, telling) = drive_apart(kit, name, Terms { actor, stop, settings }, onlooker).await;
+    let (driven, telling) = drive_apart(kit, name, Terms { actor, stop, settings, hands_on: false }, onlooker).await;
     if let Some(telling) = telling {
         telling.finish().await;
     }
@@ -60,8 +77,10 @@ pub(super) struct Terms<'a> {
     /// Who has it driven.
     pub(super) actor: &'a str,
     /// Ends the drive, not the run.
-    pub(super) stop: CancellationToken,
+    pub(super) stop: Stop,
     pub(super) settings: Settings,
+    /// Whether a run that is not over, and could be driven, is left to whoever stands by, or to the person who stopped it.
+    pub(super) hands_on: bool,
 }
 
 /// As [`drive_once`], and gives what is still to be told to the caller: the run is nobody's by then.
@@ -76,8 +95,17 @@ pub(super) async fn drive_apart(
         Ok(lease) => lease,
         Err(error) => return (Err(error.into()), None),
     };
+    let hands_on = terms.hands_on;
     let mut telling = None;
-    let mut driven = drive_held(kit, &holder, lease.clone(), terms, onlooker, &mut telling).await;
+    let at_once = terms.stop.at_once.clone();
+    let mut driven = tokio::select! {
+        driven = drive_held(kit, &holder, lease.clone(), terms, onlooker, &mut telling) => driven,
+        () = at_once.cancelled() => Err(DriveOnceError::AtOnce),
+    };
+    if matches!(driven, Err(DriveOnceError::AtOnce)) {
+        let _ = tokio::time::timeout(GIVE_BACK, kit.store.release(&lease)).await;
+        return (driven, None);
+    }
     if let Ok((DriveEnd::Ended(_), _)) = &driven {
         // Sites of a run that is over are free for others; what holds one no longer is none of theirs.
         if let Err(error) = kit.store.let_go_all(name).await {
@@ -85,7 +113,11 @@ pub(super) async fn drive_apart(
         }
     }
     // A lease that cannot be given back expires by itself.
-    let _ = kit.store.release(&lease).await;
+    let goes_on = match &driven {
+        Ok((end, _)) => *end == DriveEnd::Stopped,
+        Err(error) => again::may_pass(error),
+    };
+    let _ = if hands_on && goes_on { kit.store.hand_on(&lease).await } else { kit.store.release(&lease).await };
     (driven, telling)
 }
 
@@ -128,7 +160,7 @@ async fn drive_held(
         clock: &SystemClock,
         observer: &mut observer,
         desk: Some(&*kit.store),
-        stop: terms.stop,
+        stop: terms.stop.cleanly,
         settings: terms.settings,
     };
     Ok(runtime::drive(drive, recovered, terms.actor).await?)

@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::drivers::again::{Again, Pauses};
 use crate::drivers::ends::last_event;
-use crate::drivers::once::{Terms, drive_apart};
-use crate::drivers::{Kit, Onlooker};
+use crate::drivers::once::{Stop, Terms, drive_apart};
+use crate::drivers::{DriveOnceError, Kit, Onlooker};
 use crate::live::Followers;
 use crate::metrics::Metrics;
 use crate::words::chain;
@@ -84,6 +84,18 @@ impl Drivers {
     /// # Errors
     /// If it is driven here already, or the process is stopping. That another process drives it shows later.
     pub(crate) fn start(&self, run: &str, actor: &str) -> Result<(), StartError> {
+        self.begin(run, actor, false)
+    }
+
+    /// As [`Drivers::start`], for a run that nobody seemed to drive: whoever was quicker has it.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn take_on(&self, run: &str, actor: &str) -> Result<(), StartError> {
+        self.begin(run, actor, true)
+    }
+
+    fn begin(&self, run: &str, actor: &str, stands_by: bool) -> Result<(), StartError> {
         if self.shared.stop.is_cancelled() {
             return Err(StartError::Stopping);
         }
@@ -95,7 +107,7 @@ impl Drivers {
         table.troubles.remove(run);
         drop(table);
         let (shared, name, actor) = (self.shared.clone(), run.to_owned(), actor.to_owned());
-        self.shared.tasks.spawn(async move { shared.drive(name, actor).await });
+        self.shared.tasks.spawn(async move { shared.drive(name, actor, stands_by).await });
         Ok(())
     }
 
@@ -122,24 +134,33 @@ impl Drivers {
         self.shared.table().troubles.get(run).cloned()
     }
 
-    /// Why runs could not be driven any further, by run, as far as that still matters: somebody else may have taken one on
-    /// since, or have ended it. A store that cannot be asked leaves all of them.
+    /// Why runs could not be driven any further, by run, whatever became of them since.
+    #[must_use]
+    pub(crate) fn remembered(&self) -> BTreeMap<String, String> {
+        self.shared.table().troubles.clone()
+    }
+
+    /// Why runs could not be driven any further, by run, as far as that still matters by a list of all runs: somebody else may
+    /// have taken one on since, or have ended it. Of a run that is over or gone it is forgotten.
     ///
     /// # Cancel safety
     /// May be dropped at any await.
-    pub(crate) async fn troubles(&self) -> BTreeMap<String, String> {
-        let mut troubles = self.shared.table().troubles.clone();
+    pub(crate) async fn troubles(&self, list: &[RunSummary]) -> BTreeMap<String, String> {
+        let mut troubles = self.remembered();
         if troubles.is_empty() {
             return troubles;
         }
-        let Ok(list) = self.shared.kit.store.list().await else { return troubles };
         let known: BTreeMap<&str, &RunSummary> = list.iter().map(|run| (&*run.head.run, run)).collect();
         for run in troubles.keys().cloned().collect::<Vec<_>>() {
-            let left = match known.get(&*run) {
-                Some(known) => known.held_by.is_none() && !self.is_over(known).await.unwrap_or(false),
-                None => false,
+            let is_over = match known.get(&*run) {
+                Some(known) => self.is_over(known).await.unwrap_or(false),
+                None => true,
             };
-            if !left {
+            if is_over {
+                self.shared.table().troubles.remove(&run);
+            }
+            // Whoever holds it may give it back.
+            if is_over || known.get(&*run).is_some_and(|known| known.held_by.is_some()) {
                 troubles.remove(&run);
             }
         }
@@ -180,14 +201,14 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn drive(self: Arc<Self>, name: String, actor: String) {
+    async fn drive(self: Arc<Self>, name: String, actor: String, stands_by: bool) {
         self.followers.driven(&name, true);
         // Whoever looks later finds the run folded.
         if let Err(error) = self.followers.watch(&name).await {
             tracing::warn!(run = name, %error, "the run cannot be followed");
         }
         loop {
-            let trouble = self.drive_to_its_end(&name, &actor).await.err();
+            let trouble = self.drive_to_its_end(&name, &actor, stands_by).await.err();
             let mut table = self.table();
             // Whatever the trouble was: what came into the journal meanwhile has nobody else to act on it.
             if let Some(again @ true) = table.driven.get_mut(&name) {
@@ -203,12 +224,13 @@ impl Shared {
     }
 
     /// Drives a run for as long as there is something to drive; says why it could not go on.
-    async fn drive_to_its_end(&self, name: &str, actor: &str) -> Result<(), String> {
+    async fn drive_to_its_end(&self, name: &str, actor: &str, stands_by: bool) -> Result<(), String> {
         let mut again = Again::new(self.pauses);
         loop {
             let settings = Settings { wait: FOR_EVER, ..Settings::default() };
             let mut onlooker = Looks { run: name, metrics: &self.metrics, again: &mut again };
-            let terms = Terms { actor, stop: self.stop.clone(), settings };
+            let stop = Stop { cleanly: self.stop.clone(), ..Stop::default() };
+            let terms = Terms { actor, stop, settings, hands_on: true };
             let (driven, telling) = drive_apart(&self.kit, name, terms, &mut onlooker).await;
             if let Some(telling) = telling {
                 // The run is nobody's by then: who reopens it does not wait for a slow mail server.
@@ -222,6 +244,9 @@ impl Shared {
                 Ok((DriveEnd::WaitsForOperator | DriveEnd::Stopped, _)) => return Ok(()),
                 Err(error) => error,
             };
+            if stands_by && !again.has_begun && matches!(error, DriveOnceError::Journal(JournalError::Held { .. })) {
+                return Ok(());
+            }
             let text = chain(&error);
             let Some(pause) = again.after(&error) else {
                 tracing::error!(run = name, error = text, "the run cannot be driven");

@@ -42,6 +42,7 @@ topics! {
     "postgres-recover", "PostgreSQL at a point in time", "a throw-away server from a base backup and WAL";
     "store", "The store", "where runs are recorded: a file, or PostgreSQL for drivers on several hosts";
     "serve", "The daemon", "runs in a browser or by HTTP: tokens, roles, TLS, what it refuses";
+    "deploy", "Deploying", "systemd, containers, several daemons, how much memory, a store that survives its machine";
     "benchmark", "Measuring", "how fast the engine and a tenant restore are on this machine";
     "codes", "Codes", "what each error code means, its cause and what to do";
 }

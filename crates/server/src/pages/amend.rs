@@ -87,7 +87,15 @@ async fn difference(
     name: &str,
     planning: Result<Planning, Problem>,
 ) -> Result<(Vec<Found>, Option<Difference>), Problem> {
-    let shown = show(app, who, planning?).await?;
+    let mut planning = planning?;
+    // What the run leaves out stays so.
+    let watch = app.followers.watch(name).await?;
+    let left_out = watch.ask(|fold| {
+        let excluded = fold.plan().spec().extras.excluded.iter();
+        excluded.map(|site| (site.id.clone(), site.reason.clone())).collect()
+    });
+    planning.exclude = left_out.await?;
+    let shown = show(app, who, planning).await?;
     let hash = shown.plan.as_ref().and_then(|plan| plan["hash"].as_str());
     let difference = match hash {
         Some(hash) => Some(differs(app, name.to_owned(), hash).await?),

@@ -83,7 +83,7 @@ async fn rows(app: &App, from: usize) -> Result<(Vec<Row>, usize), Problem> {
             }
         }
     }
-    let troubles = app.drivers.troubles().await;
+    let troubles = app.drivers.troubles(&list).await;
     let row = |run: runtime::RunSummary| {
         let seen = seen.get(&run.head.run).filter(|view| view.snapshot.reading.is_none()).cloned();
         Row {

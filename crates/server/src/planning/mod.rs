@@ -12,6 +12,15 @@ pub(crate) use store::{ShownPlan, ShownPlans};
 pub use texts::{Planned, Texts, plan_of};
 pub use view::plan_view;
 
+/// Characters of a hash that tell a plan from another.
+const HASH_LEAST: usize = 8;
+
+/// Whether somebody means a plan, whose hash they give by its first 8 characters or more.
+#[must_use]
+pub fn means_plan(given: &str, hash: &str) -> bool {
+    given.len() >= HASH_LEAST && hash.starts_with(given)
+}
+
 /// Compiles the expressions of a plan.
 ///
 /// # Errors

@@ -7,6 +7,8 @@ use engine::{Millis, Plan};
 use runbook::Guard;
 use serde_json::Value;
 
+use crate::planning::means_plan;
+
 /// Plans kept at once; the oldest goes when there is one too many.
 const MOST: usize = 16;
 /// How long one is kept: what was looked at yesterday is looked at again.
@@ -45,7 +47,7 @@ impl ShownPlans {
     pub(crate) fn of(&self, hash: &str, now: Millis) -> Option<ShownPlan> {
         let plans = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
         let good = |shown: &ShownPlan| now - shown.at < LASTS;
-        let mut found = plans.iter().filter(|(known, shown)| hash.len() >= 8 && known.starts_with(hash) && good(shown));
+        let mut found = plans.iter().filter(|(known, shown)| means_plan(hash, known) && good(shown));
         let plan = found.next().map(|(_, shown)| shown.clone());
         plan.filter(|_| found.next().is_none())
     }

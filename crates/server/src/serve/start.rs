@@ -16,7 +16,7 @@ use crate::api::routes;
 use crate::app::App;
 use crate::audit::AuditLog;
 use crate::drills::Drills;
-use crate::drivers::{Drivers, Kit, take_up};
+use crate::drivers::{Drivers, Kit, stand_by};
 use crate::live::Followers;
 use crate::metrics::Metrics;
 use crate::retention::keep_runs;
@@ -129,13 +129,7 @@ pub async fn serve(kit: Kit, settings: Settings, stop: CancellationToken) -> Res
         .with_state(app);
     if settings.take_up {
         let (drivers, actor, stop) = (drivers.clone(), settings.actor.clone(), stop.clone());
-        tokio::spawn(async move {
-            match take_up(&drivers, &actor, stop).await {
-                Ok(taken) if taken.is_empty() => {}
-                Ok(taken) => tracing::info!(runs = taken.join(", "), "interrupted runs were taken up"),
-                Err(error) => tracing::error!(%error, "interrupted runs could not be looked for"),
-            }
-        });
+        tokio::spawn(async move { stand_by(&drivers, &actor, stop).await });
     }
     if let Some(provider) = oidc {
         let stop = stop.clone();

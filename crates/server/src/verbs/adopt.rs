@@ -3,13 +3,13 @@
 use engine::{Command, KeyIx, Run, Scope, SiteIx, StepIx, TakeOut, UnitIx};
 use runtime::Store;
 
-use crate::verbs::{Asked, VerbError, ask, subject};
+use crate::verbs::{Asked, Asker, VerbError, ask, subject};
 
 /// Adopts a site from another run: holds it, and has what may have been done there checked again.
 pub(super) async fn adopt(
     store: &dyn Store,
     name: &str,
-    (actor, reason): (&str, &str),
+    asker: Asker<'_>,
     (id, from): (&str, &str),
 ) -> Result<Asked, VerbError> {
     let other = runtime::recover(store, from, |_, _| {}).await?.run;
@@ -19,7 +19,7 @@ pub(super) async fn adopt(
     let sites = [id.to_owned()];
     let estate = &mine.plan().spec().origin.estate;
     store.hold_sites(name, estate, &sites).await?;
-    let asked = ask(store, name, actor, reason, |run| {
+    let asked = ask(store, name, asker, |run| {
         Ok(Command::Adopt { site: subject::site(run, id)?, from: begun_by.clone(), units: units.clone() })
     })
     .await;

@@ -15,6 +15,17 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// Looks after which the lease is tried once more: whoever held it may have been another verb, or has gone.
 const LOOKS_BEFORE_LEASE: u32 = 10;
 
+/// Who asks for a verb, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Their name, for the journal.
+    pub actor: &'a str,
+    /// Their reason.
+    pub reason: &'a str,
+    /// Whether a run that nobody drives is to go on then: it is left to whoever stands by, and not as it was.
+    pub goes_on: bool,
+}
+
 /// How a verb became an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -34,15 +45,18 @@ pub enum Asked {
 pub async fn ask(
     store: &dyn Store,
     name: &str,
-    actor: &str,
-    reason: &str,
+    asker: Asker<'_>,
     make: impl Fn(&Run) -> Result<Command, VerbError>,
 ) -> Result<Asked, VerbError> {
+    let Asker { actor, reason, goes_on } = asker;
     loop {
-        match store.acquire(name, &holder(), Settings::default().lease_ms).await {
+        match store.borrow(name, &holder(), Settings::default().lease_ms).await {
             Ok(lease) => {
                 let recorded = record(store, &lease, actor, reason, &make).await;
-                let _ = store.release(&lease).await;
+                let _ = match goes_on && recorded.is_ok() {
+                    true => store.hand_on(&lease).await,
+                    false => store.give_back(&lease).await,
+                };
                 return recorded.map(|()| Asked::InJournal);
             }
             Err(JournalError::Held { .. }) => {}

@@ -11,7 +11,7 @@ mod trouble;
 mod verb;
 
 pub(crate) use ask::deliver;
-pub use ask::{Asked, ask};
+pub use ask::{Asked, Asker, ask};
 pub use sites::{hold_again, hold_own_sites};
 pub use trouble::{NoSubject, REASON_MAX, VerbError};
 pub use verb::{Truth, Verb, take};

@@ -4,7 +4,7 @@ use engine::{Again, Command, Decree, Plan, Ruling, Run, TakeOut};
 use runtime::Store;
 
 use crate::verbs::adopt::adopt;
-use crate::verbs::{Asked, REASON_MAX, VerbError, ask, claims, hold_again, subject};
+use crate::verbs::{Asked, Asker, REASON_MAX, VerbError, ask, claims, hold_again, subject};
 
 /// What is asked of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,15 +208,15 @@ impl Verb {
 ///
 /// # Cancel safety
 /// Dropping the future leaves it open whether the verb was taken.
-pub async fn take(store: &dyn Store, name: &str, actor: &str, reason: &str, verb: &Verb) -> Result<Asked, VerbError> {
-    verb.is_sound(reason)?;
+pub async fn take(store: &dyn Store, name: &str, asker: Asker<'_>, verb: &Verb) -> Result<Asked, VerbError> {
+    verb.is_sound(asker.reason)?;
     if let Verb::Adopt { site, from } = verb {
-        return adopt(store, name, (actor, reason), (site, from)).await;
+        return adopt(store, name, asker, (site, from)).await;
     }
     if verb.reopens() {
         hold_again(store, name).await?;
     }
-    let asked = ask(store, name, actor, reason, |run| verb.command(run)).await?;
+    let asked = ask(store, name, asker, |run| verb.command(run)).await?;
     claims::forget(store, name, verb).await;
     Ok(asked)
 }

@@ -18,11 +18,13 @@ pub(super) struct Attempts {
     /// Until when a server that is away is waited for.
     pub(super) until: Instant,
     collisions: u32,
+    /// Whether an answer got lost, so that nobody knows what became of the try.
+    pub(super) lost: bool,
 }
 
 impl Attempts {
     pub(super) fn new() -> Self {
-        Self { until: Instant::now() + PATIENCE, collisions: 0 }
+        Self { until: Instant::now() + PATIENCE, collisions: 0, lost: false }
     }
 
     /// Says whether to try again, after a pause. `twice` says that it does no harm to do it once more if nobody knows
@@ -34,7 +36,10 @@ impl Attempts {
             tokio::time::sleep(Duration::from_millis(self.collisions.into())).await;
             return self.collisions < COLLISIONS;
         }
-        if !twice || !failure.is_lost() || Instant::now() + PAUSE >= self.until {
+        // Where a server was lost, one that only reads is a standby that takes its place in a moment.
+        let is_away = failure.is_lost() || (self.lost && failure.only_reads());
+        self.lost |= failure.is_lost();
+        if !twice || !is_away || Instant::now() + PAUSE >= self.until {
             return false;
         }
         tokio::time::sleep(PAUSE).await;

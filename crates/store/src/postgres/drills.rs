@@ -19,7 +19,7 @@ fn proofs(s: &str, by: Millis) -> String {
          OR slot = (SELECT slot FROM {s}.drills WHERE proves AND drill = d.drill AND ended_at <= {by} \
                     ORDER BY ended_at DESC, slot DESC LIMIT 1) \
          OR (drill, slot) = (SELECT drill, slot FROM {s}.drills WHERE proves AND runbook_hash = d.runbook_hash \
-                             AND ended_at <= {by} ORDER BY ended_at DESC, slot DESC LIMIT 1)) \
+                             AND ended_at <= {by} ORDER BY ended_at DESC, slot DESC, drill DESC LIMIT 1)) \
          ORDER BY slot, d.drill"
     )
 }
@@ -41,7 +41,8 @@ impl PostgresStore {
 
     async fn proven(&self, which: &str, by: Millis) -> Result<Option<DrillEntry>, JournalError> {
         let by = sql::signed(by);
-        let which = format!("proves AND {which} AND ended_at <= {by} ORDER BY ended_at DESC, slot DESC LIMIT 1");
+        let which =
+            format!("proves AND {which} AND ended_at <= {by} ORDER BY ended_at DESC, slot DESC, drill DESC LIMIT 1");
         Ok(self.entries(&which).await?.pop())
     }
 }

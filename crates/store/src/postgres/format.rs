@@ -38,6 +38,7 @@ const FORMATS: [&str; 1] = ["
         next bigint NOT NULL,          -- number of the next group
         epoch bigint NOT NULL,         -- 0: never driven
         expires_at bigint NOT NULL,
+        goes_on boolean NOT NULL,      -- whether somebody is to go on if the lease is over and was not given back
         holder bytea NOT NULL          -- for people
     ) WITH (fillfactor = 40);
     CREATE TABLE {s}.groups (

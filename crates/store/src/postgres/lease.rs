@@ -66,27 +66,36 @@ pub(super) fn drop_shares(s: &str, run: &str, epoch: &str) -> String {
 }
 
 impl PostgresStore {
-    pub(super) async fn take_lease(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
+    pub(super) async fn take_lease(
+        &self,
+        run: &str,
+        holder: &Holder,
+        ttl_ms: u64,
+        drives: bool,
+    ) -> Result<Lease, JournalError> {
         let s = self.connections.schema();
         // Who holds it is read first and by itself: if it is free, that costs nothing that matters.
         loop {
             let message = format!(
-                "UPDATE {s}.positions SET epoch = epoch + 1, holder = {holder}, expires_at = {expiry} \
-                 WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) AND expires_at <= {s}.now_ms() \
-                 RETURNING epoch;\n\
+                "UPDATE {s}.positions SET epoch = epoch + 1, holder = {holder}, goes_on = {drives} OR (goes_on AND expires_at > {released}), \
+                 expires_at = {expiry} WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) AND expires_at <= {s}.now_ms() \
+                 RETURNING epoch, goes_on;\n\
                  DELETE FROM {s}.shares q USING {s}.positions p WHERE p.run = (SELECT id FROM {s}.runs WHERE name = {name}) \
                  AND q.run = p.run AND q.epoch < p.epoch;\n\
                  SELECT encode(p.holder, 'hex') AS holder, p.expires_at > {s}.now_ms() AS live \
                  FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id WHERE r.name = {name}",
                 holder = sql::text(&holder.name),
+                released = sql::signed(rows::RELEASED),
                 expiry = expiry(s, ttl_ms),
                 name = sql::text(run),
             );
             let answers = self.connections.change(message, false).await?;
             let taken = answers.first().and_then(|answer| answer.rows.first());
             if let Some(row) = taken {
-                let epoch: i64 = row.try_get("epoch").map_err(|error| self.damage(error))?;
-                return Ok(Lease { run: run.to_owned(), epoch: epoch.unsigned_abs() });
+                let damage = |error| self.damage(error);
+                let epoch = row.count("epoch").map_err(damage)?;
+                let was_left = !drives && row.flag("goes_on").map_err(damage)?;
+                return Ok(Lease { run: run.to_owned(), epoch, was_left });
             }
             let Some(row) = answers.last().and_then(|answer| answer.rows.first()) else {
                 return Err(JournalError::NoSuchRun(run.to_owned()));
@@ -99,12 +108,31 @@ impl PostgresStore {
         }
     }
 
-    /// Sets when a lease expires, if it is the newest; `false` if not.
-    pub(super) async fn set_expiry(&self, lease: &Lease, at: &str, and: &str) -> Result<bool, JournalError> {
+    /// Extends a lease, if it is the newest and was not given back: a message may come late.
+    pub(super) async fn extend_lease(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError> {
+        let at = expiry(self.connections.schema(), ttl_ms);
+        let set = format!("expires_at = {at}");
+        if !self.set(lease, &set, &format!("expires_at > {}", sql::signed(rows::HANDED_ON)), "").await? {
+            self.refusal(lease).await?;
+            return Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch });
+        }
+        Ok(())
+    }
+
+    /// Ends a lease: [`RELEASED`](crate::rows::RELEASED), or left to whoever stands by.
+    pub(super) async fn end_lease(&self, lease: &Lease, at: Millis) -> Result<(), JournalError> {
+        let shares = drop_shares(self.connections.schema(), &lease.run, &sql::unsigned(lease.epoch));
+        let goes_on = at == rows::HANDED_ON;
+        let set = format!("expires_at = {}, goes_on = goes_on OR {goes_on}", sql::signed(at));
+        self.set(lease, &set, "true", &shares).await.map(drop)
+    }
+
+    /// Sets something of a lease, if it is the newest and as is said; `false` if not.
+    async fn set(&self, lease: &Lease, set: &str, if_so: &str, and: &str) -> Result<bool, JournalError> {
         let s = self.connections.schema();
         let message = format!(
-            "UPDATE {s}.positions SET expires_at = {at} \
-             WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) AND epoch = {epoch} AND epoch > 0;\n{and}",
+            "UPDATE {s}.positions SET {set} WHERE run = (SELECT id FROM {s}.runs WHERE name = {name}) \
+             AND epoch = {epoch} AND epoch > 0 AND {if_so};\n{and}",
             name = sql::text(&lease.run),
             epoch = sql::unsigned(lease.epoch),
         );

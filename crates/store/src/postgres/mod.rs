@@ -32,6 +32,7 @@ use tokio::time::Instant;
 pub use format::POSTGRES_FORMAT;
 
 use crate::address::PostgresAddress;
+use crate::rows;
 use connect::Door;
 use connections::Connections;
 use trouble::{Failure, Trouble};
@@ -60,7 +61,7 @@ impl PostgresStore {
     /// # Errors
     /// [`JournalError::NewerFormat`] (nothing is touched), [`JournalError::Corrupt`] for a schema of another program,
     /// [`JournalError::ReadOnly`] if there is no store and it cannot be made here, [`JournalError::Unavailable`] if no
-    /// server answers within some seconds, or if it would acknowledge what a power loss can take away.
+    /// server answers within some seconds. That a server never syncs is warned of in the log.
     ///
     /// # Cancel safety
     /// Dropping it leaves the store made or not, never half.
@@ -93,20 +94,27 @@ impl Journal for PostgresStore {
     }
 
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
-        self.take_lease(run, holder, ttl_ms).await
+        self.take_lease(run, holder, ttl_ms, true).await
+    }
+
+    async fn borrow(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
+        self.take_lease(run, holder, ttl_ms, false).await
     }
 
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError> {
-        let expiry = lease::expiry(self.connections.schema(), ttl_ms);
-        if !self.set_expiry(lease, &expiry, "").await? {
-            self.refusal(lease).await?;
-        }
-        Ok(())
+        self.extend_lease(lease, ttl_ms).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
-        let shares = lease::drop_shares(self.connections.schema(), &lease.run, &sql::unsigned(lease.epoch));
-        self.set_expiry(lease, &sql::signed(i64::MIN), &shares).await.map(drop)
+        self.end_lease(lease, rows::RELEASED).await
+    }
+
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.end_lease(lease, rows::HANDED_ON).await
+    }
+
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
+        self.read_abandoned().await
     }
 
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError> {

@@ -70,10 +70,21 @@ impl PostgresStore {
     }
 
     pub(super) async fn read_runs(&self) -> Result<Vec<RunSummary>, JournalError> {
+        self.read_summaries("ORDER BY r.created_at DESC, r.id DESC").await
+    }
+
+    /// Runs whose lease was not given back and is over.
+    pub(super) async fn read_abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
+        let (s, released) = (self.connections.schema(), sql::signed(rows::RELEASED));
+        let left = format!("WHERE p.goes_on AND p.expires_at > {released} AND p.expires_at <= (SELECT {s}.now_ms())");
+        self.read_summaries(&(left + " ORDER BY r.created_at, r.id")).await
+    }
+
+    async fn read_summaries(&self, rest: &str) -> Result<Vec<RunSummary>, JournalError> {
         let s = self.connections.schema();
         let message = format!(
             "SELECT {HEAD}, p.next, CASE WHEN p.expires_at > (SELECT {s}.now_ms()) THEN encode(p.holder, 'hex') END AS holder \
-             FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id ORDER BY r.created_at DESC, r.id DESC"
+             FROM {s}.runs r JOIN {s}.positions p ON p.run = r.id {rest}"
         );
         self.asked(message, |answers| {
             let found = answers.first().map(|answer| &answer.rows[..]).unwrap_or_default();

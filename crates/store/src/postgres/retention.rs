@@ -12,10 +12,12 @@ use super::trouble::Failure;
 use super::work::{Transaction, Work};
 use crate::rows::Columns;
 
-/// Rows that go in one transaction: of groups, of parts of plans, and lines.
+/// Bytes of groups that go in one transaction, and how many groups at most.
+const PIECE: u32 = 2 << 20;
 const GROUPS: u32 = 512;
-const PARTS: u32 = 8;
-const LINES: u32 = 4096;
+/// Parts of a plan that go in one transaction, and attempts whose lines do: each keeps little.
+const PARTS: u32 = 2;
+const LOGS: u32 = 8;
 
 /// Takes a run from the list. Its row is locked before its sites are looked at, as it is by who holds sites.
 pub(super) async fn discard(transaction: &mut Transaction<'_>, held: &Lease) -> Result<(), Failure> {
@@ -51,13 +53,15 @@ pub(super) async fn discard(transaction: &mut Transaction<'_>, held: &Lease) -> 
 fn piece(s: &str, run: i64) -> String {
     let bytes = "SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM gone";
     format!(
-        "WITH gone AS (DELETE FROM {s}.groups WHERE run = {run} AND seq IN \
-         (SELECT seq FROM {s}.groups WHERE run = {run} ORDER BY seq LIMIT {GROUPS}) RETURNING octet_length(bytes) AS bytes) {bytes};\n\
+        "WITH gone AS (DELETE FROM {s}.groups WHERE run = {run} AND seq IN (SELECT seq FROM \
+         (SELECT seq, sum(size) OVER (ORDER BY seq) - size AS before FROM (SELECT seq, octet_length(bytes) AS size \
+         FROM {s}.groups WHERE run = {run} ORDER BY seq LIMIT {GROUPS}) AS next) AS sized WHERE before < {PIECE}) \
+         RETURNING octet_length(bytes) AS bytes) {bytes};\n\
          WITH gone AS (DELETE FROM {s}.plans WHERE run = {run} AND part IN \
          (SELECT part FROM {s}.plans WHERE run = {run} ORDER BY part LIMIT {PARTS}) RETURNING octet_length(bytes) AS bytes) {bytes};\n\
-         WITH gone AS (DELETE FROM {s}.lines WHERE (log, number) IN (SELECT n.log, n.number FROM {s}.logs l \
-         JOIN {s}.lines n ON n.log = l.id WHERE l.run = {run} LIMIT {LINES}) RETURNING octet_length(text) AS bytes) {bytes};\n\
-         DELETE FROM {s}.logs l WHERE run = {run} AND NOT EXISTS (SELECT 1 FROM {s}.lines n WHERE n.log = l.id);\n\
+         WITH gone AS (DELETE FROM {s}.lines WHERE log IN (SELECT id FROM {s}.logs WHERE run = {run} ORDER BY unit, attempt LIMIT {LOGS}) \
+         RETURNING octet_length(text) AS bytes) {bytes};\n\
+         DELETE FROM {s}.logs WHERE id IN (SELECT id FROM {s}.logs WHERE run = {run} ORDER BY unit, attempt LIMIT {LOGS});\n\
          DELETE FROM {s}.log_weights WHERE run = {run};\n\
          DELETE FROM {s}.discarded WHERE run = {run} AND NOT EXISTS (SELECT 1 FROM {s}.groups WHERE run = {run}) \
          AND NOT EXISTS (SELECT 1 FROM {s}.plans WHERE run = {run}) AND NOT EXISTS (SELECT 1 FROM {s}.logs WHERE run = {run})"

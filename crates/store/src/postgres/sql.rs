@@ -16,8 +16,9 @@ use crate::rows::{Columns, broken, integer};
 /// How long the server may work on one statement, and wait for locks in it.
 pub(super) const STATEMENT: Duration = Duration::from_secs(30);
 /// How long the server lets a transaction of several messages stand still: a process that was stopped in the middle
-/// must not keep others off the rows that it locked.
-const STANDSTILL: Duration = Duration::from_secs(5);
+/// must not keep others off the rows that it locked for as long as a lease. A message on its way counts as well, so none
+/// inside of a transaction is long.
+const STANDSTILL: Duration = Duration::from_secs(10);
 
 /// Begins a message that reads; the server answers to it once.
 pub(super) fn reading() -> String {

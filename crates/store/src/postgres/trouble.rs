@@ -46,6 +46,11 @@ impl Failure {
         }
     }
 
+    /// Whether the server may not be written to: it is a standby, or told to be like one.
+    pub(super) fn only_reads(&self) -> bool {
+        self.code().as_deref() == Some("25006")
+    }
+
     /// Whether the server undid the whole transaction in favour of another one; it can be done again.
     pub(super) fn is_collision(&self) -> bool {
         matches!(self.code().as_deref(), Some("40001" | "40P01"))
@@ -78,6 +83,8 @@ impl Failure {
 #[derive(Clone, Debug)]
 pub(super) enum Cause {
     Failure(Arc<Failure>),
+    /// The last of several failures, of which one left open whether the change was made.
+    Doubt(Arc<Failure>),
     Foreign(String),
     Newer(u32),
     /// There is no store, and this database cannot be written.
@@ -108,6 +115,13 @@ impl Trouble {
             Cause::Newer(found) => return JournalError::NewerFormat { found, known: POSTGRES_FORMAT },
             Cause::Foreign(what) => return JournalError::Corrupt(format!("{at} is no store but {what}")),
             Cause::Nothing => return JournalError::ReadOnly(format!("{at}, where there is no store yet")),
+            Cause::Doubt(failure) => {
+                let last = Self::of(&at, doing, Cause::Failure(failure)).into_error();
+                let context = format!(
+                    "{doing} {at}: an answer got lost, and it is not known whether it was written; then: {last}"
+                );
+                return JournalError::Unavailable { context, source: None };
+            }
             Cause::Failure(failure) => failure,
         };
         let unavailable = |context: String| JournalError::Unavailable { context, source: None };

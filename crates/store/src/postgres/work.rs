@@ -11,12 +11,12 @@ use super::sites;
 use super::sql::{self, Answer};
 use super::trouble::{Failure, Trouble};
 use super::{lease, pools, retention};
-use crate::checksum;
 use crate::named::Named;
 use crate::rows::PART;
+use crate::{checksum, rows};
 
 /// Characters after which a message with groups takes no more, and groups in it at most.
-const MESSAGE: usize = 8 << 20;
+const MESSAGE: usize = 512 << 10;
 const ROWS: usize = 1_000;
 
 /// A change of several messages.
@@ -124,8 +124,8 @@ async fn create(transaction: &mut Transaction<'_>, head: &RunHead, plan: &[u8]) 
     let message = format!(
         "{begin}WITH new AS (INSERT INTO {s}.runs (name, plan_hash, created_at, plan_size, checksum) \
          VALUES ({name}, {hash}, {created_at}, {size}, {checksum}) ON CONFLICT (name) DO NOTHING RETURNING id), \
-         position AS (INSERT INTO {s}.positions (run, next, epoch, expires_at, holder) \
-         SELECT id, 0, 0, {never}, {nobody} FROM new) SELECT id FROM new;\n\
+         position AS (INSERT INTO {s}.positions (run, next, epoch, expires_at, goes_on, holder) \
+         SELECT id, 0, 0, {never}, false, {nobody} FROM new) SELECT id FROM new;\n\
          SELECT 1 FROM {s}.spent WHERE name = {name}",
         begin = sql::begin(),
         name = sql::text(&head.run),
@@ -133,7 +133,7 @@ async fn create(transaction: &mut Transaction<'_>, head: &RunHead, plan: &[u8]) 
         created_at = sql::signed(head.created_at),
         size = sql::unsigned(plan.len() as u64),
         checksum = sql::bytes(&checksum::plan(head, plan)),
-        never = sql::signed(i64::MIN),
+        never = sql::signed(rows::RELEASED),
         nobody = sql::bytes(&[]),
     );
     let answers = transaction.send(message).await?;

@@ -15,7 +15,7 @@ use super::attempts::Attempts;
 use super::connect::Door;
 use super::connections::{close, send};
 use super::sql;
-use super::trouble::{Failure, Trouble};
+use super::trouble::{Cause, Failure, Trouble};
 use crate::checksum;
 
 /// Groups that may wait.
@@ -91,7 +91,9 @@ impl Writer {
             // Also where only the question why a group was refused went unanswered: those beside it are appended.
             in_doubt = true;
             if !attempts.again(&failure, true).await {
-                return Err(Trouble::new(&self.door.place, "writing to", failure));
+                let failure = Arc::new(failure);
+                let cause = if attempts.lost { Cause::Doubt(failure) } else { Cause::Failure(failure) };
+                return Err(Trouble::of(&self.door.place, "writing to", cause));
             }
         }
     }

@@ -62,14 +62,14 @@ pub(super) const OPEN_OF: &str = "WHERE result IS NULL AND drill = $2 ORDER BY s
 pub(super) const LAST_GOOD: &str =
     "WHERE proves AND drill = $2 AND ended_at <= $3 ORDER BY ended_at DESC, slot DESC LIMIT $1";
 pub(super) const CERTIFICATE: &str =
-    "WHERE proves AND runbook_hash = $2 AND ended_at <= $3 ORDER BY ended_at DESC, slot DESC LIMIT $1";
+    "WHERE proves AND runbook_hash = $2 AND ended_at <= $3 ORDER BY ended_at DESC, slot DESC, drill DESC LIMIT $1";
 
 /// By two indexes that hold what proves alone: as many reads as there are good drills, and no judgement.
 const PROOFS: &str = "SELECT run FROM drills d WHERE proves AND (ended_at > $1 \
      OR slot = (SELECT slot FROM drills WHERE proves AND drill = d.drill AND ended_at <= $1 \
                 ORDER BY ended_at DESC, slot DESC LIMIT 1) \
      OR (drill, slot) = (SELECT drill, slot FROM drills WHERE proves AND runbook_hash = d.runbook_hash \
-                         AND ended_at <= $1 ORDER BY ended_at DESC, slot DESC LIMIT 1)) ORDER BY slot, drill";
+                         AND ended_at <= $1 ORDER BY ended_at DESC, slot DESC, drill DESC LIMIT 1)) ORDER BY slot, drill";
 
 impl SqliteJournal {
     /// Reads entries; there are none in a file of a format that did not know drills.

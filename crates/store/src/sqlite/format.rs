@@ -11,11 +11,14 @@ pub(super) const SHARED_SINCE: u32 = 2;
 pub(super) const DRILLS_SINCE: u32 = 3;
 /// The first format that has who is at work on what.
 pub(super) const CLAIMS_SINCE: u32 = 3;
+/// The first format that tells runs whose driver is gone from others.
+pub(super) const ABANDONED_SINCE: u32 = 3;
 /// The first format that has how long journals were when they were left.
 pub(super) const LEFT_SINCE: u32 = 3;
 
 /// The first format that has orders and workers.
 pub(super) const DISPATCH_SINCE: u32 = 3;
+
 /// The first format in which runs can be given up.
 pub(super) const DISCARDED_SINCE: u32 = 3;
 
@@ -106,6 +109,8 @@ const TABLES_3: &str = "
         result BLOB,
         PRIMARY KEY (drill, slot)
     ) STRICT, WITHOUT ROWID;
+    -- Whether somebody is to go on with the run if its lease is over and was not given back.
+    ALTER TABLE leases ADD COLUMN goes_on INTEGER NOT NULL DEFAULT 1;
     CREATE TABLE left_with (
         run INTEGER PRIMARY KEY,
         groups INTEGER NOT NULL      -- when its lease was last given back

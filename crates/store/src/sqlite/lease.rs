@@ -9,7 +9,7 @@ use super::process::Born;
 use super::trouble::Failure;
 use crate::rows::{self, integer};
 
-/// Takes the lease if nobody living holds it; gives the new epoch.
+/// Takes the lease if nobody living holds it; gives the new epoch, and whether the last one was not given back.
 ///
 /// A holder on the same host whose process surely ended is not waited for. A stopped process is alive: its lease runs
 /// out, and when it wakes up its epoch is stale.
@@ -18,10 +18,10 @@ pub(super) async fn acquire(
     run: &str,
     holder: &Holder,
     now: Millis,
-    ttl_ms: u64,
-) -> Result<u64, Failure> {
+    (ttl_ms, drives): (u64, bool),
+) -> Result<(u64, bool), Failure> {
     let row = sqlx::query(
-        "SELECT r.id, l.epoch, l.holder, l.host, l.pid, l.born, l.expires_at \
+        "SELECT r.id, l.epoch, l.holder, l.host, l.pid, l.born, l.expires_at, l.goes_on \
          FROM runs r LEFT JOIN leases l ON l.run = r.id WHERE r.name = $1",
     )
     .bind(run)
@@ -29,18 +29,19 @@ pub(super) async fn acquire(
     .await?
     .ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?;
     let id: i64 = row.try_get("id")?;
-    let mut epoch = 1;
+    let (mut epoch, mut was_left) = (1, false);
     if let Some(last) = row.try_get::<Option<i64>, _>("epoch")? {
         let expires_at: Millis = row.try_get("expires_at")?;
         if now < expires_at && !ended(&row, &holder.host)? {
             return Err(JournalError::Held { run: run.to_owned(), holder: row.try_get("holder")? }.into());
         }
-        epoch = last + 1;
+        (epoch, was_left) = (last + 1, expires_at > rows::RELEASED && row.try_get("goes_on")?);
     }
     sqlx::query(
-        "INSERT INTO leases (run, epoch, holder, host, pid, born, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        "INSERT INTO leases (run, epoch, holder, host, pid, born, expires_at, goes_on) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (run) DO UPDATE SET epoch = excluded.epoch, holder = excluded.holder, host = excluded.host, \
-         pid = excluded.pid, born = excluded.born, expires_at = excluded.expires_at",
+         pid = excluded.pid, born = excluded.born, expires_at = excluded.expires_at, goes_on = excluded.goes_on",
     )
     .bind(id)
     .bind(epoch)
@@ -49,10 +50,11 @@ pub(super) async fn acquire(
     .bind(i64::from(holder.pid))
     .bind(Born::of(holder.pid).map(|born| born.to_string()))
     .bind(expiry(now, ttl_ms))
+    .bind(drives || was_left)
     .execute(&mut *connection)
     .await?;
     pools::drop_all(connection, id).await?;
-    Ok(epoch.unsigned_abs())
+    Ok((epoch.unsigned_abs(), was_left))
 }
 
 /// Returns whether the holder of a row ran on this host and surely ended.
@@ -72,15 +74,21 @@ pub(super) async fn renew(
     now: Millis,
     ttl_ms: u64,
 ) -> Result<u64, Failure> {
-    if set_expiry(connection, lease, expiry(now, ttl_ms)).await? {
-        return Ok(0);
+    // A lease that was given back stays so.
+    let extend = "UPDATE leases SET expires_at = $3 \
+                  WHERE run = (SELECT id FROM runs WHERE name = $1) AND epoch = $2 AND expires_at > $4";
+    if !set(connection, lease, extend, expiry(now, ttl_ms)).await? {
+        is_newest(connection, lease).await?;
+        return Err(JournalError::Fenced { run: lease.run.clone(), epoch: lease.epoch }.into());
     }
-    is_newest(connection, lease).await?;
     Ok(0)
 }
 
-pub(super) async fn release(connection: &mut SqliteConnection, lease: &Lease) -> Result<u64, Failure> {
-    if set_expiry(connection, lease, Millis::MIN).await? {
+/// Ends a lease: [`RELEASED`](crate::rows::RELEASED), or left to whoever stands by.
+pub(super) async fn release(connection: &mut SqliteConnection, lease: &Lease, at: Millis) -> Result<u64, Failure> {
+    let end = "UPDATE leases SET expires_at = $3, goes_on = goes_on OR $3 = $4 \
+               WHERE run = (SELECT id FROM runs WHERE name = $1) AND epoch = $2";
+    if set(connection, lease, end, at).await? {
         let run = run_id(connection, &lease.run).await?;
         pools::drop_all(connection, run).await?;
         note_length(connection, run).await?;
@@ -93,7 +101,7 @@ pub(super) async fn left(connection: &mut SqliteConnection, run: i64, epoch: u64
     sqlx::query("INSERT INTO leases (run, epoch, holder, host, pid, expires_at) VALUES ($1, $2, '', '', 0, $3)")
         .bind(run)
         .bind(integer(epoch))
-        .bind(Millis::MIN)
+        .bind(rows::RELEASED)
         .execute(&mut *connection)
         .await?;
     note_length(connection, run).await
@@ -119,15 +127,20 @@ pub(super) async fn run_id(connection: &mut SqliteConnection, run: &str) -> Resu
     Ok(id.ok_or_else(|| JournalError::NoSuchRun(run.to_owned()))?)
 }
 
-async fn set_expiry(connection: &mut SqliteConnection, lease: &Lease, at: Millis) -> Result<bool, sqlx::Error> {
-    let updated = sqlx::query(
-        "UPDATE leases SET expires_at = $3 WHERE run = (SELECT id FROM runs WHERE name = $1) AND epoch = $2",
-    )
-    .bind(&lease.run)
-    .bind(integer(lease.epoch))
-    .bind(at)
-    .execute(connection)
-    .await?;
+/// Sets something of a lease, if it is the newest and as the statement wants it; `false` if not.
+async fn set(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+    statement: &'static str,
+    at: Millis,
+) -> Result<bool, sqlx::Error> {
+    let updated = sqlx::query(statement)
+        .bind(&lease.run)
+        .bind(integer(lease.epoch))
+        .bind(at)
+        .bind(rows::HANDED_ON)
+        .execute(connection)
+        .await?;
     Ok(updated.rows_affected() == 1)
 }
 

@@ -37,6 +37,7 @@ pub(crate) use connect::writer_options;
 pub use format::FORMAT;
 pub(crate) use trouble::Trouble;
 
+use crate::rows;
 use connect::Reader;
 use format::Found;
 use logs::LogFile;
@@ -143,6 +144,14 @@ impl SqliteJournal {
     }
 }
 
+impl SqliteJournal {
+    async fn take_lease(&self, run: &str, holder: &Holder, ttl_ms: u64, drives: bool) -> Result<Lease, JournalError> {
+        let work = Work::Acquire { run: run.to_owned(), holder: holder.clone(), ttl_ms, drives };
+        let Done { number: epoch, was_left, .. } = self.change(work).await?;
+        Ok(Lease { run: run.to_owned(), epoch, was_left: was_left && !drives })
+    }
+}
+
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn create(&self, head: &RunHead, plan: &[u8]) -> Result<(), JournalError> {
@@ -150,8 +159,11 @@ impl Journal for SqliteJournal {
     }
 
     async fn acquire(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
-        let done = self.change(Work::Acquire { run: run.to_owned(), holder: holder.clone(), ttl_ms }).await?;
-        Ok(Lease { run: run.to_owned(), epoch: done.number })
+        self.take_lease(run, holder, ttl_ms, true).await
+    }
+
+    async fn borrow(&self, run: &str, holder: &Holder, ttl_ms: u64) -> Result<Lease, JournalError> {
+        self.take_lease(run, holder, ttl_ms, false).await
     }
 
     async fn renew(&self, lease: &Lease, ttl_ms: u64) -> Result<(), JournalError> {
@@ -159,7 +171,20 @@ impl Journal for SqliteJournal {
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), JournalError> {
-        self.change(Work::Release { lease: lease.clone() }).await.map(drop)
+        self.change(Work::Release { lease: lease.clone(), at: rows::RELEASED }).await.map(drop)
+    }
+
+    async fn hand_on(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.change(Work::Release { lease: lease.clone(), at: rows::HANDED_ON }).await.map(drop)
+    }
+
+    async fn abandoned(&self) -> Result<Vec<RunSummary>, JournalError> {
+        let mut reader = self.reader.lock().await;
+        let Some(connection) = reader.get_since(format::ABANDONED_SINCE, &self.path, self.lock_wait).await? else {
+            return Ok(Vec::new());
+        };
+        let answer = read::abandoned(connection, (self.now)()).await;
+        self.judge(&mut reader, answer)
     }
 
     async fn append(&self, lease: &Lease, expected: u64, group: &[u8]) -> Result<Appended, JournalError> {

@@ -58,26 +58,42 @@ pub(super) async fn load(
     found.iter().zip(from..).map(|(row, seq)| rows::group(row, run, seq)).collect()
 }
 
-pub(super) async fn list(connection: &mut SqliteConnection, now: Millis) -> Result<Vec<RunSummary>, Failure> {
-    let rows = sqlx::query(
-        "SELECT r.name, r.plan_hash, r.created_at, \
-         ifnull((SELECT 1 + (g.id & 0xffffffffff) FROM groups g WHERE g.id >= r.id << 40 AND g.id < (r.id + 1) << 40 \
-                 ORDER BY g.id DESC LIMIT 1), 0) AS groups, \
-         l.holder, l.pid, l.born \
-         FROM runs r LEFT JOIN leases l ON l.run = r.id AND $1 < l.expires_at ORDER BY r.created_at DESC, r.id DESC",
-    )
-    .bind(now)
-    .fetch_all(connection)
-    .await?;
-    let summary = |row: &SqliteRow| {
-        let groups: i64 = row.try_get("groups")?;
-        Ok(RunSummary { head: rows::head(row)?, groups: groups.unsigned_abs(), held_by: held_by(row)? })
+/// Reads summaries of runs; the rest of the statement says of which, in what order.
+macro_rules! summaries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.name, r.plan_hash, r.created_at, ",
+            "ifnull((SELECT 1 + (g.id & 0xffffffffff) FROM groups g WHERE g.id >= r.id << 40 AND g.id < (r.id + 1) << 40 ",
+            "ORDER BY g.id DESC LIMIT 1), 0) AS groups, l.holder, l.pid, l.born, ifnull(l.expires_at > $1, 0) AS live ",
+            "FROM runs r LEFT JOIN leases l ON l.run = r.id ",
+            $rest
+        )
     };
-    rows.iter().map(summary).collect()
 }
 
-/// Who holds the lease of a row; nobody if it is a process of this host that is gone.
+pub(super) async fn list(connection: &mut SqliteConnection, now: Millis) -> Result<Vec<RunSummary>, Failure> {
+    let listed = summaries!("ORDER BY r.created_at DESC, r.id DESC");
+    sqlx::query(listed).bind(now).fetch_all(connection).await?.iter().map(summary).collect()
+}
+
+/// Runs whose lease was not given back and is over.
+pub(super) async fn abandoned(connection: &mut SqliteConnection, now: Millis) -> Result<Vec<RunSummary>, Failure> {
+    let left = summaries!("WHERE l.expires_at > $2 AND l.goes_on ORDER BY r.created_at, r.id");
+    let rows = sqlx::query(left).bind(now).bind(rows::RELEASED).fetch_all(connection).await?;
+    let summaries = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
+    Ok(summaries.into_iter().filter(|summary| summary.held_by.is_none()).collect())
+}
+
+fn summary(row: &SqliteRow) -> Result<RunSummary, Failure> {
+    let groups: i64 = row.try_get("groups")?;
+    Ok(RunSummary { head: rows::head(row)?, groups: groups.unsigned_abs(), held_by: held_by(row)? })
+}
+
+/// Who holds the lease of a row; nobody if it has expired, or is of a process of this host that is gone.
 fn held_by(row: &SqliteRow) -> Result<Option<String>, sqlx::Error> {
+    if !row.try_get::<bool, _>("live")? {
+        return Ok(None);
+    }
     let pid = row.try_get::<Option<i64>, _>("pid")?.and_then(|pid| u32::try_from(pid).ok());
     let born: Option<String> = row.try_get("born")?;
     let gone = pid.zip(born.as_deref().and_then(Born::parse)).is_some_and(|(pid, born)| born.died_here(pid));

@@ -16,9 +16,9 @@ use crate::rows::{PART, integer};
 pub(super) enum Work {
     Create { head: RunHead, plan: Vec<u8>, hold: Option<Named> },
     Copy { copy: Box<RunCopy>, sites: Named },
-    Acquire { run: String, holder: Holder, ttl_ms: u64 },
+    Acquire { run: String, holder: Holder, ttl_ms: u64, drives: bool },
     Renew { lease: Lease, ttl_ms: u64 },
-    Release { lease: Lease },
+    Release { lease: Lease, at: Millis },
     Append { lease: Lease, expected: u64, bytes: Vec<u8> },
     Hold { run: String, sites: Named },
     LetGo { run: String, sites: Option<Named> },
@@ -41,6 +41,8 @@ pub(super) enum Work {
 pub(super) struct Done {
     /// An epoch, the next group's number, the number of a request or worker, or how many rows changed.
     pub(super) number: u64,
+    /// Of a lease that was taken.
+    pub(super) was_left: bool,
     /// Of shared pools.
     pub(super) grants: Vec<Grant>,
     /// Of orders.
@@ -68,9 +70,12 @@ impl Work {
         let number = match self {
             Self::Create { head, plan, hold } => create(connection, head, plan, hold.as_ref()).await?,
             Self::Copy { copy, sites } => put(connection, copy, sites).await?,
-            Self::Acquire { run, holder, ttl_ms } => lease::acquire(connection, run, holder, now, *ttl_ms).await?,
+            Self::Acquire { run, holder, ttl_ms, drives } => {
+                let (number, was_left) = lease::acquire(connection, run, holder, now, (*ttl_ms, *drives)).await?;
+                return Ok(Done { number, was_left, ..Done::default() });
+            }
             Self::Renew { lease, ttl_ms } => lease::renew(connection, lease, now, *ttl_ms).await?,
-            Self::Release { lease } => lease::release(connection, lease).await?,
+            Self::Release { lease, at } => lease::release(connection, lease, *at).await?,
             Self::Append { lease, expected, bytes } => append(connection, lease, *expected, bytes).await?,
             Self::Hold { run, sites } => {
                 let id = lease::run_id(connection, run).await?;

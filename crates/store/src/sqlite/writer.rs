@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use runtime::JournalError;
 use runtime::engine::Millis;
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::identity::Identity;
@@ -125,12 +125,14 @@ impl Writer {
     }
 
     /// Folds the `-wal` file into the database and empties it: a run has ended, and the file may be copied or kept.
-    /// Only housekeeping: nothing is lost if readers prevent it.
+    /// Only housekeeping: nothing is lost if readers prevent it, and they are not waited for.
     async fn fold_wal(&mut self) {
-        if let Some(Open { connection, .. }) = &mut self.open
-            && let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await
-        {
-            tracing::debug!(%error, "folding the journal's -wal file");
+        let Some(Open { connection, .. }) = &mut self.open else { return };
+        let wait = format!("PRAGMA busy_timeout = {}", self.lock_wait.as_millis());
+        for statement in ["PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(TRUNCATE)", &wait] {
+            if let Err(error) = sqlx::query(AssertSqlSafe(statement)).execute(&mut *connection).await {
+                tracing::debug!(%error, "folding the journal's -wal file");
+            }
         }
     }
 }
