@@ -25,7 +25,7 @@ pub use ports::{
     Appended, AttemptLogs, Call, Claim, ClaimNote, ClaimedOrder, Claims, Clock, Connector, Dispatch, DrillClaim,
     DrillEntry, DrillResult, Drills, Fate, Finding, Grant, HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS,
     LINE_WEIGHT, Lease, LivingWorker, LogHead, LogLine, LogPiece, LogTally, Mailbox, NOTES_KEPT, Order, OrderAnswer,
-    Posted, Probed, Retention, RunCopy, RunHead, RunSummary, SecretSource, SecretText, Settled, Severity, SharedPools,
-    SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, WaitingOrders, Want, WorkClaim, Worker,
+    OrderFate, Posted, Probed, Retention, RunCopy, RunHead, RunSummary, SecretSource, SecretText, Settled, Severity,
+    SharedPools, SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, WaitingOrders, Want, WorkClaim, Worker,
 };
 pub use retention::{Judged, Pruning, free_all};

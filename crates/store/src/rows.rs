@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use runtime::engine::{Millis, Mode};
 use runtime::{
     ClaimedOrder, DrillClaim, DrillEntry, DrillResult, Fate, HeldSite, JournalError, Lease, LivingWorker, LogHead,
-    LogLine, LogTally, Order, Posted, RunHead, Settled, StoredGroup, Voice, WorkClaim, Worker,
+    LogLine, LogTally, Order, OrderFate, Posted, RunHead, Settled, StoredGroup, Voice, WorkClaim, Worker,
 };
 use sqlx::Error;
 
@@ -25,6 +25,11 @@ pub(crate) const ANSWERED: i64 = 1;
 pub(crate) const LOST: i64 = 2;
 /// It was claimed when a newer driver withdrew it.
 pub(crate) const WITHDRAWN_ORDER: i64 = 3;
+
+/// It was taken back before anybody had claimed it; its worker is [`NOBODY`], so that it is not among those that wait.
+pub(crate) const TAKEN_BACK: i64 = 4;
+/// Who has an order that was taken back; workers are numbered from 1.
+pub(crate) const NOBODY: i64 = 0;
 
 /// When a lease that was given back expired: before all time.
 pub(crate) const RELEASED: Millis = Millis::MIN;
@@ -211,7 +216,13 @@ pub(crate) fn order(row: &impl Columns, labels: BTreeSet<String>) -> Result<Clai
 }
 
 pub(crate) fn settled(row: &impl Columns) -> Result<Settled, Error> {
-    Ok(Settled { number: row.count("number")?, outcome: row.maybe_bytes("answer")? })
+    let fate = match row.number("fate")? {
+        ANSWERED => OrderFate::Answered(row.bytes("answer")?),
+        LOST => OrderFate::Lost,
+        TAKEN_BACK => OrderFate::TakenBack,
+        _ => return Err(broken("fate")),
+    };
+    Ok(Settled { number: row.count("number")?, fate })
 }
 
 pub(crate) fn worker(row: &impl Columns, labels: BTreeSet<String>) -> Result<LivingWorker, Error> {

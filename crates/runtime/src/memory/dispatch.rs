@@ -19,7 +19,7 @@ impl Dispatch for MemoryJournal {
     async fn dispatch(&self, lease: &Lease, orders: &[Order]) -> Result<(), JournalError> {
         let state = &mut *self.state();
         let run = state.runs.newest_at(lease)?;
-        state.orders.withdraw(run, lease.epoch);
+        state.orders.withdraw(run, lease.epoch, 0);
         for order in orders {
             state.orders.send(run, lease.epoch, order);
         }
@@ -32,21 +32,33 @@ impl Dispatch for MemoryJournal {
         let run = state.runs.newest_at(lease)?;
         let orders = &mut state.orders;
         let is_mine = |kept: &Kept| kept.run == run && kept.epoch == lease.epoch;
-        orders
-            .by_id
-            .retain(|_, kept| !(is_mine(kept) && kept.settled().is_some() && done.contains(&kept.order.number)));
+        orders.by_id.retain(|_, kept| !(is_mine(kept) && kept.fate().is_some() && done.contains(&kept.order.number)));
         orders.give_up(run, lease.epoch, now);
-        let settled = orders.by_id.values().filter(|kept| is_mine(kept)).filter_map(|kept| {
-            kept.settled().map(|outcome| Settled { number: kept.order.number, outcome: outcome.cloned() })
-        });
+        let settled = orders
+            .by_id
+            .values()
+            .filter(|kept| is_mine(kept))
+            .filter_map(|kept| kept.fate().map(|fate| Settled { number: kept.order.number, fate }));
         Ok(settled.take(limit as usize).collect())
     }
 
-    async fn withdraw_orders(&self, lease: &Lease) -> Result<u64, JournalError> {
+    async fn take_back(&self, lease: &Lease, numbers: &[u64]) -> Result<(), JournalError> {
+        let state = &mut *self.state();
+        let run = state.runs.newest_at(lease)?;
+        for kept in state.orders.by_id.values_mut() {
+            let is_meant = kept.run == run && kept.epoch == lease.epoch && numbers.contains(&kept.order.number);
+            if is_meant && kept.stands == Stands::Waiting {
+                kept.stands = Stands::TakenBack;
+            }
+        }
+        Ok(())
+    }
+
+    async fn withdraw_orders(&self, lease: &Lease, below: u64) -> Result<u64, JournalError> {
         let now = self.now();
         let state = &mut *self.state();
         let run = state.runs.newest_at(lease)?;
-        state.orders.withdraw(run, lease.epoch);
+        state.orders.withdraw(run, lease.epoch, below);
         state.orders.give_up(run, lease.epoch, now);
         let held = state.orders.by_id.values();
         Ok(held.filter(|kept| kept.run == run && matches!(kept.stands, Stands::Withdrawn(_))).count() as u64)

@@ -2,7 +2,8 @@
 //! answer.
 //!
 //! The driver alone decides. Workers see no journal; what they answer is an outcome, which the driver records. Time is the
-//! store's, as for leases. A worker *lives* while its row is there and has not expired. See `adr/0003`.
+//! store's, as for leases. A worker *lives* while its row is there and has not expired. A copy of a run in another store has
+//! none of its orders. See `adr/0003`.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +54,7 @@ pub trait Dispatch: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::NoSuchRun`]; [`JournalError::Fenced`] if the epoch is not the newest (looked at in this order).
-    async fn withdraw_orders(&self, lease: &Lease) -> Result<u64, JournalError>;
+    async fn withdraw_orders(&self, lease: &Lease, below: u64) -> Result<u64, JournalError>;
 
     /// Returns what orders of the run's newest epoch that nobody has claimed wait for: each set of labels once, in order.
     ///

@@ -16,7 +16,9 @@ pub use claims::{ClaimNote, Claims, NOTES_KEPT, ToClaim, WorkClaim};
 pub use clock::Clock;
 pub use connector::{Call, Connector, Probed, SecretSource, SecretText};
 pub use coordination::{Fate, Grant, HeldSite, KEPT_MS, Mailbox, Posted, RunCopy, SharedPools, SiteLocks, Store, Want};
-pub use dispatch::{ClaimedOrder, Dispatch, LivingWorker, Order, OrderAnswer, Settled, WaitingOrders, Worker};
+pub use dispatch::{
+    ClaimedOrder, Dispatch, LivingWorker, Order, OrderAnswer, OrderFate, Settled, WaitingOrders, Worker,
+};
 pub use drills::{DrillClaim, DrillEntry, DrillResult, Drills};
 pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredGroup};
 pub use journal_error::JournalError;

@@ -48,8 +48,13 @@ impl Dispatch for SqliteJournal {
         self.judge(&mut reader, answer)
     }
 
-    async fn withdraw_orders(&self, lease: &Lease) -> Result<u64, JournalError> {
-        self.change(Work::Dispatch(Change::Withdraw { lease: lease.clone() })).await.map(|done| done.number)
+    async fn take_back(&self, lease: &Lease, numbers: &[u64]) -> Result<(), JournalError> {
+        let change = Change::TakeBack { lease: lease.clone(), numbers: numbers.to_vec() };
+        self.change(Work::Dispatch(change)).await.map(drop)
+    }
+
+    async fn withdraw_orders(&self, lease: &Lease, below: u64) -> Result<u64, JournalError> {
+        self.change(Work::Dispatch(Change::Withdraw { lease: lease.clone(), below })).await.map(|done| done.number)
     }
 
     async fn waiting_orders(&self, run: &str) -> Result<Vec<WaitingOrders>, JournalError> {

@@ -144,7 +144,7 @@ const TABLES_3: &str = "
     CREATE TABLE sent_orders (
         run INTEGER PRIMARY KEY,
         epoch INTEGER NOT NULL,      -- the newest that has sent orders or withdrawn those of others
-        last INTEGER NOT NULL        -- number of its last order
+        last INTEGER NOT NULL        -- it sends no order with this number or a lower one
     ) STRICT;
     CREATE TABLE orders (
         id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: workers keep it
@@ -157,8 +157,8 @@ const TABLES_3: &str = "
         labels TEXT NOT NULL,        -- JSON: a list, sorted
         timeout_ms INTEGER NOT NULL,
         call BLOB NOT NULL,
-        worker INTEGER,              -- who claimed it
-        fate INTEGER NOT NULL,       -- 0 open, 1 answered, 2 lost, 3 withdrawn
+        worker INTEGER,              -- who claimed it; 0 where it was taken back
+        fate INTEGER NOT NULL,       -- 0 open, 1 answered, 2 lost, 3 withdrawn, 4 taken back
         answer BLOB
     ) STRICT;
     CREATE INDEX waiting_orders ON orders (id) WHERE worker IS NULL;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::Millis;
 
-use crate::ports::{JournalError, Order, OrderAnswer, Worker};
+use crate::ports::{JournalError, Order, OrderAnswer, OrderFate, Worker};
 
 /// All orders and workers.
 #[derive(Default)]
@@ -13,7 +13,8 @@ pub(in crate::memory) struct Orders {
     pub(super) last_worker: u64,
     pub(super) by_id: BTreeMap<u64, Kept>,
     pub(super) workers: BTreeMap<u64, Enlisted>,
-    /// The newest epoch that has sent or withdrawn, and the number of its last order, by the place of the run.
+    /// The newest epoch that has sent or withdrawn, and the number of the last order that it sends no more, by the place of
+    /// the run.
     sent: BTreeMap<usize, (u64, u64)>,
 }
 
@@ -32,6 +33,7 @@ pub(super) enum Stands {
     Claimed(u64),
     Answered(u64, Vec<u8>),
     Lost(u64),
+    TakenBack,
     Withdrawn(u64),
 }
 
@@ -50,11 +52,12 @@ impl Enlisted {
 }
 
 impl Kept {
-    /// The answer, or that there will be none; `None` while it is open.
-    pub(super) fn settled(&self) -> Option<Option<&Vec<u8>>> {
+    /// What became of it; `None` while it is open.
+    pub(super) fn fate(&self) -> Option<OrderFate> {
         match &self.stands {
-            Stands::Answered(_, outcome) => Some(Some(outcome)),
-            Stands::Lost(_) => Some(None),
+            Stands::Answered(_, outcome) => Some(OrderFate::Answered(outcome.clone())),
+            Stands::Lost(_) => Some(OrderFate::Lost),
+            Stands::TakenBack => Some(OrderFate::TakenBack),
             Stands::Waiting | Stands::Claimed(_) | Stands::Withdrawn(_) => None,
         }
     }
@@ -78,19 +81,24 @@ impl Orders {
         self.by_id.insert(self.last_order, kept);
     }
 
-    /// Withdraws what epochs below this one have sent.
-    pub(super) fn withdraw(&mut self, run: usize, epoch: u64) {
-        if self.sent.get(&run).is_some_and(|(newest, _)| *newest == epoch) {
+    /// Withdraws what epochs below this one have sent, and this one with numbers below `below`.
+    pub(super) fn withdraw(&mut self, run: usize, epoch: u64, below: u64) {
+        let (newest, last) = self.sent.entry(run).or_default();
+        if *newest == epoch && below == 0 {
             return;
         }
-        self.sent.insert(run, (epoch, 0));
+        if *newest != epoch {
+            (*newest, *last) = (epoch, 0);
+        }
+        *last = (*last).max(below.saturating_sub(1));
         self.by_id.retain(|_, kept| {
-            if kept.run == run
-                && let Stands::Claimed(worker) = kept.stands
-            {
+            if kept.run != run || kept.epoch == epoch && kept.order.number >= below {
+                return true;
+            }
+            if let Stands::Claimed(worker) = kept.stands {
                 kept.stands = Stands::Withdrawn(worker);
             }
-            kept.run != run || matches!(kept.stands, Stands::Withdrawn(_))
+            matches!(kept.stands, Stands::Withdrawn(_))
         });
     }
 

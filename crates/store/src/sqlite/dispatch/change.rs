@@ -5,8 +5,8 @@ use runtime::{JournalError, Lease, Order, OrderAnswer, Worker};
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
 
-use super::look::CLAIMABLE;
-use crate::rows::{self, ANSWERED, LOST, OPEN, WITHDRAWN_ORDER, integer};
+use super::look::{CLAIMABLE, HELD};
+use crate::rows::{self, ANSWERED, LOST, NOBODY, OPEN, TAKEN_BACK, WITHDRAWN_ORDER, integer};
 use crate::sqlite::lease::{self, expiry};
 use crate::sqlite::trouble::Failure;
 use crate::sqlite::work::Done;
@@ -15,7 +15,8 @@ use crate::sqlite::work::Done;
 pub(in crate::sqlite) enum Change {
     Send { lease: Lease, orders: Vec<Order> },
     Settle { lease: Lease, done: Vec<u64> },
-    Withdraw { lease: Lease },
+    TakeBack { lease: Lease, numbers: Vec<u64> },
+    Withdraw { lease: Lease, below: u64 },
     Enlist { worker: Worker, ttl_ms: u64 },
     Beat { worker: u64, ttl_ms: u64 },
     Drain { worker: u64 },
@@ -30,7 +31,7 @@ impl Change {
         match self {
             Self::Send { orders, .. } => orders.iter().map(|order| order.call.len() + 256).sum(),
             Self::Answer { answers, .. } => answers.iter().map(|answer| answer.outcome.len() + 64).sum(),
-            Self::Settle { done, .. } => 128 + done.len() * 32,
+            Self::Settle { done: numbers, .. } | Self::TakeBack { numbers, .. } => 128 + numbers.len() * 32,
             _ => 128,
         }
     }
@@ -45,9 +46,10 @@ pub(in crate::sqlite) async fn execute(
     match change {
         Change::Send { lease, orders } => send(connection, lease, orders).await?,
         Change::Settle { lease, done } => settle(connection, lease, done, now).await?,
-        Change::Withdraw { lease } => {
+        Change::TakeBack { lease, numbers } => take_back(connection, lease, numbers).await?,
+        Change::Withdraw { lease, below } => {
             let (run, _) = lease::is_newest(connection, lease).await?;
-            withdraw(connection, run, integer(lease.epoch)).await?;
+            withdraw(connection, run, lease.epoch, *below).await?;
             forget_withdrawn(connection, run, now).await?;
             let held = sqlx::query_scalar("SELECT count(*) FROM orders WHERE run = $1 AND fate = $2");
             let held: i64 = held.bind(run).bind(WITHDRAWN_ORDER).fetch_one(connection).await?;
@@ -80,7 +82,7 @@ pub(in crate::sqlite) async fn execute(
 async fn send(connection: &mut SqliteConnection, lease: &Lease, orders: &[Order]) -> Result<(), Failure> {
     let (run, _) = lease::is_newest(connection, lease).await?;
     let epoch = integer(lease.epoch);
-    withdraw(connection, run, epoch).await?;
+    withdraw(connection, run, lease.epoch, 0).await?;
     for order in orders {
         let is_new = sqlx::query("UPDATE sent_orders SET last = $2 WHERE run = $1 AND last < $2")
             .bind(run)
@@ -110,23 +112,43 @@ async fn send(connection: &mut SqliteConnection, lease: &Lease, orders: &[Order]
     Ok(())
 }
 
-/// Withdraws what lower epochs have sent, unless this one did so before.
-async fn withdraw(connection: &mut SqliteConnection, run: i64, epoch: i64) -> Result<(), Failure> {
+/// Withdraws what lower epochs have sent, unless this one did so before, and what this one has sent with numbers below
+/// `below`.
+async fn withdraw(connection: &mut SqliteConnection, run: i64, epoch: u64, below: u64) -> Result<(), Failure> {
     let first = sqlx::query(
-        "INSERT INTO sent_orders (run, epoch, last) VALUES ($1, $2, 0) ON CONFLICT (run) DO UPDATE \
-         SET epoch = excluded.epoch, last = 0 WHERE epoch <> excluded.epoch",
+        "INSERT INTO sent_orders (run, epoch, last) VALUES ($1, $2, $3) ON CONFLICT (run) DO UPDATE \
+         SET epoch = excluded.epoch, last = iif(epoch = excluded.epoch, max(last, excluded.last), excluded.last) \
+         WHERE epoch <> excluded.epoch OR last < excluded.last",
     );
-    if first.bind(run).bind(epoch).execute(&mut *connection).await?.rows_affected() == 0 {
+    let last = integer(below.saturating_sub(1));
+    let first = first.bind(run).bind(integer(epoch)).bind(last).execute(&mut *connection).await?;
+    if first.rows_affected() == 0 && below == 0 {
         return Ok(());
     }
-    sqlx::query("DELETE FROM orders WHERE run = $1 AND (worker IS NULL OR fate IN ($2, $3))")
-        .bind(run)
-        .bind(ANSWERED)
-        .bind(LOST)
-        .execute(&mut *connection)
-        .await?;
-    let mark = sqlx::query("UPDATE orders SET fate = $2 WHERE run = $1 AND fate = $3");
-    mark.bind(run).bind(WITHDRAWN_ORDER).bind(OPEN).execute(connection).await?;
+    for statement in [
+        "DELETE FROM orders WHERE run = $1 AND (epoch <> $2 OR number < $3) AND (worker IS NULL OR fate NOT IN ($4, $5))",
+        "UPDATE orders SET fate = $5 WHERE run = $1 AND (epoch <> $2 OR number < $3) AND fate = $4",
+    ] {
+        let change = sqlx::query(statement).bind(run).bind(integer(epoch)).bind(integer(below));
+        change.bind(OPEN).bind(WITHDRAWN_ORDER).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn take_back(connection: &mut SqliteConnection, lease: &Lease, numbers: &[u64]) -> Result<(), Failure> {
+    let (run, _) = lease::is_newest(connection, lease).await?;
+    let numbers: Vec<i64> = numbers.iter().map(|&number| integer(number)).collect();
+    sqlx::query(
+        "UPDATE orders SET fate = $4, worker = $5 WHERE run = $1 AND epoch = $2 AND worker IS NULL \
+         AND number IN (SELECT value FROM json_each($3))",
+    )
+    .bind(run)
+    .bind(integer(lease.epoch))
+    .bind(Json(numbers))
+    .bind(TAKEN_BACK)
+    .bind(NOBODY)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -149,13 +171,14 @@ async fn settle(connection: &mut SqliteConnection, lease: &Lease, done: &[u64], 
     let done: Vec<i64> = done.iter().map(|&number| integer(number)).collect();
     sqlx::query(
         "DELETE FROM orders WHERE run = $1 AND epoch = $2 AND number IN (SELECT value FROM json_each($3)) \
-         AND fate IN ($4, $5)",
+         AND fate IN ($4, $5, $6)",
     )
     .bind(run)
     .bind(integer(lease.epoch))
     .bind(Json(done))
     .bind(ANSWERED)
     .bind(LOST)
+    .bind(TAKEN_BACK)
     .execute(&mut *connection)
     .await?;
     sqlx::query(
@@ -212,8 +235,7 @@ async fn claim(connection: &mut SqliteConnection, worker: u64, now: Millis) -> R
     // One transaction at a time writes, so nobody else is claiming.
     let claim = format!(
         "UPDATE orders SET worker = $1 WHERE id IN ({CLAIMABLE} ORDER BY o.id LIMIT \
-         (SELECT max(0, slots - (SELECT count(*) FROM orders h WHERE h.worker = $1 AND h.fate IN ({OPEN}, {WITHDRAWN_ORDER}))) \
-          FROM workers WHERE id = $1))"
+         (SELECT max(0, slots - ({HELD})) FROM workers WHERE id = $1))"
     );
     // Where there is no such worker, nothing can be claimed, and the limit is none.
     let lives = sqlx::query_scalar("SELECT id FROM workers WHERE id = $1 AND expires_at > $2");

@@ -5,7 +5,7 @@ use runtime::{ClaimedOrder, JournalError, Lease, LivingWorker, Settled, WaitingO
 use sqlx::types::Json;
 use sqlx::{Row, SqliteConnection};
 
-use crate::rows::{self, ANSWERED, LOST, OPEN, WITHDRAWN_ORDER, integer};
+use crate::rows::{self, ANSWERED, LOST, OPEN, TAKEN_BACK, WITHDRAWN_ORDER, integer};
 use crate::sqlite::lease;
 use crate::sqlite::trouble::Failure;
 
@@ -14,6 +14,9 @@ pub(super) const CLAIMABLE: &str = "SELECT o.id FROM orders o JOIN leases l ON l
      AND l.expires_at > $2 JOIN workers w ON w.id = $1 AND w.expires_at > $2 AND NOT w.drains \
      WHERE o.worker IS NULL AND NOT EXISTS (SELECT 1 FROM json_each(o.labels) d \
      WHERE d.value NOT IN (SELECT value FROM json_each(w.labels)))";
+
+/// How many orders worker $1 has and has not answered: open ones and withdrawn ones.
+pub(super) const HELD: &str = "SELECT count(*) FROM orders h WHERE h.worker = $1 AND h.fate IN (0, 3)";
 
 /// Whether something of this epoch is to be settled by the writer: lost, or withdrawn and forgotten by its worker.
 pub(super) async fn is_due(connection: &mut SqliteConnection, lease: &Lease, now: Millis) -> Result<bool, Failure> {
@@ -39,12 +42,13 @@ pub(super) async fn settled(
 ) -> Result<Vec<Settled>, Failure> {
     let (run, _) = lease::is_newest(connection, lease).await?;
     let found = sqlx::query(
-        "SELECT number, answer FROM orders WHERE run = $1 AND epoch = $2 AND fate IN ($3, $4) ORDER BY number LIMIT $5",
+        "SELECT number, fate, answer FROM orders WHERE run = $1 AND epoch = $2 AND fate IN ($3, $4, $5) ORDER BY number LIMIT $6",
     )
     .bind(run)
     .bind(integer(lease.epoch))
     .bind(ANSWERED)
     .bind(LOST)
+    .bind(TAKEN_BACK)
     .bind(i64::from(limit))
     .fetch_all(connection)
     .await?;
@@ -77,9 +81,10 @@ pub(super) async fn waiting(
     Ok(waiting)
 }
 
-/// Whether something waits that a worker may claim, if it lives and has slots.
+/// Whether something waits that a worker may claim, and it has a slot for it.
 pub(super) async fn can_claim(connection: &mut SqliteConnection, worker: u64, now: Millis) -> Result<bool, Failure> {
-    let look = format!("SELECT EXISTS ({CLAIMABLE}) FROM workers WHERE id = $1 AND expires_at > $2");
+    let look =
+        format!("SELECT slots > ({HELD}) AND EXISTS ({CLAIMABLE}) FROM workers WHERE id = $1 AND expires_at > $2");
     let waits: Option<bool> = sqlx::query_scalar(sqlx::AssertSqlSafe(look))
         .bind(integer(worker))
         .bind(now)

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use runtime::engine::Mode;
-use runtime::{Dispatch, Holder, Journal, JournalError, MemoryJournal, Order, OrderAnswer, RunHead, Settled, Worker};
+use runtime::{
+    Dispatch, Holder, Journal, JournalError, MemoryJournal, Order, OrderAnswer, OrderFate, RunHead, Settled, Worker,
+};
 
 use crate::{SqliteJournal, SqliteOptions};
 
@@ -51,7 +53,8 @@ async fn rules(store: &(impl Journal + Dispatch), clock: &AtomicI64) {
     assert_eq!(store.answer_orders(one, &[said(mine[1].id)]).await.unwrap(), [false], "it expired");
     assert!(matches!(store.beat(one, 100).await, Err(JournalError::NotEnlisted(id)) if id == one));
     assert!(matches!(store.claim_orders(one, &[]).await, Err(JournalError::NotEnlisted(_))));
-    let settled = [Settled { number: 1, outcome: Some(vec![7]) }, Settled { number: 2, outcome: None }];
+    let settled =
+        [Settled { number: 1, fate: OrderFate::Answered(vec![7]) }, Settled { number: 2, fate: OrderFate::Lost }];
     assert_eq!(store.collect(&first, &[], 9).await.unwrap(), settled);
     assert_eq!(store.collect(&first, &[1], 9).await.unwrap(), settled[1..]);
     assert!(store.collect(&first, &[2], 9).await.unwrap().is_empty());
@@ -62,16 +65,20 @@ async fn rules(store: &(impl Journal + Dispatch), clock: &AtomicI64) {
     for stale in [
         store.dispatch(&first, &sent).await,
         store.collect(&first, &[], 9).await.map(drop),
-        store.withdraw_orders(&first).await.map(drop),
+        store.withdraw_orders(&first, 0).await.map(drop),
     ] {
         assert!(matches!(stale, Err(JournalError::Fenced { .. })), "{stale:?}");
     }
-    assert_eq!(store.withdraw_orders(&next).await.unwrap(), 1);
+    assert_eq!(store.withdraw_orders(&next, 0).await.unwrap(), 1);
     assert!(store.waiting_orders("r").await.unwrap().is_empty());
     assert_eq!(store.beat(two, 10_000).await.unwrap(), [theirs[0].id]);
     assert_eq!(store.answer_orders(two, &[said(theirs[0].id)]).await.unwrap(), [false]);
-    assert_eq!(store.withdraw_orders(&next).await.unwrap(), 0, "it let go");
+    assert_eq!(store.withdraw_orders(&next, 0).await.unwrap(), 0, "it let go");
     store.dispatch(&next, &[order(1, &[]), order(2, &[])]).await.unwrap();
+    store.take_back(&next, &[2, 3]).await.unwrap();
+    let back = Settled { number: 2, fate: OrderFate::TakenBack };
+    assert_eq!(store.collect(&next, &[], 9).await.unwrap(), [back]);
+    assert!(store.collect(&next, &[2], 9).await.unwrap().is_empty());
     store.drain(two).await.unwrap();
     assert!(store.claim_orders(two, &[]).await.unwrap().is_empty(), "it drains");
     let three = store.enlist(&worker(&[], 1), 10_000).await.unwrap();
@@ -82,7 +89,7 @@ async fn rules(store: &(impl Journal + Dispatch), clock: &AtomicI64) {
         [(true, 0), (false, 1)]
     );
     store.retire(three).await.unwrap();
-    assert_eq!(store.collect(&next, &[], 9).await.unwrap(), [Settled { number: 1, outcome: None }]);
+    assert_eq!(store.collect(&next, &[], 9).await.unwrap(), [Settled { number: 1, fate: OrderFate::Lost }]);
 }
 
 #[tokio::test]
