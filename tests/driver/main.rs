@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod scripted;
+mod workers;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use reinstate_tests::plans;
 use reinstate_tests::random::Random;
 use runtime::{
     Drive, DriveEnd, DriveError, Equipment, Holder, Journal, JournalError, Launcher, MemoryJournal, Settings,
+    Store,
 };
 use scripted::{Fail, Faulty, LeapingClock, NoSecrets, Scripted};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +46,14 @@ fn plan(seed: u64) -> Arc<Plan> {
 }
 
 async fn drive_once(journal: &dyn Journal, world: &Arc<Scripted>) -> Result<(DriveEnd, Run), DriveError> {
+    drive_with(journal, None, world).await
+}
+
+async fn drive_with(
+    journal: &dyn Journal,
+    desk: Option<&dyn Store>,
+    world: &Arc<Scripted>,
+) -> Result<(DriveEnd, Run), DriveError> {
     let holder = Holder { name: "test".into(), pid: 1, host: "here".into() };
     let lease = journal.acquire("run", &holder, 60_000).await.unwrap();
     let recovered = runtime::recover(journal, "run", |_, _| {}).await.unwrap();
@@ -58,7 +68,7 @@ async fn drive_once(journal: &dyn Journal, world: &Arc<Scripted>) -> Result<(Dri
         launcher: &launcher,
         clock: &LeapingClock::default(),
         observer: &mut seen,
-        desk: None,
+        desk,
         stop: CancellationToken::new(),
         settings: Settings::default(),
     };

@@ -193,4 +193,8 @@ impl SecretSource for NoSecrets {
     async fn read(&self, name: &str) -> Result<secrecy::SecretString, String> {
         Err(format!("no secret {name}"))
     }
+
+    fn reference(&self, _: &str) -> Option<String> {
+        None
+    }
 }

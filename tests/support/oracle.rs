@@ -31,6 +31,10 @@ impl Evaluator for Oracle {
     fn with(&self, _: &Plan, _: Target<'_>, _: &dyn Outputs) -> Result<serde_json::Value, EvalError> {
         Ok(serde_json::Value::Null)
     }
+
+    fn labels(&self, plan: &Plan, target: Target<'_>, _: &dyn Outputs) -> Result<Vec<String>, EvalError> {
+        Ok(plan.spec().extras.runs_on(target.step).into_iter().map(str::to_owned).collect())
+    }
 }
 
 /// A number of a step that an amendment does not change.

@@ -50,6 +50,7 @@ pub fn spec(random: &mut Random) -> PlanSpec {
     resize_batch_choices(&mut steps, batches.ends.len());
     let read_only = steps.iter().map(|step| step.undo.is_none() && random.chance(30)).collect();
     let extras = Extras {
+        runs_on: Vec::new(),
         start: random.chance(10).then(|| approval(random)),
         approvers: vec![
             ApproverGroup { name: "leads".into(), members: vec!["anna".into(), "ben".into(), "sim".into()] },

@@ -14,6 +14,7 @@ mod store;
 mod tenant;
 mod texts;
 mod verbs;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,7 @@ pub(crate) use verbs::{
     Adopt, Amend, Approve, Cancel, GateVerb, MarkDone, Pool, PoolSet, Resolve, ResolveArg, Retry, SiteVerb, UnitVerb,
     Verb, Waiting,
 };
+pub(crate) use worker::WorkerArgs;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -142,6 +144,10 @@ pub(crate) enum Command {
     Drill(Drill),
     /// Serve runs to browsers and programs, and drive them
     Serve(Serve),
+    /// Execute attempts for the runs of a store, beside the data: those whose steps have `runs_on` with its labels
+    Worker(WorkerArgs),
+    /// List the workers that live
+    Workers(Stored),
     /// Who may use the daemon
     #[command(subcommand)]
     Token(TokenCommand),

@@ -1,7 +1,7 @@
 //! Why a command could not do its work, for people: code, fact, cause, hint.
 
 use engine::GroupError;
-use runtime::{DriveError, JournalError, RecoverError};
+use runtime::{DriveError, JournalError, RecoverError, WorkerError};
 use server::DriveOnceError;
 use server::certificate::CertificateError;
 pub(crate) use server::chain;
@@ -46,6 +46,14 @@ impl From<JournalError> for Failure {
             _ => Exit::Trouble,
         };
         Self::new(exit, error.code(), chain(&error), error.hint())
+    }
+}
+
+impl From<WorkerError> for Failure {
+    fn from(error: WorkerError) -> Self {
+        match error {
+            WorkerError::Store(error) => error.into(),
+        }
     }
 }
 

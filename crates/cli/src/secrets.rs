@@ -47,6 +47,10 @@ impl SecretSource for References {
         };
         Ok(SecretString::from(value.trim_end_matches(['\r', '\n']).to_owned()))
     }
+
+    fn reference(&self, name: &str) -> Option<String> {
+        self.by_name.get(name).cloned()
+    }
 }
 
 async fn run(command: &str) -> Result<String, String> {

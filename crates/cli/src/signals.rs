@@ -12,8 +12,20 @@ use crate::out;
 /// Time in which a run is given back after the second signal.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
+/// Time in which a worker has its attempts end, and answers for them, after the second signal.
+const WORKERS_MOMENT: Duration = Duration::from_secs(12);
+
 /// Returns what the first Ctrl-C or SIGTERM, and the second, cancel.
 pub(crate) fn stop() -> Stop {
+    stop_within(LAST_MOMENT)
+}
+
+/// As [`stop`], for a worker.
+pub(crate) fn stop_of_worker() -> Stop {
+    stop_within(WORKERS_MOMENT)
+}
+
+fn stop_within(last_moment: Duration) -> Stop {
     let stop = Stop::default();
     let told = stop.clone();
     tokio::spawn(async move {
@@ -34,7 +46,7 @@ pub(crate) fn stop() -> Stop {
         told.cleanly.cancel();
         next().await;
         told.at_once.cancel();
-        tokio::time::sleep(LAST_MOMENT).await;
+        tokio::time::sleep(last_moment).await;
         // Everything acknowledged is durable; what is in flight is in doubt, exactly as after a kill.
         std::process::exit(i32::from(Exit::Stopped.number()));
     });

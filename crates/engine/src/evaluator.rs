@@ -22,6 +22,12 @@ pub trait Evaluator: Send + Sync {
     /// # Errors
     /// If an expression in it fails.
     fn with(&self, plan: &Plan, target: Target<'_>, outputs: &dyn Outputs) -> Result<serde_json::Value, EvalError>;
+
+    /// Resolves the labels of the workers that a unit may run on, as the step's `runs_on` has them; none if it has none.
+    ///
+    /// # Errors
+    /// If an expression in them fails, or one is no label.
+    fn labels(&self, plan: &Plan, target: Target<'_>, outputs: &dyn Outputs) -> Result<Vec<String>, EvalError>;
 }
 
 /// The unit whose `with` is wanted.

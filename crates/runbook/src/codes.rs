@@ -54,6 +54,7 @@ codes! {
     FINALLY_NEED = "RB0311", "a need crosses between steps and finally";
     FINALLY_WORD = "RB0312", "a step of finally has what only other steps can have";
     POOL_SHARED = "RB0313", "a pool is shared between runs but counted per site or batch";
+    RUNS_ON = "RB0314", "runs_on names no label, a wrong one, or the same one twice";
 
     EXPR_SYNTAX = "RB0401", "an expression cannot be parsed";
     EXPR_NAME = "RB0402", "an expression reads a name that does not exist";

@@ -13,6 +13,7 @@ mod evaluate;
 mod expr;
 mod fields;
 mod init;
+mod label;
 mod lower;
 mod model;
 mod oidc;
@@ -35,6 +36,7 @@ pub use drill::{
 pub use estate::{Announce, Announcement, CertificateRule, Estate, Guard};
 pub use evaluate::{Foreseen, PlanEvaluator, secret_marker};
 pub use init::{SCHEMA_FILE, init_template};
+pub use label::check as check_label;
 pub use model::{Outline, Runbook, Type};
 pub use oidc::Oidc;
 pub use plan::plan;

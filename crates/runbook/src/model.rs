@@ -278,6 +278,8 @@ pub(crate) struct Step {
     pub(crate) needs: Vec<NeedDecl>,
     pub(crate) action: Option<Action>,
     pub(crate) with: Option<Node>,
+    /// Labels of its workers, each with its holes.
+    pub(crate) runs_on: Vec<At<String>>,
     /// Expected outputs, as a JSON object; verify only.
     pub(crate) expect: String,
     pub(crate) approval: Option<ApprovalDecl>,

@@ -2,6 +2,7 @@
 //!
 //! Architecture invariant: no adapter is known here, no YAML, no SQL.
 
+mod attempt;
 mod clock;
 mod drill;
 mod driver;
@@ -10,6 +11,7 @@ mod log;
 mod memory;
 mod ports;
 mod retention;
+mod worker;
 
 pub use clock::{ManualClock, SystemClock};
 pub use drill::{Conduct, ConductError, Conducted, DrillObserver, DrillPlans, DrillRuns, conduct, open_drill};
@@ -29,3 +31,4 @@ pub use ports::{
     SharedPools, SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, WaitingOrders, Want, WorkClaim, Worker,
 };
 pub use retention::{Judged, Pruning, free_all};
+pub use worker::{Hands, WorkerError, WorkerSettings, Working, work};

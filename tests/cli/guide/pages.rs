@@ -93,6 +93,7 @@ pages! {
     preflight = "preflight", |prompt| prompt;
     reports = "reports", |prompt| prompt;
     postgres_recover = "postgres-recover", |prompt| prompt;
+    workers = "workers", |prompt| prompt;
     serve = "serve", |prompt| prompt;
     deploy = "deploy", |prompt| prompt;
     benchmark = "benchmark", |prompt| prompt;

@@ -21,6 +21,7 @@ mod simulate;
 mod store;
 mod tenant;
 mod verbs;
+mod worker;
 
 use engine::TakeOut;
 
@@ -67,6 +68,8 @@ pub(crate) async fn carry_out(cli: Cli) -> Result<Exit, Failure> {
         Command::Pool(crate::args::Pool::Set(args)) => verbs::pool_set(args, json).await,
         Command::Drill(args) => drill::drill(args, json).await,
         Command::Serve(args) => serve::serve(args, json).await,
+        Command::Worker(args) => worker::worker(args, json).await,
+        Command::Workers(args) => worker::workers(&args, json).await,
         Command::Token(args) => serve::token(args, json),
         Command::Audit(args) => audit::audit(&args, json).await,
         Command::Store(args) => store::store(args, json).await,

@@ -126,6 +126,8 @@ fn admit_extras(spec: &PlanSpec) -> Result<(), PlanError> {
     let flags = extras.read_only.len();
     malformed(flags != 0 && flags != spec.steps.len(), || "the read-only steps do not match the steps".to_owned())?;
     admit_checklists(spec)?;
+    let places = extras.runs_on.len();
+    malformed(places != 0 && places != spec.steps.len(), || "the places of work do not match the steps".to_owned())?;
     let nodes: u64 = spec.steps.iter().map(|step| keys_of(spec, step.scope) as u64).sum();
     let ranks = extras.order.len() as u64;
     malformed(ranks != 0 && ranks != nodes, || "the order does not match the nodes".to_owned())

@@ -26,6 +26,7 @@ pub(crate) fn fields(old: (&Plan, StepIx), new: (&Plan, StepIx)) -> Vec<&'static
     note(before.when != after.when, "if");
     note(!same_items(old, new), "for_each");
     note(before.undo != after.undo, "undo");
+    note(old.0.spec().extras.runs_on(old.1) != new.0.spec().extras.runs_on(new.1), "runs_on");
     note(before.expect_ms != after.expect_ms, "expect");
     fields
 }

@@ -6,7 +6,7 @@ use crate::ids::StepIx;
 use crate::plan::drill::DrillMark;
 use crate::plan::spec::Approval;
 
-/// What formats after the first added to a plan: all but the last three came with format 2.
+/// What formats after the first added to a plan: all but the last four came with format 2.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extras {
     /// Approval that the run waits for before anything starts (a second person, above a size set in the estate file).
@@ -25,9 +25,18 @@ pub struct Extras {
     pub uncertified: Option<String>,
     /// What has to be confirmed with approvals, for those that ask for it; since format 3.
     pub checklists: Vec<Checklist>,
+    /// One per step: the labels of its workers as JSON, a list of texts that may hold `${{ }}` holes; empty if it runs where
+    /// the driver does. Empty as a whole if all do. Since format 3.
+    pub runs_on: Vec<String>,
 }
 
 impl Extras {
+    /// The labels of the workers of a step, as JSON; `None` if it runs where the driver does.
+    #[must_use]
+    pub fn runs_on(&self, step: StepIx) -> Option<&str> {
+        self.runs_on.get(step.ix()).map(String::as_str).filter(|labels| !labels.is_empty())
+    }
+
     /// Has the run wait for an approval before it starts, with these things to confirm; or for none, and nothing to confirm.
     pub fn hold_start(&mut self, approval: Option<Approval>, items: Vec<String>) {
         self.checklists.retain(|list| list.of != ApprovalAt::Start);

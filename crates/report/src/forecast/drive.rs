@@ -256,4 +256,8 @@ impl Evaluator for Assumed<'_> {
     fn with(&self, _: &Plan, _: Target<'_>, _: &dyn Outputs) -> Result<serde_json::Value, EvalError> {
         Ok(serde_json::Value::Null)
     }
+
+    fn labels(&self, _: &Plan, _: Target<'_>, _: &dyn Outputs) -> Result<Vec<String>, EvalError> {
+        Ok(Vec::new())
+    }
 }

@@ -30,6 +30,9 @@ impl Evaluator for NoExpressions {
     fn with(&self, _: &Plan, _: Target<'_>, _: &dyn Outputs) -> Result<serde_json::Value, EvalError> {
         Ok(serde_json::Value::Null)
     }
+    fn labels(&self, _: &Plan, _: Target<'_>, _: &dyn Outputs) -> Result<Vec<String>, EvalError> {
+        Ok(Vec::new())
+    }
 }
 
 pub fn step(name: &str, line: u32, scope: Scope, needs: &[u16]) -> StepSpec {

@@ -85,6 +85,14 @@ fn step(sink: &mut Sink<'_>, runbook: &Runbook, ancestors: &Ancestors, ix: usize
         names.spot = Spot::Undo;
         with(sink, &names, node, Some(&undo.action), &mut reads);
     }
+    names.spot = Spot::Place;
+    for label in &step.runs_on {
+        if let Some(ty) = text(sink, &names, &label.value, label.span, &mut reads)
+            && !matches!(ty, Ty::Text | Ty::Any)
+        {
+            wrong_type(sink, label.span, "a label of `runs_on`", "a text", &ty, "convert it with `| string`");
+        }
+    }
     reads.sort_unstable();
     reads.dedup();
     let own = reads.contains(&ix);

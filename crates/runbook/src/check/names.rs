@@ -22,6 +22,8 @@ pub(crate) enum Spot {
     With,
     /// `with` of a step's undo: the step itself has run.
     Undo,
+    /// `runs_on` of a step: what `with` may read, but no secrets.
+    Place,
 }
 
 /// What may be read somewhere.
@@ -65,7 +67,7 @@ impl Names<'_> {
         match self.spot {
             Spot::GroupKey => Scope::Site,
             Spot::Margin => Scope::Run,
-            Spot::Control | Spot::With | Spot::Undo => self.here().map_or(Scope::Run, |step| step.scope),
+            Spot::Control | Spot::With | Spot::Undo | Spot::Place => self.here().map_or(Scope::Run, |step| step.scope),
         }
     }
 

@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::shape::Failed;
-use crate::evaluate::{Programs, Spot};
+use crate::evaluate::{Programs, Shape, Spot};
+use crate::label;
 use crate::source::Span;
 
 /// Evaluates the expressions of one plan; each is compiled once, when this is made.
@@ -110,6 +111,29 @@ fn spot<'a>(spec: &'a PlanSpec, step: StepIx, key: KeyIx, outputs: &'a dyn Outpu
     Spot { spec, scope, key: key.0, item: None, outputs: Some(outputs), undone: None }
 }
 
+impl PlanEvaluator {
+    /// Fills a shape of a unit's step; `undone` is the step, and the item, that the unit takes back.
+    fn fill(
+        &self,
+        shape: &Shape,
+        plan: &Plan,
+        target: Target<'_>,
+        outputs: &dyn Outputs,
+        undone: Option<(StepIx, usize)>,
+    ) -> Result<Json, EvalError> {
+        let spec = plan.spec();
+        let fail = |failed: &Failed| self.fail(spec, target.step, target.key, failed);
+        let item: Option<Json> = match target.item {
+            None => None,
+            Some(text) => Some(serde_json::from_str(text).map_err(|_| {
+                fail(&Failed { expression: "item".into(), fact: "the recorded item is no JSON".into() })
+            })?),
+        };
+        let spot = Spot { item: item.as_ref(), undone, ..spot(spec, target.step, target.key, outputs) };
+        shape.fill(&self.programs.scene, spot).map_err(|failed| fail(&failed))
+    }
+}
+
 impl Evaluator for PlanEvaluator {
     fn condition(&self, plan: &Plan, step: StepIx, key: KeyIx, outputs: &dyn Outputs) -> Result<bool, EvalError> {
         let spec = plan.spec();
@@ -138,15 +162,7 @@ impl Evaluator for PlanEvaluator {
     }
 
     fn with(&self, plan: &Plan, target: Target<'_>, outputs: &dyn Outputs) -> Result<Json, EvalError> {
-        let spec = plan.spec();
         let Some(program) = self.programs.steps.get(target.step.ix()) else { return Ok(Json::Null) };
-        let fail = |failed: &Failed| self.fail(spec, target.step, target.key, failed);
-        let item: Option<Json> = match target.item {
-            None => None,
-            Some(text) => Some(serde_json::from_str(text).map_err(|_| {
-                fail(&Failed { expression: "item".into(), fact: "the recorded item is no JSON".into() })
-            })?),
-        };
         // The number of an item matters only where the plan knows it: `check` refuses the rest.
         let undone = target.undo.then(|| {
             let item = plan.planned_unit_at(target.unit).map_or(0, |(_, item)| item as usize);
@@ -157,8 +173,22 @@ impl Evaluator for PlanEvaluator {
             (None, true) => return Ok(Json::Null),
             (_, false) => &program.with,
         };
-        let spot = Spot { item: item.as_ref(), undone, ..spot(spec, target.step, target.key, outputs) };
-        shape.fill(&self.programs.scene, spot).map_err(|failed| fail(&failed))
+        self.fill(shape, plan, target, outputs, undone)
+    }
+
+    fn labels(&self, plan: &Plan, target: Target<'_>, outputs: &dyn Outputs) -> Result<Vec<String>, EvalError> {
+        let program = self.programs.steps.get(target.step.ix());
+        let Some(shape) = program.and_then(|program| program.runs_on.as_ref()) else { return Ok(Vec::new()) };
+        let Json::Array(values) = self.fill(shape, plan, target, outputs, None)? else { return Ok(Vec::new()) };
+        let as_label = |value: &Json| match value {
+            Json::String(text) => label::check(text).map(|()| text.clone()),
+            other => Err(format!("`runs_on` gave {}, not a text", kind(other))),
+        };
+        values
+            .iter()
+            .map(|value| as_label(value).map_err(|fact| Failed { expression: "runs_on".into(), fact }))
+            .map(|label| label.map_err(|failed| self.fail(plan.spec(), target.step, target.key, &failed)))
+            .collect()
     }
 }
 

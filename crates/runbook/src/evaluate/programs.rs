@@ -1,6 +1,6 @@
 //! Every expression of a plan's steps, compiled once.
 
-use engine::{ActionUse, ForEach, Place, PlanSpec, When, Work};
+use engine::{ActionUse, ForEach, Place, PlanSpec, StepIx, When, Work};
 
 use crate::evaluate::shape::Failed;
 use crate::evaluate::{Scene, Shape};
@@ -15,12 +15,18 @@ pub(crate) struct StepPrograms {
     pub(crate) with: Shape,
     /// The inputs of its undo.
     pub(crate) undo: Option<Shape>,
+    /// The labels of its workers.
+    pub(crate) runs_on: Option<Shape>,
 }
 
 /// Compiles the inputs of an action.
 fn inputs(action: &ActionUse) -> Result<Shape, Failed> {
-    serde_json::from_str(&action.with)
-        .map_err(|_| Failed { expression: action.with.clone(), fact: "it is no JSON".into() })
+    shape(&action.with)
+}
+
+fn shape(json: &str) -> Result<Shape, Failed> {
+    serde_json::from_str(json)
+        .map_err(|_| Failed { expression: json.to_owned(), fact: "it is no JSON".into() })
         .and_then(Shape::new)
 }
 
@@ -66,10 +72,13 @@ impl Programs {
                 Work::Approval(_) => Shape::new(serde_json::Value::Null),
             };
             let undo = step.undo.as_ref().map(inputs).transpose();
-            match (with, undo) {
-                (Ok(with), Ok(undo)) => steps.push(StepPrograms { condition, for_each, with, undo }),
-                (with, undo) => {
-                    let failed = [with.err(), undo.err()].into_iter().flatten();
+            let runs_on = spec.extras.runs_on(StepIx::from(ix)).map(shape).transpose();
+            match (with, undo, runs_on) {
+                (Ok(with), Ok(undo), Ok(runs_on)) => {
+                    steps.push(StepPrograms { condition, for_each, with, undo, runs_on });
+                }
+                (with, undo, runs_on) => {
+                    let failed = [with.err(), undo.err(), runs_on.err()].into_iter().flatten();
                     broken.extend(failed.map(|failed| Broken { step: ix, failed }));
                 }
             }

@@ -22,6 +22,7 @@ const MAX_CHECK_LEN: usize = 200;
 /// What a step with an approval cannot have, because it calls nothing.
 pub(crate) const NOT_IN_APPROVAL: &[(&str, &str)] = &[
     ("with", "remove it, or use an action"),
+    ("runs_on", "remove it: people decide, wherever they are"),
     ("for_each", "remove it: one decision stands for all items; give the step a scope instead"),
     ("pool", "remove it: waiting holds no slot"),
     ("timeout", "say when it lapses inside it: `approval: { timeout: 4h }`"),

@@ -34,6 +34,7 @@ pub(crate) const STEP: &[&str] = &[
     "for_each",
     "uses",
     "with",
+    "runs_on",
     "approval",
     "pool",
     "timeout",

@@ -117,6 +117,7 @@ fn step(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry, of_finally: bool)
         needs,
         action,
         with: fields.get("with").cloned(),
+        runs_on: fields.get("runs_on").map(|node| runs_on(sink, node)).unwrap_or_default(),
         expect: String::new(),
         approval,
         undo,
@@ -134,6 +135,27 @@ fn step(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry, of_finally: bool)
         reads_own: false,
         synthesised: false,
     }
+}
+
+/// Labels of workers: known ones are looked at here, those with holes once the holes are filled.
+fn runs_on(sink: &mut Sink<'_>, node: &Node) -> Vec<At<String>> {
+    let hint = "write `runs_on: region=eu`, or `runs_on: [region=eu, ssd]`";
+    let mut labels: Vec<At<String>> = Vec::new();
+    let texts = sink.texts(node, "`runs_on`");
+    if texts.is_empty() && matches!(&node.value, Value::List(items) if items.is_empty()) {
+        sink.error(codes::RUNS_ON, node.span, "`runs_on` names no label", hint);
+    }
+    for (text, span) in texts {
+        let wrong = if crate::template::has_hole(text) { Ok(()) } else { crate::label::check(text) };
+        if let Err(fact) = wrong {
+            sink.error(codes::RUNS_ON, span, fact, hint);
+        } else if labels.iter().any(|label| label.value == text) {
+            sink.error(codes::RUNS_ON, span, format!("`runs_on` names `{}` twice", words::short(text)), "remove one of them");
+        } else {
+            labels.push(At::new(text.to_owned(), span));
+        }
+    }
+    labels
 }
 
 fn work(

@@ -51,6 +51,7 @@ pub(crate) fn steps(sink: &mut Sink<'_>, scene: &Scene<'_>, entry: &Entry) -> Ve
         condition: None,
         for_each: None,
         expect_ms: (0, 0),
+        runs_on: Vec::new(),
         reads: Vec::new(),
         reads_own: false,
         synthesised: true,

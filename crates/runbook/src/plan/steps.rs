@@ -17,6 +17,9 @@ pub(super) fn fill(runbook: &Runbook, spec: &mut PlanSpec) {
         kept[read] = true;
     }
     spec.steps = runbook.steps.iter().zip(kept).map(|(step, kept)| step_of(step, kept)).collect();
+    if runbook.steps.iter().any(|step| !step.runs_on.is_empty()) {
+        spec.extras.runs_on = runbook.steps.iter().map(labels).collect();
+    }
     spec.extras.read_only = runbook.steps.iter().map(check::read_only).collect();
 }
 
@@ -108,6 +111,14 @@ fn step_of(step: &Step, keeps_outputs: bool) -> StepSpec {
             has_probe: check::holds(&undo.action.spec.has_probe, undo.with.as_ref()),
         }),
     }
+}
+
+/// The labels of a step's workers, as the plan keeps them; nothing if it has none.
+fn labels(step: &Step) -> String {
+    if step.runs_on.is_empty() {
+        return String::new();
+    }
+    step.runs_on.iter().map(|label| serde_json::Value::from(label.value.as_str())).collect::<serde_json::Value>().to_string()
 }
 
 fn inputs(node: Option<&Node>) -> String {

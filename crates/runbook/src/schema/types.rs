@@ -318,6 +318,8 @@ pub(super) struct Step {
     uses: Option<String>,
     /// Inputs of the action.
     with: Option<BTreeMap<String, Value>>,
+    /// Labels of the workers that may do it; without them it is done where the driver is.
+    runs_on: Option<Labels>,
     /// A person's decision instead of an action.
     approval: Option<Approval>,
     /// Pools that it takes slots of.
@@ -341,6 +343,13 @@ pub(super) struct Step {
 enum BoolOrText {
     Fixed(bool),
     Expression(String),
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Labels {
+    One(String),
+    Several(#[schemars(length(min = 1))] Vec<String>),
 }
 
 #[derive(JsonSchema)]

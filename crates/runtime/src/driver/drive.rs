@@ -6,7 +6,7 @@ mod waits;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use engine::{Event, Input, Link, Millis, Misfit, Mode, Record, Rejection, Run, RunEnd, Status, UnitIx};
+use engine::{Event, Input, Link, Millis, Misfit, Record, Rejection, Run, RunEnd, Status};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -16,12 +16,13 @@ use tracing::Instrument;
 use crate::driver::amend::Amendments;
 use crate::driver::desk::Desk;
 use crate::driver::equip::{Equip, Equipment};
-use crate::driver::launch::{Landed, Launcher};
+use crate::driver::launch::{Landed, Launcher, Start};
+use crate::driver::orders::{Came, Orders};
 use crate::driver::recover::{Recovered, encode};
 use crate::driver::request::Reply;
 use crate::driver::trace;
 use crate::ports::{Appended, Clock, Journal, JournalError, Lease, Store};
-use waits::{Committed, committed, on_desk, renewed, run_out, until, wait};
+use waits::{Committed, committed, on_desk, on_orders, renewed, run_out, until, wait};
 
 /// Records that a group may hold before it must be committed; bounds memory and the size of a journal row.
 const GROUP_RECORDS_MAX: usize = 16_384;
@@ -64,11 +65,13 @@ pub struct Settings {
     pub grace: Duration,
     /// Time for which a run that waits for people is kept open; its approvals lapse all the same.
     pub wait: Duration,
+    /// Whether steps with `runs_on` go to workers; if not, or without a desk, they are done here.
+    pub workers: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { in_flight_max: 4_096, lease_ms: 15_000, grace: Duration::from_secs(10), wait: Duration::ZERO }
+        Self { in_flight_max: 4_096, lease_ms: 15_000, grace: Duration::from_secs(10), wait: Duration::ZERO, workers: true }
     }
 }
 
@@ -123,10 +126,15 @@ struct Loop<'a> {
     /// The renewal of the lease that is under way, beside everything else: what it waits for may be held by a look at the desk.
     renewal: Option<BoxFuture<'a, Result<(), JournalError>>>,
     desk: Option<Desk<'a>>,
+    orders: Option<Orders<'a>>,
+    /// Starts that wait until workers have let go of what an earlier drive sent: it may be about the same units.
+    held: Vec<Start>,
     equipment: Equipment,
     amendments: Amendments,
     /// Requests whose events are in the group that fills.
     replies: VecDeque<u64>,
+    /// Orders whose outcomes are in the group that fills.
+    settled: Vec<u64>,
     /// Since when nothing happens unless somebody acts.
     idle_since: Option<tokio::time::Instant>,
     /// How far the run's time is ahead of the clock, because the clock was set back or the last driver's was ahead.
@@ -151,6 +159,7 @@ const CANCEL_GRACE: Duration = Duration::from_secs(3);
 struct Commit<'a> {
     records: Vec<Record>,
     replies: VecDeque<u64>,
+    settled: Vec<u64>,
     done: BoxFuture<'a, Result<Appended, JournalError>>,
 }
 
@@ -168,6 +177,8 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
     let (sender, landed) = mpsc::unbounded_channel();
     let estate = recovered.run.plan().spec().origin.estate.clone();
     let desk = drive.desk.map(|store| Desk::new(store, drive.lease.clone(), estate));
+    let orders = drive.desk.filter(|_| drive.settings.workers);
+    let orders = orders.map(|store| Orders::new(store, drive.lease.clone(), first_order(recovered.next)));
     let equipment = drive.equip.equip(recovered.run.plan()).map_err(DriveError::Equip)?;
     let mut this = Loop {
         name: recovered.head.run,
@@ -175,6 +186,9 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
         amendments: Amendments::default(),
         renewal: None,
         desk,
+        orders,
+        held: Vec::new(),
+        settled: Vec::new(),
         idle_since: None,
         drive,
         run: recovered.run,
@@ -198,6 +212,9 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
     let span = trace::of_drive(&this.name, this.drive.lease.epoch, &this.run);
     let result = this.go(actor).instrument(span).await;
     this.drive.launcher.stop(CANCEL_GRACE).await;
+    if let Some(orders) = &mut this.orders {
+        orders.close(first_order(this.next.saturating_add(1))).await;
+    }
     if let Some(desk) = &mut this.desk {
         desk.close().await;
     }
@@ -237,6 +254,7 @@ impl<'a> Loop<'a> {
                 _ = due.tick(), if self.renewal.is_none() => self.begin_renewal(lease_ms),
                 done = committed(&mut self.commit) => self.end_commit(done?)?,
                 landed = self.landed.recv(), if self.amendments.is_empty() => self.take(landed)?,
+                came = on_orders(&mut self.orders), if self.amendments.is_empty() => self.collect(came?)?,
                 found = on_desk(&mut self.desk, &self.run), if !stopping => self.attend(found)?,
                 () = until(idle_until) => {}
                 () = self.drive.stop.cancelled(), if !stopping => self.begin_stop(),
@@ -318,7 +336,8 @@ impl<'a> Loop<'a> {
         self.link = group.link;
         let (journal, lease, next) = (self.drive.journal, self.drive.lease.clone(), self.next);
         let done = async move { journal.append(&lease, next, &group.bytes).await }.boxed();
-        self.commit = Some(Commit { records, replies: std::mem::take(&mut self.replies), done });
+        let (replies, settled) = (std::mem::take(&mut self.replies), std::mem::take(&mut self.settled));
+        self.commit = Some(Commit { records, replies, settled, done });
     }
 
     fn begin_stop(&mut self) {
@@ -336,39 +355,79 @@ impl<'a> Loop<'a> {
     }
 
     /// A group is durable: act on the starts in it.
-    fn end_commit(&mut self, (appended, records, replies): Committed) -> Result<(), DriveError> {
+    fn end_commit(&mut self, committed: Committed) -> Result<(), DriveError> {
+        let Committed { appended, records, replies, settled } = committed;
+        let first = first_order(self.next);
         self.next = appended.next;
+        if let Some(orders) = &mut self.orders {
+            orders.done(settled.into_iter());
+        }
         if let Some(desk) = &mut self.desk {
             replies.into_iter().for_each(|id| desk.answer(id, Reply::Recorded.encode()));
         }
         self.let_go(&records);
         self.drive.observer.committed(&self.run, &records);
-        for record in &records {
-            if let Event::Started { unit, attempt, mode } = record.event {
-                self.launch(unit, attempt, mode);
+        let amendments = self.amendments.count();
+        let started = records.iter().filter_map(|record| match record.event {
+            Event::Started { unit, attempt, mode } => Some((unit, attempt, mode)),
+            _ => None,
+        });
+        for ((unit, attempt, mode), number) in started.zip(first..) {
+            self.launch(Start { unit, amendments, attempt, mode, number });
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, start: Start) {
+        let is_clearing = self.orders.as_ref().is_some_and(Orders::is_clearing);
+        if is_clearing && (start.attempt > 1 || start.mode.is_probe()) {
+            self.held.push(start);
+            return;
+        }
+        let (launcher, equipment) = (self.drive.launcher, &self.equipment);
+        launcher.launch(&self.name, &self.run, equipment, start, self.orders.as_mut(), &self.sender);
+    }
+
+    /// Something came of orders.
+    fn collect(&mut self, came: Came) -> Result<(), DriveError> {
+        match came {
+            Came::Clear => std::mem::take(&mut self.held).into_iter().for_each(|start| self.launch(start)),
+            Came::Landed(landed) => {
+                for landed in landed {
+                    self.land(landed)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn launch(&mut self, unit: UnitIx, attempt: u32, mode: Mode) {
-        let started = (unit, attempt, mode);
-        let amendments = self.amendments.count();
-        let (launcher, equipment) = (self.drive.launcher, &self.equipment);
-        launcher.launch(&self.name, &self.run, equipment, amendments, started, &self.sender);
+    fn take(&mut self, first: Option<Landed>) -> Result<(), DriveError> {
+        let mut next = first;
+        for left in (0..OUTCOMES_AT_ONCE).rev() {
+            let Some(landed) = next else { break };
+            next = if left > 0 { self.landed.try_recv().ok() } else { None };
+            self.land(landed)?;
+        }
+        Ok(())
     }
 
-    fn take(&mut self, first: Option<Landed>) -> Result<(), DriveError> {
-        let mut landed = first;
-        for left in (0..OUTCOMES_AT_ONCE).rev() {
-            let Some(Landed { unit, amendments, attempt, mode, outcome }) = landed else { break };
-            landed = if left > 0 { self.landed.try_recv().ok() } else { None };
-            // An attempt that was taken to be over may have lost its place.
-            let Some(unit) = self.amendments.now(unit, amendments) else { continue };
-            match self.input(Input::Report { unit, attempt, mode, outcome }) {
-                // An attempt that was taken to be over has answered after all; the run has gone on without it.
-                Ok(_) | Err(DriveError::Rejected(Rejection::Stale { .. })) => {}
+    fn land(&mut self, Landed { start, is_order, outcome }: Landed) -> Result<(), DriveError> {
+        let Start { attempt, mode, .. } = start;
+        // An attempt that was taken to be over may have lost its place.
+        let recorded = match self.amendments.now(start.unit, start.amendments) {
+            None => false,
+            Some(unit) => match self.input(Input::Report { unit, attempt, mode, outcome }) {
+                Ok(recorded) => recorded,
+                // It has answered after all; the run has gone on without it.
+                Err(DriveError::Rejected(Rejection::Stale { .. })) => false,
                 Err(error) => return Err(error),
+            },
+        };
+        if let (true, Some(orders)) = (is_order, &mut self.orders) {
+            if recorded {
+                self.settled.push(start.number);
+            } else {
+                orders.done(std::iter::once(start.number));
             }
         }
         Ok(())
@@ -398,6 +457,15 @@ impl<'a> Loop<'a> {
         let since = *self.idle_since.get_or_insert_with(tokio::time::Instant::now);
         (since.elapsed() >= self.drive.settings.wait).then_some(DriveEnd::WaitsForOperator)
     }
+}
+
+/// Numbers of orders that each group has for its starts, of which it holds no more than may be in flight.
+const ORDERS_OF_GROUP: u64 = 1 << 20;
+
+/// Number of the first order that may stand for a start in a group: they ascend with the journal, whoever drives.
+fn first_order(group: u64) -> u64 {
+    // The first is 1: a store takes 0 for "none was sent".
+    group.saturating_mul(ORDERS_OF_GROUP).saturating_add(1)
 }
 
 impl<F: FnMut(&Run, &[Record]) + Send> Observer for F {

@@ -1,20 +1,21 @@
-//! Starting attempts: a task each, with its inputs resolved, its secrets read and its time bounded.
+//! Starting attempts, with their inputs resolved: a task each, or an order to workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine::{Evaluator, Mode, Outcome, Run, UnitIx};
-use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::attempt::{self, Attempt, outcome};
 use crate::driver::equip::Equipment;
-use crate::driver::{logged, outcome, trace};
+use crate::driver::orders::Orders;
+use crate::driver::trace;
 use crate::log::{Log, LogBook};
-use crate::ports::{AttemptLogs, Call, Clock, Connector, SecretSource, SecretText, Voice};
+use crate::ports::{AttemptLogs, Call, Clock, Connector, Order, SecretText};
 
 /// Starts attempts by calling connectors in this process.
 pub struct Launcher {
@@ -33,14 +34,24 @@ struct KeptLogs {
     most: u64,
 }
 
-/// The end of an attempt.
-#[derive(Debug)]
-pub(super) struct Landed {
+/// An attempt whose start is durable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
     /// Its number when it was launched, after so many amendments.
     pub(super) unit: UnitIx,
     pub(super) amendments: usize,
     pub(super) attempt: u32,
     pub(super) mode: Mode,
+    /// Number that its order has, if it becomes one; ascends within the journal.
+    pub(super) number: u64,
+}
+
+/// The end of an attempt.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) start: Start,
+    /// Whether it was an order, which is forgotten once its outcome is durable.
+    pub(super) is_order: bool,
     pub(super) outcome: Outcome,
 }
 
@@ -80,52 +91,62 @@ impl Launcher {
             .cloned()
     }
 
-    /// Starts an attempt whose start is durable; its outcome arrives on `landed`.
+    /// Starts an attempt whose start is durable, here or as an order to workers; its outcome arrives on `landed`, or with
+    /// the orders.
     pub(super) fn launch(
         &self,
         name: &str,
         run: &Run,
         equipment: &Equipment,
-        amendments: usize,
-        started: (UnitIx, u32, Mode),
+        start: Start,
+        orders: Option<&mut Orders<'_>>,
         landed: &mpsc::UnboundedSender<Landed>,
     ) {
-        let (unit, attempt, mode) = started;
-        let log = self.log(name, run, unit, attempt);
-        let prepared = self.prepare(name, run, &*equipment.evaluator, started);
-        let (call, connector, expect, about) = match prepared {
-            Ok((call, connector, expect, about)) => (Call { log, ..call }, connector, expect, about),
-            Err(outcome) => {
-                logged::ended(&log, &outcome);
-                let outcome = outcome::as_seen_by(mode, outcome);
+        let prepared = self.prepare(name, run, &*equipment.evaluator, &start);
+        let prepared = prepared.and_then(|(attempt, connector)| {
+            let demands = if orders.is_some() { demands(run, &*equipment.evaluator, &start)? } else { None };
+            Ok((attempt, connector, demands))
+        });
+        let (attempt, connector) = match (prepared, orders) {
+            (Ok((attempt, _, Some(labels))), Some(orders)) => {
+                let order = Order {
+                    number: start.number,
+                    unit: run.unit_key(start.unit),
+                    attempt: start.attempt,
+                    mode: start.mode,
+                    labels,
+                    timeout_ms: u64::try_from(attempt.call.timeout.as_millis()).unwrap_or(u64::MAX),
+                    call: attempt::encode_call(&attempt, &*equipment.secrets),
+                };
+                return orders.send(order, start);
+            }
+            (Ok((attempt, connector, _)), _) => (attempt, connector),
+            (Err(outcome), _) => {
+                attempt::ended(&self.log(name, run, start.unit, start.attempt), &outcome);
+                let outcome = outcome::as_seen_by(start.mode, outcome);
                 // The receiver outlives every launch; if it is gone, so is the driver that would listen.
-                let _ = landed.send(Landed { unit, amendments, attempt, mode, outcome });
+                let _ = landed.send(Landed { start, is_order: false, outcome });
                 return;
             }
         };
         let secrets = equipment.secrets.clone();
         let landed = landed.clone();
-        let span = trace::of_attempt(name, run, started);
+        let span = trace::of_attempt(name, run, (start.unit, start.attempt, start.mode));
         let attempted = async move {
-            let log = call.log.clone();
-            let outcome = attempt_once(call, connector, secrets, mode).await;
-            let outcome = if mode.is_probe() { outcome } else { outcome::held_against(outcome, &expect, &about) };
-            logged::ended(&log, &outcome);
-            trace::end(&tracing::Span::current(), &outcome);
-            let _ = landed.send(Landed { unit, amendments, attempt, mode, outcome });
+            let outcome = attempt.execute(connector, secrets).await;
+            let _ = landed.send(Landed { start, is_order: false, outcome });
         };
         self.tasks.spawn(attempted.instrument(span));
     }
 
-    #[allow(clippy::type_complexity)]
     fn prepare(
         &self,
         name: &str,
         run: &Run,
         evaluator: &dyn Evaluator,
-        started: (UnitIx, u32, Mode),
-    ) -> Result<(Call, Arc<dyn Connector>, String, String), Outcome> {
-        let (unit, attempt, mode) = started;
+        start: &Start,
+    ) -> Result<(Attempt, Arc<dyn Connector>), Outcome> {
+        let Start { unit, mode, .. } = *start;
         let plan = run.plan();
         let Some(target) = run.target(unit) else { return Err(outcome::unknown_action("?")) };
         let target = engine::Target { undo: mode.is_undo(), ..target };
@@ -141,15 +162,15 @@ impl Launcher {
             uses: action.uses.clone(),
             key: if mode.is_undo() { format!("{key}/undo") } else { key.clone() },
             undoes: mode.is_undo().then_some(key),
-            token: u64::from(attempt),
+            token: u64::from(start.attempt),
             with,
             secrets: SecretText::default(),
             timeout: Duration::from_millis(plan.step(target.step).timeout_ms),
             cancel: self.cancel.child_token(),
-            log: Log::default(),
+            log: self.log(name, run, unit, start.attempt),
         };
         let about = if action.expect.is_empty() { String::new() } else { place_of(run, unit) };
-        Ok((call, connector.clone(), action.expect.clone(), about))
+        Ok((Attempt { mode, call, expect: action.expect.clone(), about }, connector.clone()))
     }
 
     /// Asks running attempts to end.
@@ -181,62 +202,15 @@ fn place_of(run: &Run, unit: UnitIx) -> String {
     }
 }
 
+/// The labels that the worker of a unit must have; `None` if it is done here.
+fn demands(run: &Run, evaluator: &dyn Evaluator, start: &Start) -> Result<Option<BTreeSet<String>>, Outcome> {
+    let (plan, target) = (run.plan(), run.target(start.unit));
+    let Some(target) = target.filter(|target| plan.spec().extras.runs_on(target.step).is_some()) else { return Ok(None) };
+    let labels = evaluator.labels(plan, target, run).map_err(outcome::unevaluable)?;
+    let undo = plan.step(target.step).undo.as_ref().filter(|_| start.mode.is_undo());
+    let uses = undo.or(plan.action(target.step)).map_or("", |action| &action.uses);
+    Ok(Some(labels.into_iter().chain(attempt::demands(uses)).collect()))
+}
+
 /// Time that the last lines of the logs get; the run is over or interrupted without them.
 const LOG_GRACE: Duration = Duration::from_secs(5);
-
-/// Time beyond its own limit after which an attempt is dropped: a twentieth of the limit, within these bounds.
-const NET_LEAST: Duration = Duration::from_millis(50);
-const NET_MOST: Duration = Duration::from_secs(2);
-
-async fn attempt_once(
-    mut call: Call,
-    connector: Arc<dyn Connector>,
-    secrets: Arc<dyn SecretSource>,
-    mode: Mode,
-) -> Outcome {
-    let (uses, timeout, cancel, log) = (call.uses.clone(), call.timeout, call.cancel.clone(), call.log.clone());
-    let stopped = async {
-        cancel.cancelled().await;
-        log.write(Voice::Driver, "asked to end: the process is to stop");
-        std::future::pending::<Outcome>().await
-    };
-    // Reading secrets is part of the attempt: it may hang or fail like everything outside.
-    let work = async {
-        match read_secrets(&call.with, &*secrets).await {
-            Ok(found) => {
-                call.log = call.log.hiding(&found);
-                call.secrets = found;
-            }
-            Err(outcome) => return outcome::as_seen_by(mode, outcome),
-        }
-        if mode.is_probe() { connector.probe(call).await } else { connector.apply(call).await }
-    };
-    let work = async {
-        tokio::select! {
-            biased;
-            outcome = work => outcome,
-            never = stopped => never,
-        }
-    };
-    let guarded = std::panic::AssertUnwindSafe(work).catch_unwind();
-    // A connector knows best how far it came, and has the same limit: it gets the moment to say so.
-    let net = (timeout / 20).clamp(NET_LEAST, NET_MOST);
-    match tokio::time::timeout(timeout + net, guarded).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => outcome::panicked(&uses),
-        Err(_) => {
-            cancel.cancel();
-            outcome::timed_out(&uses, timeout.as_millis())
-        }
-    }
-}
-
-/// Reads the secrets that resolved inputs refer to.
-async fn read_secrets(with: &serde_json::Value, source: &dyn SecretSource) -> Result<SecretText, Outcome> {
-    let mut values = BTreeMap::new();
-    for name in SecretText::names_in(with) {
-        let value = source.read(&name).await.map_err(|why| outcome::no_secret(&name, &why))?;
-        values.insert(name, value);
-    }
-    Ok(SecretText::new(values))
-}

@@ -1,6 +1,6 @@
 //! What traces and logs are told of a run: one span a drive, and in it one an attempt.
 
-use engine::{Mode, Outcome, Run, UnitIx};
+use engine::{Mode, Run, UnitIx};
 use tracing::{Span, field::Empty};
 
 /// The span of a drive, from its lease to its rest.
@@ -42,18 +42,4 @@ pub(super) fn of_attempt(run: &str, state: &Run, (unit, attempt, mode): (UnitIx,
         }
     }
     span
-}
-
-/// Notes how an attempt ended; of a failure its code, and no text of systems outside.
-pub(super) fn end(span: &Span, outcome: &Outcome) {
-    let (word, failure) = match outcome {
-        Outcome::Done { .. } => ("done", None),
-        Outcome::Refused { failure, .. } => ("refused", Some(failure)),
-        Outcome::Unknown { failure } => ("unknown", Some(failure)),
-    };
-    span.record("outcome", word);
-    tracing::debug!(outcome = word, code = failure.map(|failure| &*failure.code), "the attempt has ended");
-    if let Some(failure) = failure {
-        span.record("code", &*failure.code).record("otel.status_code", "ERROR");
-    }
 }

@@ -218,6 +218,10 @@ pub trait SecretSource: Send + Sync {
     /// # Errors
     /// Says why in words that hold no secret.
     async fn read(&self, name: &str) -> Result<SecretString, String>;
+
+    /// Returns where a secret is read from, in the words of the estate, for a process that reads it elsewhere; never its
+    /// value. `None` if no such secret is declared.
+    fn reference(&self, name: &str) -> Option<String>;
 }
 
 #[cfg(test)]

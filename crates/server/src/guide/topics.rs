@@ -41,6 +41,7 @@ topics! {
     "tenant-restore", "One tenant of a PostgreSQL database", "whose rows are whose; restore, verify, new IDs";
     "postgres-recover", "PostgreSQL at a point in time", "a throw-away server from a base backup and WAL";
     "store", "The store", "where runs are recorded: a file, or PostgreSQL for drivers on several hosts";
+    "workers", "Workers", "attempts executed beside the data, by other processes and hosts";
     "serve", "The daemon", "runs in a browser or by HTTP: tokens, roles, TLS, what it refuses";
     "deploy", "Deploying", "systemd, containers, several daemons, how much memory, a store that survives its machine";
     "benchmark", "Measuring", "how fast the engine and a tenant restore are on this machine";

@@ -7,17 +7,26 @@ use futures::future::BoxFuture;
 
 use super::{Commit, Patience};
 use crate::driver::desk::{Desk, Found};
+use crate::driver::orders::{Came, Orders};
 use crate::ports::{Appended, Clock, JournalError};
 
-/// A durable group: what comes next, its records, and the requests that are in it.
-pub(super) type Committed = (Appended, Vec<Record>, VecDeque<u64>);
+/// A durable group.
+pub(super) struct Committed {
+    /// What comes next.
+    pub(super) appended: Appended,
+    pub(super) records: Vec<Record>,
+    /// Requests, and orders, whose ends are in it.
+    pub(super) replies: VecDeque<u64>,
+    pub(super) settled: Vec<u64>,
+}
 
 /// Waits for the group on its way to be durable; for ever if there is none.
 pub(super) async fn committed(commit: &mut Option<Commit<'_>>) -> Result<Committed, JournalError> {
     let Some(pending) = commit else { return futures::future::pending().await };
     let result = (&mut pending.done).await;
     let Some(done) = commit.take() else { return futures::future::pending().await };
-    Ok((result?, done.records, done.replies))
+    let Commit { records, replies, settled, .. } = done;
+    Ok(Committed { appended: result?, records, replies, settled })
 }
 
 /// Waits for the lease to be renewed; for ever if it is not asked for.
@@ -32,6 +41,14 @@ pub(super) async fn renewed(renewal: &mut Option<BoxFuture<'_, Result<(), Journa
 pub(super) async fn on_desk(desk: &mut Option<Desk<'_>>, run: &Run) -> Result<Found, JournalError> {
     match desk {
         Some(desk) => desk.found(run).await,
+        None => futures::future::pending().await,
+    }
+}
+
+/// Waits for what becomes of orders; for ever if none are sent.
+pub(super) async fn on_orders(orders: &mut Option<Orders<'_>>) -> Result<Came, JournalError> {
+    match orders {
+        Some(orders) => orders.came().await,
         None => futures::future::pending().await,
     }
 }

@@ -22,6 +22,10 @@ impl SecretSource for NoSecrets {
     async fn read(&self, name: &str) -> Result<SecretString, String> {
         Err(format!("there is no {name}"))
     }
+
+    fn reference(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 /// A run that was opened, has nothing to do and has not ended, and what drives it.

@@ -1,15 +1,17 @@
 //! Outcomes that the shell itself gives: time-outs, missing connectors, expectations that do not hold.
 
+use std::time::Duration;
+
 use engine::{Advice, EvalError, Failure, Mode, Outcome};
 use serde_json::Value;
 
-pub(super) fn failure(code: &str, message: String, hint: &str) -> Failure {
+pub(crate) fn failure(code: &str, message: String, hint: &str) -> Failure {
     Failure { code: code.into(), message: message.into(), hint: hint.into() }
 }
 
 /// What the shell's own refusal means: an attempt that never reached its connector surely changed nothing, but a probe
 /// that never asked knows nothing.
-pub(super) fn as_seen_by(mode: Mode, outcome: Outcome) -> Outcome {
+pub(crate) fn as_seen_by(mode: Mode, outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Refused { failure, .. } if mode.is_probe() => Outcome::Unknown { failure },
         outcome => outcome,
@@ -17,28 +19,52 @@ pub(super) fn as_seen_by(mode: Mode, outcome: Outcome) -> Outcome {
 }
 
 /// The time of an attempt is over: it may or may not have had its effect.
-pub(super) fn timed_out(uses: &str, ms: u128) -> Outcome {
+pub(crate) fn timed_out(uses: &str, ms: u128) -> Outcome {
     let message = format!("{uses} did not answer within {ms} ms");
     Outcome::Unknown { failure: failure("timeout", message, "check the target, or raise the step's `timeout`") }
 }
 
 /// The connector panicked: a defect of ours, and the effect is not known.
-pub(super) fn panicked(uses: &str) -> Outcome {
+pub(crate) fn panicked(uses: &str) -> Outcome {
     let message = format!("the connector of {uses} panicked");
     Outcome::Unknown { failure: failure("connector.panic", message, "this is a defect: report it with the log") }
 }
 
-pub(super) fn unknown_action(uses: &str) -> Outcome {
+pub(crate) fn unknown_action(uses: &str) -> Outcome {
     let message = format!("this build has no action {uses}");
     refused("action.unknown", message, "resume with the version that made the plan")
 }
 
-pub(super) fn unevaluable(error: EvalError) -> Outcome {
+/// Nobody answers for an attempt that a worker had.
+pub(crate) fn lost() -> Outcome {
+    let message = "the worker that had it was lost".to_owned();
+    Outcome::Unknown { failure: failure("worker.lost", message, "look at the worker's host and at its log") }
+}
+
+/// No worker has claimed an attempt: it was taken back, and nothing was done.
+pub(crate) fn no_worker(waited: Duration) -> Outcome {
+    let message = format!("no worker took it within {} s", waited.as_secs_f64());
+    let hint = "start a worker with the labels of `runs_on`, or with more slots; `reinstate workers` lists those that live";
+    Outcome::Refused { failure: failure("worker.none", message, hint), retry: Advice::Retry }
+}
+
+/// A worker that was asked to let go of an attempt has dropped it.
+pub(crate) fn let_go() -> Outcome {
+    let message = "the worker dropped it when it was asked to end".to_owned();
+    Outcome::Unknown { failure: failure("worker.stopped", message, "it is probed, and tried again") }
+}
+
+/// An order that this worker cannot execute; nothing was done.
+pub(crate) fn unreadable(error: &serde_json::Error) -> Outcome {
+    refused("order.unreadable", format!("the order cannot be read: {error}"), "use workers and drivers of one version")
+}
+
+pub(crate) fn unevaluable(error: EvalError) -> Outcome {
     let failure = Failure { code: error.code.into(), message: error.message.into(), hint: error.hint.into() };
     Outcome::Refused { failure, retry: Advice::Never }
 }
 
-pub(super) fn no_secret(name: &str, why: &str) -> Outcome {
+pub(crate) fn no_secret(name: &str, why: &str) -> Outcome {
     let message = format!("secret {name} cannot be read: {why}");
     let failure = failure("secret.unavailable", message, "check the reference under `secrets` of the estate file");
     Outcome::Refused { failure, retry: Advice::Retry }
@@ -50,7 +76,7 @@ fn refused(code: &str, message: String, hint: &str) -> Outcome {
 
 /// Holds outputs against what was expected of them: every expected key must be there with that value, at the top or
 /// in `body`.
-pub(super) fn held_against(outcome: Outcome, expect: &str, about: &str) -> Outcome {
+pub(crate) fn held_against(outcome: Outcome, expect: &str, about: &str) -> Outcome {
     if expect.is_empty() {
         return outcome;
     }

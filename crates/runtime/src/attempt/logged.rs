@@ -6,7 +6,7 @@ use crate::log::Log;
 use crate::ports::Voice;
 
 /// Writes how an attempt ended. One that succeeded without a word stays without one: there are a million of them.
-pub(super) fn ended(log: &Log, outcome: &Outcome) {
+pub(crate) fn ended(log: &Log, outcome: &Outcome) {
     let (what, failure) = match outcome {
         Outcome::Done { .. } if log.is_used() => return log.write(Voice::Driver, "ended: done"),
         Outcome::Done { .. } => return,

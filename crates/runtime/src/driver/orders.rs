@@ -1,0 +1,257 @@
+//! The orders of one drive: attempts that workers execute, sent through the store and collected from it.
+//!
+//! A round is one future beside the loop, so that a slow store holds nothing up: it sends, takes back what nobody claims, says
+//! what is durable, and collects. Nothing is sent before older orders of the run are withdrawn and out of all hands.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Outcome;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::attempt::{decode_answer, outcome};
+use crate::driver::launch::{Landed, Start};
+use crate::ports::{JournalError, Lease, Order, OrderFate, Settled, Store};
+
+/// Time between two rounds while something comes back, and the longest while nothing does.
+const SOON: Duration = Duration::from_millis(5);
+const AT_LAST: Duration = Duration::from_millis(200);
+
+/// Orders collected in one round.
+const AT_ONCE: u32 = 4_096;
+
+/// Time that workers get to let go of what an earlier drive has sent: longer than a worker lives without a beat, and than it
+/// lets an attempt end. What is still in their hands then is probed like all else that is in doubt.
+const HANDS: Duration = Duration::from_secs(30);
+
+/// Orders of one drive.
+pub(super) struct Orders<'a> {
+    store: &'a dyn Store,
+    lease: Lease,
+    phase: Phase,
+    /// What the next round sends, and what is on its way with this one, which is sent again if it fails.
+    waiting: Vec<Order>,
+    sending: Arc<Vec<Order>>,
+    taking_back: Arc<Vec<u64>>,
+    /// Whose outcomes are durable: for the next round, and on their way with this one.
+    done: Vec<u64>,
+    telling: Arc<Vec<u64>>,
+    sent: HashMap<u64, Sent>,
+    round: Option<BoxFuture<'a, Result<Round, JournalError>>>,
+    pause: Duration,
+    next: Instant,
+}
+
+/// How far this drive is with orders.
+enum Phase {
+    /// Those of earlier drives, with numbers below this, are being withdrawn, for no longer than this.
+    Clearing { below: u64, until: Instant },
+    /// All that is there is its own.
+    Own,
+}
+
+struct Sent {
+    start: Start,
+    uses: Duration,
+    /// When it is taken back if nobody has claimed it; `None` once that was tried.
+    until: Option<Instant>,
+    landed: bool,
+}
+
+enum Round {
+    /// So many orders of earlier drives are in the hands of workers.
+    Cleared(u64),
+    Collected(Vec<Settled>),
+}
+
+/// What a round found.
+pub(super) enum Came {
+    /// Orders of earlier drives are out of all hands.
+    Clear,
+    /// Attempts have ended.
+    Landed(Vec<Landed>),
+}
+
+impl<'a> Orders<'a> {
+    /// Begins with the numbers from `below` on, after those of earlier drives.
+    pub(super) fn new(store: &'a dyn Store, lease: Lease, below: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            store,
+            lease,
+            phase: Phase::Clearing { below, until: now + HANDS },
+            waiting: Vec::new(),
+            sending: Arc::default(),
+            taking_back: Arc::default(),
+            done: Vec::new(),
+            telling: Arc::default(),
+            sent: HashMap::new(),
+            round: None,
+            pause: SOON,
+            next: now,
+        }
+    }
+
+    /// Whether workers may still be busy with what an earlier drive has sent.
+    pub(super) fn is_clearing(&self) -> bool {
+        matches!(self.phase, Phase::Clearing { .. })
+    }
+
+    /// Sends an attempt with the next round.
+    pub(super) fn send(&mut self, order: Order, start: Start) {
+        let uses = Duration::from_millis(order.timeout_ms);
+        self.sent.insert(order.number, Sent { start, uses, until: None, landed: false });
+        self.waiting.push(order);
+        self.hurry();
+    }
+
+    /// Notes that outcomes are durable, by the numbers of their orders.
+    pub(super) fn done(&mut self, numbers: impl Iterator<Item = u64>) {
+        for number in numbers {
+            self.sent.remove(&number);
+            self.done.push(number);
+        }
+    }
+
+    fn hurry(&mut self) {
+        self.pause = SOON;
+        self.next = self.next.min(Instant::now() + SOON);
+    }
+
+    /// Waits for what the next round finds; for ever while there is nothing to send, tell or wait for.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the round goes on with the next call.
+    pub(super) async fn came(&mut self) -> Result<Came, JournalError> {
+        loop {
+            if let Some(round) = &mut self.round {
+                let found = round.await;
+                self.round = None;
+                if let Some(came) = self.end_round(found)? {
+                    return Ok(came);
+                }
+                continue;
+            }
+            if !self.is_clearing() && self.sent.is_empty() && self.done.is_empty() {
+                return std::future::pending().await;
+            }
+            tokio::time::sleep_until(self.next).await;
+            self.begin_round();
+        }
+    }
+
+    fn begin_round(&mut self) {
+        let (store, lease) = (self.store, self.lease.clone());
+        if let Phase::Clearing { below, .. } = self.phase {
+            self.round = Some(async move { store.withdraw_orders(&lease, below).await.map(Round::Cleared) }.boxed());
+            return;
+        }
+        let now = Instant::now();
+        for order in &self.waiting {
+            if let Some(sent) = self.sent.get_mut(&order.number) {
+                sent.until = now.checked_add(sent.uses);
+            }
+        }
+        // Only what no round in doubt has left behind is replaced.
+        Arc::make_mut(&mut self.sending).append(&mut self.waiting);
+        Arc::make_mut(&mut self.telling).append(&mut self.done);
+        let late = self.sent.iter_mut().filter(|(_, sent)| sent.until.is_some_and(|until| until <= now) && !sent.landed);
+        let late = late.map(|(number, sent)| {
+            sent.until = None;
+            *number
+        });
+        Arc::make_mut(&mut self.taking_back).extend(late);
+        let (sending, back, done) = (self.sending.clone(), self.taking_back.clone(), self.telling.clone());
+        self.round = Some(
+            async move {
+                if !sending.is_empty() {
+                    store.dispatch(&lease, &sending).await?;
+                }
+                if !back.is_empty() {
+                    store.take_back(&lease, &back).await?;
+                }
+                store.collect(&lease, &done, AT_ONCE).await.map(Round::Collected)
+            }
+            .boxed(),
+        );
+    }
+
+    fn end_round(&mut self, found: Result<Round, JournalError>) -> Result<Option<Came>, JournalError> {
+        let now = Instant::now();
+        let found = match found {
+            Err(error @ JournalError::Unavailable { .. }) => {
+                tracing::warn!(%error, run = self.lease.run, "orders wait for the store");
+                self.wait(now);
+                return Ok(None);
+            }
+            found => found?,
+        };
+        match (found, &self.phase) {
+            (Round::Cleared(held), Phase::Clearing { until, .. }) => {
+                if held > 0 && now < *until {
+                    self.wait(now);
+                    return Ok(None);
+                }
+                if held > 0 {
+                    tracing::warn!(run = self.lease.run, held, "workers have not let go of what an earlier driver sent");
+                }
+                self.phase = Phase::Own;
+                self.hurry();
+                Ok(Some(Came::Clear))
+            }
+            (Round::Cleared(_), Phase::Own) => Ok(None),
+            (Round::Collected(settled), _) => {
+                (self.sending, self.taking_back, self.telling) = Default::default();
+                let landed: Vec<Landed> = settled.into_iter().filter_map(|one| self.land(one)).collect();
+                if landed.is_empty() && self.waiting.is_empty() {
+                    self.wait(now);
+                    return Ok(None);
+                }
+                self.pause = SOON;
+                self.next = now + SOON;
+                Ok((!landed.is_empty()).then_some(Came::Landed(landed)))
+            }
+        }
+    }
+
+    fn wait(&mut self, now: Instant) {
+        self.next = now + self.pause;
+        self.pause = (self.pause * 2).min(AT_LAST);
+    }
+
+    /// The outcome of an order, the first time that it is collected.
+    fn land(&mut self, settled: Settled) -> Option<Landed> {
+        let Some(sent) = self.sent.get_mut(&settled.number) else {
+            // Of an earlier round whose reply was lost: it is done already.
+            self.done.push(settled.number);
+            return None;
+        };
+        if std::mem::replace(&mut sent.landed, true) {
+            return None;
+        }
+        let start = sent.start;
+        let outcome = match settled.fate {
+            OrderFate::Answered(bytes) => decode_answer(&bytes).unwrap_or_else(|error| {
+                let message = format!("the worker's answer cannot be read: {error}");
+                let hint = "look at the version of the workers, and at the attempt's log";
+                Outcome::Unknown { failure: outcome::failure("worker.answer", message, hint) }
+            }),
+            OrderFate::Lost => outcome::lost(),
+            OrderFate::TakenBack => outcome::as_seen_by(start.mode, outcome::no_worker(sent.uses)),
+        };
+        Some(Landed { start, is_order: true, outcome })
+    }
+
+    /// Ends what is on its way, and withdraws what is left, so that workers do nothing more for this drive.
+    pub(super) async fn close(&mut self, below: u64) {
+        if let Some(round) = self.round.take() {
+            let _ = round.await;
+        }
+        if let Err(error) = self.store.withdraw_orders(&self.lease, below).await {
+            tracing::warn!(%error, run = self.lease.run, "orders could not be withdrawn; the next driver does it");
+        }
+    }
+}

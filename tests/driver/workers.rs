@@ -1,0 +1,228 @@
+//! The driver and workers in one process: attempts that are executed elsewhere, by workers that die, hang and come back.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine::{ActionSpec, Event, Outcome, Plan};
+use runtime::{
+    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Journal, Lease, MemoryJournal, Probed, SystemClock, WorkerSettings,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::scripted::{NoSecrets, Scripted};
+use crate::{drive_once, drive_with, fresh, plan, states};
+
+/// A plan whose every second step with an action goes to workers.
+fn sent_out(seed: u64) -> Arc<Plan> {
+    let plan = plan(seed);
+    let mut spec = plan.spec().clone();
+    spec.extras.runs_on = (0..spec.steps.len()).map(|ix| if ix % 2 == 0 { "eu".to_owned() } else { String::new() }).collect();
+    Plan::new(spec).unwrap()
+}
+
+/// A store on the real clock: workers live and expire by it.
+async fn real(plan: &Arc<Plan>) -> Arc<MemoryJournal> {
+    let journal = Arc::new(MemoryJournal::new(|| SystemClock.now()));
+    runtime::open(&*journal, "run", plan, 0).await.unwrap();
+    journal
+}
+
+struct Worker {
+    task: tokio::task::JoinHandle<u64>,
+    drain: CancellationToken,
+    at_once: CancellationToken,
+}
+
+fn worker(journal: &Arc<MemoryJournal>, labels: &[&str], connector: Arc<dyn Connector>, ttl_ms: u64) -> Worker {
+    let (drain, at_once) = (CancellationToken::new(), CancellationToken::new());
+    let settings = WorkerSettings {
+        name: "w".to_owned(),
+        labels: labels.iter().map(|&label| label.to_owned()).collect::<BTreeSet<_>>(),
+        slots: 3,
+        version: "1".to_owned(),
+        ttl_ms,
+        drain: drain.clone(),
+        at_once: at_once.clone(),
+    };
+    let hands = Hands::new(&[connector], Arc::new(|_| Arc::new(NoSecrets)));
+    let journal = journal.clone();
+    let task = tokio::spawn(async move { runtime::work(&*journal, hands, settings, &mut |_| {}).await.unwrap() });
+    Worker { task, drain, at_once }
+}
+
+/// Applies as the world does, and then never answers; counts what it applied.
+struct Hangs(Arc<Scripted>, Arc<AtomicU64>);
+
+#[async_trait]
+impl Connector for Hangs {
+    fn actions(&self) -> Vec<ActionSpec> {
+        self.0.actions()
+    }
+
+    async fn apply(&self, call: Call) -> Outcome {
+        self.0.apply(call).await;
+        self.1.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+
+    async fn probe(&self, _: Call) -> Probed {
+        std::future::pending().await
+    }
+}
+
+/// Waits until a condition holds that other tasks bring about.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(60), async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(waited.await.is_ok(), "it never came: {what}");
+}
+
+#[tokio::test]
+async fn a_run_whose_steps_go_to_workers_ends_as_one_that_is_done_here() {
+    for seed in 0..20 {
+        let plan = sent_out(seed);
+        let alone = fresh(&plan).await;
+        let (_, here) = drive_once(&*alone, &Arc::new(Scripted::new(alone.clone()))).await.unwrap();
+        let journal = real(&plan).await;
+        let world = Arc::new(Scripted::new(journal.clone()));
+        let workers = [(); 2].map(|()| worker(&journal, &["eu", "ssd"], world.clone(), 60_000));
+        let (end, run) = drive_with(&*journal, Some(&*journal), &world).await.unwrap();
+        assert!(matches!(end, DriveEnd::Ended(_)), "seed {seed}: {end:?}");
+        assert_eq!(states(&run), states(&here), "seed {seed}");
+        assert_eq!(world.made_twice(), Vec::<String>::new(), "seed {seed}");
+        assert_eq!(world.acted_early(), Vec::<String>::new(), "seed {seed}");
+        let mut executed = 0;
+        for worker in workers {
+            worker.drain.cancel();
+            executed += worker.task.await.unwrap();
+        }
+        let mut sent = 0;
+        runtime::recover(&*journal, "run", |run, record| {
+            if let Event::Started { unit, .. } = record.event {
+                let step = run.target(unit).unwrap().step;
+                sent += u64::from(run.plan().spec().extras.runs_on(step).is_some());
+            }
+        })
+        .await
+        .unwrap();
+        assert_eq!(executed, sent, "seed {seed}: each start of a step with labels is one attempt of a worker");
+        assert!(journal.workers().await.unwrap().is_empty(), "who has drained is struck off");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_has_its_attempts_probed_and_nothing_is_done_twice() {
+    for seed in 0..6 {
+        let plan = sent_out(seed);
+        let journal = real(&plan).await;
+        let world = Arc::new(Scripted::new(journal.clone()));
+        let applied = Arc::new(AtomicU64::new(0));
+        let dies = worker(&journal, &["eu"], Arc::new(Hangs(world.clone(), applied.clone())), 300);
+        let alone = fresh(&plan).await;
+        let (_, here) = drive_once(&*alone, &Arc::new(Scripted::new(alone.clone()))).await.unwrap();
+        let driven = drive_with(&*journal, Some(&*journal), &world);
+        let death = async {
+            until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0).await;
+            dies.task.abort();
+            worker(&journal, &["eu"], world.clone(), 60_000)
+        };
+        let (driven, next) = tokio::join!(driven, death);
+        let (end, run) = driven.unwrap();
+        assert!(matches!(end, DriveEnd::Ended(_)), "seed {seed}: {end:?}");
+        assert_eq!(states(&run), states(&here), "seed {seed}");
+        assert_eq!(world.made_twice(), Vec::<String>::new(), "seed {seed}");
+        next.drain.cancel();
+        next.task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_an_older_driver_sent_is_cancelled_and_probed_before_anything_goes_on() {
+    let plan = sent_out(4);
+    let journal = real(&plan).await;
+    let world = Arc::new(Scripted::new(journal.clone()));
+    let applied = Arc::new(AtomicU64::new(0));
+    let slow = worker(&journal, &["eu"], Arc::new(Hangs(world.clone(), applied.clone())), 2_000);
+    {
+        let driven = drive_with(&*journal, Some(&*journal), &world);
+        let begun = until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0);
+        // Dropped as by a crash; its lease is given back below, as time would have it.
+        tokio::select! {
+            driven = driven => panic!("it ended without an answer: {:?}", driven.map(|(end, _)| end)),
+            () = begun => {}
+        }
+    }
+    journal.release(&Lease { run: "run".to_owned(), epoch: 1, was_left: false }).await.unwrap();
+    let fast = worker(&journal, &["eu"], world.clone(), 60_000);
+    // The slow one gets nothing more, or the run would wait for it.
+    slow.drain.cancel();
+    let (end, _) = drive_with(&*journal, Some(&*journal), &world).await.unwrap();
+    assert!(matches!(end, DriveEnd::Ended(_)), "{end:?}");
+    assert_eq!(world.made_twice(), Vec::<String>::new());
+    slow.at_once.cancel();
+    slow.task.await.unwrap();
+    fast.drain.cancel();
+    fast.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_attempt_that_no_worker_takes_ends_as_refused_and_nothing_was_done() {
+    let mut spec = sent_out(2).spec().clone();
+    for step in &mut spec.steps {
+        (step.timeout_ms, step.retry.attempts) = (50, 2);
+    }
+    let plan = Plan::new(spec).unwrap();
+    let journal = real(&plan).await;
+    let world = Arc::new(Scripted::new(journal.clone()));
+    let elsewhere = worker(&journal, &["us"], world.clone(), 60_000);
+    let (end, run) = drive_with(&*journal, Some(&*journal), &world).await.unwrap();
+    assert!(matches!(end, DriveEnd::Ended(_)), "{end:?}");
+    let mut codes = BTreeSet::new();
+    runtime::recover(&*journal, "run", |_, record| {
+        if let Event::Refused { failure, .. } = &record.event {
+            codes.insert(failure.code.to_string());
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(codes, BTreeSet::from(["worker.none".to_owned()]));
+    assert!(run.plan().site_count() > 0 && world.made_twice().is_empty());
+    elsewhere.drain.cancel();
+    assert_eq!(elsewhere.task.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_given_up_cancels_what_it_has_and_begins_anew_with_all_its_slots() {
+    let plan = sent_out(4);
+    let now = Arc::new(AtomicI64::new(0));
+    let time = now.clone();
+    let journal = Arc::new(MemoryJournal::new(move || time.load(Ordering::SeqCst)));
+    runtime::open(&*journal, "run", &plan, 0).await.unwrap();
+    let world = Arc::new(Scripted::new(journal.clone()));
+    let applied = Arc::new(AtomicU64::new(0));
+    let hangs = worker(&journal, &["eu"], Arc::new(Hangs(world.clone(), applied.clone())), 700);
+    let driven = drive_with(&*journal, Some(&*journal), &world);
+    let given_up = async {
+        until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0).await;
+        let first = journal.workers().await.unwrap()[0].id;
+        now.fetch_add(700, Ordering::SeqCst);
+        until("a second life", async || {
+            journal.workers().await.unwrap().iter().any(|one| one.id > first && one.holds == 0)
+        })
+        .await;
+        hangs.at_once.cancel();
+        worker(&journal, &["eu"], world.clone(), 1 << 40)
+    };
+    let (driven, next) = tokio::join!(driven, given_up);
+    assert!(matches!(driven.unwrap().0, DriveEnd::Ended(_)));
+    assert_eq!(world.made_twice(), Vec::<String>::new());
+    hangs.task.await.unwrap();
+    next.drain.cancel();
+    next.task.await.unwrap();
+}
