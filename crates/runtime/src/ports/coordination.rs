@@ -6,13 +6,16 @@
 
 use async_trait::async_trait;
 
-use super::{AttemptLogs, Claims, Drills, Journal, JournalError, Lease, Retention, RunHead};
+use super::{AttemptLogs, Claims, Dispatch, Drills, Journal, JournalError, Lease, Retention, RunHead};
 
 /// Everything that a store is to those who share it.
-pub trait Store: Journal + SiteLocks + Mailbox + SharedPools + Drills + Claims + AttemptLogs + Retention {}
+pub trait Store:
+    Journal + SiteLocks + Mailbox + SharedPools + Drills + Claims + AttemptLogs + Retention + Dispatch
+{
+}
 
 impl<T> Store for T where
-    T: Journal + SiteLocks + Mailbox + SharedPools + Drills + Claims + AttemptLogs + Retention + ?Sized
+    T: Journal + SiteLocks + Mailbox + SharedPools + Drills + Claims + AttemptLogs + Retention + Dispatch + ?Sized
 {
 }
 
