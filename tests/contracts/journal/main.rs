@@ -6,6 +6,7 @@ mod claims;
 mod copies;
 mod damage;
 mod dispatch;
+mod dispatch_model;
 mod drills;
 mod fixture;
 mod format_1;
