@@ -5,6 +5,8 @@ mod child_process;
 mod claims;
 mod copies;
 mod damage;
+mod dispatch;
+mod dispatch_model;
 mod drills;
 mod fixture;
 mod format_1;
@@ -130,4 +132,28 @@ contract! {
     drills::what_ended_in_the_time_to_come_proves_nothing_yet,
     drills::the_first_drill_is_that_of_the_oldest_slot,
     drills::a_runbook_is_certified_by_the_good_drill_that_ended_last,
+    dispatch::orders_come_to_the_letter,
+    dispatch::many_and_large_orders_and_answers_come_whole,
+    dispatch::an_order_is_claimed_by_one_worker_ever,
+    dispatch::a_worker_has_as_many_orders_as_slots,
+    dispatch::labels_say_who_may_claim,
+    dispatch::what_a_lost_reply_told_comes_again,
+    dispatch::an_answer_counts_once_and_while_its_worker_lives,
+    dispatch::an_answer_stays_whatever_becomes_of_its_worker,
+    dispatch::what_is_lost_is_settled_and_can_no_longer_be_answered,
+    dispatch::what_is_settled_comes_again_until_it_is_done,
+    dispatch::what_is_sent_again_is_not_there_twice,
+    dispatch::older_epochs_are_fenced,
+    dispatch::a_newer_epoch_withdraws_what_older_ones_sent,
+    dispatch::the_first_orders_of_an_epoch_withdraw_those_of_lower_ones,
+    dispatch::a_drive_withdraws_what_an_earlier_one_of_its_epoch_sent,
+    dispatch::withdrawn_orders_of_workers_that_are_gone_do_not_count,
+    dispatch::what_nobody_has_claimed_is_taken_back,
+    dispatch::who_drains_claims_nothing_more_and_finishes_what_it_has,
+    dispatch::who_is_retired_or_expired_is_struck_off,
+    dispatch::what_waits_is_told_by_its_labels,
+    dispatch::nothing_is_claimed_under_a_lease_that_is_over,
+    dispatch::runs_are_apart,
+    dispatch::a_discarded_run_leaves_no_orders,
+    dispatch::a_copy_has_no_orders_and_gets_its_own,
 }

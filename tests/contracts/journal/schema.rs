@@ -60,9 +60,15 @@ impl Schema {
             "log_weights",
             "logs",
             "lines",
+            "workers",
+            "sent_orders",
+            "orders",
         ];
         let mut text: String = tables.iter().map(|table| format!("DELETE FROM {{s}}.{table};")).collect();
-        text.push_str("ALTER TABLE {s}.runs ALTER COLUMN id RESTART; UPDATE {s}.store SET posted = 0");
+        text.push_str(
+            "ALTER TABLE {s}.runs ALTER COLUMN id RESTART; ALTER TABLE {s}.workers ALTER COLUMN id RESTART; \
+             ALTER TABLE {s}.orders ALTER COLUMN id RESTART; UPDATE {s}.store SET posted = 0",
+        );
         self.sql(&text);
     }
 }

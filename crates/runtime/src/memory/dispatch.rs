@@ -33,7 +33,8 @@ impl Dispatch for MemoryJournal {
         let orders = &mut state.orders;
         let is_mine = |kept: &Kept| kept.run == run && kept.epoch == lease.epoch;
         orders.by_id.retain(|_, kept| !(is_mine(kept) && kept.fate().is_some() && done.contains(&kept.order.number)));
-        orders.give_up(run, lease.epoch, now);
+        orders.lose(run, lease.epoch, now);
+        orders.forget_withdrawn(run, now);
         let settled = orders
             .by_id
             .values()
@@ -59,7 +60,7 @@ impl Dispatch for MemoryJournal {
         let state = &mut *self.state();
         let run = state.runs.newest_at(lease)?;
         state.orders.withdraw(run, lease.epoch, below);
-        state.orders.give_up(run, lease.epoch, now);
+        state.orders.forget_withdrawn(run, now);
         let held = state.orders.by_id.values();
         Ok(held.filter(|kept| kept.run == run && matches!(kept.stands, Stands::Withdrawn(_))).count() as u64)
     }

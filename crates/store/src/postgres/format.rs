@@ -105,6 +105,38 @@ const FORMATS: [&str; 1] = ["
         notes bytea NOT NULL,          -- JSON: a list of who, at, text
         PRIMARY KEY (run, subject)
     );
+    CREATE TABLE {s}.workers (         -- a beat writes one row, and changes nothing indexed
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- never given twice
+        name bytea NOT NULL,
+        labels text[] NOT NULL,        -- each in hexadecimal digits
+        slots bigint NOT NULL,
+        version bytea NOT NULL,
+        drains boolean NOT NULL,
+        expires_at bigint NOT NULL
+    ) WITH (fillfactor = 40);
+    CREATE TABLE {s}.sent_orders (     -- made with the run, so that whoever changes its orders has a row to wait for
+        run bigint PRIMARY KEY,
+        epoch bigint NOT NULL,         -- the newest that has sent orders or withdrawn those of others
+        last bigint NOT NULL           -- it sends no order with this number or a lower one
+    ) WITH (fillfactor = 40);
+    CREATE TABLE {s}.orders (          -- an answer changes nothing indexed: room for its version in the page
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- never given twice: workers keep it
+        run bigint NOT NULL,
+        epoch bigint NOT NULL,
+        number bigint NOT NULL,        -- the driver's, in this epoch
+        unit bytea NOT NULL,
+        attempt bigint NOT NULL,
+        mode bigint NOT NULL,          -- 0 apply, 1 probe, 2 undo, 3 probe of the undo
+        labels text[] NOT NULL,        -- each in hexadecimal digits, sorted
+        timeout_ms bigint NOT NULL,
+        call bytea NOT NULL,
+        worker bigint,                 -- who claimed it; 0 where it was taken back
+        fate bigint NOT NULL,          -- 0 open, 1 answered, 2 lost, 3 withdrawn, 4 taken back
+        answer bytea
+    ) WITH (fillfactor = 60);
+    CREATE INDEX waiting_orders ON {s}.orders (id) WHERE worker IS NULL;
+    CREATE INDEX orders_of ON {s}.orders (run, epoch, number);
+    CREATE INDEX claimed_orders ON {s}.orders (worker) WHERE worker IS NOT NULL;
     CREATE TABLE {s}.spent (           -- names of runs that were given up; systems restored know them
         name bytea PRIMARY KEY
     );

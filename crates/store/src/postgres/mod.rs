@@ -7,6 +7,7 @@ mod attempts;
 mod claims;
 mod connect;
 mod connections;
+mod dispatch;
 mod drills;
 mod format;
 mod lease;

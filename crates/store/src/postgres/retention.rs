@@ -42,7 +42,8 @@ pub(super) async fn discard(transaction: &mut Transaction<'_>, held: &Lease) -> 
         "INSERT INTO {s}.discarded (run) VALUES ({run}); INSERT INTO {s}.spent (name) VALUES ({name}); \
          DELETE FROM {s}.runs WHERE id = {run}"
     );
-    for table in ["positions", "requests", "claims", "shares"] {
+    // Who sends orders in this moment has the row of `sent_orders`: its orders are there once that was waited for.
+    for table in ["positions", "requests", "claims", "shares", "sent_orders", "orders"] {
         message.push_str(&format!("; DELETE FROM {s}.{table} WHERE run = {run}"));
     }
     transaction.send(message).await?;

@@ -4,6 +4,7 @@
 //! session: no prepared statement, no setting. Therefore a pooler may give every message another server. What comes from
 //! outside goes into the text only as digits of a number or of bytes, so there is nothing to escape.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -117,6 +118,21 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let pair = |pair: &[u8]| match pair {
+        &[high, low] => u8::try_from(char::from(high).to_digit(16)? << 4 | char::from(low).to_digit(16)?).ok(),
+        _ => None,
+    };
+    digits.as_bytes().chunks(2).map(pair).collect()
+}
+
+/// Reads a column of texts in hexadecimal digits, as [`hexes`] writes it.
+pub(super) fn texts(row: &PgRow, column: &str) -> Result<BTreeSet<String>, sqlx::Error> {
+    let digits: Vec<String> = row.try_get(column)?;
+    let text = |digits: &String| String::from_utf8(from_hex(digits)?).ok();
+    digits.iter().map(text).collect::<Option<_>>().ok_or_else(|| broken(column))
+}
+
 /// Texts and bytes are asked for as `encode(..., 'hex')`, which no setting of the server writes otherwise.
 impl Columns for PgRow {
     fn text(&self, column: &str) -> Result<String, sqlx::Error> {
@@ -125,13 +141,7 @@ impl Columns for PgRow {
 
     fn maybe_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
         let Some(digits) = self.try_get::<Option<&str>, _>(column)? else { return Ok(None) };
-        let pair = |pair: &[u8]| match pair {
-            &[high, low] => {
-                Some(u8::try_from(char::from(high).to_digit(16)? << 4 | char::from(low).to_digit(16)?).ok()?)
-            }
-            _ => None,
-        };
-        digits.as_bytes().chunks(2).map(pair).collect::<Option<Vec<u8>>>().map(Some).ok_or_else(|| broken(column))
+        from_hex(digits).map(Some).ok_or_else(|| broken(column))
     }
 
     fn maybe_number(&self, column: &str) -> Result<Option<i64>, sqlx::Error> {

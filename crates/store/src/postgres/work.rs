@@ -16,8 +16,8 @@ use crate::rows::PART;
 use crate::{checksum, rows};
 
 /// Characters after which a message with groups takes no more, and groups in it at most.
-const MESSAGE: usize = 512 << 10;
-const ROWS: usize = 1_000;
+pub(super) const MESSAGE: usize = 512 << 10;
+pub(super) const ROWS: usize = 1_000;
 
 /// A change of several messages.
 pub(super) enum Work<'a> {
@@ -125,7 +125,8 @@ async fn create(transaction: &mut Transaction<'_>, head: &RunHead, plan: &[u8]) 
         "{begin}WITH new AS (INSERT INTO {s}.runs (name, plan_hash, created_at, plan_size, checksum) \
          VALUES ({name}, {hash}, {created_at}, {size}, {checksum}) ON CONFLICT (name) DO NOTHING RETURNING id), \
          position AS (INSERT INTO {s}.positions (run, next, epoch, expires_at, goes_on, holder) \
-         SELECT id, 0, 0, {never}, false, {nobody} FROM new) SELECT id FROM new;\n\
+         SELECT id, 0, 0, {never}, false, {nobody} FROM new), \
+         sent AS (INSERT INTO {s}.sent_orders (run, epoch, last) SELECT id, 0, 0 FROM new) SELECT id FROM new;\n\
          SELECT 1 FROM {s}.spent WHERE name = {name}",
         begin = sql::begin(),
         name = sql::text(&head.run),

@@ -2,8 +2,6 @@
 
 mod change;
 mod look;
-#[cfg(test)]
-mod tests;
 
 use async_trait::async_trait;
 use runtime::{

@@ -102,19 +102,23 @@ impl Orders {
         });
     }
 
-    /// Gives up what workers have of a run that do not live: claims of this epoch are lost, withdrawn orders are forgotten.
-    pub(super) fn give_up(&mut self, run: usize, epoch: u64, now: Millis) {
-        let workers = &self.workers;
-        let lives = |worker: &u64| workers.get(worker).is_some_and(|one| one.lives(now));
-        self.by_id.retain(|_, kept| {
-            match kept.stands {
-                Stands::Claimed(worker) if kept.run == run && kept.epoch == epoch && !lives(&worker) => {
-                    kept.stands = Stands::Lost(worker);
-                }
-                Stands::Withdrawn(worker) if kept.run == run => return lives(&worker),
-                _ => {}
+    /// Gives up for lost what an epoch has sent and workers have that do not live.
+    pub(super) fn lose(&mut self, run: usize, epoch: u64, now: Millis) {
+        for kept in self.by_id.values_mut().filter(|kept| kept.run == run && kept.epoch == epoch) {
+            if let Stands::Claimed(worker) = kept.stands
+                && !self.workers.get(&worker).is_some_and(|one| one.lives(now))
+            {
+                kept.stands = Stands::Lost(worker);
             }
-            true
+        }
+    }
+
+    /// Forgets withdrawn orders of a run that no living worker has.
+    pub(super) fn forget_withdrawn(&mut self, run: usize, now: Millis) {
+        let lives = |worker: &u64| self.workers.get(worker).is_some_and(|one| one.lives(now));
+        self.by_id.retain(|_, kept| match &kept.stands {
+            Stands::Withdrawn(worker) if kept.run == run => lives(worker),
+            _ => true,
         });
     }
 

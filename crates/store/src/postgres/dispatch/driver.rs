@@ -49,7 +49,7 @@ impl<'a> Sender<'a> {
         let Self { s, run, epoch, .. } = self;
         format!(
             "EXISTS (SELECT 1 FROM {s}.sent_orders q JOIN {s}.positions p ON p.run = q.run AND p.epoch = q.epoch \
-             WHERE q.run = {run} AND q.epoch = {epoch})"
+             WHERE q.run = {run} AND q.epoch = {epoch} AND q.epoch > 0)"
         )
     }
 
