@@ -12,8 +12,7 @@ use reinstate_tests::oracle::Oracle;
 use reinstate_tests::plans;
 use reinstate_tests::random::Random;
 use runtime::{
-    Drive, DriveEnd, DriveError, Equipment, Holder, Journal, JournalError, Launcher, MemoryJournal, Settings,
-    Store,
+    Drive, DriveEnd, DriveError, Equipment, Holder, Journal, JournalError, Launcher, MemoryJournal, Settings, Store,
 };
 use scripted::{Fail, Faulty, LeapingClock, NoSecrets, Scripted};
 use tokio_util::sync::CancellationToken;

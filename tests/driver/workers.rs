@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{ActionSpec, Event, Outcome, Plan};
 use runtime::{
-    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Journal, Lease, MemoryJournal, Probed, SystemClock, WorkerSettings,
+    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Journal, Lease, MemoryJournal, Probed, SystemClock,
+    WorkerSettings,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,10 @@ use crate::{drive_once, drive_with, fresh, plan, states};
 fn sent_out(seed: u64) -> Arc<Plan> {
     let plan = plan(seed);
     let mut spec = plan.spec().clone();
-    spec.extras.runs_on = (0..spec.steps.len()).map(|ix| if ix % 2 == 0 { "eu".to_owned() } else { String::new() }).collect();
+    spec.extras.runs_on =
+        (0..spec.steps.len()).map(|ix| if ix % 2 == 0 { "eu".to_owned() } else { String::new() }).collect();
+    // Waiting for a worker is not what these tests are about, but for one.
+    spec.steps.iter_mut().for_each(|step| step.timeout_ms = 600_000);
     Plan::new(spec).unwrap()
 }
 

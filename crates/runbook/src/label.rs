@@ -16,7 +16,9 @@ pub fn check(text: &str) -> Result<(), String> {
     }
     let fits = |c: char| c.is_alphanumeric() || "-_./=@+:".contains(c);
     match text.chars().find(|c| !fits(*c)) {
-        Some(c) => Err(format!("the label `{}` has {c:?} in it; letters, digits and -_./=@+: may be", text.escape_debug())),
+        Some(c) => {
+            Err(format!("the label `{}` has {c:?} in it; letters, digits and -_./=@+: may be", text.escape_debug()))
+        }
         None if text.starts_with(':') => Err(format!("the label `{text}` begins with `:`")),
         None => Ok(()),
     }

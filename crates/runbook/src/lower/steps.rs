@@ -150,7 +150,12 @@ fn runs_on(sink: &mut Sink<'_>, node: &Node) -> Vec<At<String>> {
         if let Err(fact) = wrong {
             sink.error(codes::RUNS_ON, span, fact, hint);
         } else if labels.iter().any(|label| label.value == text) {
-            sink.error(codes::RUNS_ON, span, format!("`runs_on` names `{}` twice", words::short(text)), "remove one of them");
+            sink.error(
+                codes::RUNS_ON,
+                span,
+                format!("`runs_on` names `{}` twice", words::short(text)),
+                "remove one of them",
+            );
         } else {
             labels.push(At::new(text.to_owned(), span));
         }

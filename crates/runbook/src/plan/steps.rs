@@ -118,7 +118,11 @@ fn labels(step: &Step) -> String {
     if step.runs_on.is_empty() {
         return String::new();
     }
-    step.runs_on.iter().map(|label| serde_json::Value::from(label.value.as_str())).collect::<serde_json::Value>().to_string()
+    step.runs_on
+        .iter()
+        .map(|label| serde_json::Value::from(label.value.as_str()))
+        .collect::<serde_json::Value>()
+        .to_string()
 }
 
 fn inputs(node: Option<&Node>) -> String {

@@ -71,7 +71,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { in_flight_max: 4_096, lease_ms: 15_000, grace: Duration::from_secs(10), wait: Duration::ZERO, workers: true }
+        Self {
+            in_flight_max: 4_096,
+            lease_ms: 15_000,
+            grace: Duration::from_secs(10),
+            wait: Duration::ZERO,
+            workers: true,
+        }
     }
 }
 

@@ -205,7 +205,9 @@ fn place_of(run: &Run, unit: UnitIx) -> String {
 /// The labels that the worker of a unit must have; `None` if it is done here.
 fn demands(run: &Run, evaluator: &dyn Evaluator, start: &Start) -> Result<Option<BTreeSet<String>>, Outcome> {
     let (plan, target) = (run.plan(), run.target(start.unit));
-    let Some(target) = target.filter(|target| plan.spec().extras.runs_on(target.step).is_some()) else { return Ok(None) };
+    let Some(target) = target.filter(|target| plan.spec().extras.runs_on(target.step).is_some()) else {
+        return Ok(None);
+    };
     let labels = evaluator.labels(plan, target, run).map_err(outcome::unevaluable)?;
     let undo = plan.step(target.step).undo.as_ref().filter(|_| start.mode.is_undo());
     let uses = undo.or(plan.action(target.step)).map_or("", |action| &action.uses);

@@ -158,7 +158,8 @@ impl<'a> Orders<'a> {
         // Only what no round in doubt has left behind is replaced.
         Arc::make_mut(&mut self.sending).append(&mut self.waiting);
         Arc::make_mut(&mut self.telling).append(&mut self.done);
-        let late = self.sent.iter_mut().filter(|(_, sent)| sent.until.is_some_and(|until| until <= now) && !sent.landed);
+        let late =
+            self.sent.iter_mut().filter(|(_, sent)| sent.until.is_some_and(|until| until <= now) && !sent.landed);
         let late = late.map(|(number, sent)| {
             sent.until = None;
             *number
@@ -196,7 +197,11 @@ impl<'a> Orders<'a> {
                     return Ok(None);
                 }
                 if held > 0 {
-                    tracing::warn!(run = self.lease.run, held, "workers have not let go of what an earlier driver sent");
+                    tracing::warn!(
+                        run = self.lease.run,
+                        held,
+                        "workers have not let go of what an earlier driver sent"
+                    );
                 }
                 self.phase = Phase::Own;
                 self.hurry();

@@ -41,10 +41,8 @@ impl Hands {
     #[must_use]
     pub fn new(connectors: &[Arc<dyn Connector>], vault: Arc<Vault>) -> Self {
         let actions = |connector: &Arc<dyn Connector>| connector.actions().into_iter().map(|action| action.uses);
-        let by_action = connectors
-            .iter()
-            .flat_map(|connector| actions(connector).map(|uses| (uses, connector.clone())))
-            .collect();
+        let by_action =
+            connectors.iter().flat_map(|connector| actions(connector).map(|uses| (uses, connector.clone()))).collect();
         Self { by_action, vault, logs: None }
     }
 

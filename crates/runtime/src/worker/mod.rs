@@ -8,4 +8,4 @@ mod held;
 mod work;
 
 pub use hands::Hands;
-pub use work::{Working, WorkerError, WorkerSettings, work};
+pub use work::{WorkerError, WorkerSettings, Working, work};
