@@ -180,16 +180,13 @@ impl Driver {
     }
 }
 
-/// One that was replaced and does not know it yet.
+/// One that is being replaced and does not know it yet; it goes on until it is told.
 async fn outdated(scene: &Scene, mut driver: Driver, mut random: Random) {
-    for _ in 0..20 {
-        match driver.step(scene, &mut random).await {
-            Ok(()) => {}
-            Err(JournalError::Fenced { .. }) => return,
-            Err(error) => panic!("{error}"),
-        }
+    while let stepped = driver.step(scene, &mut random).await
+        && !matches!(stepped, Err(JournalError::Fenced { .. }))
+    {
+        stepped.unwrap();
     }
-    panic!("it is not fenced");
 }
 
 async fn drive(scene: &Scene, last: &Scene, clock: &HandClock, random: &mut Random) -> Lease {
@@ -236,19 +233,8 @@ async fn drive(scene: &Scene, last: &Scene, clock: &HandClock, random: &mut Rand
     before.unwrap().lease
 }
 
-async fn all_at_once(scenes: Vec<Scene>, clock: HandClock) {
-    let RngSeed::Fixed(seed) = config(1).rng_seed else { panic!("it was drawn") };
-    let mut random = Random::new(seed);
-    let [scene, late, others @ ..] = &scenes[..] else { panic!("too few connections") };
-    scene.stores[0].create(&head("r"), b"plan").await.unwrap();
-    let workers: Vec<_> =
-        others.iter().map(|other| tokio::spawn(work(other.clone(), Random::new(random.bits())))).collect();
-    let lease = drive(scene, late, &clock, &mut random).await;
-    scene.is_over.store(true, Ordering::SeqCst);
-    for worker in workers {
-        worker.await.unwrap();
-    }
-    let seen = scene.seen();
+/// What all have seen fits together.
+fn judge(seen: &Seen, lease: &Lease) {
     let of_last = |name: &&(u64, u64)| name.0 == lease.epoch && **name >= seen.withdrawn;
     assert!(seen.fates.keys().filter(of_last).count() > 0);
     for (name, fate) in &seen.fates {
@@ -262,7 +248,21 @@ async fn all_at_once(scenes: Vec<Scene>, clock: HandClock) {
     assert!(seen.accepted.keys().filter(of_last).all(|name| seen.fates.contains_key(name)));
     let numbers: BTreeSet<u64> = seen.claimed.values().map(|(id, _)| *id).collect();
     assert_eq!(numbers.len(), seen.claimed.len(), "each has its number");
-    drop(seen);
+}
+
+async fn all_at_once(scenes: Vec<Scene>, clock: HandClock) {
+    let RngSeed::Fixed(seed) = config(1).rng_seed else { panic!("it was drawn") };
+    let mut random = Random::new(seed);
+    let [scene, late, others @ ..] = &scenes[..] else { panic!("too few connections") };
+    scene.stores[0].create(&head("r"), b"plan").await.unwrap();
+    let workers: Vec<_> =
+        others.iter().map(|other| tokio::spawn(work(other.clone(), Random::new(random.bits())))).collect();
+    let lease = drive(scene, late, &clock, &mut random).await;
+    scene.is_over.store(true, Ordering::SeqCst);
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    judge(&scene.seen(), &lease);
     clock.advance(LIFE as i64);
     let store = &scene.stores[0];
     assert!(store.workers().await.unwrap().is_empty() && store.waiting_orders("r").await.unwrap().is_empty());

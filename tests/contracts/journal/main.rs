@@ -7,6 +7,7 @@ mod copies;
 mod damage;
 mod dispatch;
 mod dispatch_at_once;
+mod dispatch_epochs;
 mod dispatch_model;
 mod drills;
 mod fixture;
@@ -145,17 +146,17 @@ contract! {
     dispatch::what_is_lost_is_settled_and_can_no_longer_be_answered,
     dispatch::what_is_settled_comes_again_until_it_is_done,
     dispatch::what_is_sent_again_is_not_there_twice,
-    dispatch::older_epochs_are_fenced,
-    dispatch::a_newer_epoch_withdraws_what_older_ones_sent,
-    dispatch::the_first_orders_of_an_epoch_withdraw_those_of_lower_ones,
-    dispatch::a_drive_withdraws_what_an_earlier_one_of_its_epoch_sent,
-    dispatch::withdrawn_orders_of_workers_that_are_gone_do_not_count,
+    dispatch_epochs::older_epochs_are_fenced,
+    dispatch_epochs::a_newer_epoch_withdraws_what_older_ones_sent,
+    dispatch_epochs::the_first_orders_of_an_epoch_withdraw_those_of_lower_ones,
+    dispatch_epochs::a_drive_withdraws_what_an_earlier_one_of_its_epoch_sent,
+    dispatch_epochs::withdrawn_orders_of_workers_that_are_gone_do_not_count,
     dispatch::what_nobody_has_claimed_is_taken_back,
     dispatch::who_drains_claims_nothing_more_and_finishes_what_it_has,
     dispatch::who_is_retired_or_expired_is_struck_off,
     dispatch::what_waits_is_told_by_its_labels,
-    dispatch::nothing_is_claimed_under_a_lease_that_is_over,
-    dispatch::runs_are_apart,
-    dispatch::a_discarded_run_leaves_no_orders,
-    dispatch::a_copy_has_no_orders_and_gets_its_own,
+    dispatch_epochs::nothing_is_claimed_under_a_lease_that_is_over,
+    dispatch_epochs::runs_are_apart,
+    dispatch_epochs::a_discarded_run_leaves_no_orders,
+    dispatch_epochs::a_copy_has_no_orders_and_gets_its_own,
 }
