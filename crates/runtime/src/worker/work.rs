@@ -27,7 +27,7 @@ pub struct WorkerSettings {
     pub slots: u32,
     /// Version of the program.
     pub version: String,
-    /// Time that it lives without a beat, in milliseconds; it beats seven times as often.
+    /// Time that it lives without a beat, in milliseconds; it beats seven times as often, and every two seconds at least.
     pub ttl_ms: u64,
     /// Cancelled when it should claim nothing more, finish what it has, and end.
     pub drain: CancellationToken,
@@ -57,6 +57,9 @@ pub enum WorkerError {
 /// Pauses between claims: after one that brought something or once a slot is free, and the longest.
 const SOON: Duration = Duration::from_millis(5);
 const AT_LAST: Duration = Duration::from_millis(250);
+
+/// Longest time between two beats: each also tells which orders were withdrawn.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// Time between two times that a store that is away is asked again.
 const AWAY: Duration = Duration::from_secs(1);
@@ -185,7 +188,7 @@ impl<'a> Loop<'a> {
     }
 
     async fn live(&mut self, tell: &mut (dyn FnMut(Working) + Send)) -> Result<Ended, WorkerError> {
-        let mut due = tokio::time::interval(Duration::from_millis((self.settings.ttl_ms / 7).max(1)));
+        let mut due = tokio::time::interval(Duration::from_millis((self.settings.ttl_ms / 7).max(1)).min(BEAT));
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         due.reset();
         let (drain, at_once) = (self.settings.drain.clone(), self.settings.at_once.clone());
