@@ -31,6 +31,7 @@ const PAUSES: &[(&str, usize, &str)] = &[
     ("tests/cli/place.rs", 1, "what another process writes"),
     ("tests/connectors/exec.rs", 1, "processes that end"),
     ("tests/server/audited.rs", 1, "a run that a daemon deletes, which refuses those who ask too often"),
+    ("tests/workers/place.rs", 1, "what other processes have done"),
     ("tests/server/drills.rs", 1, "drills of a daemon, which refuses those who ask too often"),
 ];
 

@@ -90,6 +90,23 @@ const UNDOS: &[Case] = &[
         "RB0609",
         "undo: { uses: noop",
     ),
+    ("undo: { uses: objects/copy@1", "runs_on: []\n    undo: { uses: objects/copy@1", "RB0314", "[]"),
+    ("undo: { uses: objects/copy@1", "runs_on: 'a b'\n    undo: { uses: objects/copy@1", "RB0314", "'a b'"),
+    ("undo: { uses: objects/copy@1", "runs_on: ':a'\n    undo: { uses: objects/copy@1", "RB0314", "':a'"),
+    ("undo: { uses: objects/copy@1", "runs_on: [a, a]\n    undo: { uses: objects/copy@1", "RB0314", "a]\n"),
+    ("undo: { uses: objects/copy@1", "runs_on: { a: b }\n    undo: { uses: objects/copy@1", "RB0109", "{ a: b }"),
+    (
+        "undo: { uses: objects/copy@1",
+        "runs_on: \"${{ secrets.api }}\"\n    undo: { uses: objects/copy@1",
+        "RB0410",
+        "secrets.api }}\"\n",
+    ),
+    (
+        "undo: { uses: objects/copy@1",
+        "runs_on: \"${{ site.products }}\"\n    undo: { uses: objects/copy@1",
+        "RB0405",
+        "\"${{ site.products",
+    ),
     ("undo: { uses: objects/copy@1", "undone: { uses: objects/copy@1", "RB0107", "undone"),
 ];
 

@@ -136,6 +136,28 @@ fn what_needs_outputs_is_decided_later() {
 }
 
 /// Plans a changed fixture and expects an error with a code and some words.
+#[test]
+fn labels_of_workers_are_resolved_for_each_unit_and_must_be_labels() {
+    let on = |labels: &str| {
+        let text =
+            fixture::RUNBOOK.replacen("uses: identity/sync@1", &format!("runs_on: {labels}, uses: identity/sync@1"), 1);
+        Plan::new(planned(&text, fixture::ESTATE, fixture::SITES, &[]).unwrap()).unwrap()
+    };
+    let labels = |plan: &Plan, name: &str| {
+        let target =
+            Target { step: step(plan.spec(), name).0, key: KeyIx(0), unit: UnitIx(0), item: None, undo: false };
+        PlanEvaluator::new(plan).unwrap().labels(plan, target, &Table(vec![]))
+    };
+    let plan = on("[\"site=${{ site.id }}\", ssd]");
+    assert_eq!(labels(&plan, "identity").unwrap(), ["site=site-000002", "ssd"]);
+    assert!(labels(&plan, "catalogue").unwrap().is_empty(), "it is done where the driver is");
+    assert!(
+        Plan::decode(&plan.encode().unwrap()).unwrap().spec().extras.runs_on(step(plan.spec(), "identity").0).is_some()
+    );
+    let wrong = labels(&on("\"${{ site.id }} ${{ site.id }}\""), "identity").unwrap_err();
+    assert!(wrong.message.contains("site-000002") && wrong.message.contains("`runs_on`"), "{}", wrong.message);
+}
+
 fn refused(change: (&str, &str), estate: &str, sites: &str, inputs: &[(&str, &str)], code: &str, words: &[&str]) {
     let text = fixture::RUNBOOK.replace(change.0, change.1);
     let found = planned(&text, estate, sites, inputs).map(|_| ()).unwrap_err();

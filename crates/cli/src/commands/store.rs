@@ -14,6 +14,8 @@ use crate::out;
 
 /// Groups that are read at once.
 const PAGE: u32 = 256;
+/// Time that workers get to let go of a run.
+const LETTING_GO: std::time::Duration = std::time::Duration::from_secs(15);
 /// How long the lease of a run lasts that is copied, from each page on.
 const LEASE_MS: u64 = 60_000;
 
@@ -56,9 +58,29 @@ struct Copied {
     was_there: bool,
 }
 
+/// Takes a run from the workers that still execute attempts of it: whoever goes on with the copy probes what they did.
+async fn free_of_workers(source: &dyn Store, lease: &Lease) -> Result<(), Failure> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let held = source.withdraw_orders(lease, 0).await?;
+        if held == 0 {
+            return Ok(());
+        }
+        if begun.elapsed() > LETTING_GO {
+            return Err(Failure::input(
+                "store-copy-workers",
+                format!("workers still execute {held} attempts of {}", lease.run),
+                "they were asked to end: copy again in a minute, or stop them (`reinstate workers`)",
+            ));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
 /// Copies one run whose lease we hold, and looks at what has become of it.
 async fn copy(source: &Arc<dyn Store>, target: &Arc<dyn Store>, lease: &Lease) -> Result<Copied, Failure> {
     let run = &lease.run;
+    free_of_workers(&**source, lease).await?;
     let recovered = runtime::recover(&**source, run, |_, _| {}).await?;
     let spec = recovered.run.plan().spec();
     let (head, plan) = source.plan(run).await?;

@@ -3,7 +3,7 @@
 //! A round is one future beside the loop, so that a slow store holds nothing up: it sends, takes back what nobody claims, says
 //! what is durable, and collects. Nothing is sent before older orders of the run are withdrawn and out of all hands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,14 @@ use tokio::time::Instant;
 
 use crate::attempt::{decode_answer, outcome};
 use crate::driver::launch::{Landed, Start};
-use crate::ports::{JournalError, Lease, Order, OrderFate, Settled, Store};
+use crate::ports::{JournalError, Lease, Order, OrderFate, Settled, Store, WaitingOrders};
 
 /// Time between two rounds while something comes back, and the longest while nothing does.
 const SOON: Duration = Duration::from_millis(5);
 const AT_LAST: Duration = Duration::from_millis(200);
+
+/// Time between two looks at what waits for workers.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Orders collected in one round.
 const AT_ONCE: u32 = 4_096;
@@ -43,6 +46,9 @@ pub(super) struct Orders<'a> {
     round: Option<BoxFuture<'a, Result<Round, JournalError>>>,
     pause: Duration,
     next: Instant,
+    /// When it is asked next what waits for workers, and of which labels it was told that nobody has them.
+    next_look: Instant,
+    told: BTreeSet<BTreeSet<String>>,
 }
 
 /// How far this drive is with orders.
@@ -64,7 +70,8 @@ struct Sent {
 enum Round {
     /// So many orders of earlier drives are in the hands of workers.
     Cleared(u64),
-    Collected(Vec<Settled>),
+    /// What is settled, and what nobody has claimed, if that was asked.
+    Collected(Vec<Settled>, Vec<WaitingOrders>),
 }
 
 /// What a round found.
@@ -92,6 +99,8 @@ impl<'a> Orders<'a> {
             round: None,
             pause: SOON,
             next: now,
+            next_look: now + LOOK,
+            told: BTreeSet::new(),
         }
     }
 
@@ -165,6 +174,10 @@ impl<'a> Orders<'a> {
             *number
         });
         Arc::make_mut(&mut self.taking_back).extend(late);
+        let looks = self.next_look <= now;
+        if looks {
+            self.next_look = now + LOOK;
+        }
         let (sending, back, done) = (self.sending.clone(), self.taking_back.clone(), self.telling.clone());
         self.round = Some(
             async move {
@@ -174,7 +187,9 @@ impl<'a> Orders<'a> {
                 if !back.is_empty() {
                     store.take_back(&lease, &back).await?;
                 }
-                store.collect(&lease, &done, AT_ONCE).await.map(Round::Collected)
+                let settled = store.collect(&lease, &done, AT_ONCE).await?;
+                let waiting = if looks { store.waiting_orders(&lease.run).await? } else { Vec::new() };
+                Ok(Round::Collected(settled, waiting))
             }
             .boxed(),
         );
@@ -208,7 +223,8 @@ impl<'a> Orders<'a> {
                 Ok(Some(Came::Clear))
             }
             (Round::Cleared(_), Phase::Own) => Ok(None),
-            (Round::Collected(settled), _) => {
+            (Round::Collected(settled, waiting), _) => {
+                self.tell(waiting);
                 (self.sending, self.taking_back, self.telling) = Default::default();
                 let landed: Vec<Landed> = settled.into_iter().filter_map(|one| self.land(one)).collect();
                 if landed.is_empty() && self.waiting.is_empty() {
@@ -218,6 +234,24 @@ impl<'a> Orders<'a> {
                 self.pause = SOON;
                 self.next = now + SOON;
                 Ok((!landed.is_empty()).then_some(Came::Landed(landed)))
+            }
+        }
+    }
+
+    /// Warns, once for each set of labels, of orders that no living worker could take.
+    fn tell(&mut self, waiting: Vec<WaitingOrders>) {
+        for WaitingOrders { labels, orders, .. } in waiting.into_iter().filter(|waiting| !waiting.fits) {
+            if !self.told.contains(&labels) {
+                let named: Vec<&str> =
+                    labels.iter().map(|label| label.strip_prefix(":uses=").unwrap_or(label)).collect();
+                let labels_and_action = named.join(", ");
+                tracing::warn!(
+                    run = self.lease.run,
+                    orders,
+                    labels_and_action,
+                    "attempts wait: no worker with these labels lives"
+                );
+                self.told.insert(labels);
             }
         }
     }
