@@ -22,6 +22,11 @@ impl StoreAddress {
         matches!(self.0.parse(), Ok(store::Address::Postgres(_)))
     }
 
+    /// Has a process of this program use the store, password and all, which no list of processes shows.
+    pub(crate) fn give(&self, command: &mut tokio::process::Command) {
+        command.env("REINSTATE_STORE", &self.0);
+    }
+
     /// Opens the store.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, JournalError> {
         store::open(&self.0).await

@@ -21,6 +21,9 @@ pub(crate) enum Bench {
         /// Folder for files; by default a temporary one beside the current folder
         #[arg(long)]
         dir: Option<PathBuf>,
+        /// Have so many worker processes on this host execute every step; 0 executes them here
+        #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
+        workers: u32,
     },
     /// Rows a second of a tenant restore, against what can be done by hand
     #[command(long_about = BENCH_RESTORE)]

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{Logged, StoreAddress};
 use crate::bench::process;
+use crate::bench::workers::{LABEL, Workers};
 use crate::failure::Failure;
 
 /// Steps in each layer; each needs every step of the layer before.
@@ -45,13 +46,14 @@ pub(crate) async fn measure_engine(
     dir: &Path,
     sites: u32,
     store: Option<StoreAddress>,
+    workers: u32,
 ) -> Result<EngineFigures, Failure> {
     let before_anchor = anchor(dir).await?;
-    let journal = match store {
-        Some(store) => store.open().await?,
-        None => store::open(&format!("sqlite:{}", dir.join("engine.db").display())).await?,
-    };
-    let plan = plan(sites)?;
+    let in_file = || format!("sqlite:{}", dir.join("engine.db").display()).parse();
+    let store = store.map_or_else(in_file, Ok).unwrap_or_else(|never| match never {});
+    let journal = store.open().await?;
+    let plan = plan(sites, workers > 0)?;
+    let _workers = Workers::start(&store, &*journal, workers).await?;
     // A store that stays may have runs of an earlier measurement.
     let now = SystemClock.now();
     let (load, cut) = (format!("bench-{now}"), format!("bench-{now}-cut"));
@@ -59,14 +61,14 @@ pub(crate) async fn measure_engine(
     let base = process::rss().unwrap_or(0);
     let cpu = process::cpu_s();
     let begun = Instant::now();
-    let commits = drive(&journal, &load).await?;
+    let commits = drive(&journal, &load, workers > 0).await?;
     let wall_s = begun.elapsed().as_secs_f64();
     let cpu = process::cpu_s() - cpu;
     let peak = process::peak_rss().unwrap_or(0);
     let bytes = group_bytes(&journal, &load).await?;
     cut_short(&journal, &plan, (&load, &cut)).await?;
     let begun = Instant::now();
-    drive(&journal, &cut).await?;
+    drive(&journal, &cut, workers > 0).await?;
     let resume_s = begun.elapsed().as_secs_f64();
     drop(journal);
     let after_anchor = anchor(dir).await?;
@@ -90,7 +92,7 @@ async fn anchor(dir: &Path) -> Result<f64, Failure> {
     Ok(store::anchor(&dir.join("anchor.db"), 100, ANCHOR_S).await?)
 }
 
-async fn drive(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
+async fn drive(journal: &Arc<dyn Store>, name: &str, sends: bool) -> Result<u64, Failure> {
     let settings = Settings::default();
     let holder = holder();
     let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
@@ -109,7 +111,7 @@ async fn drive(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
         launcher: &launcher,
         clock: &SystemClock,
         observer: &mut count,
-        desk: None,
+        desk: sends.then_some(&**journal),
         stop: CancellationToken::new(),
         settings,
     };
@@ -163,8 +165,10 @@ async fn cut_short(journal: &Arc<dyn Store>, plan: &Arc<Plan>, (load, cut): (&st
     Ok(())
 }
 
-fn plan(sites: u32) -> Result<Arc<Plan>, Failure> {
+fn plan(sites: u32, sends: bool) -> Result<Arc<Plan>, Failure> {
     let ids: Vec<String> = (0..sites).map(|site| format!("site-{site:08}")).collect();
+    let steps = steps();
+    let runs_on = if sends { vec![format!("[\"{LABEL}\"]"); steps.len()] } else { Vec::new() };
     let spec = PlanSpec {
         format: PLAN_FORMAT,
         origin: Origin { runbook: "bench-engine".to_owned(), ..Origin::default() },
@@ -183,12 +187,12 @@ fn plan(sites: u32) -> Result<Arc<Plan>, Failure> {
             gate: None,
         },
         pools: vec![],
-        steps: steps(),
+        steps,
         items: vec![],
         inputs: "{}".to_owned(),
         estate: "{}".to_owned(),
         objectives: Objectives::default(),
-        extras: engine::Extras::default(),
+        extras: engine::Extras { runs_on, ..engine::Extras::default() },
     };
     Plan::new(spec).map_err(|error| Failure::trouble("bench-plan", &error, "report this defect"))
 }

@@ -3,6 +3,7 @@
 mod engine_load;
 mod process;
 mod restore;
+mod workers;
 
 pub(crate) use engine_load::measure_engine;
 pub(crate) use restore::{Part, Wanted, measure_restore, restore_text};

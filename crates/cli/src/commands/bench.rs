@@ -12,7 +12,7 @@ use crate::signals;
 /// Carries a benchmark out.
 pub(crate) async fn bench(command: Bench, json: bool) -> Result<Exit, Failure> {
     match command {
-        Bench::Engine { sites, store, dir } => engine(sites, store, dir, json).await,
+        Bench::Engine { sites, store, dir, workers } => engine(sites, (store, workers), dir, json).await,
         Bench::Restore(args) => restore(args, json).await,
     }
 }
@@ -79,7 +79,12 @@ fn trouble(error: &std::io::Error) -> Failure {
     Failure::trouble("bench-dir", error, "name a folder that can be written with --dir")
 }
 
-async fn engine(sites: u32, store: StoreAddress, dir: Option<PathBuf>, json: bool) -> Result<Exit, Failure> {
+async fn engine(
+    sites: u32,
+    (store, workers): (StoreAddress, u32),
+    dir: Option<PathBuf>,
+    json: bool,
+) -> Result<Exit, Failure> {
     let in_file = store.is_kind("sqlite");
     if !in_file && !store.is_postgres() {
         let hint = "use `--store sqlite` or `--store postgres://USER@HOST/DATABASE?schema=NAME`";
@@ -90,7 +95,7 @@ async fn engine(sites: u32, store: StoreAddress, dir: Option<PathBuf>, json: boo
     }
     // Beside the caller's files, because temporary folders are often in memory and a disk is to be measured.
     let scratch = scratch(&dir.unwrap_or_else(|| PathBuf::from(".")))?;
-    let figures = measure_engine(scratch.path(), sites, (!in_file).then_some(store)).await?;
+    let figures = measure_engine(scratch.path(), sites, (!in_file).then_some(store), workers).await?;
     if json {
         out::json(&figures);
         return Ok(Exit::Done);
