@@ -50,6 +50,14 @@ fn named(told: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
+fn what_workers_would_do_is_disturbed_here() {
+    let once = step("once", "grep -qx $0 $1/log || echo $0 >> $1/log");
+    let place = place(&[once.replacen("once: {", "once: { runs_on: nobody-has-it,", 1)]);
+    let told = chaos(&place, 0);
+    assert!(told["good"] == true && told["chaos"]["cut"].as_u64() > Some(0), "{told:#}");
+}
+
+#[test]
 fn steps_that_bear_it_pass() {
     let place = place(&[step("once", "grep -qx $0 $1/log || echo $0 >> $1/log")]);
     let told = chaos(&place, 0);

@@ -68,6 +68,15 @@ fn what_needs_outputs_is_left_out_and_told_by_its_source() {
 }
 
 #[test]
+fn what_workers_do_is_not_asked_for_here() {
+    let all = foreseen(
+        &fixture::RUNBOOK.replacen("needs: [catalogue, recover]", "needs: [catalogue, recover]\n    runs_on: ssd", 1),
+        fixture::SITES,
+    );
+    assert!(of(&all, "databases").is_empty() && !of(&all, "catalogue").is_empty());
+}
+
+#[test]
 fn many_sites_are_asked_for_by_what_makes_them_differ() {
     let mut list = String::from("id,shard,region,products,users,apps,deleted_at\n");
     for site in 0..5_000_u32 {

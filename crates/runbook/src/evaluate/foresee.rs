@@ -35,13 +35,14 @@ pub struct Foreseen {
 }
 
 impl PlanEvaluator {
-    /// Tells what the steps of the plan would ask, each thing once or a few times; returns whether all were looked at.
+    /// Tells what the steps of the plan would ask, each thing once or a few times; returns whether all were looked at. Steps
+    /// that workers do are left out: what they ask can be told only where those are.
     #[must_use]
     pub fn foresee(&self, plan: &Plan, mut each: impl FnMut(Foreseen)) -> bool {
         let spec = plan.spec();
         let latest = latest(spec);
         let mut whole = true;
-        for step in plan.steps() {
+        for step in plan.steps().filter(|step| spec.extras.runs_on(*step).is_none()) {
             let declared = plan.step(step);
             let Some(program) = self.programs().steps.get(step.ix()) else { continue };
             let action = match &declared.work {

@@ -46,7 +46,8 @@ pub struct Drive<'a> {
     pub clock: &'a dyn Clock,
     /// Sees what became durable.
     pub observer: &'a mut dyn Observer,
-    /// Where operators' verbs and other runs' claims are found; `None` where nobody else is. Shared pools need it.
+    /// Where operators' verbs, other runs' claims and workers are found; `None` where nobody else is. Shared pools need it, and
+    /// steps with `runs_on`, which are done here without it.
     pub desk: Option<&'a dyn Store>,
     /// Cancelled when the process should stop: nothing new starts, running attempts get the grace.
     pub stop: CancellationToken,
@@ -65,19 +66,11 @@ pub struct Settings {
     pub grace: Duration,
     /// Time for which a run that waits for people is kept open; its approvals lapse all the same.
     pub wait: Duration,
-    /// Whether steps with `runs_on` go to workers; if not, or without a desk, they are done here.
-    pub workers: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            in_flight_max: 4_096,
-            lease_ms: 15_000,
-            grace: Duration::from_secs(10),
-            wait: Duration::ZERO,
-            workers: true,
-        }
+        Self { in_flight_max: 4_096, lease_ms: 15_000, grace: Duration::from_secs(10), wait: Duration::ZERO }
     }
 }
 
@@ -183,7 +176,9 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
     let (sender, landed) = mpsc::unbounded_channel();
     let estate = recovered.run.plan().spec().origin.estate.clone();
     let desk = drive.desk.map(|store| Desk::new(store, drive.lease.clone(), estate));
-    let orders = drive.desk.filter(|_| drive.settings.workers);
+    // Chaos disturbs attempts in this process, and what is held against it is to be done in the same way.
+    let drill = recovered.run.plan().spec().extras.drill.as_ref();
+    let orders = drive.desk.filter(|_| drill.is_none_or(|mark| mark.chaos.is_none()));
     let orders = orders.map(|store| Orders::new(store, drive.lease.clone(), first_order(recovered.next)));
     let equipment = drive.equip.equip(recovered.run.plan()).map_err(DriveError::Equip)?;
     let mut this = Loop {
