@@ -6,13 +6,15 @@ mod scripted;
 mod workers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{NodeIx, NodeState, Plan, PlanSpec, Run, Work};
 use reinstate_tests::oracle::Oracle;
 use reinstate_tests::plans;
 use reinstate_tests::random::Random;
 use runtime::{
-    Drive, DriveEnd, DriveError, Equipment, Holder, Journal, JournalError, Launcher, MemoryJournal, Settings, Store,
+    Drive, DriveEnd, DriveError, Equipment, Holder, Journal, JournalError, Launcher, Lease, MemoryJournal, Settings,
+    Store,
 };
 use scripted::{Fail, Faulty, LeapingClock, NoSecrets, Scripted};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +57,18 @@ async fn drive_with(
 ) -> Result<(DriveEnd, Run), DriveError> {
     let holder = Holder { name: "test".into(), pid: 1, host: "here".into() };
     let lease = journal.acquire("run", &holder, 60_000).await.unwrap();
+    let driven = drive_under(&lease, journal, desk, world, CancellationToken::new()).await;
+    journal.release(&lease).await.unwrap();
+    driven
+}
+
+async fn drive_under(
+    lease: &Lease,
+    journal: &dyn Journal,
+    desk: Option<&dyn Store>,
+    world: &Arc<Scripted>,
+    stop: CancellationToken,
+) -> Result<(DriveEnd, Run), DriveError> {
     let recovered = runtime::recover(journal, "run", |_, _| {}).await.unwrap();
     let launcher = Launcher::new(vec![world.clone()]);
     let equip = |_: &Plan| Ok(Equipment { evaluator: Arc::new(Oracle { fails: false }), secrets: Arc::new(NoSecrets) });
@@ -62,18 +76,16 @@ async fn drive_with(
     let drive = Drive {
         journal,
         lease: lease.clone(),
-        holder: holder.name,
+        holder: "test".to_owned(),
         equip: &equip,
         launcher: &launcher,
         clock: &LeapingClock::default(),
         observer: &mut seen,
         desk,
-        stop: CancellationToken::new(),
-        settings: Settings::default(),
+        stop,
+        settings: Settings { grace: Duration::ZERO, ..Settings::default() },
     };
-    let driven = runtime::drive(drive, recovered, "test").await;
-    journal.release(&lease).await.unwrap();
-    driven
+    runtime::drive(drive, recovered, "test").await
 }
 
 fn states(run: &Run) -> Vec<NodeState> {
@@ -123,7 +135,7 @@ async fn a_renewal_that_is_not_answered_holds_nothing_up() {
     let journal = fresh(&plan).await;
     let world = Arc::new(Scripted::new(journal.clone()));
     let silent = Faulty::new(journal.clone(), 0, Fail::Renewals);
-    let driven = tokio::time::timeout(std::time::Duration::from_secs(60), drive_once(&silent, &world)).await;
+    let driven = tokio::time::timeout(Duration::from_secs(60), drive_once(&silent, &world)).await;
     let (end, _) = driven.expect("the run goes on").unwrap();
     assert!(matches!(end, DriveEnd::Ended(_)), "{end:?}");
 }

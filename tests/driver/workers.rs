@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{ActionSpec, Event, Outcome, Plan};
 use runtime::{
-    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Journal, Lease, MemoryJournal, Probed, SystemClock,
+    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Holder, Journal, Lease, MemoryJournal, Probed, SystemClock,
     WorkerSettings,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::scripted::{NoSecrets, Scripted};
-use crate::{drive_once, drive_with, fresh, plan, states};
+use crate::{drive_once, drive_under, drive_with, fresh, plan, states};
 
 /// A plan whose every second step with an action goes to workers.
 fn sent_out(seed: u64) -> Arc<Plan> {
@@ -173,6 +173,27 @@ async fn what_an_older_driver_sent_is_cancelled_and_probed_before_anything_goes_
     slow.task.await.unwrap();
     fast.drain.cancel();
     fast.task.await.unwrap();
+}
+
+/// As the clean-up of a drill, which is driven under the lease of what it cleans up after.
+#[tokio::test]
+async fn a_second_drive_under_one_lease_sends_orders_that_are_new() {
+    let plan = sent_out(4);
+    let journal = real(&plan).await;
+    let world = Arc::new(Scripted::new(journal.clone()));
+    let holder = Holder { name: "test".into(), pid: 1, host: "here".into() };
+    let lease = journal.acquire("run", &holder, 60_000).await.unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let first = drive_under(&lease, &*journal, Some(&*journal), &world, stop).await;
+    assert_eq!(first.unwrap().0, DriveEnd::Stopped, "it has opened the run, and no more");
+    let worker = worker(&journal, &["eu"], world.clone(), 60_000);
+    let second = drive_under(&lease, &*journal, Some(&*journal), &world, CancellationToken::new());
+    let second = tokio::time::timeout(Duration::from_secs(60), second).await.expect("it comes to an end");
+    assert!(matches!(second.unwrap().0, DriveEnd::Ended(_)));
+    assert_eq!(world.made_twice(), Vec::<String>::new());
+    worker.drain.cancel();
+    assert!(worker.task.await.unwrap() > 0);
 }
 
 #[tokio::test]

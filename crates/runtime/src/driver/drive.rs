@@ -214,7 +214,8 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
     let result = this.go(actor).instrument(span).await;
     this.drive.launcher.stop(CANCEL_GRACE).await;
     if let Some(orders) = &mut this.orders {
-        orders.close(first_order(this.next.saturating_add(1))).await;
+        // All that was sent is of groups that are durable; the next one may be of another drive under this lease.
+        orders.close(first_order(this.next)).await;
     }
     if let Some(desk) = &mut this.desk {
         desk.close().await;
