@@ -197,6 +197,41 @@ async fn a_second_drive_under_one_lease_sends_orders_that_are_new() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_waits_for_a_busy_worker_is_not_taken_back() {
+    let mut spec = sent_out(2).spec().clone();
+    for step in &mut spec.steps {
+        (step.timeout_ms, step.retry.attempts) = (50, 1);
+    }
+    let plan = Plan::new(spec).unwrap();
+    let journal = real(&plan).await;
+    let world = Arc::new(Scripted::new(journal.clone()));
+    // It lives and takes nothing: as one whose slots are all in use.
+    let busy = runtime::Worker {
+        name: "busy".to_owned(),
+        labels: ["eu", ":orders=1", ":uses=noop@1"].map(str::to_owned).into(),
+        slots: 0,
+        version: "1".to_owned(),
+    };
+    let busy = journal.enlist(&busy, 60_000).await.unwrap();
+    let driven = drive_with(&*journal, Some(&*journal), &world);
+    let relieved = async {
+        let begun = tokio::time::Instant::now();
+        until("longer than any attempt may take", async || begun.elapsed() > Duration::from_millis(500)).await;
+        let free = worker(&journal, &["eu"], world.clone(), 60_000);
+        until("the free one", async || journal.workers().await.unwrap().len() == 2).await;
+        journal.retire(busy).await.unwrap();
+        free
+    };
+    let (driven, free) = tokio::join!(driven, relieved);
+    assert!(matches!(driven.unwrap().0, DriveEnd::Ended(_)));
+    runtime::recover(&*journal, "run", |_, record| assert!(!matches!(record.event, Event::Refused { .. })))
+        .await
+        .unwrap();
+    free.drain.cancel();
+    assert!(free.task.await.unwrap() > 0);
+}
+
+#[tokio::test]
 async fn an_attempt_that_no_worker_takes_ends_as_refused_and_nothing_was_done() {
     let mut spec = sent_out(2).spec().clone();
     for step in &mut spec.steps {

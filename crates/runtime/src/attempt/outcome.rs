@@ -43,9 +43,8 @@ pub(crate) fn lost() -> Outcome {
 
 /// No worker has claimed an attempt: it was taken back, and nothing was done.
 pub(crate) fn no_worker(waited: Duration) -> Outcome {
-    let message = format!("no worker took it within {} s", waited.as_secs_f64());
-    let hint =
-        "start a worker with the labels of `runs_on`, or with more slots; `reinstate workers` lists those that live";
+    let message = format!("no worker with its labels lived for {} s", waited.as_secs_f64());
+    let hint = "start a worker with the labels of `runs_on`; `reinstate workers` lists those that live";
     Outcome::Refused { failure: failure("worker.none", message, hint), retry: Advice::Retry }
 }
 

@@ -38,6 +38,7 @@ pub(super) struct Orders<'a> {
     /// What the next round sends, and what is on its way with this one, which is sent again if it fails.
     waiting: Vec<Order>,
     sending: Arc<Vec<Order>>,
+    back: Vec<u64>,
     taking_back: Arc<Vec<u64>>,
     /// Whose outcomes are durable: for the next round, and on their way with this one.
     done: Vec<u64>,
@@ -61,17 +62,24 @@ enum Phase {
 
 struct Sent {
     start: Start,
+    labels: BTreeSet<String>,
     uses: Duration,
-    /// When it is taken back if nobody has claimed it; `None` once that was tried.
+    /// When it is looked at whether somebody could claim it; `None` before it is sent, and once it is taken back.
     until: Option<Instant>,
     landed: bool,
+}
+
+impl Sent {
+    fn is_late(&self, now: Instant) -> bool {
+        !self.landed && self.until.is_some_and(|until| until <= now)
+    }
 }
 
 enum Round {
     /// So many orders of earlier drives are in the hands of workers.
     Cleared(u64),
     /// What is settled, and what nobody has claimed, if that was asked.
-    Collected(Vec<Settled>, Vec<WaitingOrders>),
+    Collected(Vec<Settled>, Option<Vec<WaitingOrders>>),
 }
 
 /// What a round found.
@@ -92,6 +100,7 @@ impl<'a> Orders<'a> {
             phase: Phase::Clearing { below, until: now + HANDS },
             waiting: Vec::new(),
             sending: Arc::default(),
+            back: Vec::new(),
             taking_back: Arc::default(),
             done: Vec::new(),
             telling: Arc::default(),
@@ -112,7 +121,8 @@ impl<'a> Orders<'a> {
     /// Sends an attempt with the next round.
     pub(super) fn send(&mut self, order: Order, start: Start) {
         let uses = Duration::from_millis(order.timeout_ms);
-        self.sent.insert(order.number, Sent { start, uses, until: None, landed: false });
+        let labels = order.labels.clone();
+        self.sent.insert(order.number, Sent { start, labels, uses, until: None, landed: false });
         self.waiting.push(order);
         self.hurry();
     }
@@ -167,14 +177,8 @@ impl<'a> Orders<'a> {
         // Only what no round in doubt has left behind is replaced.
         Arc::make_mut(&mut self.sending).append(&mut self.waiting);
         Arc::make_mut(&mut self.telling).append(&mut self.done);
-        let late =
-            self.sent.iter_mut().filter(|(_, sent)| sent.until.is_some_and(|until| until <= now) && !sent.landed);
-        let late = late.map(|(number, sent)| {
-            sent.until = None;
-            *number
-        });
-        Arc::make_mut(&mut self.taking_back).extend(late);
-        let looks = self.next_look <= now;
+        Arc::make_mut(&mut self.taking_back).append(&mut self.back);
+        let looks = self.next_look <= now || self.sent.values().any(|sent| sent.is_late(now));
         if looks {
             self.next_look = now + LOOK;
         }
@@ -188,7 +192,7 @@ impl<'a> Orders<'a> {
                     store.take_back(&lease, &back).await?;
                 }
                 let settled = store.collect(&lease, &done, AT_ONCE).await?;
-                let waiting = if looks { store.waiting_orders(&lease.run).await? } else { Vec::new() };
+                let waiting = if looks { Some(store.waiting_orders(&lease.run).await?) } else { None };
                 Ok(Round::Collected(settled, waiting))
             }
             .boxed(),
@@ -224,10 +228,12 @@ impl<'a> Orders<'a> {
             }
             (Round::Cleared(_), Phase::Own) => Ok(None),
             (Round::Collected(settled, waiting), _) => {
-                self.tell(waiting);
                 (self.sending, self.taking_back, self.telling) = Default::default();
                 let landed: Vec<Landed> = settled.into_iter().filter_map(|one| self.land(one)).collect();
-                if landed.is_empty() && self.waiting.is_empty() {
+                if let Some(waiting) = waiting {
+                    self.look_at(waiting, now);
+                }
+                if landed.is_empty() && self.waiting.is_empty() && self.back.is_empty() {
                     self.wait(now);
                     return Ok(None);
                 }
@@ -238,19 +244,25 @@ impl<'a> Orders<'a> {
         }
     }
 
-    /// Warns, once for each set of labels, of orders that no living worker could take.
-    fn tell(&mut self, waiting: Vec<WaitingOrders>) {
-        for WaitingOrders { labels, orders, .. } in waiting.into_iter().filter(|waiting| !waiting.fits) {
+    /// Takes back what waits for workers of which none lives, and has for as long as its attempt may take. What waits only
+    /// because all are busy goes on waiting: a queue is no failure. Of labels that nobody has it is warned once.
+    fn look_at(&mut self, waiting: Vec<WaitingOrders>, now: Instant) {
+        let unfit = waiting.into_iter().filter(|waiting| !waiting.fits).map(|waiting| waiting.labels);
+        let unfit: BTreeSet<BTreeSet<String>> = unfit.collect();
+        for (&number, sent) in self.sent.iter_mut().filter(|(_, sent)| !sent.landed) {
+            if !unfit.contains(&sent.labels) {
+                sent.until = sent.until.and_then(|_| now.checked_add(sent.uses));
+            } else if sent.is_late(now) {
+                sent.until = None;
+                self.back.push(number);
+            }
+        }
+        for labels in unfit {
             if !self.told.contains(&labels) {
                 let named: Vec<&str> =
                     labels.iter().map(|label| label.strip_prefix(":uses=").unwrap_or(label)).collect();
-                let labels_and_action = named.join(", ");
-                tracing::warn!(
-                    run = self.lease.run,
-                    orders,
-                    labels_and_action,
-                    "attempts wait: no worker with these labels lives"
-                );
+                let demands = named.join(", ");
+                tracing::warn!(run = self.lease.run, demands, "attempts wait: no worker that lives has these labels");
                 self.told.insert(labels);
             }
         }
