@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runtime::{Hands, LivingWorker, Store, SystemClock, WorkerSettings, Working};
+use runtime::{Hands, LivingWorker, SystemClock, WorkerSettings, Working};
 use serde_json::{Value, json};
 use server::holder;
 use tokio_util::sync::CancellationToken;
