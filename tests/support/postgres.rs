@@ -19,6 +19,7 @@ pub struct Cluster {
     server: Option<Child>,
     settings: Vec<(String, String)>,
     volume: Option<u32>,
+    inside: Vec<String>,
     log: Arc<Mutex<String>>,
     // Last, so that the files go after the server.
     folder: tempfile::TempDir,
@@ -30,6 +31,8 @@ pub struct Options {
     settings: Vec<(String, String)>,
     archive: bool,
     volume: Option<u32>,
+    inside: Vec<String>,
+    hosts: Option<(String, String)>,
 }
 
 impl Options {
@@ -55,6 +58,20 @@ impl Options {
         self
     }
 
+    /// Starts the server by a command before its own, such as one that enters a network namespace, which only root may.
+    #[must_use]
+    pub fn inside(mut self, command: &[String]) -> Self {
+        self.inside = command.to_vec();
+        self
+    }
+
+    /// Listens at an address too, for hosts of a network, without passwords; its port is 5432.
+    #[must_use]
+    pub fn listen(mut self, address: &str, network: &str) -> Self {
+        self.hosts = Some((address.to_owned(), network.to_owned()));
+        self
+    }
+
     /// Starts a fresh cluster and waits until it answers.
     #[must_use]
     pub fn start(self) -> Cluster {
@@ -71,8 +88,16 @@ impl Options {
             let command = format!("test ! -f {0}/%f && cp %p {0}/%f", target.display());
             settings.extend([("archive_mode".into(), "on".into()), ("archive_command".into(), command)]);
         }
+        if let Some((address, network)) = self.hosts {
+            let doors = folder.path().join("data/doors.conf");
+            let lines = format!("local all all trust\nlocal replication all trust\nhost all all {network} trust\n");
+            std::fs::write(&doors, lines).expect("a file beside those of the server");
+            give(&doors);
+            settings.extend([("listen_addresses".into(), address), ("hba_file".into(), doors.display().to_string())]);
+        }
         settings.extend(self.settings);
-        let mut cluster = Cluster { server: None, settings, volume: self.volume, log: Arc::default(), folder };
+        let (volume, inside) = (self.volume, self.inside);
+        let mut cluster = Cluster { server: None, settings, volume, inside, log: Arc::default(), folder };
         cluster.start_again();
         cluster
     }
@@ -253,6 +278,7 @@ impl Cluster {
 
     fn try_start(&mut self) -> Result<(), String> {
         let mut postgres = match self.volume {
+            None if !self.inside.is_empty() => entering(&self.inside, &tool("postgres")),
             None => as_server(&tool("postgres")),
             Some(megabytes) => on_volume(&self.volume(), megabytes, &tool("postgres")),
         };
@@ -329,6 +355,16 @@ fn on_volume(at: &Path, megabytes: u32, program: &str) -> Command {
     );
     let mut command = namespace().expect("whoever asks for a volume has asked for a namespace before");
     command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/").args(["sh", "-c", &script, "sh", program]);
+    command
+}
+
+/// Begins a command of the server's user behind one that only root may give.
+fn entering(enter: &[String], program: &str) -> Command {
+    let (uid, gid) = server_user().expect("only root enters a namespace");
+    let (first, others) = enter.split_first().expect("a command");
+    let mut command = Command::new(first);
+    command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/").args(others);
+    command.args(["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups", program]);
     command
 }
 
