@@ -32,6 +32,8 @@ const PAUSES: &[(&str, usize, &str)] = &[
     ("tests/connectors/exec.rs", 1, "processes that end"),
     ("tests/server/audited.rs", 1, "a run that a daemon deletes, which refuses those who ask too often"),
     ("tests/server/drills.rs", 1, "drills of a daemon, which refuses those who ask too often"),
+    ("tests/workers/chaos.rs", 1, "processes on several hosts, and when a fault is over"),
+    ("tests/workers/place.rs", 1, "what other processes do"),
 ];
 
 #[test]
