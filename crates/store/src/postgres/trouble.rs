@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Sql(sqlx::Error),
     /// No answer came in time.
     Silent,
+    /// A server that takes no changes stands where one was that did, for longer than it is waited for.
+    Standby,
 }
 
 impl From<JournalError> for Failure {
@@ -35,7 +37,7 @@ impl Failure {
     pub(super) fn is_lost(&self) -> bool {
         match self {
             Self::Silent => true,
-            Self::Refused(_) => false,
+            Self::Refused(_) | Self::Standby => false,
             // Whoever says something fatal, the server or a pooler before it, says nothing more.
             Self::Sql(sqlx::Error::Database(error)) => {
                 let said = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
@@ -127,6 +129,9 @@ impl Trouble {
         let unavailable = |context: String| JournalError::Unavailable { context, source: None };
         let said = match &*failure {
             Failure::Silent => return unavailable(format!("{doing} {at}: no answer in time")),
+            Failure::Standby => {
+                return unavailable(format!("{doing} {at}: a standby answers in its place, and takes no changes yet"));
+            }
             Failure::Refused(refusal) => return unavailable(format!("{doing} {at}: {refusal}")),
             Failure::Sql(sqlx::Error::Database(error)) => error.message().to_owned(),
             Failure::Sql(
