@@ -33,6 +33,7 @@ pub struct Options {
     volume: Option<u32>,
     inside: Vec<String>,
     hosts: Option<(String, String)>,
+    follows: Option<(String, String)>,
 }
 
 impl Options {
@@ -72,6 +73,13 @@ impl Options {
         self
     }
 
+    /// Stands by for another cluster, which it reaches at an address, from a copy of what is there now.
+    #[must_use]
+    pub fn follow(mut self, other: &Cluster, address: &str) -> Self {
+        self.follows = Some((other.url("postgres"), address.to_owned()));
+        self
+    }
+
     /// Starts a fresh cluster and waits until it answers.
     #[must_use]
     pub fn start(self) -> Cluster {
@@ -81,16 +89,28 @@ impl Options {
             std::fs::create_dir(folder.path().join(name)).expect("a folder for the server");
             give(&folder.path().join(name));
         }
-        run(as_server("cp").arg("-a").arg(template()).arg(folder.path().join("data")));
+        let data = folder.path().join("data");
         let mut settings = vec![("fsync".to_owned(), "off".to_owned())];
+        if let Some((url, address)) = self.follows {
+            let mut backup = as_server(&tool("pg_basebackup"));
+            backup.args(["--no-sync", "--checkpoint=fast", "--dbname", &url]);
+            run(backup.arg("--pgdata").arg(&data));
+            std::fs::write(data.join("standby.signal"), "").expect("a file beside those of the server");
+            give(&data.join("standby.signal"));
+            let way = format!("host={address} user=postgres application_name=standby connect_timeout=2");
+            settings.extend([("primary_conninfo".into(), way), ("wal_retrieve_retry_interval".into(), "200ms".into())]);
+        } else {
+            run(as_server("cp").arg("-a").arg(template()).arg(&data));
+        }
         if self.archive {
             let target = folder.path().join("archive");
             let command = format!("test ! -f {0}/%f && cp %p {0}/%f", target.display());
             settings.extend([("archive_mode".into(), "on".into()), ("archive_command".into(), command)]);
         }
         if let Some((address, network)) = self.hosts {
-            let doors = folder.path().join("data/doors.conf");
-            let lines = format!("local all all trust\nlocal replication all trust\nhost all all {network} trust\n");
+            let doors = data.join("doors.conf");
+            let hosts = format!("host all all {network} trust\nhost replication all {network} trust\n");
+            let lines = format!("local all all trust\nlocal replication all trust\n{hosts}");
             std::fs::write(&doors, lines).expect("a file beside those of the server");
             give(&doors);
             settings.extend([("listen_addresses".into(), address), ("hba_file".into(), doors.display().to_string())]);
@@ -241,6 +261,11 @@ impl Cluster {
         );
         assert_eq!(self.sql("postgres", &wanted), "t", "segment {segment} is not archived: {}", self.log());
         position.to_owned()
+    }
+
+    /// Has it follow nobody any more and take changes; waits until it does.
+    pub fn promote(&self) {
+        run(as_server(&tool("pg_ctl")).args(["promote", "--wait", "--silent", "--pgdata"]).arg(self.data()));
     }
 
     /// Kills the server as a power cut would; [`Cluster::start_again`] brings it back.

@@ -38,6 +38,8 @@ struct Chaos {
     /// Those in which a driver's clock jumped: the times in their journals say nothing here.
     jumped: BTreeSet<String>,
     since: Instant,
+    /// Until when neither drivers nor the store are befallen: some recoveries are to be undisturbed.
+    calm_until: Instant,
     next_look: Instant,
 }
 
@@ -56,6 +58,7 @@ impl Chaos {
             runs: Vec::new(),
             jumped: BTreeSet::new(),
             since: now,
+            calm_until: now,
             next_look: now,
         })
     }
@@ -64,21 +67,22 @@ impl Chaos {
         self.begun.iter().any(|one| one.whom == whom)
     }
 
-    /// Lets a fault begin, of somebody whom none befalls now; of drivers mostly the one that drives.
-    fn befall(&mut self, (fault, drives): (Fault, bool)) {
+    /// Lets a fault begin, of somebody whom none befalls now, if there is one; of drivers mostly the one that drives.
+    fn befall(&mut self, (fault, drives): (Fault, bool)) -> bool {
+        let of_store = fault.is_of_store();
         let driver = self.driver();
         let mut whom = None;
-        if fault != Fault::Store {
+        if !of_store {
             let members = &self.fleet.members;
             let free: Vec<usize> =
                 (0..members.len()).filter(|ix| members[*ix].drives == drives && !self.is_befallen(Some(*ix))).collect();
             if free.is_empty() {
-                return;
+                return false;
             }
             let prefers = driver.filter(|ix| drives && free.contains(ix) && self.random.chance(80));
             whom = Some(prefers.unwrap_or_else(|| self.random.pick(&free)));
         } else if self.is_befallen(None) {
-            return;
+            return false;
         }
         let lasts = faults::lasts(fault, drives, &mut self.random);
         let clock_s = self.random.between(0, 14_400) as i64 - 7_200;
@@ -87,7 +91,13 @@ impl Chaos {
         if drives || whom.is_none() {
             self.disturbed_ms.push(at_ms);
         }
-        if drives && whom == driver && (fault == Fault::Kill || fault != Fault::Clock && lasts > DRIVER_LEASE) {
+        if drives
+            && whom == driver
+            && (matches!(fault, Fault::Kill | Fault::Crash) || fault != Fault::Clock && lasts > DRIVER_LEASE)
+        {
+            if self.random.chance(60) {
+                self.calm_until = Instant::now() + 2 * DRIVER_LEASE;
+            }
             self.losses.push(Loss { run: self.runs.last().unwrap().clone(), fault, at_ms });
         }
         if drives && fault == Fault::Clock {
@@ -98,6 +108,7 @@ impl Chaos {
         *self.told.entry((fault, drives)).or_default() += 1;
         faults::begin(&mut self.fleet, begun);
         self.begun.push(begun);
+        true
     }
 
     /// Who drives the run that is under way, if it can be seen.
@@ -121,14 +132,27 @@ impl Chaos {
         for one in over {
             faults::end(&mut self.fleet, one);
         }
-        if let Some(fallen) = self.fleet.fallen() {
-            panic!("{fallen}");
+        if let Some((ix, status)) = self.fleet.fallen() {
+            let name = self.fleet.members[ix].name;
+            eprintln!("{} {name} ended by itself: {status}", clock(now_ms()));
+            assert!(self.may_end(status.code()), "{name}: {status}");
+            self.begun.push(Begun {
+                fault: Fault::Kill,
+                whom: Some(ix),
+                until: now + Duration::from_secs(1),
+                clock: 0,
+            });
         }
         if now >= self.next_look && !self.is_befallen(None) {
             self.look();
             self.next_look = now + Duration::from_millis(400);
         }
         std::thread::park_timeout(Duration::from_millis(20));
+    }
+
+    /// Whether a process may end by itself, to be started again: only where its store takes no changes.
+    fn may_end(&self, code: Option<i32>) -> bool {
+        self.begun.iter().any(|one| one.fault == Fault::Early) && code.is_some_and(|code| code < 100)
     }
 
     /// Starts a run if none is under way.
@@ -253,7 +277,9 @@ fn each_of(faults: &[(Fault, bool)], seed: u64) {
             chaos.go_on();
         }
         let ix = chaos.random.between(0, left.len() as u64 - 1) as usize;
-        chaos.befall(left.swap_remove(ix));
+        if chaos.befall(left[ix]) {
+            left.swap_remove(ix);
+        }
     }
     chaos.settle();
     chaos.is_whole();
@@ -262,8 +288,8 @@ fn each_of(faults: &[(Fault, bool)], seed: u64) {
 
 #[test]
 fn chaos_among_workers_is_not_seen_in_what_is_done() {
-    use Fault::{Cut, Deaf, Kill, Mute, Still, Store};
-    each_of(&[(Kill, false), (Still, false), (Cut, false), (Mute, false), (Deaf, false), (Store, false)], 1);
+    use Fault::{Crash, Cut, Deaf, Early, Kill, Mute, Promote, Still, Store};
+    each_of(&[Crash, Kill, Still, Cut, Mute, Deaf, Store, Promote, Early].map(|fault| (fault, false)), 1);
 }
 
 #[test]
@@ -279,15 +305,19 @@ fn chaos_for_as_long_as_is_asked_for() {
     let seed =
         std::env::var("REINSTATE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| now_ms() as u64);
     eprintln!("seed {seed}");
-    let Some(mut chaos) = Chaos::new(60, seed) else { return };
+    let sites = std::env::var("REINSTATE_SITES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let Some(mut chaos) = Chaos::new(sites, seed) else { return };
     let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
     while Instant::now() < end {
         let next = Instant::now() + Duration::from_millis(chaos.random.between(300, 6_000));
         while Instant::now() < next {
             chaos.go_on();
         }
-        let what = chaos.random.pick(&faults::ALL);
-        chaos.befall(what);
+        let (fault, drives) = chaos.random.pick(&faults::ALL);
+        let is_far = drives || fault.is_of_store();
+        if !is_far || Instant::now() >= chaos.calm_until {
+            chaos.befall((fault, drives));
+        }
     }
     chaos.settle();
     chaos.is_whole();

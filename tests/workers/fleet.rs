@@ -1,8 +1,8 @@
-//! A store, two daemons and three workers, each a process on a host of its own.
+//! A store and who stands by for it, two daemons and three workers, each a process on a host of its own.
 
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use reinstate_tests::postgres::Cluster;
 use reinstate_tests::process::reinstate;
@@ -55,11 +55,12 @@ pub struct Fleet {
     pub members: Vec<Member>,
     pub store: Cluster,
     pub store_host: Host,
+    standby: Option<(Cluster, Host)>,
     pub target: Target,
     pub sites: usize,
     clocks: PathBuf,
     folder: Option<tempfile::TempDir>,
-    _network: Network,
+    network: Network,
 }
 
 /// A daemon or worker and its host.
@@ -76,7 +77,7 @@ impl Fleet {
     pub fn start(sites: usize, random: &mut Random) -> Option<Self> {
         let mut network = Network::new()?;
         let store_host = network.host();
-        let store = Cluster::with().inside(&store_host.enter()).listen(&store_host.address, NETWORK).start();
+        let store = Cluster::with().inside(&store_host.enter()).listen("0.0.0.0", NETWORK).start();
         store.create("runs");
         let folder = tempfile::tempdir().unwrap();
         let target = Target::new(folder.path());
@@ -102,9 +103,34 @@ impl Fleet {
         });
         let members = members.collect();
         let folder = Some(folder);
-        let mut fleet = Self { members, store, store_host, target, sites, clocks, folder, _network: network };
+        let mut fleet = Self { members, store, store_host, standby: None, target, sites, clocks, folder, network };
+        fleet.stand_by();
         (0..fleet.members.len()).for_each(|ix| fleet.begin(ix));
         Some(fleet)
+    }
+
+    /// Has a server stand by, without which the store acknowledges nothing.
+    fn stand_by(&mut self) {
+        let host = self.network.host();
+        let standby = Cluster::with().inside(&host.enter()).listen("0.0.0.0", NETWORK);
+        let standby = standby.follow(&self.store, &self.store_host.address).start();
+        let _ = self.store.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+        let _ = self.store.sql("postgres", "SELECT pg_reload_conf()");
+        self.standby = Some((standby, host));
+    }
+
+    /// Puts who stands by in the place of the store, whose server is gone; it answers, and can only be read.
+    pub fn take_place(&mut self) {
+        let (_, host) = self.standby.as_mut().expect("one stands by");
+        host.replace(&self.store_host);
+    }
+
+    /// Has who is in the place of the store take changes, and another one stand by.
+    pub fn take_over(&mut self) {
+        let (standby, host) = self.standby.take().expect("one stands by");
+        standby.promote();
+        (self.store, self.store_host) = (standby, host);
+        self.stand_by();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -130,11 +156,12 @@ impl Fleet {
         self.members[ix].child = Some(command.spawn().unwrap());
     }
 
-    /// Whether a process has ended by itself.
-    pub fn fallen(&mut self) -> Option<String> {
-        self.members.iter_mut().find_map(|member| {
+    /// A process that has ended by itself, and how.
+    pub fn fallen(&mut self) -> Option<(usize, ExitStatus)> {
+        self.members.iter_mut().enumerate().find_map(|(ix, member)| {
             let status = member.child.as_mut()?.try_wait().unwrap()?;
-            Some(format!("{} has ended: {status}", member.name))
+            member.child = None;
+            Some((ix, status))
         })
     }
 

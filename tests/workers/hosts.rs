@@ -110,6 +110,19 @@ impl Host {
         inside
     }
 
+    /// Ends everything that runs here, at once.
+    pub fn crash(&self) {
+        let here = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let holder = self.space.holder.id();
+        let space = here(&holder);
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let ours: Vec<u32> = pids.filter(|pid| *pid != holder && here(pid) == space).collect();
+        // Some have ended meanwhile.
+        let pids = ours.iter().map(u32::to_string);
+        let _ = Command::new("kill").arg("-KILL").args(pids).stderr(Stdio::null()).status();
+    }
+
     /// Takes it off the network; whoever sends hears nothing.
     pub fn cut(&self) {
         ip(&self.bridge, &format!("link set {} down", self.port));
@@ -125,8 +138,28 @@ impl Host {
         ip(&self.enter(), &format!("neigh replace {} dev eth0 {nobody}", other.address));
     }
 
+    /// What it sends to another host gets there again, if it was lost.
     pub fn find(&self, other: &Host) {
-        ip(&self.enter(), &format!("neigh del {} dev eth0", other.address));
+        let _ = try_ip(&self.enter(), &format!("neigh del {} dev eth0", other.address));
+    }
+
+    /// Takes the place of another host, which is cut off: its address, and the one of its interface, so that nobody has to look.
+    pub fn replace(&mut self, other: &Host) {
+        other.cut();
+        ip(&self.enter(), "link set eth0 down");
+        ip(&self.enter(), &format!("link set eth0 address {}", other.interface()));
+        ip(&self.enter(), "addr flush dev eth0");
+        ip(&self.enter(), &format!("addr add {}/24 dev eth0", other.address));
+        ip(&self.enter(), "link set eth0 up");
+        self.address.clone_from(&other.address);
+    }
+
+    fn interface(&self) -> String {
+        let enter = self.enter();
+        let said =
+            Command::new(&enter[0]).args(&enter[1..]).args(["ip", "-json", "link", "show", "dev", "eth0"]).output();
+        let said: serde_json::Value = serde_json::from_slice(&said.unwrap().stdout).unwrap();
+        said[0]["address"].as_str().unwrap().to_owned()
     }
 }
 
