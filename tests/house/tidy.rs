@@ -33,6 +33,8 @@ const PAUSES: &[(&str, usize, &str)] = &[
     ("tests/server/audited.rs", 1, "a run that a daemon deletes, which refuses those who ask too often"),
     ("tests/workers/place.rs", 1, "what other processes have done"),
     ("tests/server/drills.rs", 1, "drills of a daemon, which refuses those who ask too often"),
+    ("tests/workers/chaos.rs", 1, "processes on several hosts, and when a fault is over"),
+    ("tests/workers/place.rs", 1, "what other processes do"),
 ];
 
 #[test]

@@ -19,6 +19,7 @@ pub struct Cluster {
     server: Option<Child>,
     settings: Vec<(String, String)>,
     volume: Option<u32>,
+    inside: Vec<String>,
     log: Arc<Mutex<String>>,
     // Last, so that the files go after the server.
     folder: tempfile::TempDir,
@@ -30,6 +31,9 @@ pub struct Options {
     settings: Vec<(String, String)>,
     archive: bool,
     volume: Option<u32>,
+    inside: Vec<String>,
+    hosts: Option<(String, String)>,
+    follows: Option<(String, String)>,
 }
 
 impl Options {
@@ -55,6 +59,27 @@ impl Options {
         self
     }
 
+    /// Starts the server by a command before its own, such as one that enters a network namespace, which only root may.
+    #[must_use]
+    pub fn inside(mut self, command: &[String]) -> Self {
+        self.inside = command.to_vec();
+        self
+    }
+
+    /// Listens at an address too, for hosts of a network, without passwords; its port is 5432.
+    #[must_use]
+    pub fn listen(mut self, address: &str, network: &str) -> Self {
+        self.hosts = Some((address.to_owned(), network.to_owned()));
+        self
+    }
+
+    /// Stands by for another cluster, which it reaches at an address, from a copy of what is there now.
+    #[must_use]
+    pub fn follow(mut self, other: &Cluster, address: &str) -> Self {
+        self.follows = Some((other.url("postgres"), address.to_owned()));
+        self
+    }
+
     /// Starts a fresh cluster and waits until it answers.
     #[must_use]
     pub fn start(self) -> Cluster {
@@ -64,15 +89,35 @@ impl Options {
             std::fs::create_dir(folder.path().join(name)).expect("a folder for the server");
             give(&folder.path().join(name));
         }
-        run(as_server("cp").arg("-a").arg(template()).arg(folder.path().join("data")));
+        let data = folder.path().join("data");
         let mut settings = vec![("fsync".to_owned(), "off".to_owned())];
+        if let Some((url, address)) = self.follows {
+            let mut backup = as_server(&tool("pg_basebackup"));
+            backup.args(["--no-sync", "--checkpoint=fast", "--dbname", &url]);
+            run(backup.arg("--pgdata").arg(&data));
+            std::fs::write(data.join("standby.signal"), "").expect("a file beside those of the server");
+            give(&data.join("standby.signal"));
+            let way = format!("host={address} user=postgres application_name=standby connect_timeout=2");
+            settings.extend([("primary_conninfo".into(), way), ("wal_retrieve_retry_interval".into(), "200ms".into())]);
+        } else {
+            run(as_server("cp").arg("-a").arg(template()).arg(&data));
+        }
         if self.archive {
             let target = folder.path().join("archive");
             let command = format!("test ! -f {0}/%f && cp %p {0}/%f", target.display());
             settings.extend([("archive_mode".into(), "on".into()), ("archive_command".into(), command)]);
         }
+        if let Some((address, network)) = self.hosts {
+            let doors = data.join("doors.conf");
+            let hosts = format!("host all all {network} trust\nhost replication all {network} trust\n");
+            let lines = format!("local all all trust\nlocal replication all trust\n{hosts}");
+            std::fs::write(&doors, lines).expect("a file beside those of the server");
+            give(&doors);
+            settings.extend([("listen_addresses".into(), address), ("hba_file".into(), doors.display().to_string())]);
+        }
         settings.extend(self.settings);
-        let mut cluster = Cluster { server: None, settings, volume: self.volume, log: Arc::default(), folder };
+        let (volume, inside) = (self.volume, self.inside);
+        let mut cluster = Cluster { server: None, settings, volume, inside, log: Arc::default(), folder };
         cluster.start_again();
         cluster
     }
@@ -218,6 +263,11 @@ impl Cluster {
         position.to_owned()
     }
 
+    /// Has it follow nobody any more and take changes; waits until it does.
+    pub fn promote(&self) {
+        run(as_server(&tool("pg_ctl")).args(["promote", "--wait", "--silent", "--pgdata"]).arg(self.data()));
+    }
+
     /// Kills the server as a power cut would; [`Cluster::start_again`] brings it back.
     pub fn kill(&mut self) {
         let Some(mut server) = self.server.take() else { return };
@@ -253,6 +303,7 @@ impl Cluster {
 
     fn try_start(&mut self) -> Result<(), String> {
         let mut postgres = match self.volume {
+            None if !self.inside.is_empty() => entering(&self.inside, &tool("postgres")),
             None => as_server(&tool("postgres")),
             Some(megabytes) => on_volume(&self.volume(), megabytes, &tool("postgres")),
         };
@@ -329,6 +380,16 @@ fn on_volume(at: &Path, megabytes: u32, program: &str) -> Command {
     );
     let mut command = namespace().expect("whoever asks for a volume has asked for a namespace before");
     command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/").args(["sh", "-c", &script, "sh", program]);
+    command
+}
+
+/// Begins a command of the server's user behind one that only root may give.
+fn entering(enter: &[String], program: &str) -> Command {
+    let (uid, gid) = server_user().expect("only root enters a namespace");
+    let (first, others) = enter.split_first().expect("a command");
+    let mut command = Command::new(first);
+    command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/").args(others);
+    command.args(["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups", program]);
     command
 }
 

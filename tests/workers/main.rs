@@ -2,5 +2,11 @@
 #![allow(clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod chaos;
+mod clocks;
+mod faults;
+mod fleet;
+mod hosts;
 mod losses;
 mod place;
+mod target;
