@@ -218,6 +218,11 @@ impl Cluster {
         position.to_owned()
     }
 
+    /// Has it follow nobody any more and take changes; waits until it does.
+    pub fn promote(&self) {
+        run(as_server(&tool("pg_ctl")).args(["promote", "--wait", "--silent", "--pgdata"]).arg(self.data()));
+    }
+
     /// Kills the server as a power cut would; [`Cluster::start_again`] brings it back.
     pub fn kill(&mut self) {
         let Some(mut server) = self.server.take() else { return };

@@ -1,7 +1,9 @@
 //! Roles that may not, servers that only read, and servers that would lose what they acknowledge.
 
+use std::sync::Arc;
+
 use reinstate_tests::postgres::{Cluster, as_server, shared, tool};
-use runtime::{Journal, JournalError, SiteLocks};
+use runtime::{Journal, JournalError, Lease, SiteLocks};
 use store::PostgresStore;
 
 use crate::fixture::{head, holder};
@@ -87,6 +89,38 @@ async fn a_standby_is_read_and_not_written() {
     }
     let other = address(&primary).replace("schema=runs", "schema=other");
     assert!(refused(&other).await.to_string().contains("no store yet"));
+}
+
+#[tokio::test]
+async fn a_standby_in_the_place_of_what_took_changes_is_waited_for() {
+    let mut cluster = Cluster::start();
+    let store = Arc::new(PostgresStore::open(&postgres_address(&cluster.url("postgres"))).await.unwrap());
+    store.create(&head("a"), b"plan").await.unwrap();
+    let lease = store.acquire("a", &holder("one"), 60_000).await.unwrap();
+    cluster.stop();
+    assert!(as_server("touch").arg(cluster.data().join("standby.signal")).status().unwrap().success());
+    cluster.start_again();
+    // By new connections from here on, so that nothing is lost with one.
+    assert_eq!(store.list().await.unwrap().len(), 1);
+    let change = |store: Arc<PostgresStore>, lease: Lease| async move {
+        store.renew(&lease, 60_000).await?;
+        store.create(&head("b"), b"").await?;
+        store.append(&lease, 0, b"group").await
+    };
+    let changed = tokio::spawn(change(store.clone(), lease.clone()));
+    while !cluster.log().contains("in a read-only transaction") {
+        assert!(!changed.is_finished(), "{:?}", changed.await);
+        tokio::task::yield_now().await;
+    }
+    cluster.promote();
+    assert_eq!(changed.await.unwrap().unwrap().next, 1);
+    cluster.stop();
+    assert!(as_server("touch").arg(cluster.data().join("standby.signal")).status().unwrap().success());
+    cluster.start_again();
+    assert_eq!(store.list().await.unwrap().len(), 2);
+    let away = store.renew(&lease, 60_000).await.unwrap_err();
+    assert!(away.may_pass(), "{away}");
+    assert!(away.to_string().contains("takes none now"), "{away}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::connect::Door;
 use super::trouble::Failure;
 
 /// How long to wait for a server that is away.
@@ -20,11 +21,13 @@ pub(super) struct Attempts {
     collisions: u32,
     /// Whether an answer got lost, so that nobody knows what became of the try.
     pub(super) lost: bool,
+    /// Whether changes were taken at this address before.
+    changed: bool,
 }
 
 impl Attempts {
-    pub(super) fn new() -> Self {
-        Self { until: Instant::now() + PATIENCE, collisions: 0, lost: false }
+    pub(super) fn new(door: &Door) -> Self {
+        Self { until: Instant::now() + PATIENCE, collisions: 0, lost: false, changed: door.takes_changes() }
     }
 
     /// Says whether to try again, after a pause. `twice` says that it does no harm to do it once more if nobody knows
@@ -36,13 +39,19 @@ impl Attempts {
             tokio::time::sleep(Duration::from_millis(self.collisions.into())).await;
             return self.collisions < COLLISIONS;
         }
-        // Where a server was lost, one that only reads is a standby that takes its place in a moment.
-        let is_away = failure.is_lost() || (self.lost && failure.only_reads());
+        // Where a server was lost, one that only reads is a standby that takes its place in a moment. What it refuses is surely
+        // not done.
+        let is_standby = failure.only_reads() && (self.lost || self.changed);
         self.lost |= failure.is_lost();
-        if !twice || !is_away || Instant::now() + PAUSE >= self.until {
+        if !(is_standby || twice && failure.is_lost()) || Instant::now() + PAUSE >= self.until {
             return false;
         }
         tokio::time::sleep(PAUSE).await;
         true
+    }
+
+    /// The failure that is told when all tries are used up: where changes were taken before, they will be again.
+    pub(super) fn last(&self, failure: Failure) -> Failure {
+        if self.changed && failure.only_reads() { Failure::ReadsNow } else { failure }
     }
 }

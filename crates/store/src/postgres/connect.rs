@@ -1,6 +1,7 @@
 //! Opening connections, and what is found there.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -22,6 +23,7 @@ pub(super) struct Door {
     pub(super) schema: String,
     /// The store in words, without a password.
     pub(super) place: Arc<str>,
+    changes: AtomicBool,
 }
 
 impl Door {
@@ -34,7 +36,17 @@ impl Door {
         let place = format!("schema {schema} of database {database} at {host}");
         // What a pooler does not know how to pass on is not asked for.
         let options = options.clone().extra_float_digits(None).statement_cache_capacity(0);
-        Self { options: options.disable_statement_logging(), schema: format!("\"{schema}\""), place: place.into() }
+        Self {
+            options: options.disable_statement_logging(),
+            schema: format!("\"{schema}\""),
+            place: place.into(),
+            changes: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a server that takes changes was ever found here: then one that does not is waited for.
+    pub(super) fn takes_changes(&self) -> bool {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// Connects and looks at what is there; waits for a server that is away until `until`.
@@ -73,6 +85,7 @@ impl Door {
         let opened = async {
             let mut connection = self.options.connect().await?;
             let mood = Mood::of(&mut connection).await?;
+            self.changes.fetch_or(!mood.read_only, Ordering::Relaxed);
             let found = format::inspect(&mut connection, &self.schema).await?;
             Ok((connection, found, mood))
         };

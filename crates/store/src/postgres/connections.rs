@@ -53,7 +53,7 @@ impl Connections {
     }
 
     async fn tell(&self, doing: &'static str, message: String, twice: bool) -> Result<Vec<Answer>, Trouble> {
-        let mut attempts = Attempts::new();
+        let mut attempts = Attempts::new(&self.door);
         loop {
             let mut taken = self.take(attempts.until).await?;
             let failure = match taken.send(message.clone()).await {
@@ -65,7 +65,7 @@ impl Connections {
             };
             drop(taken);
             if !attempts.again(&failure, twice).await {
-                return Err(Trouble::new(&self.door.place, doing, failure));
+                return Err(Trouble::new(&self.door.place, doing, attempts.last(failure)));
             }
         }
     }

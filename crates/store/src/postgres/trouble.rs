@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Sql(sqlx::Error),
     /// No answer came in time.
     Silent,
+    /// A server that takes no changes stands where one was that did, for longer than it is waited for.
+    ReadsNow,
 }
 
 impl From<JournalError> for Failure {
@@ -35,7 +37,7 @@ impl Failure {
     pub(super) fn is_lost(&self) -> bool {
         match self {
             Self::Silent => true,
-            Self::Refused(_) => false,
+            Self::Refused(_) | Self::ReadsNow => false,
             // Whoever says something fatal, the server or a pooler before it, says nothing more.
             Self::Sql(sqlx::Error::Database(error)) => {
                 let said = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
@@ -127,6 +129,10 @@ impl Trouble {
         let unavailable = |context: String| JournalError::Unavailable { context, source: None };
         let said = match &*failure {
             Failure::Silent => return unavailable(format!("{doing} {at}: no answer in time")),
+            Failure::ReadsNow => {
+                let why = "it took changes before and takes none now: a standby that is not promoted yet, or told to only read";
+                return unavailable(format!("{doing} {at}: {why}"));
+            }
             Failure::Refused(refusal) => return unavailable(format!("{doing} {at}: {refusal}")),
             Failure::Sql(sqlx::Error::Database(error)) => error.message().to_owned(),
             Failure::Sql(

@@ -53,14 +53,14 @@ impl Transaction<'_> {
 impl PostgresStore {
     /// Does a change in one transaction. A refusal undoes it; a collision with another transaction has it done again.
     pub(super) async fn transact(&self, work: Work<'_>) -> Result<Done, JournalError> {
-        let (mut attempts, schema) = (Attempts::new(), self.connections.schema());
+        let (mut attempts, schema) = (Attempts::new(&self.connections.door), self.connections.schema());
         loop {
             let taken = self.connections.take(attempts.until).await.map_err(Trouble::into_error)?;
             let mut transaction = Transaction { taken, schema };
             let done = work.execute(&mut transaction).await;
             let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
             let failure = match done {
-                Err(failure @ (Failure::Sql(_) | Failure::Silent)) => failure,
+                Err(failure @ (Failure::Sql(_) | Failure::Silent | Failure::ReadsNow)) => failure,
                 Ok(_) | Err(Failure::Refused(_)) => match transaction.send(end.to_owned()).await {
                     Ok(_) => {
                         transaction.taken.give_back();
@@ -76,6 +76,7 @@ impl PostgresStore {
             drop(transaction);
             let twice = matches!(work, Work::Hold { .. } | Work::Share { .. });
             if !attempts.again(&failure, twice).await {
+                let failure = attempts.last(failure);
                 return Err(Trouble::new(&self.connections.door.place, "writing to", failure).into_error());
             }
         }

@@ -82,7 +82,7 @@ impl Writer {
     /// a number that is taken is looked at, for only this process can have written that group under that epoch.
     async fn append(&mut self, batch: &[Group]) -> Result<Vec<Result<Appended, JournalError>>, Trouble> {
         let message = message(&self.door.schema, batch);
-        let (mut in_doubt, mut attempts) = (false, Attempts::new());
+        let (mut in_doubt, mut attempts) = (false, Attempts::new(&self.door));
         loop {
             let failure = match self.try_append(batch, &message, in_doubt, attempts.until).await? {
                 Ok(answers) => return Ok(answers),
@@ -91,7 +91,7 @@ impl Writer {
             // Also where only the question why a group was refused went unanswered: those beside it are appended.
             in_doubt = true;
             if !attempts.again(&failure, true).await {
-                let failure = Arc::new(failure);
+                let failure = Arc::new(attempts.last(failure));
                 let cause = if attempts.lost { Cause::Doubt(failure) } else { Cause::Failure(failure) };
                 return Err(Trouble::of(&self.door.place, "writing to", cause));
             }
