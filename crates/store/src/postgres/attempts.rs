@@ -52,6 +52,6 @@ impl Attempts {
 
     /// The failure that is told when all tries are used up: where changes were taken before, they will be again.
     pub(super) fn last(&self, failure: Failure) -> Failure {
-        if self.changed && failure.only_reads() { Failure::Standby } else { failure }
+        if self.changed && failure.only_reads() { Failure::ReadsNow } else { failure }
     }
 }

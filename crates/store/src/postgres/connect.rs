@@ -44,7 +44,7 @@ impl Door {
         }
     }
 
-    /// Whether a server that takes changes was ever found here: then one that does not is a standby in its place.
+    /// Whether a server that takes changes was ever found here: then one that does not is waited for.
     pub(super) fn takes_changes(&self) -> bool {
         self.changes.load(Ordering::Relaxed)
     }

@@ -17,7 +17,7 @@ pub(super) enum Failure {
     /// No answer came in time.
     Silent,
     /// A server that takes no changes stands where one was that did, for longer than it is waited for.
-    Standby,
+    ReadsNow,
 }
 
 impl From<JournalError> for Failure {
@@ -37,7 +37,7 @@ impl Failure {
     pub(super) fn is_lost(&self) -> bool {
         match self {
             Self::Silent => true,
-            Self::Refused(_) | Self::Standby => false,
+            Self::Refused(_) | Self::ReadsNow => false,
             // Whoever says something fatal, the server or a pooler before it, says nothing more.
             Self::Sql(sqlx::Error::Database(error)) => {
                 let said = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
@@ -129,8 +129,9 @@ impl Trouble {
         let unavailable = |context: String| JournalError::Unavailable { context, source: None };
         let said = match &*failure {
             Failure::Silent => return unavailable(format!("{doing} {at}: no answer in time")),
-            Failure::Standby => {
-                return unavailable(format!("{doing} {at}: a standby answers in its place, and takes no changes yet"));
+            Failure::ReadsNow => {
+                let why = "it took changes before and takes none now: a standby that is not promoted yet, or told to only read";
+                return unavailable(format!("{doing} {at}: {why}"));
             }
             Failure::Refused(refusal) => return unavailable(format!("{doing} {at}: {refusal}")),
             Failure::Sql(sqlx::Error::Database(error)) => error.message().to_owned(),

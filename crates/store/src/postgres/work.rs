@@ -60,7 +60,7 @@ impl PostgresStore {
             let done = work.execute(&mut transaction).await;
             let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
             let failure = match done {
-                Err(failure @ (Failure::Sql(_) | Failure::Silent | Failure::Standby)) => failure,
+                Err(failure @ (Failure::Sql(_) | Failure::Silent | Failure::ReadsNow)) => failure,
                 Ok(_) | Err(Failure::Refused(_)) => match transaction.send(end.to_owned()).await {
                     Ok(_) => {
                         transaction.taken.give_back();
