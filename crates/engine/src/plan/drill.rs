@@ -100,14 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_of_format_2_is_read_and_is_no_drill() {
-        let mut bytes = postcard::to_allocvec(&spec(2)).expect("plain data");
-        // Format 2 ended before the mark, the word after it, the checklists, and where steps run.
-        let ended = bytes.split_off(bytes.len() - 4);
-        assert_eq!(ended, [0; 4]);
-        let plan = Plan::decode(&bytes).expect("format 2 is read");
-        assert_eq!(plan.spec(), &spec(2));
-        assert_eq!(plan.hash(), blake3::hash(&bytes).to_hex().as_str());
+    fn a_plan_of_an_older_format_is_read_and_is_what_it_was() {
+        // Format 2 ended before the mark of a drill, the word after it, the checklists, and where steps run; 3 before the last.
+        for (format, later) in [(2, 4), (3, 1)] {
+            let mut bytes = postcard::to_allocvec(&spec(format)).expect("plain data");
+            let ended = bytes.split_off(bytes.len() - later);
+            assert_eq!(ended, vec![0; later]);
+            let plan = Plan::decode(&bytes).expect("an older format is read");
+            assert_eq!(plan.spec(), &spec(format));
+            assert_eq!(plan.hash(), blake3::hash(&bytes).to_hex().as_str());
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::ids::StepIx;
 use crate::plan::drill::DrillMark;
 use crate::plan::spec::Approval;
 
-/// What formats after the first added to a plan: all but the last four came with format 2.
+/// What formats after the first added to a plan: each came with format 2 unless it says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extras {
     /// Approval that the run waits for before anything starts (a second person, above a size set in the estate file).
@@ -26,7 +26,7 @@ pub struct Extras {
     /// What has to be confirmed with approvals, for those that ask for it; since format 3.
     pub checklists: Vec<Checklist>,
     /// One per step: the labels of its workers as JSON, a list of texts that may hold `${{ }}` holes; empty if it runs where
-    /// the driver does. Empty as a whole if all do. Since format 3.
+    /// the driver does. Empty as a whole if all do. Since format 4.
     pub runs_on: Vec<String>,
 }
 

@@ -91,9 +91,14 @@ impl Plan {
             return Err(PlanError::NewerFormat { found: format });
         }
         // Each format is a prefix of the next: what came later is empty.
+        let nowhere = Vec::<String>::new();
         let later = match format {
             1 => postcard::to_extend(&Extras::default(), bytes.to_vec()),
-            2 => postcard::to_extend(&(None::<DrillMark>, None::<String>, Vec::<Checklist>::new()), bytes.to_vec()),
+            2 => postcard::to_extend(
+                &(None::<DrillMark>, None::<String>, Vec::<Checklist>::new(), nowhere),
+                bytes.to_vec(),
+            ),
+            3 => postcard::to_extend(&nowhere, bytes.to_vec()),
             _ => return Self::of(postcard::from_bytes(bytes).map_err(|_| PlanError::Encoding)?, bytes),
         };
         let whole = later.map_err(|_| PlanError::Encoding)?;

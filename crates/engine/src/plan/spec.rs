@@ -7,7 +7,7 @@ use crate::plan::extras::Extras;
 use crate::sites::{Interned, Sites};
 
 /// Format number of a stored plan; a reader refuses a newer one.
-pub const PLAN_FORMAT: u16 = 3;
+pub const PLAN_FORMAT: u16 = 4;
 
 /// Key number of a site that belongs to no key of a group.
 pub const NO_KEY: u32 = u32::MAX;
