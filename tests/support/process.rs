@@ -76,46 +76,58 @@ impl ServedLab {
         lab
     }
 
+    /// As [`ServedLab::damaged`], on another host: at an address, by a command that is brought there.
+    #[must_use]
+    pub fn there(
+        binary: &str,
+        (sites, damaged, shards, seed): (u32, u32, u32, u64),
+        address: &str,
+        bring: impl FnOnce(Command) -> Command,
+    ) -> Self {
+        let mut lab = Self::built_with(binary, sites, shards, seed, &["--address", address]);
+        lab.damage(damaged);
+        lab.serve_by(true, bring);
+        lab
+    }
+
     fn damage(&self, sites: u32) {
         let mut command = reinstate(&self.binary);
         let _ = expect(command.args(["lab", "damage"]).arg(self.dir()).args(["--sites", &sites.to_string()]), 0);
     }
 
     fn built(binary: &str, sites: u32, shards: u32, seed: u64) -> Self {
-        Self::built_on(binary, sites, shards, seed, "sqlite")
+        Self::built_with(binary, sites, shards, seed, &[])
     }
 
     fn built_on(binary: &str, sites: u32, shards: u32, seed: u64, backend: &str) -> Self {
+        Self::built_with(binary, sites, shards, seed, &["--backend", backend])
+    }
+
+    fn built_with(binary: &str, sites: u32, shards: u32, seed: u64, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Database servers of another user pass it on the way to their data.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).expect("our own folder");
         let lab = Self { binary: binary.to_owned(), folder, server: None };
         let dir = lab.dir();
-        let number = |number: u64| number.to_string();
-        let _ = expect(
-            reinstate(binary).args(["lab", "build"]).arg(&dir).args([
-                "--sites",
-                &number(sites.into()),
-                "--shards",
-                &number(shards.into()),
-                "--seed",
-                &number(seed),
-                "--backend",
-                backend,
-            ]),
-            0,
-        );
+        let mut command = reinstate(binary);
+        command.args(["lab", "build"]).arg(&dir).args(more);
+        for (name, size) in [("--sites", u64::from(sites)), ("--shards", shards.into()), ("--seed", seed)] {
+            command.args([name, &size.to_string()]);
+        }
+        let _ = expect(&mut command, 0);
         lab
     }
 
     fn serve(&mut self, live_writes: bool) {
-        let mut server = reinstate(&self.binary)
-            .args(["lab", "serve", "--live-writes", if live_writes { "true" } else { "false" }])
-            .arg(self.dir())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("the lab's server starts");
+        self.serve_by(live_writes, std::convert::identity);
+    }
+
+    fn serve_by(&mut self, live_writes: bool, bring: impl FnOnce(Command) -> Command) {
+        let mut command = reinstate(&self.binary);
+        command.args(["lab", "serve", "--live-writes", if live_writes { "true" } else { "false" }]).arg(self.dir());
+        let mut command = bring(command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut server = command.spawn().expect("the lab's server starts");
         // The first line says that it listens.
         let mut line = String::new();
         let out = server.stdout.take().expect("its output is a pipe");

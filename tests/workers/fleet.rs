@@ -6,42 +6,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use reinstate_tests::postgres::Cluster;
 use reinstate_tests::process::reinstate;
-use reinstate_tests::random::Random;
 use serde_json::{Value, json};
 
 use crate::clocks::{self, WallClock};
 use crate::hosts::{Host, NETWORK, Network};
 use crate::place::BINARY;
-use crate::target::Target;
-
-/// Steps of two regions. Each leaves one line when it has waited a little, and waits again; done again only if probed before.
-const RUNBOOK: &str = r#"
-schema: runbook/v1
-name: work
-targets: { id: '^s[0-9]+$', attributes: { region: string, takes: string } }
-batches: { sizes: [rest], max_failures: 100% }
-defaults: { timeout: 20s, retry: { attempts: 30, delay: 50ms, max_delay: 500ms } }
-steps:
-  copy:
-    runs_on: ["region=${{ site.region }}"]
-    uses: exec/run@1
-    with:
-      command: [sh, target.sh, apply, "${{ site.region }}", "${{ site.takes }}"]
-      probe: [sh, target.sh, probe, "${{ site.region }}"]
-      idempotent: true
-  check: { needs: copy, uses: noop@1 }
-  index:
-    needs: check
-    runs_on: [any]
-    uses: exec/run@1
-    with:
-      command: [sh, target.sh, apply, any, "${{ site.takes }}"]
-      probe: [sh, target.sh, probe, any]
-      idempotent: true
-"#;
-
-/// Steps of the runbook that leave effects.
-pub const STEPS: usize = 2;
 
 /// How long a worker lives without a beat.
 pub const WORKER_LEASE: &str = "3s";
@@ -50,14 +19,19 @@ const WORKERS: [(&str, &str); 3] =
     [("eu", "region=eu,any"), ("us", "region=us,any"), ("both", "region=eu,region=us,any")];
 const DAEMONS: [&str; 2] = ["one", "other"];
 
+/// What a run is of.
+pub struct Files {
+    pub runbook: String,
+    pub estate: String,
+    pub sites: String,
+}
+
 pub struct Fleet {
     /// Daemons first.
     pub members: Vec<Member>,
     pub store: Cluster,
     pub store_host: Host,
     standby: Option<(Cluster, Host)>,
-    pub target: Target,
-    pub sites: usize,
     clocks: PathBuf,
     folder: Option<tempfile::TempDir>,
     network: Network,
@@ -74,27 +48,17 @@ pub struct Member {
 
 impl Fleet {
     /// `None` where a test may have no network of its own.
-    pub fn start(sites: usize, random: &mut Random) -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let mut network = Network::new()?;
         let store_host = network.host();
         let store = Cluster::with().inside(&store_host.enter()).listen("0.0.0.0", NETWORK).start();
         store.create("runs");
         let folder = tempfile::tempdir().unwrap();
-        let target = Target::new(folder.path());
         let clocks = clocks::library(folder.path());
         for home in DAEMONS {
             for name in ["runbooks", "estates", "sites"] {
                 std::fs::create_dir_all(folder.path().join(home).join(name)).unwrap();
             }
-            let write = |name: &str, text: &str| std::fs::write(folder.path().join(home).join(name), text).unwrap();
-            write("runbooks/work.yaml", RUNBOOK);
-            write("estates/e.yaml", "schema: estate/v1\nname: e\nsandbox: true\n");
-        }
-        let rows: String = (0..sites)
-            .map(|site| format!("s{site},{},0.{:02}\n", ["eu", "us"][site % 2], random.between(2, 40)))
-            .collect();
-        for home in DAEMONS {
-            std::fs::write(folder.path().join(home).join("sites/s.csv"), format!("id,region,takes\n{rows}")).unwrap();
         }
         let members = DAEMONS.map(|name| (name, true)).into_iter().chain(WORKERS.map(|(name, _)| (name, false)));
         let members = members.map(|(name, drives)| {
@@ -103,10 +67,25 @@ impl Fleet {
         });
         let members = members.collect();
         let folder = Some(folder);
-        let mut fleet = Self { members, store, store_host, standby: None, target, sites, clocks, folder, network };
+        let mut fleet = Self { members, store, store_host, standby: None, clocks, folder, network };
         fleet.stand_by();
         (0..fleet.members.len()).for_each(|ix| fleet.begin(ix));
         Some(fleet)
+    }
+
+    /// A further host.
+    pub fn host(&mut self) -> Host {
+        self.network.host()
+    }
+
+    /// Gives the daemons what the runs from now on are of.
+    pub fn give(&self, files: &Files) {
+        for home in DAEMONS {
+            let write = |name: &str, text: &str| std::fs::write(self.path(home).join(name), text).unwrap();
+            write("runbooks/work.yaml", &files.runbook);
+            write("estates/e.yaml", &files.estate);
+            write("sites/s.csv", &files.sites);
+        }
     }
 
     /// Has a server stand by, without which the store acknowledges nothing.

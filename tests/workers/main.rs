@@ -7,6 +7,7 @@ mod clocks;
 mod faults;
 mod fleet;
 mod hosts;
+mod labs;
 mod losses;
 mod place;
 mod target;

@@ -1,6 +1,7 @@
 //! Where everything of a lab lies in its folder, and `lab.json`, its passport.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,9 @@ pub(crate) struct Passport {
     pub(crate) shards: usize,
     #[serde(default)]
     pub(crate) backend: Backend,
+    /// Where its services are.
+    #[serde(default = "loopback")]
+    pub(crate) address: IpAddr,
     pub(crate) port: u16,
     /// When the full backups were taken: where every history begins, in milliseconds since 1970.
     #[serde(default = "base")]
@@ -128,6 +132,11 @@ pub(crate) struct Passport {
 
 const fn base() -> Millis {
     clock::BASE
+}
+
+/// This host alone.
+pub(crate) const fn loopback() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::LOCALHOST)
 }
 
 /// Why a folder could not be opened as a lab.
@@ -156,6 +165,11 @@ pub enum OpenError {
 }
 
 impl Passport {
+    /// Where its services are.
+    pub(crate) const fn services(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+
     pub(crate) fn shard_names(&self) -> Vec<String> {
         (0..self.shards).map(shard_name).collect()
     }

@@ -1,5 +1,6 @@
 //! What can be typed for the model estate.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -25,6 +26,9 @@ pub(crate) enum Lab {
         /// Seed of everything in it
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Where `lab serve` will listen; whoever reaches another address than loopback may do anything to the lab
+        #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+        address: IpAddr,
     },
     /// Delete sites from every store, as on 5 April 2022, and write DIR/sites.csv
     Damage {
@@ -34,7 +38,7 @@ pub(crate) enum Lab {
         #[arg(long, default_value_t = 883)]
         sites: u32,
     },
-    /// Run the estate's services on loopback until stopped
+    /// Run the estate's services until stopped
     Serve {
         /// Folder of the lab
         dir: PathBuf,

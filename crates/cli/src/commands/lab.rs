@@ -10,13 +10,14 @@ use crate::{out, signals};
 /// Carries a lab command out.
 pub(crate) async fn lab(command: Lab, json: bool) -> Result<Exit, Failure> {
     match command {
-        Lab::Build { dir, backend, sites, shards, rows, seed } => {
+        Lab::Build { dir, backend, sites, shards, rows, seed, address } => {
             let options = lab::BuildOptions {
                 sites: sites as usize,
                 shards: shards as usize,
                 backend: backend.into(),
                 rows,
                 seed,
+                address,
                 ..Default::default()
             };
             let summary = or_stopped(&dir, lab::build(&dir, &options)).await?.map_err(|error| build_trouble(&error))?;

@@ -5,8 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::BuildOptions;
-use crate::layout::{Backend, Layout, shard_name};
+use crate::layout::{Backend, Layout, Passport};
 use crate::population::Site;
 use crate::random::Random;
 use crate::sql::StoreError;
@@ -31,19 +30,13 @@ const SHARD_ACTIONS: [&str; 6] = ["recover@1", "restore@1", "verify@1", "bystand
 const OWN: usize = 20;
 
 /// Writes them; `live` is where each shard is in use.
-pub(super) fn write(
-    layout: &Layout,
-    options: &BuildOptions,
-    port: u16,
-    sites: &[Site],
-    live: &[String],
-) -> Result<(), StoreError> {
+pub(super) fn write(layout: &Layout, passport: &Passport, sites: &[Site], live: &[String]) -> Result<(), StoreError> {
     let token = layout.vendor_token();
-    secret(&token, &Random::new(options.seed, "vendor token").uuid())?;
+    secret(&token, &Random::new(passport.seed, "vendor token").uuid())?;
 
     let quote = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
     let mut yaml = String::from("schema: estate/v1\nname: lab\nsandbox: true\n");
-    if options.backend == Backend::Postgres {
+    if passport.backend == Backend::Postgres {
         yaml.push_str(
             "# Recovery goes by real time, so that this history took place in real time: a minute of the incident in a\n\
              # second. Where a runbook keeps 5 minutes of distance to a deletion, give it 5 seconds (--input margin=5s).\n\
@@ -58,12 +51,12 @@ pub(super) fn write(
     // For commands that look at it as a whole, such as `reinstate lab fingerprint`.
     let _ = writeln!(yaml, "  lab: {}", quote(&layout.root));
     for system in SYSTEMS {
-        let _ = writeln!(yaml, "  {system}: http://127.0.0.1:{port}/{system}");
+        let _ = writeln!(yaml, "  {system}: http://{}/{system}", passport.services());
     }
     yaml.push_str("  shards:\n");
-    for (name, live) in (0..options.shards).map(shard_name).zip(live) {
+    for (name, live) in passport.shard_names().into_iter().zip(live) {
         let live = serde_json::Value::from(live.as_str());
-        let _ = match options.backend {
+        let _ = match passport.backend {
             Backend::Sqlite => {
                 writeln!(yaml, "    {name}: {{ live: {live}, backup: {} }}", quote(&layout.backup(&name)))
             }

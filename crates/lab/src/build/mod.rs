@@ -9,7 +9,7 @@ mod shard;
 mod stores;
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::clock::{self, BASE, WINDOW_START};
-use crate::layout::{Backend, FORMAT, Layout, Passport, Stage, shard_name};
+use crate::layout::{Backend, FORMAT, Layout, Passport, Stage, loopback, shard_name};
 use crate::population;
 use crate::postgres;
 use crate::schema::SERVICES;
@@ -42,13 +42,23 @@ pub struct BuildOptions {
     pub rows: u64,
     /// The same seed and sizes give the same estate.
     pub seed: u64,
+    /// Where `serve` will listen. Whoever reaches it may do to the lab whatever can be done to it.
+    pub address: IpAddr,
     /// The port of `serve`; without it a free one is chosen and recorded.
     pub port: Option<u16>,
 }
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { sites: 2_000, shards: 8, backend: Backend::Sqlite, rows: 0, seed: 20_220_405, port: None }
+        Self {
+            sites: 2_000,
+            shards: 8,
+            backend: Backend::Sqlite,
+            rows: 0,
+            seed: 20_220_405,
+            address: loopback(),
+            port: None,
+        }
     }
 }
 
@@ -97,8 +107,8 @@ pub enum BuildError {
         /// Why not, with a hint.
         fact: &'static str,
     },
-    /// No free port on the loopback interface.
-    #[error("no free port on 127.0.0.1")]
+    /// No free port on this host.
+    #[error("no free port")]
     NoPort(#[source] std::io::Error),
     /// A store or file failed.
     #[error(transparent)]
@@ -197,18 +207,19 @@ pub async fn build(dir: &Path, options: &BuildOptions) -> Result<BuildSummary, B
     }
 
     let live: Vec<String> = (0..options.shards).map(|index| live(&layout, options.backend, index)).collect();
-    estate::write(&layout, options, port, &sites, &live)?;
     let passport = Passport {
         format: FORMAT.to_owned(),
         seed: options.seed,
         sites: options.sites,
         shards: options.shards,
         backend: options.backend,
+        address: options.address,
         port,
         base: era.0,
         stage: Stage::Built,
         deleted: BTreeMap::new(),
     };
+    estate::write(&layout, &passport, &sites, &live)?;
     passport.write(&layout)?;
     Ok(summary)
 }
@@ -254,5 +265,5 @@ fn prepare(dir: &Path) -> Result<PathBuf, BuildError> {
 }
 
 fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
 }

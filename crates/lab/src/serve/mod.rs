@@ -1,4 +1,4 @@
-//! The services of the estate over HTTP on loopback, and other tenants at work.
+//! The services of the estate over HTTP, and other tenants at work.
 
 mod apply;
 mod estate;
@@ -19,7 +19,7 @@ mod undo;
 mod vendors;
 mod verify;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +42,6 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// How a lab is served.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
-    /// Another address than `127.0.0.1` and the port that the lab recorded; `estate.yaml` does not know it.
-    pub bind: Option<SocketAddr>,
     /// Whether tenants that were never deleted keep writing to the shards.
     pub live_writes: bool,
     /// Their transactions per second, over all shards; at least 1.
@@ -52,7 +50,7 @@ pub struct ServeOptions {
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self { bind: None, live_writes: true, live_rate: 30 }
+        Self { live_writes: true, live_rate: 30 }
     }
 }
 
@@ -105,7 +103,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    /// `http://ADDRESS:PORT`, without a slash at the end.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
@@ -162,14 +160,12 @@ pub async fn serve(dir: &Path, options: &ServeOptions) -> Result<Served, ServeEr
     let root = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let layout = Layout::new(&root);
     let passport = Passport::read(&layout)?;
-    let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), passport.port);
-    let address = options.bind.unwrap_or(loopback);
+    let address = passport.services();
     let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => ServeError::AddressTaken { address },
         _ => ServeError::Listen { address, source },
     })?;
-    let bound = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
-    let base_url = format!("http://{bound}");
+    let base_url = format!("http://{address}");
 
     let cancel = CancellationToken::new();
     let shards = Arc::new(Shards::up(&layout, &passport).await?);

@@ -15,7 +15,14 @@ async fn damaged(gone: usize) -> Lab {
     // The servers' user passes it on the way to their data.
     std::fs::set_permissions(scratch.path(), PermissionsExt::from_mode(0o711)).unwrap();
     let dir = scratch.path().join("lab");
-    let options = BuildOptions { sites: 20, shards: 2, backend: Backend::Postgres, rows: 10_000, seed: 7, port: None };
+    let options = BuildOptions {
+        sites: 20,
+        shards: 2,
+        backend: Backend::Postgres,
+        rows: 10_000,
+        seed: 7,
+        ..BuildOptions::default()
+    };
     let built = build(&dir, &options).await.unwrap();
     assert!((9_000..=10_000).contains(&built.shard_rows), "{}", built.shard_rows);
     let clean = diff(&dir).await.unwrap();
