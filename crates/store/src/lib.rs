@@ -8,6 +8,7 @@
 mod address;
 mod anchor;
 mod checksum;
+mod gauge;
 mod named;
 mod postgres;
 mod rows;
@@ -22,6 +23,7 @@ use runtime::{JournalError, Store};
 
 pub use address::{Address, PostgresAddress, without_password};
 pub use anchor::anchor;
+pub use gauge::{Gauge, StatementGauge, TableGauge, gauge};
 pub use postgres::{POSTGRES_FORMAT, PostgresStore};
 pub use sqlite::{FORMAT, SqliteJournal, SqliteOptions};
 

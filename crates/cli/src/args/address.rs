@@ -27,6 +27,11 @@ impl StoreAddress {
         command.env("REINSTATE_STORE", &self.0);
     }
 
+    /// Weighs the store.
+    pub(crate) async fn gauge(&self) -> Result<store::Gauge, JournalError> {
+        store::gauge(&self.0).await
+    }
+
     /// Opens the store.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, JournalError> {
         store::open(&self.0).await

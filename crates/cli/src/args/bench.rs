@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::address::StoreAddress;
-use super::texts::BENCH_RESTORE;
+use super::texts::{BENCH_RESTORE, BENCH_STORE};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -25,9 +25,31 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
         workers: u32,
     },
+    /// Whether a store stays small and fast while runs come and go
+    #[command(long_about = BENCH_STORE)]
+    Store(BenchStore),
     /// Rows a second of a tenant restore, against what can be done by hand
     #[command(long_about = BENCH_RESTORE)]
     Restore(BenchRestore),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchStore {
+    /// Store, best one made for this: sqlite:PATH or postgres://USER@HOST/DATABASE?schema=NAME
+    #[arg(long, env = "REINSTATE_STORE", value_name = "ADDRESS", hide_env_values = true)]
+    pub(crate) store: StoreAddress,
+    /// Run after run for so long, of which all but the newest two are given up: 1h
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "history", required_unless_present = "history")]
+    pub(crate) soak: Option<Duration>,
+    /// A week in which so many units are done, and another one in which runs are given up when they are two days old
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) history: Option<u64>,
+    /// Sites of a run that is measured
+    #[arg(long, default_value_t = 883, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) sites: u32,
+    /// Have so many worker processes on this host execute the steps of runs that are measured; 0 executes them here
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub(crate) workers: u32,
 }
 
 #[derive(Debug, Args)]

@@ -124,6 +124,20 @@ database is compared with what it was, outside of the measured time.
 Takes minutes and some gigabytes of disk. It needs the server's programs (initdb, pg_ctl); for root they run as the user
 postgres. Exit code 1 also if a contender did not restore what was deleted.";
 
+/// `bench store --help`.
+pub(super) const BENCH_STORE: &str = "\
+Whether a store stays small and fast while runs come and go.
+
+With --soak the 30-step runbook of `bench engine` is run again and again, and old runs are given up as `runs prune` does. What
+is told: steps a second in each quarter of the time, and what each table took at most, with its dead rows.
+
+With --history a week's units are done in seven days of a few seconds. Told are steps a second before, with a week of history,
+and when it is given up; what the store took after each day; and the same of a second week, in which runs are given up when
+they are two days old. On PostgreSQL also what each statement took, if the database has the extension pg_stat_statements.
+
+Runs that others have in the store are left alone, and measured with it. Those of the measurement, named
+bench-..., are given up at its end; one that is stopped leaves them.";
+
 /// `store copy --help`.
 pub(super) const STORE_COPY: &str = "\
 Copy runs from one store to another, such as from a file to PostgreSQL.

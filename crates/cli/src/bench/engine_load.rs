@@ -92,7 +92,7 @@ async fn anchor(dir: &Path) -> Result<f64, Failure> {
     Ok(store::anchor(&dir.join("anchor.db"), 100, ANCHOR_S).await?)
 }
 
-async fn drive(journal: &Arc<dyn Store>, name: &str, sends: bool) -> Result<u64, Failure> {
+pub(super) async fn drive(journal: &Arc<dyn Store>, name: &str, sends: bool) -> Result<u64, Failure> {
     let settings = Settings::default();
     let holder = holder();
     let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
@@ -165,7 +165,7 @@ async fn cut_short(journal: &Arc<dyn Store>, plan: &Arc<Plan>, (load, cut): (&st
     Ok(())
 }
 
-fn plan(sites: u32, sends: bool) -> Result<Arc<Plan>, Failure> {
+pub(super) fn plan(sites: u32, sends: bool) -> Result<Arc<Plan>, Failure> {
     let ids: Vec<String> = (0..sites).map(|site| format!("site-{site:08}")).collect();
     let steps = steps();
     let runs_on = if sends { vec![format!("[\"{LABEL}\"]"); steps.len()] } else { Vec::new() };

@@ -1,9 +1,11 @@
 //! Measuring: workloads and figures.
 
+mod ageing;
 mod engine_load;
 mod process;
 mod restore;
 mod workers;
 
+pub(crate) use ageing::{Ageing, history_text, soak_text};
 pub(crate) use engine_load::measure_engine;
 pub(crate) use restore::{Part, Wanted, measure_restore, restore_text};

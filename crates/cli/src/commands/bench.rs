@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::args::{Bench, BenchPart, BenchRestore, StoreAddress};
-use crate::bench::{Part, Wanted, measure_engine, measure_restore, restore_text};
+use crate::args::{Bench, BenchPart, BenchRestore, BenchStore, StoreAddress};
+use crate::bench::{Ageing, Part, Wanted, history_text, measure_engine, measure_restore, restore_text, soak_text};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
@@ -13,6 +13,7 @@ use crate::signals;
 pub(crate) async fn bench(command: Bench, json: bool) -> Result<Exit, Failure> {
     match command {
         Bench::Engine { sites, store, dir, workers } => engine(sites, (store, workers), dir, json).await,
+        Bench::Store(args) => store(args, json).await,
         Bench::Restore(args) => restore(args, json).await,
     }
 }
@@ -48,12 +49,38 @@ async fn restore(args: BenchRestore, json: bool) -> Result<Exit, Failure> {
         () = stop.cancelled() => None,
     };
     let Some(figures) = measured else { return Ok(Exit::Stopped) };
-    if json {
-        out::json(&figures);
-    } else {
-        out::answer(&restore_text(&figures));
-    }
+    answer(json, &figures, restore_text);
     Ok(Exit::Done)
+}
+
+async fn store(args: BenchStore, json: bool) -> Result<Exit, Failure> {
+    let ageing = Ageing::begin(&args.store, args.sites, args.workers).await?;
+    let measured = async {
+        match (args.soak, args.history) {
+            (Some(lasts), _) => {
+                let figures = ageing.soak(lasts, &out::note).await?;
+                answer(json, &figures, soak_text);
+            }
+            (None, units) => {
+                let figures = ageing.history(units.unwrap_or_default(), &out::note).await?;
+                answer(json, &figures, history_text);
+            }
+        }
+        Ok(Exit::Done)
+    };
+    let stop = signals::stop_token();
+    tokio::select! {
+        measured = measured => measured,
+        () = stop.cancelled() => Ok(Exit::Stopped),
+    }
+}
+
+fn answer<T: serde::Serialize>(json: bool, figures: &T, text: impl Fn(&T) -> String) {
+    if json {
+        out::json(figures);
+    } else {
+        out::answer(&text(figures));
+    }
 }
 
 /// What is asked for; everything unless something is named.

@@ -10,6 +10,7 @@ mod connections;
 mod dispatch;
 mod drills;
 mod format;
+mod gauge;
 mod lease;
 mod logs;
 mod mailbox;
