@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{ActionSpec, Event, Outcome, Plan};
 use runtime::{
-    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Holder, Journal, Lease, MemoryJournal, Probed, SystemClock,
+    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Holder, Journal, Lease, MemoryJournal, Order, Probed, SystemClock,
     WorkerSettings,
 };
 use tokio_util::sync::CancellationToken;
@@ -282,4 +282,32 @@ async fn a_worker_that_was_given_up_cancels_what_it_has_and_begins_anew_with_all
     hangs.task.await.unwrap();
     next.drain.cancel();
     next.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_order_whose_claim_was_lost_on_the_way_and_which_was_withdrawn_then_takes_no_slot() {
+    let journal = real(&sent_out(1)).await;
+    let world = Arc::new(Scripted::new(journal.clone()));
+    let worker = worker(&journal, &["eu"], world.clone(), 1_000);
+    until("the worker", async || !journal.workers().await.unwrap().is_empty()).await;
+    let id = journal.workers().await.unwrap()[0].id;
+    let holder = Holder { name: "d".into(), pid: 1, host: "here".into() };
+    let lease = journal.acquire("run", &holder, 60_000).await.unwrap();
+    let order = |number| Order {
+        number,
+        unit: "copy/a".to_owned(),
+        attempt: 1,
+        mode: engine::Mode::Apply,
+        labels: BTreeSet::from(["eu".to_owned()]),
+        timeout_ms: 60_000,
+        call: vec![],
+    };
+    // All of it before the worker has its turn: it never hears what it has claimed.
+    journal.dispatch(&lease, &[order(1), order(2), order(3)]).await.unwrap();
+    assert_eq!(journal.claim_orders(id, &[]).await.unwrap().len(), 3);
+    assert_eq!(journal.withdraw_orders(&lease, 4).await.unwrap(), 3);
+    until("free slots", async || journal.withdraw_orders(&lease, 4).await.unwrap() == 0).await;
+    assert_eq!(journal.workers().await.unwrap()[0].id, id, "it need not die for it");
+    worker.drain.cancel();
+    assert_eq!(worker.task.await.unwrap(), 0);
 }

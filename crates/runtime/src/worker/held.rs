@@ -64,6 +64,16 @@ impl Held {
         ids.iter().filter_map(|id| self.by_id.get(id)).for_each(CancellationToken::cancel);
     }
 
+    /// Takes up those that are not here, with an answer: who never heard of an order can only say that it is not at it.
+    pub(super) fn disown(&mut self, ids: &[u64], answer: &[u8]) {
+        for &id in ids {
+            if !self.by_id.contains_key(&id) {
+                self.by_id.insert(id, CancellationToken::new());
+                self.answers.push(OrderAnswer { id, outcome: answer.to_vec() });
+            }
+        }
+    }
+
     /// Asks all to end.
     pub(super) fn cancel_all(&self) {
         self.by_id.values().for_each(CancellationToken::cancel);

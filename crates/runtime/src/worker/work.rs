@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hands::Hands;
 use super::held::Held;
-use crate::attempt::encode_answer;
+use crate::attempt::{encode_answer, outcome};
 use crate::ports::{ClaimedOrder, JournalError, OrderAnswer, Store, Worker};
 
 /// Who a worker is, and how it lives.
@@ -237,6 +237,11 @@ impl<'a> Loop<'a> {
             Ok(over) => {
                 self.lives_until = began + Duration::from_millis(self.settings.ttl_ms);
                 self.held.cancel(&over);
+                // A claim whose reply was lost brought them here unseen. One that is under way may still tell of them; none that
+                // comes later does.
+                if self.claim.is_none() {
+                    self.held.disown(&over, &encode_answer(outcome::lost()));
+                }
                 Ok(true)
             }
             Err(error) => self.bear(error),
