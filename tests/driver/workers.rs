@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{ActionSpec, Event, Outcome, Plan};
 use runtime::{
-    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Holder, Journal, Lease, MemoryJournal, Order, Probed, SystemClock,
-    WorkerSettings,
+    Call, Clock, Connector, Dispatch, DriveEnd, Hands, Holder, Journal, Lease, MemoryJournal, Order, Probed,
+    SystemClock, WorkerSettings,
 };
 use tokio_util::sync::CancellationToken;
 

@@ -203,7 +203,9 @@ fn strike_each(
             strike
         });
         let Some(step) = now else {
-            assert!(ended && status.code() == Some(code), "it ended with {status}");
+            let is_over = ended && status.code() == Some(code);
+            let told = || String::from_utf8(verb(store, &["report", "k"]).output().unwrap().stdout).unwrap();
+            assert!(is_over, "it ended with {status}:\n{}", told());
             return;
         };
         tried.insert(step);

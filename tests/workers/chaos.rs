@@ -17,8 +17,12 @@ use crate::fleet::{Files, Fleet};
 use crate::labs::Labs;
 use crate::target::Target;
 
-/// Longest time that a run may take in the chaos, and that all may take to end after it.
+/// Longest time that a run may take in the chaos, and that all may take to end after it; and more for each of its sites.
 const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE_PER_SITE: Duration = Duration::from_secs(1);
+
+/// Makes what runs of so many sites act on.
+type Making = fn(usize, &mut Fleet, &mut Random) -> Box<dyn Estate>;
 
 /// How long a driver is heard of without a sign; a shorter cut does not lose it.
 const DRIVER_LEASE: Duration = Duration::from_secs(15);
@@ -43,6 +47,7 @@ struct Loss {
 struct Chaos {
     fleet: Fleet,
     estate: Box<dyn Estate>,
+    patience: Duration,
     /// For how many runs the daemons were given files.
     given: usize,
     random: Random,
@@ -61,14 +66,15 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn new(seed: u64, estate: impl FnOnce(&mut Fleet, &mut Random) -> Box<dyn Estate>) -> Option<Self> {
+    fn new(sites: usize, seed: u64, making: Making) -> Option<Self> {
         let mut random = Random::new(seed);
         let mut fleet = Fleet::start()?;
-        let estate = estate(&mut fleet, &mut random);
+        let estate = making(sites, &mut fleet, &mut random);
         let now = Instant::now();
         Some(Self {
             fleet,
             estate,
+            patience: PATIENCE + PATIENCE_PER_SITE * sites as u32,
             given: 0,
             random,
             begun: Vec::new(),
@@ -208,7 +214,7 @@ impl Chaos {
 
     /// Insists that the run under way does not take too long.
     fn is_patient(&self) {
-        if self.since.elapsed() < PATIENCE {
+        if self.since.elapsed() < self.patience {
             return;
         }
         let run = self.runs.last().unwrap();
@@ -239,7 +245,7 @@ impl Chaos {
             self.is_patient();
             let next = self.next_look;
             // No further run.
-            self.next_look = Instant::now() + PATIENCE;
+            self.next_look = Instant::now() + self.patience;
             self.go_on();
             self.next_look = next;
         }
@@ -298,18 +304,18 @@ fn clock(ms: i64) -> String {
 }
 
 /// Sites of which each effect is a line in a file.
-fn lines(sites: usize) -> impl FnOnce(&mut Fleet, &mut Random) -> Box<dyn Estate> {
-    move |fleet, random| Box::new(Target::new(&fleet.path(""), sites, random))
+fn lines(sites: usize, fleet: &mut Fleet, random: &mut Random) -> Box<dyn Estate> {
+    Box::new(Target::new(&fleet.path(""), sites, random))
 }
 
 /// Labs on a host of their own, one after the other.
-fn labs(sites: usize) -> impl FnOnce(&mut Fleet, &mut Random) -> Box<dyn Estate> {
-    move |fleet, _| Box::new(Labs::new(fleet.host(), sites))
+fn labs(sites: usize, fleet: &mut Fleet, _: &mut Random) -> Box<dyn Estate> {
+    Box::new(Labs::new(fleet.host(), sites))
 }
 
 /// Lets each of some faults befall somebody, in random order, one a few seconds after the other.
 fn each_of(faults: &[(Fault, bool)], seed: u64) {
-    let Some(mut chaos) = Chaos::new(seed, lines(60)) else { return };
+    let Some(mut chaos) = Chaos::new(60, seed, lines) else { return };
     eprintln!("seed {seed}");
     let mut left = faults.to_vec();
     while !left.is_empty() {
@@ -349,16 +355,13 @@ fn chaos_for_as_long_as_is_asked_for() {
 }
 
 /// Lets faults befall anybody for as many minutes as a variable says; not at all without it.
-fn for_minutes<E>(variable: &str, sites: usize, estate: impl FnOnce(usize) -> E)
-where
-    E: FnOnce(&mut Fleet, &mut Random) -> Box<dyn Estate>,
-{
+fn for_minutes(variable: &str, sites: usize, making: Making) {
     let given = |name: &str| std::env::var(name).ok();
     let Some(minutes) = given(variable).and_then(|text| text.parse::<f64>().ok()) else { return };
     let seed = given("REINSTATE_SEED").and_then(|text| text.parse().ok()).unwrap_or_else(|| now_ms() as u64);
     eprintln!("seed {seed}");
     let sites = given("REINSTATE_SITES").and_then(|text| text.parse().ok()).unwrap_or(sites);
-    let Some(mut chaos) = Chaos::new(seed, estate(sites)) else { return };
+    let Some(mut chaos) = Chaos::new(sites, seed, making) else { return };
     let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
     while Instant::now() < end {
         let next = Instant::now() + Duration::from_millis(chaos.random.between(300, 6_000));

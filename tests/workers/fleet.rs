@@ -124,7 +124,7 @@ impl Fleet {
             command.args(["serve", "--listen", "127.0.0.1:7400", "--home"]).arg(self.path(name));
         } else {
             let labels = WORKERS.iter().find(|(worker, _)| *worker == name).unwrap().1;
-            command.args(["worker", "--slots", "4", "--lease", WORKER_LEASE, "--labels", labels, "--name", name]);
+            command.args(["worker", "--slots", "8", "--lease", WORKER_LEASE, "--labels", labels, "--name", name]);
         }
         let url = format!("postgres://postgres@{}:5432/runs", self.store_host.address);
         command.env("REINSTATE_STORE", url).env("REINSTATE_LOG", "info").current_dir(self.path(""));

@@ -1,6 +1,7 @@
 //! The orders that a worker has: claimed, being executed, or answered and not yet acknowledged.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use tokio_util::sync::CancellationToken;
 
@@ -67,8 +68,8 @@ impl Held {
     /// Takes up those that are not here, with an answer: who never heard of an order can only say that it is not at it.
     pub(super) fn disown(&mut self, ids: &[u64], answer: &[u8]) {
         for &id in ids {
-            if !self.by_id.contains_key(&id) {
-                self.by_id.insert(id, CancellationToken::new());
+            if let Entry::Vacant(place) = self.by_id.entry(id) {
+                place.insert(CancellationToken::new());
                 self.answers.push(OrderAnswer { id, outcome: answer.to_vec() });
             }
         }
