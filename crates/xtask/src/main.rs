@@ -13,7 +13,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test [--only STAGE]   everything that a change must pass; stops at the first failing stage
-  bench [ARGS...]       the criterion benches; ARGS go to them
+  bench [ARGS...]       the benches, and a table of them beside references; with ARGS, which go to them, no table
   stages                names the stages of `test`
 
 exit codes: 0 passed, 1 a stage failed, 2 wrong usage or a missing tool";
