@@ -69,6 +69,18 @@ async fn drive_under(
     world: &Arc<Scripted>,
     stop: CancellationToken,
 ) -> Result<(DriveEnd, Run), DriveError> {
+    drive_wide(lease, journal, desk, world, stop, Settings::default().in_flight_max).await
+}
+
+/// With at most so many attempts in flight.
+async fn drive_wide(
+    lease: &Lease,
+    journal: &dyn Journal,
+    desk: Option<&dyn Store>,
+    world: &Arc<Scripted>,
+    stop: CancellationToken,
+    in_flight_max: usize,
+) -> Result<(DriveEnd, Run), DriveError> {
     let recovered = runtime::recover(journal, "run", |_, _| {}).await.unwrap();
     let launcher = Launcher::new(vec![world.clone()]);
     let equip = |_: &Plan| Ok(Equipment { evaluator: Arc::new(Oracle { fails: false }), secrets: Arc::new(NoSecrets) });
@@ -83,7 +95,7 @@ async fn drive_under(
         observer: &mut seen,
         desk,
         stop,
-        settings: Settings { grace: Duration::ZERO, ..Settings::default() },
+        settings: Settings { grace: Duration::ZERO, in_flight_max, ..Settings::default() },
     };
     runtime::drive(drive, recovered, "test").await
 }

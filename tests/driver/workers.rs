@@ -14,7 +14,7 @@ use runtime::{
 use tokio_util::sync::CancellationToken;
 
 use crate::scripted::{NoSecrets, Scripted};
-use crate::{drive_once, drive_under, drive_with, fresh, plan, states};
+use crate::{drive_once, drive_under, drive_wide, drive_with, fresh, plan, states};
 
 /// A plan whose every second step with an action goes to workers.
 fn sent_out(seed: u64) -> Arc<Plan> {
@@ -173,6 +173,40 @@ async fn what_an_older_driver_sent_is_cancelled_and_probed_before_anything_goes_
     slow.task.await.unwrap();
     fast.drain.cancel();
     fast.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_probe_that_waited_for_an_older_drivers_worker_is_sent_though_later_starts_wait_before_it() {
+    for seed in 0..6 {
+        let plan = sent_out(seed);
+        let journal = real(&plan).await;
+        let world = Arc::new(Scripted::new(journal.clone()));
+        let applied = Arc::new(AtomicU64::new(0));
+        let slow = worker(&journal, &["eu"], Arc::new(Hangs(world.clone(), applied.clone())), 2_000);
+        let holder = Holder { name: "test".into(), pid: 1, host: "here".into() };
+        let lease = journal.acquire("run", &holder, 60_000).await.unwrap();
+        {
+            // One attempt at a time, so that there is much left that was never started.
+            let stop = CancellationToken::new();
+            let driven = drive_wide(&lease, &*journal, Some(&*journal), &world, stop, 1);
+            let begun = until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0);
+            tokio::select! {
+                driven = driven => panic!("seed {seed}: it ended: {:?}", driven.map(|(end, _)| end)),
+                () = begun => {}
+            }
+        }
+        journal.release(&lease).await.unwrap();
+        let fast = worker(&journal, &["eu"], world.clone(), 60_000);
+        slow.drain.cancel();
+        let driven = tokio::time::timeout(Duration::from_secs(60), drive_with(&*journal, Some(&*journal), &world));
+        let (end, _) = driven.await.expect("it comes to an end").unwrap();
+        assert!(matches!(end, DriveEnd::Ended(_)), "seed {seed}: {end:?}");
+        assert_eq!(world.made_twice(), Vec::<String>::new());
+        slow.at_once.cancel();
+        slow.task.await.unwrap();
+        fast.drain.cancel();
+        fast.task.await.unwrap();
+    }
 }
 
 /// As the clean-up of a drill, which is driven under the lease of what it cleans up after.

@@ -174,8 +174,11 @@ impl<'a> Orders<'a> {
                 sent.until = now.checked_add(sent.uses);
             }
         }
-        // Only what no round in doubt has left behind is replaced.
-        Arc::make_mut(&mut self.sending).append(&mut self.waiting);
+        // Only what no round in doubt has left behind is replaced. The store takes a number that does not ascend for one that it
+        // has: what waited until older orders were out of all hands comes before what was started since.
+        let sending = Arc::make_mut(&mut self.sending);
+        sending.append(&mut self.waiting);
+        sending.sort_unstable_by_key(|order| order.number);
         Arc::make_mut(&mut self.telling).append(&mut self.done);
         Arc::make_mut(&mut self.taking_back).append(&mut self.back);
         let looks = self.next_look <= now || self.sent.values().any(|sent| sent.is_late(now));
