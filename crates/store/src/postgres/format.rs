@@ -113,7 +113,8 @@ const FORMATS: [&str; 1] = ["
         version bytea NOT NULL,
         drains boolean NOT NULL,
         expires_at bigint NOT NULL
-    ) WITH (fillfactor = 40);
+    -- A beat that finds its page full leaves it. What is left is too little for the server to look after by itself.
+    ) WITH (fillfactor = 40, autovacuum_vacuum_threshold = 10, autovacuum_vacuum_scale_factor = 0);
     CREATE TABLE {s}.sent_orders (     -- made with the run, so that whoever changes its orders has a row to wait for
         run bigint PRIMARY KEY,
         epoch bigint NOT NULL,         -- the newest that has sent orders or withdrawn those of others
