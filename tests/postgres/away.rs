@@ -67,6 +67,32 @@ async fn a_recovered_server_that_died_is_started_again_by_whoever_needs_it() {
 }
 
 #[tokio::test]
+async fn a_recovered_server_that_ends_without_a_word_is_started_once_more_by_whoever_needs_it() {
+    let (stage, with, recovered) = damaged(false).await;
+    let data = path(&recovered).join("data");
+    servers(&data).into_iter().for_each(kill);
+    // Programs of which the server ends at once, the first time that it is started.
+    let programs = tempfile::tempdir().unwrap();
+    let (postgres, ended) = (programs.path().join("postgres"), programs.path().join("ended"));
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] || [ -e '{0}' ] || {{ : > '{0}'; exit 1; }}\nexec '{1}' \"$@\"\n",
+        ended.display(),
+        tool("postgres"),
+    );
+    std::fs::write(&postgres, script).unwrap();
+    std::fs::set_permissions(&postgres, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink(tool("pg_controldata"), programs.path().join("pg_controldata")).unwrap();
+    reinstate_tests::postgres::give(programs.path());
+    let file = path(&recovered).join("reinstate-recovered.json");
+    let mut state: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    state["bin"] = programs.path().display().to_string().into();
+    std::fs::write(&file, state.to_string()).unwrap();
+    assert_eq!(done(&apply(on(&stage, &recovered, "restore", 1)).await)["inserted"], 1);
+    assert!(ended.exists(), "it was started, and ended");
+    assert!(drop_it(&with).await);
+}
+
+#[tokio::test]
 async fn two_who_need_a_dead_server_start_one() {
     let (stage, with, recovered) = damaged(false).await;
     let data = path(&recovered).join("data");

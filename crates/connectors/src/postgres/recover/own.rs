@@ -28,7 +28,7 @@ use super::watch::{Seen, shorten, until_stands};
 use crate::answer::Trouble;
 
 /// Starts until it stands: each one more is a change of the live server's settings, or an end without a word.
-const STARTS: usize = 4;
+pub(super) const STARTS: usize = 4;
 
 /// A server of ours.
 pub(super) struct Own {

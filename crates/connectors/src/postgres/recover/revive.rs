@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::account::Account;
 use super::log::ended;
+use super::own::STARTS;
 use super::place::Hold;
 use super::programs::Programs;
 use super::server::{LINK, Server};
@@ -39,31 +40,37 @@ pub(crate) async fn revive(url: &str) -> Result<bool, Trouble> {
     }
     let server = Server::of(&folder);
     let programs = Programs::for_data(&folder.join("data"), state.bin.as_deref())?;
-    // One that starts by itself after a backend's crash, or was started by an attempt that is gone, is on its way. What
-    // outlives the first process for a moment is not.
-    if server.postmaster().is_none() {
-        start(&server, &programs, &mut state, &folder).await?;
-    }
-    match until_stands(&server, url).await? {
-        Seen::Stands(mut stand) => {
-            let moved = state.stand.as_ref().is_some_and(|before| before.replay_lsn != stand.replay_lsn);
-            if moved && state.phase == Phase::Standing {
-                return Err(gone("stands at another position than before"));
+    for starts in 1..=STARTS {
+        // One that starts by itself after a backend's crash, or was started by an attempt that is gone, is on its way. What
+        // outlives the first process for a moment is not.
+        let is_on_its_way = server.postmaster().is_some();
+        if !is_on_its_way {
+            start(&server, &programs, &mut state, &folder).await?;
+        }
+        match until_stands(&server, url).await? {
+            Seen::Stands(mut stand) => {
+                let moved = state.stand.as_ref().is_some_and(|before| before.replay_lsn != stand.replay_lsn);
+                if moved && state.phase == Phase::Standing {
+                    return Err(gone("stands at another position than before"));
+                }
+                // Where it stands again nothing is prepared that was not before.
+                stand.prepared = state.stand.as_ref().and_then(|before| before.prepared.clone());
+                tracing::warn!(url, "was away, and stands at its point again");
+                state.stands(stand);
+                state.write(&folder)?;
+                return Ok(true);
             }
-            // Where it stands again nothing is prepared that was not before.
-            stand.prepared = state.stand.as_ref().and_then(|before| before.prepared.clone());
-            tracing::warn!(url, "was away, and stands at its point again");
-            state.stands(stand);
-            state.write(&folder)?;
-            Ok(true)
-        }
-        Seen::Promoted => Err(gone("was promoted: it is no standby any more")),
-        Seen::TooSmall => Err(gone("needs larger settings than those that it stood with")),
-        Seen::Ended => {
-            let segment = programs.control(&folder.join("data")).map_or(1 << 24, |control| control.segment);
-            Err(ended(&server.log(), &state.asked, None, segment))
+            Seen::Promoted => return Err(gone("was promoted: it is no standby any more")),
+            Seen::TooSmall => return Err(gone("needs larger settings than those that it stood with")),
+            // One that was found may have been dying already, and one that ends without a word is as good as never started.
+            Seen::Ended if starts < STARTS && (is_on_its_way || server.log().is_empty()) => {
+                tracing::warn!(url, "the server ended without a word, and is started once more");
+            }
+            Seen::Ended => break,
         }
     }
+    let segment = programs.control(&folder.join("data")).map_or(1 << 24, |control| control.segment);
+    Err(ended(&server.log(), &state.asked, None, segment))
 }
 
 async fn start(server: &Server, programs: &Programs, state: &mut State, folder: &Path) -> Result<(), Trouble> {
