@@ -4,6 +4,7 @@
 
 mod scripted;
 mod workers;
+mod workers_end;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::scripted::{NoSecrets, Scripted};
 use crate::{drive_once, drive_under, drive_wide, drive_with, fresh, plan, states};
 
 /// A plan whose every second step with an action goes to workers.
-fn sent_out(seed: u64) -> Arc<Plan> {
+pub(crate) fn sent_out(seed: u64) -> Arc<Plan> {
     let plan = plan(seed);
     let mut spec = plan.spec().clone();
     spec.extras.runs_on =
@@ -28,19 +28,24 @@ fn sent_out(seed: u64) -> Arc<Plan> {
 }
 
 /// A store on the real clock: workers live and expire by it.
-async fn real(plan: &Arc<Plan>) -> Arc<MemoryJournal> {
+pub(crate) async fn real(plan: &Arc<Plan>) -> Arc<MemoryJournal> {
     let journal = Arc::new(MemoryJournal::new(|| SystemClock.now()));
     runtime::open(&*journal, "run", plan, 0).await.unwrap();
     journal
 }
 
-struct Worker {
-    task: tokio::task::JoinHandle<u64>,
-    drain: CancellationToken,
-    at_once: CancellationToken,
+pub(crate) struct Worker {
+    pub(crate) task: tokio::task::JoinHandle<u64>,
+    pub(crate) drain: CancellationToken,
+    pub(crate) at_once: CancellationToken,
 }
 
-fn worker(journal: &Arc<MemoryJournal>, labels: &[&str], connector: Arc<dyn Connector>, ttl_ms: u64) -> Worker {
+pub(crate) fn worker(
+    journal: &Arc<MemoryJournal>,
+    labels: &[&str],
+    connector: Arc<dyn Connector>,
+    ttl_ms: u64,
+) -> Worker {
     let (drain, at_once) = (CancellationToken::new(), CancellationToken::new());
     let settings = WorkerSettings {
         name: "w".to_owned(),
@@ -78,7 +83,7 @@ impl Connector for Hangs {
 }
 
 /// Waits until a condition holds that other tasks bring about.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waited = tokio::time::timeout(Duration::from_secs(60), async {
         while !holds().await {
             tokio::task::yield_now().await;

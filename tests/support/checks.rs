@@ -54,7 +54,7 @@ impl Checker {
                     return Err(format!("unit {} committed twice or without an attempt", unit.0));
                 }
             }
-            Event::Refused { unit, .. } | Event::InDoubt { unit, .. } => {
+            Event::Refused { unit, .. } | Event::InDoubt { unit, .. } | Event::NotBegun { unit, .. } => {
                 if !self.in_flight.remove(unit) {
                     return Err(format!("unit {} reported without an attempt", unit.0));
                 }

@@ -14,6 +14,7 @@ pub mod provider;
 pub mod random;
 pub mod s3;
 pub mod sim;
+mod tell;
 pub mod truth;
 pub mod typed;
 pub mod verdict;

@@ -14,6 +14,7 @@ use crate::checks::Checker;
 use crate::oracle::Oracle;
 use crate::plans;
 use crate::random::Random;
+use crate::tell::tell;
 use crate::truth::Truth;
 use crate::world::{self, World};
 
@@ -89,6 +90,8 @@ enum Reply {
     Truth,
     Refused(Advice),
     Unknown,
+    /// None: it was taken back before anybody took it up.
+    NotBegun,
 }
 
 /// Runs one seed to rest.
@@ -139,30 +142,6 @@ pub fn run(seed: u64) -> Result<Trace, String> {
         amendments: sim.amendments,
         status: format!("{:?}", sim.run.status()),
     })
-}
-
-/// Prints a record for whoever replays one seed.
-#[allow(clippy::print_stderr)]
-fn tell(run: &Run, record: &Record) {
-    let unit = match &record.event {
-        Event::Started { unit, .. }
-        | Event::Succeeded { unit, .. }
-        | Event::Refused { unit, .. }
-        | Event::InDoubt { unit, .. }
-        | Event::Ruled { unit, .. } => run.unit_name(*unit),
-        Event::Approved { gate, .. } | Event::Rejected { gate, .. } | Event::Lapsed { gate } => run.gate_name(*gate),
-        _ => String::new(),
-    };
-    if let Event::Opened { .. } | Event::Amended { .. } = record.event {
-        let plan = run.plan();
-        for step in plan.steps().map(|step| plan.step(step)) {
-            let needs = step.needs.iter().map(|need| (plan.step(need.step).name.as_str(), need.require_all));
-            let needs: Vec<_> = needs.collect();
-            let flags = (step.front_load, step.finally, &step.on_failure, step.undo.is_some());
-            eprintln!("    {} {:?} {flags:?} needs {needs:?} {:?}", step.name, step.scope, step.when);
-        }
-    }
-    eprintln!("{} {:?} {unit}", record.at, record.event);
 }
 
 impl Sim {
@@ -273,7 +252,9 @@ impl Sim {
         let reach = self.random.between(0, slow) as Millis;
         let back = self.random.between(0, slow) as Millis;
         let refused = !mode.is_probe() && self.random.chance(self.weather.refuse);
-        let outcome = if refused {
+        let outcome = if self.random.chance(self.weather.lose / 2) {
+            Reply::NotBegun
+        } else if refused {
             Reply::Refused(self.random.pick(&[Advice::Retry, Advice::Retry, Advice::RetryAfter(700), Advice::Never]))
         } else if self.random.chance(self.weather.lose) {
             Reply::Unknown
@@ -282,7 +263,7 @@ impl Sim {
         };
         let arrives = match outcome {
             _ if mode.is_probe() => false,
-            Reply::Refused(_) => false,
+            Reply::Refused(_) | Reply::NotBegun => false,
             // The call may have been lost instead of the reply.
             Reply::Unknown => self.random.chance(50),
             Reply::Truth => true,
@@ -348,7 +329,10 @@ impl Sim {
                 }
                 let other = if mode.is_probe() { Mode::Apply } else { Mode::ProbeUndo };
                 self.is_stale(unit, attempt, other)?;
-                let outcome = self.outcome(&key, attempt, mode, outcome);
+                let outcome = match outcome {
+                    Reply::NotBegun => return self.input(Input::NotBegun { unit, attempt, mode }),
+                    reply => self.outcome(&key, attempt, mode, reply),
+                };
                 self.input(Input::Report { unit, attempt, mode, outcome })
             }
             Happening::Echoes { unit, key, attempt, mode } => match self.unit_now(&unit, &key) {
@@ -373,7 +357,7 @@ impl Sim {
                 Outcome::Refused { failure, retry }
             }
             Reply::Refused(retry) => Outcome::Refused { failure, retry },
-            Reply::Unknown => Outcome::Unknown { failure },
+            Reply::Unknown | Reply::NotBegun => Outcome::Unknown { failure },
         }
     }
 

@@ -119,6 +119,7 @@ impl Truth {
             }
             Event::Refused { unit, then, .. } => self.falls_short(run, &Spot::of(run, *unit)?, *then, false, at)?,
             Event::InDoubt { unit, then, .. } => self.falls_short(run, &Spot::of(run, *unit)?, *then, true, at)?,
+            Event::NotBegun { unit, then } => self.never_began(run, &Spot::of(run, *unit)?, *then, at)?,
             Event::Ended { end } => verdict::check_end(run, *end, self.ending)?,
             _ => {}
         }
@@ -151,7 +152,9 @@ impl Truth {
                 }
                 if spot.spec.finally { Ok(()) } else { self.obeys(run, spot.spec.on_failure) }
             }
-            Event::Refused { unit, then: Then::Drop, .. } | Event::InDoubt { unit, then: Then::Drop, .. } => {
+            Event::Refused { unit, then: Then::Drop, .. }
+            | Event::InDoubt { unit, then: Then::Drop, .. }
+            | Event::NotBegun { unit, then: Then::Drop } => {
                 let undone = run.next_mode(*unit).is_undo();
                 let dropped = run.unit_state(*unit) == Some(UnitState::Cancelled);
                 need(dropped || undone, "a dropped unit is not cancelled")
@@ -357,6 +360,24 @@ impl Truth {
             self.to_probe.insert(spot.unit);
         }
         Ok(())
+    }
+
+    /// What nobody began is started again at once, in the same mode, unless it is over: no failure, and nothing is asked.
+    fn never_began(&mut self, run: &Run, spot: &Spot<'_>, then: Then, at: Millis) -> Result<(), String> {
+        let mode = run.flight(spot.unit).ok_or("nobody began what is not in flight")?.mode;
+        match then {
+            Then::ApplyAt(due) => {
+                self.due.insert(spot.unit, due);
+                need(due == at && !mode.is_probe() && !spot.is_over(run), "it is not started again as it was")
+            }
+            Then::ProbeAt(due) => {
+                self.due.insert(spot.unit, due);
+                self.to_probe.insert(spot.unit);
+                need(due == at && mode.is_probe(), "it is not asked for again as it was")
+            }
+            Then::Drop => need(!mode.is_probe() && spot.is_over(run), "a unit is dropped though it is not over"),
+            Then::GiveUp | Then::Park => Err("it is taken for a failure".to_owned()),
+        }
     }
 
     /// A back-off is between half and all of what the policy gives, and not below what the target asked for.

@@ -259,6 +259,13 @@ pub enum Event {
         /// Why.
         reason: Box<str>,
     },
+    /// An attempt was never begun: whoever was to make it surely did not take it up, so it counts for nothing but its number.
+    NotBegun {
+        /// The unit.
+        unit: UnitIx,
+        /// What follows: another start of the same mode, or nothing if nothing more is to be done for the unit.
+        then: Then,
+    },
 }
 
 /// What waits for a person's approval.
@@ -416,6 +423,7 @@ impl Event {
             Self::Succeeded { .. } => "succeeded",
             Self::Refused { .. } => "refused",
             Self::InDoubt { .. } => "in-doubt",
+            Self::NotBegun { .. } => "not-begun",
             Self::Decided { .. } => "decided",
             Self::Expanded { .. } => "expanded",
             Self::Unevaluable { .. } => "unevaluable",

@@ -33,6 +33,16 @@ pub enum Input {
         /// Its outcome.
         outcome: Outcome,
     },
+    /// Surely nobody began an attempt that was started, and nobody will: it is no failure, and none of the attempts that the
+    /// step allows.
+    NotBegun {
+        /// The unit.
+        unit: UnitIx,
+        /// The attempt's number.
+        attempt: u32,
+        /// What was to be called.
+        mode: Mode,
+    },
     /// An operator's verb.
     Command {
         /// Who.

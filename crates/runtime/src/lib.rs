@@ -26,9 +26,10 @@ pub use memory::MemoryJournal;
 pub use ports::{
     Appended, AttemptLogs, Call, Claim, ClaimNote, ClaimedOrder, Claims, Clock, Connector, Dispatch, DrillClaim,
     DrillEntry, DrillResult, Drills, Fate, Finding, Grant, HeldSite, Holder, Intent, Journal, JournalError, KEPT_MS,
-    LINE_WEIGHT, Lease, LivingWorker, LogHead, LogLine, LogPiece, LogTally, Mailbox, NOTES_KEPT, Order, OrderAnswer,
-    OrderFate, Posted, Probed, Retention, RunCopy, RunHead, RunSummary, SecretSource, SecretText, Settled, Severity,
-    SharedPools, SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, WaitingOrders, Want, WorkClaim, Worker,
+    LINE_WEIGHT, Lease, LeftOrder, LivingWorker, LogHead, LogLine, LogPiece, LogTally, Mailbox, NOTES_KEPT, Order,
+    OrderAnswer, OrderFate, Posted, Probed, Retention, RunCopy, RunHead, RunSummary, SecretSource, SecretText, Settled,
+    Severity, SharedPools, SiteLocks, Source, Store, StoredGroup, ToClaim, Voice, WaitingOrders, Want, WorkClaim,
+    Worker,
 };
 pub use retention::{Judged, Pruning, free_all};
-pub use worker::{Hands, WorkerError, WorkerSettings, Working, work};
+pub use worker::{Hands, LEASE_MAX_MS, WorkerError, WorkerSettings, Working, work};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use runtime::engine::{Millis, Mode};
 use runtime::{
-    ClaimedOrder, DrillClaim, DrillEntry, DrillResult, Fate, HeldSite, JournalError, Lease, LivingWorker, LogHead,
-    LogLine, LogTally, Order, OrderFate, Posted, RunHead, Settled, StoredGroup, Voice, WorkClaim, Worker,
+    ClaimedOrder, DrillClaim, DrillEntry, DrillResult, Fate, HeldSite, JournalError, Lease, LeftOrder, LivingWorker,
+    LogHead, LogLine, LogTally, Order, OrderFate, Posted, RunHead, Settled, StoredGroup, Voice, WorkClaim, Worker,
 };
 use sqlx::Error;
 
@@ -202,12 +202,11 @@ pub(crate) fn log_line(row: &impl Columns) -> Result<LogLine, Error> {
 
 /// An order that is claimed; each engine reads labels in its own way.
 pub(crate) fn order(row: &impl Columns, labels: BTreeSet<String>) -> Result<ClaimedOrder, Error> {
-    let mode = usize::try_from(row.number("mode")?).ok().and_then(|at| MODES.get(at)).copied();
     let order = Order {
         number: row.count("number")?,
         unit: row.text("unit")?,
-        attempt: row.number("attempt")?.try_into().map_err(|_| broken("attempt"))?,
-        mode: mode.ok_or_else(|| broken("mode"))?,
+        attempt: attempt(row)?,
+        mode: mode(row)?,
         labels,
         timeout_ms: row.count("timeout_ms")?,
         call: row.bytes("call")?,
@@ -216,13 +215,29 @@ pub(crate) fn order(row: &impl Columns, labels: BTreeSet<String>) -> Result<Clai
 }
 
 pub(crate) fn settled(row: &impl Columns) -> Result<Settled, Error> {
-    let fate = match row.number("fate")? {
-        ANSWERED => OrderFate::Answered(row.bytes("answer")?),
-        LOST => OrderFate::Lost,
-        TAKEN_BACK => OrderFate::TakenBack,
-        _ => return Err(broken("fate")),
-    };
-    Ok(Settled { number: row.count("number")?, fate })
+    Ok(Settled { number: row.count("number")?, fate: order_fate(row)? })
+}
+
+pub(crate) fn left_order(row: &impl Columns) -> Result<LeftOrder, Error> {
+    Ok(LeftOrder { unit: row.text("unit")?, attempt: attempt(row)?, mode: mode(row)?, fate: order_fate(row)? })
+}
+
+fn order_fate(row: &impl Columns) -> Result<OrderFate, Error> {
+    match row.number("fate")? {
+        ANSWERED => Ok(OrderFate::Answered(row.bytes("answer")?)),
+        LOST => Ok(OrderFate::Lost),
+        TAKEN_BACK => Ok(OrderFate::TakenBack),
+        _ => Err(broken("fate")),
+    }
+}
+
+fn attempt(row: &impl Columns) -> Result<u32, Error> {
+    row.number("attempt")?.try_into().map_err(|_| broken("attempt"))
+}
+
+fn mode(row: &impl Columns) -> Result<Mode, Error> {
+    let at = usize::try_from(row.number("mode")?).ok();
+    at.and_then(|at| MODES.get(at)).copied().ok_or_else(|| broken("mode"))
 }
 
 pub(crate) fn worker(row: &impl Columns, labels: BTreeSet<String>) -> Result<LivingWorker, Error> {

@@ -18,6 +18,7 @@ pub(crate) async fn older_epochs_are_fenced(it: Fixture) {
         it.journal.collect(&old, &[], 9).await.map(drop),
         it.journal.collect(&old, &[1], 9).await.map(drop),
         it.journal.take_back(&old, &[1]).await,
+        it.journal.left_orders(&old, 0).await.map(drop),
         it.journal.withdraw_orders(&old, 0).await.map(drop),
         it.journal.dispatch(&Lease { epoch: new.epoch + 1, ..new.clone() }, &[]).await,
         it.journal.withdraw_orders(&Lease { epoch: 0, ..new.clone() }, 0).await.map(drop),
@@ -31,6 +32,7 @@ pub(crate) async fn older_epochs_are_fenced(it: Fixture) {
         it.journal.collect(&nowhere, &[], 9).await.map(drop),
         it.journal.collect(&nowhere, &[1], 9).await.map(drop),
         it.journal.take_back(&nowhere, &[1]).await,
+        it.journal.left_orders(&nowhere, 0).await.map(drop),
         it.journal.withdraw_orders(&nowhere, 0).await.map(drop),
         it.journal.waiting_orders("nowhere").await.map(drop),
     ];
@@ -110,6 +112,43 @@ pub(crate) async fn a_drive_withdraws_what_an_earlier_one_of_its_epoch_sent(it: 
     let next = next_lease(&it, &lease).await;
     send(&it, &next, 1..=1).await;
     assert_eq!(waits(&*it.journal, "a").await, 1);
+}
+
+pub(crate) async fn a_newer_epoch_learns_what_surely_became_of_what_older_ones_sent(it: Fixture) {
+    let old = driven(&*it.journal, "a", TTL).await;
+    send(&it, &old, 1..=6).await;
+    let one = enlisted(&it, 3).await;
+    let mine = claim(&it, one).await;
+    says(&it, one, &mine[..1]).await;
+    it.journal.take_back(&old, &[5]).await.unwrap();
+    let new = next_lease(&it, &old).await;
+    // 1 is answered, 2 and 3 are claimed, 4 and 6 wait, 5 is taken back.
+    let left = it.journal.left_orders(&new, 0).await.unwrap();
+    let known: Vec<_> = left.iter().map(|one| (&*one.unit, one.attempt, one.mode)).collect();
+    let sent = [1, 4, 5, 6].map(|number| order(number, &[]));
+    let sent: Vec<_> = sent.iter().map(|order| (&*order.unit, order.attempt, order.mode)).collect();
+    assert_eq!(known, sent, "by the order in which they were sent");
+    assert_eq!(left[0].fate, answered(1).fate);
+    assert!(left[1..].iter().all(|one| one.fate == taken_back(9).fate));
+    assert_eq!(it.journal.left_orders(&new, 0).await.unwrap(), left, "each time");
+    // What ends later is known later; nothing of it is this epoch's own.
+    says(&it, one, &mine[1..2]).await;
+    assert_eq!(it.journal.left_orders(&new, 0).await.unwrap().len(), 5);
+    assert!(collect(&it, &new, &[]).await.is_empty());
+    // Another one may die before it has written it down.
+    let newest = next_lease(&it, &new).await;
+    assert_eq!(it.journal.left_orders(&newest, 0).await.unwrap().len(), 5);
+    assert_eq!(it.journal.withdraw_orders(&newest, 0).await.unwrap(), 1, "nobody else has any");
+    assert!(it.journal.left_orders(&newest, 0).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_drive_learns_what_an_earlier_one_of_its_epoch_left(it: Fixture) {
+    let lease = driven(&*it.journal, "a", TTL).await;
+    send(&it, &lease, 1..=3).await;
+    let left = it.journal.left_orders(&lease, 3).await.unwrap();
+    assert_eq!(left.len(), 2);
+    assert_eq!(waits(&*it.journal, "a").await, 1, "its own stay");
+    assert_eq!(numbers(&claim(&it, enlisted(&it, 3).await).await), [3]);
 }
 
 pub(crate) async fn withdrawn_orders_of_workers_that_are_gone_do_not_count(it: Fixture) {

@@ -18,6 +18,7 @@ enum Op {
     Send { run: u8, stale: bool, again: u8, skips: u8, orders: Vec<u8> },
     Collect { run: u8, stale: bool, done: Vec<u8>, limit: u8 },
     TakeBack { run: u8, stale: bool, numbers: Vec<u8> },
+    Left { run: u8, stale: bool, back: Option<u8> },
     Withdraw { run: u8, stale: bool, back: Option<u8> },
     Waiting { run: u8 },
     Enlist { labels: u8, slots: u8, ttl: u16 },
@@ -44,6 +45,8 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (run.clone(), stale.clone(), some(), 0..9_u8)
             .prop_map(|(run, stale, done, limit)| Op::Collect { run, stale, done, limit }),
         3 => (run.clone(), stale.clone(), some()).prop_map(|(run, stale, numbers)| Op::TakeBack { run, stale, numbers }),
+        2 => (run.clone(), stale.clone(), proptest::option::of(0..8_u8))
+            .prop_map(|(run, stale, back)| Op::Left { run, stale, back }),
         2 => (run.clone(), stale, proptest::option::of(0..8_u8))
             .prop_map(|(run, stale, back)| Op::Withdraw { run, stale, back }),
         2 => run.clone().prop_map(|run| Op::Waiting { run }),
@@ -120,6 +123,10 @@ async fn ask(it: &Fixture, known: &Known, op: &Op) -> (String, Vec<u64>) {
         }
         Op::TakeBack { run, stale, numbers } => {
             format!("{:?}", store.take_back(&known.lease(*run, *stale), &known.numbers(*run, numbers)).await)
+        }
+        Op::Left { run, stale, back } => {
+            let below = back.map_or(0, |back| known.number(*run, back));
+            format!("{:?}", store.left_orders(&known.lease(*run, *stale), below).await)
         }
         Op::Withdraw { run, stale, back } => {
             let below = back.map_or(0, |back| known.number(*run, back));

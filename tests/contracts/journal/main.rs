@@ -150,6 +150,8 @@ contract! {
     dispatch_epochs::a_newer_epoch_withdraws_what_older_ones_sent,
     dispatch_epochs::the_first_orders_of_an_epoch_withdraw_those_of_lower_ones,
     dispatch_epochs::a_drive_withdraws_what_an_earlier_one_of_its_epoch_sent,
+    dispatch_epochs::a_newer_epoch_learns_what_surely_became_of_what_older_ones_sent,
+    dispatch_epochs::a_drive_learns_what_an_earlier_one_of_its_epoch_left,
     dispatch_epochs::withdrawn_orders_of_workers_that_are_gone_do_not_count,
     dispatch::what_nobody_has_claimed_is_taken_back,
     dispatch::who_drains_claims_nothing_more_and_finishes_what_it_has,

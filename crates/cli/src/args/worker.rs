@@ -16,7 +16,7 @@ pub(crate) struct WorkerArgs {
     #[command(flatten)]
     pub(crate) stored: Stored,
     /// What steps may demand with `runs_on`: region=eu,ssd
-    #[arg(long, value_name = "LABEL,...", default_value = "", hide_default_value = true, value_parser = labels)]
+    #[arg(long, value_name = "LABEL,...", value_parser = labels)]
     pub(crate) labels: Labels,
     /// Attempts executed at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -36,11 +36,16 @@ pub(crate) struct WorkerArgs {
 
 fn labels(text: &str) -> Result<Labels, String> {
     let labels = text.split(',').map(str::trim).filter(|label| !label.is_empty());
-    labels.map(|label| runbook::check_label(label).map(|()| label.to_owned())).collect::<Result<_, _>>().map(Labels)
+    let labels: BTreeSet<String> =
+        labels.map(|label| runbook::check_label(label).map(|()| label.to_owned())).collect::<Result<_, _>>()?;
+    match labels.is_empty() {
+        true => Err("at least one label: steps name what they need in `runs_on`".to_owned()),
+        false => Ok(Labels(labels)),
+    }
 }
 
 fn lease(text: &str) -> Result<Duration, String> {
     let time = super::runs::age(text)?;
-    let fits = (Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&time);
-    if fits { Ok(time) } else { Err("from 1s to 1h".to_owned()) }
+    let fits = (Duration::from_secs(1)..=Duration::from_millis(runtime::LEASE_MAX_MS)).contains(&time);
+    if fits { Ok(time) } else { Err("from 1s to 1m".to_owned()) }
 }

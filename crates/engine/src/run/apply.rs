@@ -26,6 +26,7 @@ impl Run {
             Event::Succeeded { unit, outputs } => self.succeed(*unit, outputs.clone()),
             Event::Refused { unit, failure, then } => self.fall_short(*unit, failure, *then, false),
             Event::InDoubt { unit, failure, then } => self.fall_short(*unit, failure, *then, true),
+            Event::NotBegun { unit, then } => self.not_begun(*unit, *then),
             Event::Decided { node, runs } => self.decided(*node, *runs),
             Event::Expanded { node, items } => self.expand(*node, items),
             Event::Unevaluable { node, failure } => {
@@ -182,6 +183,16 @@ impl Run {
         }
         row.set_in_doubt(doubt || (row.in_doubt() && !mode.is_probe()));
         self.failures.insert(unit, Box::new(failure.clone()));
+        self.follow(unit, then);
+    }
+
+    /// What may have been done before is as it was: neither more nor less is known.
+    fn not_begun(&mut self, unit: UnitIx, then: Then) {
+        self.land(unit);
+        self.follow(unit, then);
+    }
+
+    fn follow(&mut self, unit: UnitIx, then: Then) {
         match then {
             Then::ApplyAt(due) => self.back_off(unit, due, false),
             Then::ProbeAt(due) => self.back_off(unit, due, true),

@@ -31,7 +31,14 @@ impl Run {
         }
         match input {
             Input::Advance => Ok(self.advance(at, evaluator)),
-            Input::Report { unit, attempt, mode, outcome } => self.report(at, unit, attempt, mode, outcome),
+            Input::Report { unit, attempt, mode, outcome } => {
+                self.is_in_flight(unit, attempt, mode)?;
+                Ok(vec![self.report(at, unit, mode, outcome)])
+            }
+            Input::NotBegun { unit, attempt, mode } => {
+                self.is_in_flight(unit, attempt, mode)?;
+                Ok(vec![Event::NotBegun { unit, then: self.after_nothing(at, unit, mode) }])
+            }
             Input::Command { command: crate::input::Command::Approve { gate, .. }, .. }
                 if self.has_lapsed(gate, at) =>
             {
@@ -159,20 +166,17 @@ impl Run {
         }
     }
 
-    fn report(
-        &self,
-        at: Millis,
-        unit: UnitIx,
-        attempt: u32,
-        mode: Mode,
-        outcome: Outcome,
-    ) -> Result<Vec<Event>, Rejection> {
-        let flight = self.flights.get(&unit);
-        if flight.is_none_or(|flight: &Flight| flight.attempt != attempt || flight.mode != mode) {
-            return Err(Rejection::Stale { unit: unit.0, attempt });
+    fn is_in_flight(&self, unit: UnitIx, attempt: u32, mode: Mode) -> Result<(), Rejection> {
+        let is_it = |flight: &Flight| flight.attempt == attempt && flight.mode == mode;
+        match self.flights.get(&unit).is_some_and(is_it) {
+            true => Ok(()),
+            false => Err(Rejection::Stale { unit: unit.0, attempt }),
         }
+    }
+
+    fn report(&self, at: Millis, unit: UnitIx, mode: Mode, outcome: Outcome) -> Event {
         let (step, _) = self.step_key(unit);
-        let event = match outcome {
+        match outcome {
             Outcome::Done { outputs } => {
                 Event::Succeeded { unit, outputs: outputs.filter(|_| self.plan.keeps_outputs(step)) }
             }
@@ -184,8 +188,7 @@ impl Run {
                 let then = self.after_doubt(at, unit, step, mode);
                 Event::InDoubt { unit, failure: failure.into(), then }
             }
-        };
-        Ok(vec![event])
+        }
     }
 
     /// What follows an attempt that surely changed nothing, or a probe that found nothing there.
@@ -207,6 +210,15 @@ impl Run {
             return Then::Drop;
         }
         Then::ApplyAt(at.saturating_add(Millis::try_from(wait).unwrap_or(Millis::MAX)))
+    }
+
+    /// What follows an attempt that nobody began: the same again, as if it had never been sent out.
+    fn after_nothing(&self, at: Millis, unit: UnitIx, mode: Mode) -> Then {
+        match mode.is_probe() {
+            true => Then::ProbeAt(at),
+            false if self.is_over_for(unit) => Then::Drop,
+            false => Then::ApplyAt(at),
+        }
     }
 
     /// What follows an attempt whose effect is not known: probe it, apply it again if that is safe, else ask.

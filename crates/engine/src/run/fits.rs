@@ -1,7 +1,7 @@
 //! Which event may follow which state: a record from a journal is applied only if the run could have written it, so that
 //! damaged or foreign journals end in a named refusal, never in a wrong state or a panic.
 
-use crate::event::{Event, Mode};
+use crate::event::{Event, Mode, Then};
 use crate::ids::{NodeIx, UnitIx};
 use crate::input::{Command, Misfit};
 use crate::plan::{ForEach, When};
@@ -50,6 +50,14 @@ impl Run {
             Event::Started { unit, attempt, mode } => self.why_not_start(*unit, *attempt, *mode),
             Event::Succeeded { unit, .. } | Event::Refused { unit, .. } | Event::InDoubt { unit, .. } => {
                 not(self.unit_state(*unit) == Some(UnitState::Running), "the unit is not in flight")
+            }
+            Event::NotBegun { unit, then } => {
+                let fits = match (self.flight(*unit), then) {
+                    (Some(flight), Then::ProbeAt(_)) => flight.mode.is_probe(),
+                    (Some(flight), Then::ApplyAt(_) | Then::Drop) => !flight.mode.is_probe(),
+                    _ => false,
+                };
+                not(fits, "the unit is not in flight, or its attempt is followed by another one")
             }
             Event::Ruled { unit, .. } => {
                 let row = self.units.get(unit.ix());

@@ -14,6 +14,7 @@ pub(super) fn detail(event: &Event, undo: Option<bool>) -> Option<String> {
         Event::Refused { failure, then, .. } | Event::InDoubt { failure, then, .. } => {
             format!("[{}] {}; {}", failure.code, failure.message, what_follows(*then))
         }
+        Event::NotBegun { then, .. } => format!("nobody had taken it up; {}", what_follows(*then)),
         Event::Unevaluable { failure, .. } => format!("[{}] {}", failure.code, failure.message),
         Event::Decided { runs, .. } => if *runs { "runs" } else { "skipped" }.to_owned(),
         Event::Expanded { items, .. } => format!("{} items", items.len()),

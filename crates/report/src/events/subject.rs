@@ -35,6 +35,7 @@ fn unit_of(event: &Event) -> Option<UnitIx> {
         | Event::Succeeded { unit, .. }
         | Event::Refused { unit, .. }
         | Event::InDoubt { unit, .. }
+        | Event::NotBegun { unit, .. }
         | Event::Ruled { unit, .. }
         | Event::Approved { gate: Gate::Unit(unit), .. }
         | Event::Rejected { gate: Gate::Unit(unit), .. }

@@ -34,6 +34,9 @@ pub fn noted(run: &Run, record: &Record) -> Option<String> {
                 what_follows(*then)
             )
         }
+        Event::NotBegun { unit, then } => {
+            format!("{} was not begun: nobody had taken it up; {}", run.unit_name(*unit), what_follows(*then))
+        }
         Event::BudgetExceeded { batch } => format!("batch {} exceeded its failure budget", batch.0 + 1),
         Event::Paused { actor, reason } => format!("paused by {actor}: {reason}"),
         Event::Continued { actor, reason } => format!("continued by {actor}: {reason}"),

@@ -87,9 +87,10 @@ impl Fold {
     fn before(&self, event: &Event) -> Before {
         let run = &self.run;
         let flight = match event {
-            Event::Succeeded { unit, .. } | Event::Refused { unit, .. } | Event::InDoubt { unit, .. } => {
-                run.flight(*unit)
-            }
+            Event::Succeeded { unit, .. }
+            | Event::Refused { unit, .. }
+            | Event::InDoubt { unit, .. }
+            | Event::NotBegun { unit, .. } => run.flight(*unit),
             _ => None,
         };
         let interrupted = match event {
@@ -119,6 +120,10 @@ impl Fold {
             }
             Event::InDoubt { unit, .. } => {
                 self.landed(at, *unit, before.flight, |times, mode, took| times.fell_short(mode, took, true));
+            }
+            Event::NotBegun { unit, .. } => {
+                let attempt = before.flight.map_or(1, |flight| flight.attempt);
+                self.landed(at, *unit, before.flight, |times, mode, _| times.not_begun(attempt, mode));
             }
             Event::Decided { node, .. } | Event::Expanded { node, .. } | Event::Unevaluable { node, .. } => {
                 self.ready.note(&self.run, *node, at);

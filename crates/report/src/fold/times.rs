@@ -69,6 +69,21 @@ impl StepTimes {
         self.first_start_ms.get_or_insert(offset);
     }
 
+    /// An attempt that nobody began was none.
+    pub(super) fn not_begun(&mut self, attempt: u32, mode: Mode) {
+        let less = |count: &mut u64| *count = count.saturating_sub(1);
+        let (attempts, probes) = match mode.is_undo() {
+            true => (&mut self.undo.attempts, &mut self.undo.probes),
+            false => (&mut self.attempts, &mut self.probes),
+        };
+        less(attempts);
+        if mode.is_probe() {
+            less(probes);
+        } else if attempt > 1 && !mode.is_undo() {
+            less(&mut self.retries);
+        }
+    }
+
     pub(super) fn succeeded(&mut self, mode: Mode, took: i64) {
         self.busy(mode, took);
         match mode {

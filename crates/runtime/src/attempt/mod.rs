@@ -8,4 +8,4 @@ mod wire;
 
 pub(crate) use execute::Attempt;
 pub(crate) use logged::ended;
-pub(crate) use wire::{decode_answer, decode_call, demands, encode_answer, encode_call, has};
+pub(crate) use wire::{decode_answer, decode_call, demands, encode_answer, encode_call, for_people, has};

@@ -27,6 +27,12 @@ pub(crate) fn has<'a>(uses: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     uses.map(action).chain([FORMAT.to_owned()]).collect()
 }
 
+/// Labels as they are told to people: their own, and actions by their names.
+pub(crate) fn for_people(labels: &BTreeSet<String>) -> String {
+    let named = labels.iter().filter(|label| *label != FORMAT);
+    named.map(|label| label.strip_prefix(":uses=").unwrap_or(label)).collect::<Vec<_>>().join(", ")
+}
+
 fn action(uses: &str) -> String {
     format!(":uses={uses}")
 }

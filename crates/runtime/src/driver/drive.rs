@@ -1,5 +1,6 @@
 //! The loop itself.
 
+mod never;
 mod people;
 mod waits;
 
@@ -215,7 +216,7 @@ pub async fn drive(drive: Drive<'_>, recovered: Recovered, actor: &str) -> Resul
     this.drive.launcher.stop(CANCEL_GRACE).await;
     if let Some(orders) = &mut this.orders {
         // All that was sent is of groups that are durable; the next one may be of another drive under this lease.
-        orders.close(first_order(this.next)).await;
+        orders.close(first_order(this.next), result.is_ok()).await;
     }
     if let Some(desk) = &mut this.desk {
         desk.close().await;
@@ -232,6 +233,7 @@ impl<'a> Loop<'a> {
         // Under a lease that drove it before, as a drill's clean-up is, it is its own already, once nothing is in flight.
         let epoch = self.drive.lease.epoch;
         if self.run.epoch() != epoch || self.run.in_flight() > 0 {
+            self.settle_left().await?;
             self.input(Input::Adopt { epoch, holder: self.drive.holder.clone() })?;
         }
         self.let_go_of_what_left();
@@ -259,7 +261,7 @@ impl<'a> Loop<'a> {
                 came = on_orders(&mut self.orders), if self.amendments.is_empty() => self.collect(came?)?,
                 found = on_desk(&mut self.desk, &self.run), if !stopping => self.attend(found)?,
                 () = until(idle_until) => {}
-                () = self.drive.stop.cancelled(), if !stopping => self.begin_stop(),
+                () = self.drive.stop.cancelled(), if !stopping => self.begin_stop()?,
                 () = run_out(patience) => self.lose_patience(),
                 () = wait(self.drive.clock, wake) => {}
             }
@@ -342,8 +344,11 @@ impl<'a> Loop<'a> {
         self.commit = Some(Commit { records, replies, settled, done });
     }
 
-    fn begin_stop(&mut self) {
+    fn begin_stop(&mut self) -> Result<(), DriveError> {
         self.patience = Some(Patience::Running(tokio::time::Instant::now() + self.drive.settings.grace));
+        let unsent = self.orders.as_mut().map(Orders::stop).unwrap_or_default();
+        let held = std::mem::take(&mut self.held);
+        unsent.into_iter().chain(held).try_for_each(|start| self.never_began(&start))
     }
 
     fn lose_patience(&mut self) {
@@ -363,6 +368,7 @@ impl<'a> Loop<'a> {
         self.next = appended.next;
         if let Some(orders) = &mut self.orders {
             orders.done(settled.into_iter());
+            orders.may_clear();
         }
         if let Some(desk) = &mut self.desk {
             replies.into_iter().for_each(|id| desk.answer(id, Reply::Recorded.encode()));
@@ -374,26 +380,39 @@ impl<'a> Loop<'a> {
             Event::Started { unit, attempt, mode } => Some((unit, attempt, mode)),
             _ => None,
         });
-        for ((unit, attempt, mode), number) in started.zip(first..) {
-            self.launch(Start { unit, amendments, attempt, mode, number });
+        let started: Vec<_> = started.zip(first..).collect();
+        for ((unit, attempt, mode), number) in started {
+            self.launch(Start { unit, amendments, attempt, mode, number })?;
         }
         Ok(())
     }
 
-    fn launch(&mut self, start: Start) {
+    fn launch(&mut self, start: Start) -> Result<(), DriveError> {
+        // Nothing new starts once the process is to stop, be it that its start was on its way to the journal.
+        if self.patience.is_some() {
+            return self.never_began(&start);
+        }
         let is_clearing = self.orders.as_ref().is_some_and(Orders::is_clearing);
         if is_clearing && (start.attempt > 1 || start.mode.is_probe()) {
             self.held.push(start);
-            return;
+            return Ok(());
         }
         let (launcher, equipment) = (self.drive.launcher, &self.equipment);
         launcher.launch(&self.name, &self.run, equipment, start, self.orders.as_mut(), &self.sender);
+        Ok(())
     }
 
     /// Something came of orders.
     fn collect(&mut self, came: Came) -> Result<(), DriveError> {
         match came {
-            Came::Clear => std::mem::take(&mut self.held).into_iter().for_each(|start| self.launch(start)),
+            Came::Clear => {
+                for start in std::mem::take(&mut self.held) {
+                    // The plan may have been amended while it waited.
+                    if let Some(unit) = self.amendments.now(start.unit, start.amendments) {
+                        self.launch(Start { unit, amendments: self.amendments.count(), ..start })?;
+                    }
+                }
+            }
             Came::Landed(landed) => {
                 for landed in landed {
                     self.land(landed)?;
@@ -418,12 +437,10 @@ impl<'a> Loop<'a> {
         // An attempt that was taken to be over may have lost its place.
         let recorded = match self.amendments.now(start.unit, start.amendments) {
             None => false,
-            Some(unit) => match self.input(Input::Report { unit, attempt, mode, outcome }) {
-                Ok(recorded) => recorded,
-                // It has answered after all; the run has gone on without it.
-                Err(DriveError::Rejected(Rejection::Stale { .. })) => false,
-                Err(error) => return Err(error),
-            },
+            Some(unit) => self.tell(match outcome {
+                Some(outcome) => Input::Report { unit, attempt, mode, outcome },
+                None => Input::NotBegun { unit, attempt, mode },
+            })?,
         };
         if let (true, Some(orders)) = (is_order, &mut self.orders) {
             if recorded {

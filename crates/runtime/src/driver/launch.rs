@@ -52,7 +52,8 @@ pub(super) struct Landed {
     pub(super) start: Start,
     /// Whether it was an order, which is forgotten once its outcome is durable.
     pub(super) is_order: bool,
-    pub(super) outcome: Outcome,
+    /// `None` if surely nobody began it.
+    pub(super) outcome: Option<Outcome>,
 }
 
 impl Launcher {
@@ -125,7 +126,7 @@ impl Launcher {
                 attempt::ended(&self.log(name, run, start.unit, start.attempt), &outcome);
                 let outcome = outcome::as_seen_by(start.mode, outcome);
                 // The receiver outlives every launch; if it is gone, so is the driver that would listen.
-                let _ = landed.send(Landed { start, is_order: false, outcome });
+                let _ = landed.send(Landed { start, is_order: false, outcome: Some(outcome) });
                 return;
             }
         };
@@ -134,7 +135,7 @@ impl Launcher {
         let span = trace::of_attempt(name, run, (start.unit, start.attempt, start.mode));
         let attempted = async move {
             let outcome = attempt.execute(connector, secrets).await;
-            let _ = landed.send(Landed { start, is_order: false, outcome });
+            let _ = landed.send(Landed { start, is_order: false, outcome: Some(outcome) });
         };
         self.tasks.spawn(attempted.instrument(span));
     }

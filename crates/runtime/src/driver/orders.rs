@@ -12,9 +12,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::attempt::{decode_answer, outcome};
+use crate::attempt::{self, decode_answer, outcome};
 use crate::driver::launch::{Landed, Start};
-use crate::ports::{JournalError, Lease, Order, OrderFate, Settled, Store, WaitingOrders};
+use crate::ports::{JournalError, Lease, LeftOrder, Order, OrderFate, Settled, Store, WaitingOrders};
 
 /// Time between two rounds while something comes back, and the longest while nothing does.
 const SOON: Duration = Duration::from_millis(5);
@@ -26,9 +26,10 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Orders collected in one round.
 const AT_ONCE: u32 = 4_096;
 
-/// Time that workers get to let go of what an earlier drive has sent: longer than a worker lives without a beat, and than it
-/// lets an attempt end. What is still in their hands then is probed like all else that is in doubt.
-const HANDS: Duration = Duration::from_secs(30);
+/// Time that workers get to let go of what an earlier drive has sent, once the store has been told that it is withdrawn: longer
+/// than any worker lives without a beat ([`crate::LEASE_MAX_MS`]), and than it lets an attempt end. What is still in their hands
+/// then is probed like all else that is in doubt.
+const HANDS: Duration = Duration::from_secs(90);
 
 /// Orders of one drive.
 pub(super) struct Orders<'a> {
@@ -50,12 +51,15 @@ pub(super) struct Orders<'a> {
     /// When it is asked next what waits for workers, and of which labels it was told that nobody has them.
     next_look: Instant,
     told: BTreeSet<BTreeSet<String>>,
+    /// Whether the process is to stop: what nobody has claimed is taken back.
+    stops: bool,
 }
 
 /// How far this drive is with orders.
 enum Phase {
-    /// Those of earlier drives, with numbers below this, are being withdrawn, for no longer than this.
-    Clearing { below: u64, until: Instant },
+    /// Those of earlier drives, with numbers below this, are being withdrawn, once what is known of them is durable, and from
+    /// the first time that the store has done so for no longer than this.
+    Clearing { below: u64, may: bool, until: Option<Instant> },
     /// All that is there is its own.
     Own,
 }
@@ -97,7 +101,7 @@ impl<'a> Orders<'a> {
         Self {
             store,
             lease,
-            phase: Phase::Clearing { below, until: now + HANDS },
+            phase: Phase::Clearing { below, may: true, until: None },
             waiting: Vec::new(),
             sending: Arc::default(),
             back: Vec::new(),
@@ -110,7 +114,36 @@ impl<'a> Orders<'a> {
             next: now,
             next_look: now + LOOK,
             told: BTreeSet::new(),
+            stops: false,
         }
+    }
+
+    /// What surely became of orders that an earlier drive has left. They are kept until [`Orders::may_clear`].
+    pub(super) async fn left(&mut self) -> Result<Vec<LeftOrder>, JournalError> {
+        let Phase::Clearing { below, may, .. } = &mut self.phase else { return Ok(Vec::new()) };
+        let left = self.store.left_orders(&self.lease, *below).await?;
+        *may = left.is_empty();
+        Ok(left)
+    }
+
+    /// Notes that what was known of older orders is durable.
+    pub(super) fn may_clear(&mut self) {
+        if let Phase::Clearing { may, .. } = &mut self.phase {
+            *may = true;
+        }
+    }
+
+    /// Takes back with the next round what nobody has claimed, and returns what was not even sent.
+    pub(super) fn stop(&mut self) -> Vec<Start> {
+        self.stops = true;
+        let unsent = std::mem::take(&mut self.waiting);
+        let unsent = unsent.iter().filter_map(|order| self.sent.remove(&order.number)).map(|sent| sent.start).collect();
+        for (&number, sent) in self.sent.iter_mut().filter(|(_, sent)| !sent.landed) {
+            sent.until = None;
+            self.back.push(number);
+        }
+        self.hurry();
+        unsent
     }
 
     /// Whether workers may still be busy with what an earlier drive has sent.
@@ -154,7 +187,11 @@ impl<'a> Orders<'a> {
                 }
                 continue;
             }
-            if !self.is_clearing() && self.sent.is_empty() && self.done.is_empty() {
+            let has_work = match self.phase {
+                Phase::Clearing { may, .. } => may,
+                Phase::Own => !self.sent.is_empty() || !self.done.is_empty(),
+            };
+            if !has_work {
                 return std::future::pending().await;
             }
             tokio::time::sleep_until(self.next).await;
@@ -212,9 +249,9 @@ impl<'a> Orders<'a> {
             }
             found => found?,
         };
-        match (found, &self.phase) {
+        match (found, &mut self.phase) {
             (Round::Cleared(held), Phase::Clearing { until, .. }) => {
-                if held > 0 && now < *until {
+                if held > 0 && now < *until.get_or_insert(now + HANDS) {
                     self.wait(now);
                     return Ok(None);
                 }
@@ -262,9 +299,7 @@ impl<'a> Orders<'a> {
         }
         for labels in unfit {
             if !self.told.contains(&labels) {
-                let named: Vec<&str> =
-                    labels.iter().map(|label| label.strip_prefix(":uses=").unwrap_or(label)).collect();
-                let demands = named.join(", ");
+                let demands = attempt::for_people(&labels);
                 tracing::warn!(run = self.lease.run, demands, "attempts wait: no worker that lives has these labels");
                 self.told.insert(labels);
             }
@@ -288,24 +323,35 @@ impl<'a> Orders<'a> {
         }
         let start = sent.start;
         let outcome = match settled.fate {
-            OrderFate::Answered(bytes) => decode_answer(&bytes).unwrap_or_else(|error| {
-                let message = format!("the worker's answer cannot be read: {error}");
-                let hint = "look at the version of the workers, and at the attempt's log";
-                Outcome::Unknown { failure: outcome::failure("worker.answer", message, hint) }
-            }),
-            OrderFate::Lost => outcome::lost(),
-            OrderFate::TakenBack => outcome::as_seen_by(start.mode, outcome::no_worker(sent.uses)),
+            OrderFate::Answered(bytes) => Some(answered(&bytes)),
+            OrderFate::Lost => Some(outcome::lost()),
+            OrderFate::TakenBack if self.stops => None,
+            OrderFate::TakenBack => Some(outcome::as_seen_by(start.mode, outcome::no_worker(sent.uses))),
         };
         Some(Landed { start, is_order: true, outcome })
     }
 
-    /// Ends what is on its way, and withdraws what is left, so that workers do nothing more for this drive.
-    pub(super) async fn close(&mut self, below: u64) {
+    /// Ends what is on its way. If all that is known is durable, what is left is withdrawn, so that workers do nothing more for
+    /// this drive; else only what nobody has claimed is taken back, and the next drive learns what became of the rest.
+    pub(super) async fn close(&mut self, below: u64, is_durable: bool) {
         if let Some(round) = self.round.take() {
             let _ = round.await;
         }
-        if let Err(error) = self.store.withdraw_orders(&self.lease, below).await {
+        let closed = match is_durable {
+            true => self.store.withdraw_orders(&self.lease, below).await.map(drop),
+            false => self.store.left_orders(&self.lease, below).await.map(drop),
+        };
+        if let Err(error) = closed {
             tracing::warn!(%error, run = self.lease.run, "orders could not be withdrawn; the next driver does it");
         }
     }
+}
+
+/// The outcome in a worker's answer.
+pub(super) fn answered(bytes: &[u8]) -> Outcome {
+    decode_answer(bytes).unwrap_or_else(|error| {
+        let message = format!("the worker's answer cannot be read: {error}");
+        let hint = "look at the version of the workers, and at the attempt's log";
+        Outcome::Unknown { failure: outcome::failure("worker.answer", message, hint) }
+    })
 }

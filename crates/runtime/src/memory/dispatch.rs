@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use super::MemoryJournal;
 use super::runs::expiry;
 use crate::ports::{
-    ClaimedOrder, Dispatch, JournalError, Lease, LivingWorker, Order, OrderAnswer, Settled, WaitingOrders, Worker,
+    ClaimedOrder, Dispatch, JournalError, Lease, LeftOrder, LivingWorker, Order, OrderAnswer, OrderFate, Settled,
+    WaitingOrders, Worker,
 };
 pub(super) use kept::Orders;
 use kept::{Enlisted, Kept, Stands};
@@ -53,6 +54,25 @@ impl Dispatch for MemoryJournal {
             }
         }
         Ok(())
+    }
+
+    async fn left_orders(&self, lease: &Lease, below: u64) -> Result<Vec<LeftOrder>, JournalError> {
+        let state = &mut *self.state();
+        let run = state.runs.newest_at(lease)?;
+        let mut left = Vec::new();
+        for kept in state.orders.by_id.values_mut() {
+            if kept.run != run || kept.epoch == lease.epoch && kept.order.number >= below {
+                continue;
+            }
+            if kept.stands == Stands::Waiting {
+                kept.stands = Stands::TakenBack;
+            }
+            if let Some(fate) = kept.fate().filter(|fate| *fate != OrderFate::Lost) {
+                let Order { unit, attempt, mode, .. } = kept.order.clone();
+                left.push(LeftOrder { unit, attempt, mode, fate });
+            }
+        }
+        Ok(left)
     }
 
     async fn withdraw_orders(&self, lease: &Lease, below: u64) -> Result<u64, JournalError> {

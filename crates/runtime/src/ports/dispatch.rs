@@ -45,6 +45,15 @@ pub trait Dispatch: Send + Sync {
     /// [`JournalError::NoSuchRun`]; [`JournalError::Fenced`] if the epoch is not the newest (looked at in this order).
     async fn take_back(&self, lease: &Lease, numbers: &[u64]) -> Result<(), JournalError>;
 
+    /// Says what is surely known of the orders that [`Dispatch::withdraw_orders`] would withdraw, by the order in which they
+    /// were sent: those that are answered, and those that nobody has claimed, which are taken back by it. What was lost, and
+    /// what a worker has claimed and not answered, is not among them. Each comes again until it is withdrawn. Durable on
+    /// return.
+    ///
+    /// # Errors
+    /// [`JournalError::NoSuchRun`]; [`JournalError::Fenced`] if the epoch is not the newest (looked at in this order).
+    async fn left_orders(&self, lease: &Lease, below: u64) -> Result<Vec<LeftOrder>, JournalError>;
+
     /// Withdraws all orders of lower epochs, and those of this one with numbers below `below`, in one step: those that nobody
     /// has claimed and those that are settled are gone, the answers to the others are refused, and their workers learn of it
     /// at the next beat. No lower epoch sends any from here on, nor does this one with such a number. Durable on return.
@@ -177,6 +186,19 @@ pub enum OrderFate {
     Lost,
     /// It was taken back before anybody had claimed it: nothing was done.
     TakenBack,
+}
+
+/// An order that an older driver has left, and of which it is known what became.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOrder {
+    /// The unit, as it was sent.
+    pub unit: String,
+    /// Number of the attempt.
+    pub attempt: u32,
+    /// What was to be done.
+    pub mode: Mode,
+    /// Answered, or taken back.
+    pub fate: OrderFate,
 }
 
 /// Orders that nobody has claimed.

@@ -17,7 +17,7 @@ pub use clock::Clock;
 pub use connector::{Call, Connector, Probed, SecretSource, SecretText};
 pub use coordination::{Fate, Grant, HeldSite, KEPT_MS, Mailbox, Posted, RunCopy, SharedPools, SiteLocks, Store, Want};
 pub use dispatch::{
-    ClaimedOrder, Dispatch, LivingWorker, Order, OrderAnswer, OrderFate, Settled, WaitingOrders, Worker,
+    ClaimedOrder, Dispatch, LeftOrder, LivingWorker, Order, OrderAnswer, OrderFate, Settled, WaitingOrders, Worker,
 };
 pub use drills::{DrillClaim, DrillEntry, DrillResult, Drills};
 pub use journal::{Appended, Holder, Journal, Lease, RunHead, RunSummary, StoredGroup};

@@ -30,9 +30,6 @@ struct Logs {
     books: Mutex<HashMap<String, LogBook>>,
 }
 
-/// Time that a cancelled attempt gets to end in its own way.
-const CANCEL_GRACE: Duration = Duration::from_secs(3);
-
 /// Runs whose logs are kept open.
 const BOOKS_MAX: usize = 64;
 
@@ -58,8 +55,8 @@ impl Hands {
         attempt::has(self.by_action.keys().map(String::as_str))
     }
 
-    /// Executes an order until it ends, or is cancelled and has had its time to end.
-    pub(super) async fn execute(&self, claimed: &ClaimedOrder, cancel: CancellationToken) -> Outcome {
+    /// Executes an order until it ends, or is cancelled and has had its grace to end.
+    pub(super) async fn execute(&self, claimed: &ClaimedOrder, cancel: CancellationToken, grace: Duration) -> Outcome {
         let order = &claimed.order;
         let timeout = Duration::from_millis(order.timeout_ms);
         let log = self.log(&claimed.run, &order.unit, order.attempt);
@@ -81,31 +78,12 @@ impl Hands {
             outcome = tracing::field::Empty,
             code = tracing::field::Empty,
         );
-        let work = self.bounded(attempt, connector, (self.vault)(references), cancel, log);
-        work.instrument(span).await
-    }
-
-    async fn bounded(
-        &self,
-        attempt: Attempt,
-        connector: Arc<dyn Connector>,
-        secrets: Arc<dyn SecretSource>,
-        cancel: CancellationToken,
-        log: Log,
-    ) -> Outcome {
         let too_late = async {
             cancel.cancelled().await;
-            tokio::time::sleep(CANCEL_GRACE).await;
+            tokio::time::sleep(grace).await;
         };
-        tokio::select! {
-            biased;
-            outcome = attempt.execute(connector, secrets) => outcome,
-            () = too_late => {
-                let outcome = outcome::let_go();
-                attempt::ended(&log, &outcome);
-                outcome
-            }
-        }
+        let work = bounded(attempt, connector, (self.vault)(references), too_late, log);
+        work.instrument(span).await
     }
 
     fn log(&self, run: &str, unit: &str, attempt: u32) -> Log {
@@ -129,5 +107,23 @@ impl Hands {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
+    }
+}
+
+async fn bounded(
+    attempt: Attempt,
+    connector: Arc<dyn Connector>,
+    secrets: Arc<dyn SecretSource>,
+    too_late: impl Future<Output = ()>,
+    log: Log,
+) -> Outcome {
+    tokio::select! {
+        biased;
+        outcome = attempt.execute(connector, secrets) => outcome,
+        () = too_late => {
+            let outcome = outcome::let_go();
+            attempt::ended(&log, &outcome);
+            outcome
+        }
     }
 }

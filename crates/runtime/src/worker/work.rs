@@ -1,6 +1,6 @@
 //! The loop of a worker: it lives by its beats, claims while it has free slots, and answers what has ended.
 
-use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,31 +9,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use super::drain::Drain;
 use super::hands::Hands;
 use super::held::Held;
+use super::settings::WorkerSettings;
 use crate::attempt::{encode_answer, outcome};
 use crate::ports::{ClaimedOrder, JournalError, OrderAnswer, Store, Worker};
-
-/// Who a worker is, and how it lives.
-#[derive(Clone, Debug)]
-pub struct WorkerSettings {
-    /// Host and process, for people.
-    pub name: String,
-    /// What it has that steps may demand.
-    pub labels: BTreeSet<String>,
-    /// Orders that it executes at once, at least 1.
-    pub slots: u32,
-    /// Version of the program.
-    pub version: String,
-    /// Time that it lives without a beat, in milliseconds; it beats seven times as often, and every two seconds at least.
-    pub ttl_ms: u64,
-    /// Cancelled when it should claim nothing more, finish what it has, and end.
-    pub drain: CancellationToken,
-    /// Cancelled when it should end now; attempts get some seconds to end in their own way.
-    pub at_once: CancellationToken,
-}
 
 /// What a worker tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +40,6 @@ pub enum WorkerError {
 const SOON: Duration = Duration::from_millis(5);
 const AT_LAST: Duration = Duration::from_millis(250);
 
-/// Longest time between two beats: each also tells which orders were withdrawn.
-const BEAT: Duration = Duration::from_secs(2);
-
 /// Time between two times that a store that is away is asked again.
 const AWAY: Duration = Duration::from_secs(1);
 
@@ -84,12 +63,12 @@ struct Loop<'a> {
     beat: Option<BoxFuture<'a, Beat>>,
     claim: Option<BoxFuture<'a, Result<Vec<ClaimedOrder>, JournalError>>>,
     answer: Option<BoxFuture<'a, Answered>>,
-    /// Until when the store surely counts it among those that live: from the start of the last beat that came through.
+    /// Until when it may go on without another beat: well before the store counts it among those that are gone.
     lives_until: Instant,
     pause: Duration,
     next_claim: Instant,
     next_answer: Instant,
-    drains: bool,
+    drain: Drain<'a>,
 }
 
 /// How a time as one worker ended.
@@ -134,12 +113,13 @@ pub async fn work(
         pause: SOON,
         next_claim: now,
         next_answer: now,
-        drains: false,
+        drain: Drain::default(),
     };
     while this.enlist().await? {
         tell(Working::Enlisted(this.worker));
         let over = this.live(tell).await;
         (this.beat, this.claim, this.answer) = (None, None, None);
+        this.drain.begin_anew();
         let had = this.held.len();
         this.held.give_up();
         // All were cancelled, and are dropped a moment later; a new life begins with all slots free.
@@ -172,7 +152,7 @@ impl<'a> Loop<'a> {
             };
             match enlisted {
                 Ok(id) => {
-                    (self.worker, self.lives_until) = (id, began + Duration::from_millis(settings.ttl_ms));
+                    (self.worker, self.lives_until) = (id, began + settings.lives());
                     return Ok(true);
                 }
                 Err(error @ JournalError::Unavailable { .. }) => {
@@ -188,17 +168,17 @@ impl<'a> Loop<'a> {
     }
 
     async fn live(&mut self, tell: &mut (dyn FnMut(Working) + Send)) -> Result<Ended, WorkerError> {
-        let mut due = tokio::time::interval(Duration::from_millis((self.settings.ttl_ms / 7).max(1)).min(BEAT));
+        let mut due = tokio::time::interval(self.settings.beats_every());
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         due.reset();
         let (drain, at_once) = (self.settings.drain.clone(), self.settings.at_once.clone());
         loop {
             self.begin_answer();
-            if self.drains && self.held.len() == 0 {
+            if self.held.len() == 0 && self.drain.may_end(self.claim.is_some()) {
                 self.retire().await;
                 return Ok(Ended::Over);
             }
-            let has_room = !self.drains && self.held.len() < self.settings.slots as usize;
+            let has_room = !self.drain.is_asked() && self.held.len() < self.settings.slots as usize;
             let may_answer = self.answer.is_none() && self.held.has_answers();
             tokio::select! {
                 biased;
@@ -212,14 +192,11 @@ impl<'a> Loop<'a> {
                 Some((id, outcome)) = self.ended.recv() => self.end_attempt(id, outcome),
                 (answers, taken) = done(&mut self.answer) => self.end_answer(answers, taken)?,
                 claimed = done(&mut self.claim) => if !self.end_claim(claimed)? { return Ok(Ended::Lapsed) },
-                () = drain.cancelled(), if !self.drains => {
-                    self.drains = true;
+                () = drain.cancelled(), if !self.drain.is_asked() => {
                     tell(Working::Drains(self.held.len()));
-                    let (store, worker) = (self.store, self.worker);
-                    if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, store.drain(worker)).await {
-                        tracing::warn!(%error, "the store does not know that the worker drains");
-                    }
+                    self.drain.ask(self.store, self.worker);
                 }
+                noted = self.drain.noted(self.store, self.worker) => if !noted? { return Ok(Ended::Lapsed) },
                 () = tokio::time::sleep_until(self.next_claim), if has_room && self.claim.is_none() => self.begin_claim(),
                 () = tokio::time::sleep_until(self.next_answer), if may_answer => {}
             }
@@ -235,7 +212,7 @@ impl<'a> Loop<'a> {
     fn end_beat(&mut self, began: Instant, over: Result<Vec<u64>, JournalError>) -> Result<bool, WorkerError> {
         match over {
             Ok(over) => {
-                self.lives_until = began + Duration::from_millis(self.settings.ttl_ms);
+                self.lives_until = began + self.settings.lives();
                 self.held.cancel(&over);
                 // A claim whose reply was lost brought them here unseen. One that is under way may still tell of them; none that
                 // comes later does.
@@ -267,9 +244,11 @@ impl<'a> Loop<'a> {
         for claimed in claimed {
             let Some(cancel) = self.held.take(&claimed) else { continue };
             self.running += 1;
-            let (hands, ends) = (self.hands.clone(), self.ends.clone());
+            let (hands, ends, grace) = (self.hands.clone(), self.ends.clone(), self.settings.grace());
             tokio::spawn(async move {
-                let outcome = hands.execute(&claimed, cancel).await;
+                // A slot must not be lost with it, whatever it comes to.
+                let executed = AssertUnwindSafe(hands.execute(&claimed, cancel, grace)).catch_unwind().await;
+                let outcome = executed.unwrap_or_else(|_| outcome::panicked("an order"));
                 // Whoever would listen waits until all have ended.
                 let _ = ends.send((claimed.id, outcome));
             });

@@ -49,7 +49,11 @@ enum What {
     Succeeded,
     Refused,
     InDoubt,
+    NotBegun,
 }
+
+/// In the order in which they are counted.
+const WHATS: [What; 5] = [What::Started, What::Succeeded, What::Refused, What::InDoubt, What::NotBegun];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -88,17 +92,18 @@ impl Metrics {
             let ms = SystemClock.now().saturating_sub(last.at).max(0);
             self.counted.commit_seconds.observe(ms as f64 / 1_000.0);
         }
-        let mut counts = [0_u64; 4];
+        let mut counts = [0_u64; 5];
         for record in records {
             match record.event {
                 Event::Started { .. } => counts[0] += 1,
                 Event::Succeeded { .. } => counts[1] += 1,
                 Event::Refused { .. } => counts[2] += 1,
                 Event::InDoubt { .. } => counts[3] += 1,
+                Event::NotBegun { .. } => counts[4] += 1,
                 _ => {}
             }
         }
-        for (what, count) in [What::Started, What::Succeeded, What::Refused, What::InDoubt].into_iter().zip(counts) {
+        for (what, count) in WHATS.into_iter().zip(counts) {
             if count > 0 {
                 self.counted.attempts.get_or_create(&Attempt { what }).inc_by(count);
             }

@@ -8,7 +8,8 @@ mod worker;
 
 use async_trait::async_trait;
 use runtime::{
-    ClaimedOrder, Dispatch, JournalError, Lease, LivingWorker, Order, OrderAnswer, Settled, WaitingOrders, Worker,
+    ClaimedOrder, Dispatch, JournalError, Lease, LeftOrder, LivingWorker, Order, OrderAnswer, Settled, WaitingOrders,
+    Worker,
 };
 use sqlx::Row;
 
@@ -71,6 +72,17 @@ impl Dispatch for PostgresStore {
         let message = driver::take_back(self.connections.schema(), lease, numbers);
         let answers = self.connections.change(message, true).await?;
         was_newest(answers.last(), lease).map_err(|failure| self.unreadable(failure))
+    }
+
+    async fn left_orders(&self, lease: &Lease, below: u64) -> Result<Vec<LeftOrder>, JournalError> {
+        let message = driver::left(self.connections.schema(), lease, below);
+        let answers = self.connections.change(message, true).await?;
+        let read = || {
+            let [.., left, standing] = &answers[..] else { return Err(sqlx::Error::RowNotFound.into()) };
+            was_newest(Some(standing), lease)?;
+            driver::read_left(left)
+        };
+        read().map_err(|failure| self.unreadable(failure))
     }
 
     async fn withdraw_orders(&self, lease: &Lease, below: u64) -> Result<u64, JournalError> {

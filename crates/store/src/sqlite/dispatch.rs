@@ -5,7 +5,8 @@ mod look;
 
 use async_trait::async_trait;
 use runtime::{
-    ClaimedOrder, Dispatch, JournalError, Lease, LivingWorker, Order, OrderAnswer, Settled, WaitingOrders, Worker,
+    ClaimedOrder, Dispatch, JournalError, Lease, LeftOrder, LivingWorker, Order, OrderAnswer, Settled, WaitingOrders,
+    Worker,
 };
 
 use super::SqliteJournal;
@@ -49,6 +50,13 @@ impl Dispatch for SqliteJournal {
     async fn take_back(&self, lease: &Lease, numbers: &[u64]) -> Result<(), JournalError> {
         let change = Change::TakeBack { lease: lease.clone(), numbers: numbers.to_vec() };
         self.change(Work::Dispatch(change)).await.map(drop)
+    }
+
+    async fn left_orders(&self, lease: &Lease, below: u64) -> Result<Vec<LeftOrder>, JournalError> {
+        self.change(Work::Dispatch(Change::TakeBackLeft { lease: lease.clone(), below })).await?;
+        let mut reader = self.reader.lock().await;
+        let answer = look::left(reader.get(&self.path, self.lock_wait).await?, lease, below).await;
+        self.judge(&mut reader, answer)
     }
 
     async fn withdraw_orders(&self, lease: &Lease, below: u64) -> Result<u64, JournalError> {

@@ -5,7 +5,7 @@
 //! and then its orders are there to be withdrawn, or after it, and then the row turns it away. What a lease that ends in that
 //! very moment still changes are orders of its own, which the next one withdraws, and the answer to it is that it is fenced.
 
-use runtime::{Lease, Order, Settled, WaitingOrders};
+use runtime::{Lease, LeftOrder, Order, Settled, WaitingOrders};
 use sqlx::Row;
 
 use crate::postgres::lease;
@@ -51,6 +51,12 @@ impl<'a> Sender<'a> {
             "EXISTS (SELECT 1 FROM {s}.sent_orders q JOIN {s}.positions p ON p.run = q.run AND p.epoch = q.epoch \
              WHERE q.run = {run} AND q.epoch = {epoch} AND q.epoch > 0)"
         )
+    }
+
+    /// Whether this epoch is the newest, be it that it has sent nothing yet.
+    fn is_newest(&self) -> String {
+        let Self { s, run, epoch, .. } = self;
+        format!("{epoch} > 0 AND EXISTS (SELECT 1 FROM {s}.positions p WHERE p.run = {run} AND p.epoch = {epoch})")
     }
 
     fn standing(&self) -> String {
@@ -216,6 +222,31 @@ pub(super) fn take_back(s: &str, lease: &Lease, numbers: &[u64]) -> String {
     )
 }
 
+/// The message that takes back what would be withdrawn and nobody has claimed, and reads what is known of the rest. It does not
+/// enter: nobody else sends, claims or takes back what is of older drives.
+pub(super) fn left(s: &str, lease: &Lease, below: u64) -> String {
+    let by = Sender::new(s, lease);
+    let Sender { run, epoch, .. } = &by;
+    let which = format!("run = {run} AND ({}) AND {}", older(epoch, below), by.is_newest());
+    format!(
+        "UPDATE {s}.orders SET fate = {TAKEN_BACK}, worker = {NOBODY} WHERE {which} AND worker IS NULL;\n\
+         SELECT encode(unit, 'hex') AS unit, attempt, mode, fate, encode(answer, 'hex') AS answer FROM {s}.orders \
+         WHERE {which} AND fate IN ({ANSWERED}, {TAKEN_BACK}) ORDER BY id;\n\
+         {standing}",
+        standing = by.standing(),
+    )
+}
+
+/// What was sent by lower epochs, or by this one with numbers below `below`, as SQL.
+fn older(epoch: &str, below: u64) -> String {
+    format!("epoch < {epoch} OR (epoch = {epoch} AND number < {})", sql::unsigned(below))
+}
+
+/// Reads what older drives have left.
+pub(super) fn read_left(answer: &Answer) -> Result<Vec<LeftOrder>, Failure> {
+    Ok(answer.rows.iter().map(rows::left_order).collect::<Result<_, _>>()?)
+}
+
 /// The message that withdraws orders and counts those that living workers still have.
 pub(super) fn withdraw(s: &str, lease: &Lease, below: u64) -> String {
     let by = Sender::new(s, lease);
@@ -229,7 +260,7 @@ pub(super) fn withdraw(s: &str, lease: &Lease, below: u64) -> String {
          AND EXISTS (SELECT 1 FROM {s}.workers w WHERE w.id = orders.worker AND w.expires_at > (SELECT {s}.now_ms()));\n\
          {standing}",
         enter = by.enter_withdrawing(&sql::unsigned(below.saturating_sub(1))),
-        withdraw = by.withdraw(&format!("epoch < {epoch} OR (epoch = {epoch} AND number < {})", sql::unsigned(below))),
+        withdraw = by.withdraw(&older(epoch, below)),
         strike = strike(s),
         forget = by.forget(),
         standing = by.standing(),

@@ -16,6 +16,7 @@ pub(in crate::sqlite) enum Change {
     Send { lease: Lease, orders: Vec<Order> },
     Settle { lease: Lease, done: Vec<u64> },
     TakeBack { lease: Lease, numbers: Vec<u64> },
+    TakeBackLeft { lease: Lease, below: u64 },
     Withdraw { lease: Lease, below: u64 },
     Enlist { worker: Worker, ttl_ms: u64 },
     Beat { worker: u64, ttl_ms: u64 },
@@ -47,6 +48,7 @@ pub(in crate::sqlite) async fn execute(
         Change::Send { lease, orders } => send(connection, lease, orders).await?,
         Change::Settle { lease, done } => settle(connection, lease, done, now).await?,
         Change::TakeBack { lease, numbers } => take_back(connection, lease, numbers).await?,
+        Change::TakeBackLeft { lease, below } => take_back_left(connection, lease, *below).await?,
         Change::Withdraw { lease, below } => {
             let (run, _) = lease::is_newest(connection, lease).await?;
             withdraw(connection, run, lease.epoch, *below).await?;
@@ -145,6 +147,22 @@ async fn take_back(connection: &mut SqliteConnection, lease: &Lease, numbers: &[
     .bind(run)
     .bind(integer(lease.epoch))
     .bind(Json(numbers))
+    .bind(TAKEN_BACK)
+    .bind(NOBODY)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes back what would be withdrawn, and nobody has claimed.
+async fn take_back_left(connection: &mut SqliteConnection, lease: &Lease, below: u64) -> Result<(), Failure> {
+    let (run, _) = lease::is_newest(connection, lease).await?;
+    sqlx::query(
+        "UPDATE orders SET fate = $4, worker = $5 WHERE run = $1 AND (epoch <> $2 OR number < $3) AND worker IS NULL",
+    )
+    .bind(run)
+    .bind(integer(lease.epoch))
+    .bind(integer(below))
     .bind(TAKEN_BACK)
     .bind(NOBODY)
     .execute(connection)

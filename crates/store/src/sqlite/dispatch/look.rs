@@ -1,7 +1,7 @@
 //! Reading orders and workers.
 
 use runtime::engine::Millis;
-use runtime::{ClaimedOrder, JournalError, Lease, LivingWorker, Settled, WaitingOrders};
+use runtime::{ClaimedOrder, JournalError, Lease, LeftOrder, LivingWorker, Settled, WaitingOrders};
 use sqlx::types::Json;
 use sqlx::{Row, SqliteConnection};
 
@@ -53,6 +53,27 @@ pub(super) async fn settled(
     .fetch_all(connection)
     .await?;
     Ok(found.iter().map(rows::settled).collect::<Result<_, _>>()?)
+}
+
+/// What is known of what older drives have left.
+pub(super) async fn left(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+    below: u64,
+) -> Result<Vec<LeftOrder>, Failure> {
+    let (run, _) = lease::is_newest(connection, lease).await?;
+    let found = sqlx::query(
+        "SELECT unit, attempt, mode, fate, answer FROM orders WHERE run = $1 AND (epoch <> $2 OR number < $3) \
+         AND fate IN ($4, $5) ORDER BY id",
+    )
+    .bind(run)
+    .bind(integer(lease.epoch))
+    .bind(integer(below))
+    .bind(ANSWERED)
+    .bind(TAKEN_BACK)
+    .fetch_all(connection)
+    .await?;
+    Ok(found.iter().map(rows::left_order).collect::<Result<_, _>>()?)
 }
 
 pub(super) async fn waiting(
