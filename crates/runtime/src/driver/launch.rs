@@ -14,7 +14,7 @@ use crate::attempt::{self, Attempt, outcome};
 use crate::driver::equip::Equipment;
 use crate::driver::orders::Orders;
 use crate::driver::trace;
-use crate::log::{Log, LogBook};
+use crate::log::{Keep, Log, LogBook};
 use crate::ports::{AttemptLogs, Call, Clock, Connector, Order, SecretText};
 
 /// Starts attempts by calling connectors in this process.
@@ -22,16 +22,9 @@ pub struct Launcher {
     by_action: BTreeMap<String, Arc<dyn Connector>>,
     tasks: TaskTracker,
     cancel: CancellationToken,
-    logs: Option<KeptLogs>,
+    logs: Option<Keep>,
     /// Of the run whose attempts it starts; opened with the first.
     book: OnceLock<LogBook>,
-}
-
-/// Where attempts write, and what one run may write.
-struct KeptLogs {
-    logs: Arc<dyn AttemptLogs>,
-    clock: Arc<dyn Clock>,
-    most: u64,
 }
 
 /// An attempt whose start is durable.
@@ -73,13 +66,13 @@ impl Launcher {
     /// Has the attempts of a run write their logs, up to so many bytes. Without it they write nowhere.
     #[must_use]
     pub fn keeping(mut self, logs: Arc<dyn AttemptLogs>, clock: Arc<dyn Clock>, most: u64) -> Self {
-        self.logs = Some(KeptLogs { logs, clock, most });
+        self.logs = Some(Keep { logs, clock, most });
         self
     }
 
     fn log(&self, name: &str, run: &Run, unit: UnitIx, attempt: u32) -> Log {
-        let Some(KeptLogs { logs, clock, most }) = &self.logs else { return Log::default() };
-        let book = self.book.get_or_init(|| LogBook::new(name, logs.clone(), clock.clone(), *most));
+        let Some(keep) = &self.logs else { return Log::default() };
+        let book = self.book.get_or_init(|| keep.open(name));
         book.of(run.unit_key(unit), attempt)
     }
 

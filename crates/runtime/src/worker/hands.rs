@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::attempt::{self, Attempt, outcome};
-use crate::log::{Log, LogBook};
+use crate::log::{Keep, Log, LogBook};
 use crate::ports::{AttemptLogs, ClaimedOrder, Clock, Connector, SecretSource};
 
 /// Makes, from references by name, what reads secrets on this host.
@@ -19,13 +19,7 @@ type Vault = dyn Fn(BTreeMap<String, String>) -> Arc<dyn SecretSource> + Send + 
 pub struct Hands {
     by_action: BTreeMap<String, Arc<dyn Connector>>,
     vault: Arc<Vault>,
-    logs: Option<Logs>,
-}
-
-struct Logs {
-    logs: Arc<dyn AttemptLogs>,
-    clock: Arc<dyn Clock>,
-    most: u64,
+    logs: Option<Keep>,
     /// By run; one that has nothing to store is opened anew when it is needed.
     books: Mutex<HashMap<String, LogBook>>,
 }
@@ -40,13 +34,13 @@ impl Hands {
         let actions = |connector: &Arc<dyn Connector>| connector.actions().into_iter().map(|action| action.uses);
         let by_action =
             connectors.iter().flat_map(|connector| actions(connector).map(|uses| (uses, connector.clone()))).collect();
-        Self { by_action, vault, logs: None }
+        Self { by_action, vault, logs: None, books: Mutex::default() }
     }
 
     /// Has attempts write their logs, up to so many bytes for the attempts of a run. Without it they write nowhere.
     #[must_use]
     pub fn keeping(mut self, logs: Arc<dyn AttemptLogs>, clock: Arc<dyn Clock>, most: u64) -> Self {
-        self.logs = Some(Logs { logs, clock, most, books: Mutex::default() });
+        self.logs = Some(Keep { logs, clock, most });
         self
     }
 
@@ -87,20 +81,18 @@ impl Hands {
     }
 
     fn log(&self, run: &str, unit: &str, attempt: u32) -> Log {
-        let Some(Logs { logs, clock, most, books }) = &self.logs else { return Log::default() };
-        let mut books = books.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(keep) = &self.logs else { return Log::default() };
+        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         if books.len() >= BOOKS_MAX && !books.contains_key(run) {
             // Sheets keep their book, so what is being written in one is stored all the same.
             books.clear();
         }
-        let open = || LogBook::new(run, logs.clone(), clock.clone(), *most);
-        books.entry(run.to_owned()).or_insert_with(open).of(unit.to_owned(), attempt)
+        books.entry(run.to_owned()).or_insert_with(|| keep.open(run)).of(unit.to_owned(), attempt)
     }
 
     /// Stores what attempts have written, within a bound.
     pub(super) async fn flush(&self) {
-        let Some(Logs { books, .. }) = &self.logs else { return };
-        let books: Vec<LogBook> = books.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let books: Vec<LogBook> = self.books.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let all = async {
             for book in books {
                 book.flush().await;

@@ -5,7 +5,7 @@ use runtime::{JournalError, Lease, Order, OrderAnswer, Worker};
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
 
-use super::look::{CLAIMABLE, HELD};
+use super::look::{CLAIMABLE, held};
 use crate::rows::{self, ANSWERED, LOST, NOBODY, OPEN, TAKEN_BACK, WITHDRAWN_ORDER, integer};
 use crate::sqlite::lease::{self, expiry};
 use crate::sqlite::trouble::Failure;
@@ -251,9 +251,10 @@ async fn living(
 
 async fn claim(connection: &mut SqliteConnection, worker: u64, now: Millis) -> Result<(), Failure> {
     // One transaction at a time writes, so nobody else is claiming.
+    let held = held();
     let claim = format!(
         "UPDATE orders SET worker = $1 WHERE id IN ({CLAIMABLE} ORDER BY o.id LIMIT \
-         (SELECT max(0, slots - ({HELD})) FROM workers WHERE id = $1))"
+         (SELECT max(0, slots - ({held})) FROM workers WHERE id = $1))"
     );
     // Where there is no such worker, nothing can be claimed, and the limit is none.
     let lives = sqlx::query_scalar("SELECT id FROM workers WHERE id = $1 AND expires_at > $2");

@@ -16,7 +16,9 @@ pub(super) const CLAIMABLE: &str = "SELECT o.id FROM orders o JOIN leases l ON l
      WHERE d.value NOT IN (SELECT value FROM json_each(w.labels)))";
 
 /// How many orders worker $1 has and has not answered: open ones and withdrawn ones.
-pub(super) const HELD: &str = "SELECT count(*) FROM orders h WHERE h.worker = $1 AND h.fate IN (0, 3)";
+pub(super) fn held() -> String {
+    format!("SELECT count(*) FROM orders h WHERE h.worker = $1 AND h.fate IN ({OPEN}, {WITHDRAWN_ORDER})")
+}
 
 /// Whether something of this epoch is to be settled by the writer: lost, or withdrawn and forgotten by its worker.
 pub(super) async fn is_due(connection: &mut SqliteConnection, lease: &Lease, now: Millis) -> Result<bool, Failure> {
@@ -104,8 +106,9 @@ pub(super) async fn waiting(
 
 /// Whether something waits that a worker may claim, and it has a slot for it.
 pub(super) async fn can_claim(connection: &mut SqliteConnection, worker: u64, now: Millis) -> Result<bool, Failure> {
+    let held = held();
     let look =
-        format!("SELECT slots > ({HELD}) AND EXISTS ({CLAIMABLE}) FROM workers WHERE id = $1 AND expires_at > $2");
+        format!("SELECT slots > ({held}) AND EXISTS ({CLAIMABLE}) FROM workers WHERE id = $1 AND expires_at > $2");
     let waits: Option<bool> = sqlx::query_scalar(sqlx::AssertSqlSafe(look))
         .bind(integer(worker))
         .bind(now)
