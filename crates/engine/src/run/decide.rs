@@ -6,7 +6,7 @@ use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::input::{Advice, Input, Outcome, Rejection};
 use crate::plan::{Backoff, ForEach, Retry, When};
 use crate::run::Run;
-use crate::run::tables::{DECIDED, FAILED, Flight, UnitState};
+use crate::run::tables::{DECIDED, FAILED, UnitState};
 use crate::seeded::mix;
 
 /// Site ends decided at once; a bound on the size of one answer.
@@ -167,8 +167,8 @@ impl Run {
         mode: Mode,
         outcome: Outcome,
     ) -> Result<Vec<Event>, Rejection> {
-        let flight = self.flights.get(&unit);
-        if flight.is_none_or(|flight: &Flight| flight.attempt != attempt || flight.mode != mode) {
+        let flight = self.flights.get(unit);
+        if flight.is_none_or(|flight| flight.attempt != attempt || flight.mode != mode) {
             return Err(Rejection::Stale { unit: unit.0, attempt });
         }
         let (step, _) = self.step_key(unit);
