@@ -97,3 +97,14 @@ fn rows_want_a_server() {
     let said = error_of(&expect(&mut command, 2));
     assert!(said.contains("1000 rows") && said.contains("hint: the PostgreSQL backend"), "{said}");
 }
+
+#[test]
+fn an_address_that_names_no_host_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for address in ["0.0.0.0", "::"] {
+        let lab = folder.path().join("lab");
+        let said = error_of(&expect(reinstate(BINARY).args(["lab", "build", "--address", address]).arg(&lab), 2));
+        assert!(said.contains(&format!("error[lab]: {address} names no host")), "{said}");
+        assert!(said.contains("hint: ") && !lab.exists(), "{said}");
+    }
+}

@@ -58,6 +58,9 @@ fn add(random: &mut Random, spec: &mut PlanSpec) {
     if !spec.extras.read_only.is_empty() {
         spec.extras.read_only.insert(at, false);
     }
+    if !spec.extras.runs_on.is_empty() {
+        spec.extras.runs_on.insert(at, plans::labels(random));
+    }
     let need = engine::Need { step: StepIx::from(at), require_all: false };
     for later in &mut spec.steps[at + 1..] {
         if !later.finally && random.chance(25) {
@@ -75,6 +78,9 @@ fn remove(random: &mut Random, spec: &mut PlanSpec) {
     if !spec.extras.read_only.is_empty() {
         spec.extras.read_only.remove(at);
     }
+    if !spec.extras.runs_on.is_empty() {
+        spec.extras.runs_on.remove(at);
+    }
     renumber(spec, |ix| match ix.cmp(&at) {
         std::cmp::Ordering::Less => Some(ix),
         std::cmp::Ordering::Equal => None,
@@ -86,7 +92,7 @@ fn change(random: &mut Random, spec: &mut PlanSpec) {
     let at = random.between(0, spec.steps.len() as u64 - 1) as usize;
     let other = plans::action_use(random);
     let step = &mut spec.steps[at];
-    match random.between(0, 8) {
+    match random.between(0, 9) {
         0 | 1 => {
             if let Work::Action(action) = &mut step.work {
                 action.with = format!("{{\"v\":{}}}", random.between(0, 9));
@@ -109,6 +115,11 @@ fn change(random: &mut Random, spec: &mut PlanSpec) {
                 .filter(|_| matches!(step.work, Work::Action(_)) && !step.finally)
         }
         7 => step.when = When::Always,
+        8 => {
+            if let Some(labels) = spec.extras.runs_on.get_mut(at) {
+                *labels = plans::labels(random);
+            }
+        }
         _ => drop(step.needs.pop()),
     }
     if step.undo.is_some()

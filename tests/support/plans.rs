@@ -29,6 +29,11 @@ fn reordered(random: &mut Random, plan: &Plan) -> Arc<Plan> {
     Plan::new(spec).expect("an order is as long as the plan has nodes")
 }
 
+/// Labels that a step's workers must have; mostly none. The engine keeps them, and asks nothing of them.
+pub(crate) fn labels(random: &mut Random) -> String {
+    random.pick(&["", "", "[\"ssd\"]", "[\"region=eu\"]"]).to_owned()
+}
+
 /// Generates a plan as data.
 #[must_use]
 pub fn spec(random: &mut Random) -> PlanSpec {
@@ -49,8 +54,9 @@ pub fn spec(random: &mut Random) -> PlanSpec {
     let batches = batches(random, sites);
     resize_batch_choices(&mut steps, batches.ends.len());
     let read_only = steps.iter().map(|step| step.undo.is_none() && random.chance(30)).collect();
+    let runs_on = if random.chance(30) { steps.iter().map(|_| labels(random)).collect() } else { Vec::new() };
     let extras = Extras {
-        runs_on: Vec::new(),
+        runs_on,
         start: random.chance(10).then(|| approval(random)),
         approvers: vec![
             ApproverGroup { name: "leads".into(), members: vec!["anna".into(), "ben".into(), "sim".into()] },

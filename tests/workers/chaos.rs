@@ -33,6 +33,8 @@ pub trait Estate {
     fn next(&mut self) -> Files;
     /// Insists that a run that is over has done all that it should, and each thing once.
     fn insist(&self, run: usize, status: &Value);
+    /// Effects of so many runs that workers alone can have had; there may be more.
+    fn effects(&self, runs: usize) -> usize;
     /// What was done in all, for people.
     fn told(&self, runs: usize) -> String;
 }
@@ -69,6 +71,7 @@ impl Chaos {
     fn new(sites: usize, seed: u64, making: Making) -> Option<Self> {
         let mut random = Random::new(seed);
         let mut fleet = Fleet::start()?;
+        fleet.all_work(PATIENCE);
         let estate = making(sites, &mut fleet, &mut random);
         let now = Instant::now();
         Some(Self {
@@ -253,6 +256,9 @@ impl Chaos {
 
     /// What is so at the end.
     fn is_whole(&self) {
+        assert!(!self.runs.is_empty(), "no run was launched, so nothing was put to the test");
+        let (sent, effects) = (self.fleet.orders(), self.estate.effects(self.runs.len()));
+        assert!(sent >= effects, "{effects} effects by {sent} orders: something was not done by workers");
         for (ix, run) in self.runs.iter().enumerate() {
             let status = self.fleet.said(&["status", run]).unwrap();
             let _ = expect(&mut self.fleet.command(&["audit", "verify", run]), 0);
@@ -356,12 +362,13 @@ fn chaos_for_as_long_as_is_asked_for() {
 
 /// Lets faults befall anybody for as many minutes as a variable says; not at all without it.
 fn for_minutes(variable: &str, sites: usize, making: Making) {
-    let given = |name: &str| std::env::var(name).ok();
-    let Some(minutes) = given(variable).and_then(|text| text.parse::<f64>().ok()) else { return };
-    let seed = given("REINSTATE_SEED").and_then(|text| text.parse().ok()).unwrap_or_else(|| now_ms() as u64);
+    let given = |name: &str| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned());
+    let Some(minutes) = number::<f64>(variable, given(variable)) else { return };
+    let seed = number("REINSTATE_SEED", given("REINSTATE_SEED")).unwrap_or_else(|| now_ms() as u64);
     eprintln!("seed {seed}");
-    let sites = given("REINSTATE_SITES").and_then(|text| text.parse().ok()).unwrap_or(sites);
-    let Some(mut chaos) = Chaos::new(sites, seed, making) else { return };
+    let sites = number("REINSTATE_SITES", given("REINSTATE_SITES")).unwrap_or(sites);
+    let chaos = Chaos::new(sites, seed, making);
+    let mut chaos = chaos.unwrap_or_else(|| panic!("{variable} asks for what this host cannot do"));
     let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
     while Instant::now() < end {
         let next = Instant::now() + Duration::from_millis(chaos.random.between(300, 6_000));
@@ -377,4 +384,20 @@ fn for_minutes(variable: &str, sites: usize, making: Making) {
     chaos.settle();
     chaos.is_whole();
     chaos.tell_recoveries();
+}
+
+/// The number that a variable holds, if it is set: one that cannot be read would let a test pass that did not take place.
+fn number<T: std::str::FromStr>(variable: &str, given: Option<String>) -> Option<T> {
+    let text = given?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text}: this is no number that fits")))
+}
+
+#[test]
+fn a_variable_that_is_no_number_is_not_taken_for_one_that_is_not_set() {
+    assert_eq!(number::<f64>("REINSTATE_CHAOS_MINUTES", None), None);
+    assert_eq!(number::<f64>("REINSTATE_CHAOS_MINUTES", Some("0.5".into())), Some(0.5));
+    for text in ["", "30m", "half"] {
+        let read = std::panic::catch_unwind(|| number::<f64>("REINSTATE_CHAOS_MINUTES", Some(text.into())));
+        assert!(read.is_err(), "{text}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use reinstate_tests::postgres::Cluster;
 use reinstate_tests::process::reinstate;
@@ -142,6 +143,27 @@ impl Fleet {
             member.child = None;
             Some((ix, status))
         })
+    }
+
+    /// Waits until every worker lives, of which nobody has befallen any; each look takes its time.
+    pub fn all_work(&self, patience: Duration) {
+        let begun = Instant::now();
+        loop {
+            let workers = self.said(&["workers"]).unwrap_or_default();
+            let live: Vec<&str> =
+                workers.as_array().into_iter().flatten().filter_map(|one| one["name"].as_str()).collect();
+            if live.len() == WORKERS.len() && WORKERS.iter().all(|(name, _)| live.contains(name)) {
+                return;
+            }
+            assert!(begun.elapsed() < patience, "not all workers came up: {workers:#}");
+        }
+    }
+
+    /// Orders that drivers have sent, at least: after a promotion some numbers may be left out.
+    pub fn orders(&self) -> usize {
+        let last = "SELECT coalesce(last_value, 0) FROM pg_sequences WHERE schemaname = 'reinstate_store' \
+                    AND sequencename = 'orders_id_seq'";
+        self.store.sql("runs", last).parse().expect("a number")
     }
 
     /// A command of a person who reaches the store whatever becomes of the network.

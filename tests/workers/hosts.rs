@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// The network of [`Host::address`].
-pub const NETWORK: &str = "10.77.0.0/24";
+pub const NETWORK: &str = "10.77.0.0/16";
 
 /// A network namespace.
 struct Space {
@@ -75,13 +75,15 @@ impl Network {
     pub fn host(&mut self) -> Host {
         let space = Space::new().expect("there is one for the bridge");
         self.hosts += 1;
-        let (port, address) = (format!("port{}", self.hosts), format!("10.77.0.{}", self.hosts));
+        // Hours of restarts take more hosts than one byte counts.
+        let [high, low] = u16::try_from(self.hosts).expect("no test starts so many").to_be_bytes();
+        let (port, address) = (format!("port{}", self.hosts), format!("10.77.{high}.{low}"));
         let host = Host { bridge: self.bridge.enter(), space, port, address };
         let (port, holder) = (&host.port, host.space.holder.id());
         ip(&host.bridge, &format!("link add {port} type veth peer name eth0 netns {holder}"));
         ip(&host.bridge, &format!("link set {port} master bridge up"));
         ip(&host.enter(), "link set lo up");
-        ip(&host.enter(), &format!("addr add {}/24 dev eth0", host.address));
+        ip(&host.enter(), &format!("addr add {}/16 dev eth0", host.address));
         ip(&host.enter(), "link set eth0 up");
         host
     }
@@ -149,7 +151,7 @@ impl Host {
         ip(&self.enter(), "link set eth0 down");
         ip(&self.enter(), &format!("link set eth0 address {}", other.interface()));
         ip(&self.enter(), "addr flush dev eth0");
-        ip(&self.enter(), &format!("addr add {}/24 dev eth0", other.address));
+        ip(&self.enter(), &format!("addr add {}/16 dev eth0", other.address));
         ip(&self.enter(), "link set eth0 up");
         self.address.clone_from(&other.address);
     }

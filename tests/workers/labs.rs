@@ -42,6 +42,11 @@ impl Estate for Labs {
         self.labs[run].insist(self.sites as usize, 0, &format!("r{run}"));
     }
 
+    fn effects(&self, runs: usize) -> usize {
+        // At least one for each site.
+        runs * self.sites as usize
+    }
+
     fn told(&self, runs: usize) -> String {
         format!("{runs} labs of which {} sites were restored each, equal to the truth", self.sites)
     }

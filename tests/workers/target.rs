@@ -130,6 +130,10 @@ impl Estate for Target {
         assert_eq!(tally.effects, STEPS * self.rows.len(), "{status:#}");
     }
 
+    fn effects(&self, runs: usize) -> usize {
+        (0..runs).map(|run| self.of(&format!("r{run}")).effects).sum()
+    }
+
     fn told(&self, runs: usize) -> String {
         let tallies = (0..runs).map(|run| self.of(&format!("r{run}")));
         let sum = |of: fn(&Tally) -> usize| tallies.clone().map(|tally| of(&tally)).sum::<usize>();

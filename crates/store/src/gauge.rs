@@ -5,26 +5,16 @@ use runtime::JournalError;
 use crate::address::Address;
 use crate::postgres::PostgresStore;
 
-/// What a store takes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gauge {
-    /// Its tables by name; of a file the whole, as one.
-    pub tables: Vec<TableGauge>,
-    /// What its server has been asked so far; empty unless the database has the extension `pg_stat_statements`.
-    pub statements: Vec<StatementGauge>,
-}
-
 /// What a table takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableGauge {
-    /// Its name.
+    /// Its name; of a file the path, which is weighed as one.
     pub name: String,
     /// Bytes on the disk, with its indexes.
     pub bytes: u64,
-    /// Rows, as the server estimates them.
-    pub rows: u64,
-    /// Versions of rows that nobody sees any more and whose room is not free yet, as the server estimates them.
-    pub dead: u64,
+    /// Versions of rows that nobody sees any more and whose room is not free yet, as the server estimates them; `None` where
+    /// nobody counts them.
+    pub dead: Option<u64>,
 }
 
 /// What a statement has cost.
@@ -38,24 +28,39 @@ pub struct StatementGauge {
     pub total_ms: f64,
 }
 
-/// Weighs the store at an address.
+/// Weighs the tables of the store at an address, by name.
 ///
 /// # Errors
 /// What [`open`](crate::open) returns, and if the store cannot be read.
-pub async fn gauge(address: &str) -> Result<Gauge, JournalError> {
+pub async fn gauge(address: &str) -> Result<Vec<TableGauge>, JournalError> {
     match address.parse::<Address>()? {
         Address::Sqlite(path) => {
             let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().display()));
             let size = |path| std::fs::metadata(path).map_or(0, |file| file.len());
             let bytes = size(&path) + size(&log);
-            let whole = TableGauge { name: path.display().to_string(), bytes, rows: 0, dead: 0 };
-            Ok(Gauge { tables: vec![whole], statements: vec![] })
+            Ok(vec![TableGauge { name: path.display().to_string(), bytes, dead: None }])
         }
         Address::Postgres(address) => {
             let store = PostgresStore::open(&address).await?;
             let gauge = store.gauge().await;
             store.close().await;
             gauge
+        }
+    }
+}
+
+/// Tells what the server of the store at an address has been asked so far; `None` if it does not tell.
+///
+/// # Errors
+/// What [`open`](crate::open) returns, and if the store cannot be read.
+pub async fn statements(address: &str) -> Result<Option<Vec<StatementGauge>>, JournalError> {
+    match address.parse::<Address>()? {
+        Address::Sqlite(_) => Ok(None),
+        Address::Postgres(address) => {
+            let store = PostgresStore::open(&address).await?;
+            let statements = store.statements().await;
+            store.close().await;
+            statements
         }
     }
 }

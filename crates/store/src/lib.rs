@@ -23,7 +23,7 @@ use runtime::{JournalError, Store};
 
 pub use address::{Address, PostgresAddress, without_password};
 pub use anchor::anchor;
-pub use gauge::{Gauge, StatementGauge, TableGauge, gauge};
+pub use gauge::{StatementGauge, TableGauge, gauge, statements};
 pub use postgres::{POSTGRES_FORMAT, PostgresStore};
 pub use sqlite::{FORMAT, SqliteJournal, SqliteOptions};
 

@@ -97,6 +97,7 @@ pages! {
     serve = "serve", |prompt| prompt;
     deploy = "deploy", |prompt| prompt;
     benchmark = "benchmark", |prompt| prompt;
+    peers = "peers", |prompt| prompt;
     telling = "telling", |prompt| prompt;
     drills = "drills", |prompt| prompt;
     codes = "codes", |prompt| prompt;

@@ -27,9 +27,14 @@ impl StoreAddress {
         command.env("REINSTATE_STORE", &self.0);
     }
 
-    /// Weighs the store.
-    pub(crate) async fn gauge(&self) -> Result<store::Gauge, JournalError> {
+    /// Weighs the tables of the store.
+    pub(crate) async fn gauge(&self) -> Result<Vec<store::TableGauge>, JournalError> {
         store::gauge(&self.0).await
+    }
+
+    /// What the store's server says that it was asked; `None` if it does not say.
+    pub(crate) async fn statements(&self) -> Result<Option<Vec<store::StatementGauge>>, JournalError> {
+        store::statements(&self.0).await
     }
 
     /// Opens the store.

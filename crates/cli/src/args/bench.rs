@@ -7,24 +7,12 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::address::StoreAddress;
 use super::texts::{BENCH_RESTORE, BENCH_STORE};
+use crate::bench::STEPS;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Durable steps a second of a 30-step layered runbook of `noop`
-    Engine {
-        /// Sites
-        #[arg(long, default_value_t = 883)]
-        sites: u32,
-        /// Store: sqlite, in a file of its own, or postgres://USER@HOST/DATABASE?schema=NAME, where the runs stay
-        #[arg(long, default_value = "sqlite", value_name = "ADDRESS")]
-        store: StoreAddress,
-        /// Folder for files; by default a temporary one beside the current folder
-        #[arg(long)]
-        dir: Option<PathBuf>,
-        /// Have so many worker processes on this host execute every step; 0 executes them here
-        #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
-        workers: u32,
-    },
+    /// Durable steps a second of a layered runbook of `noop`
+    Engine(BenchEngine),
     /// Whether a store stays small and fast while runs come and go
     #[command(long_about = BENCH_STORE)]
     Store(BenchStore),
@@ -34,15 +22,38 @@ pub(crate) enum Bench {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct BenchEngine {
+    /// Sites
+    #[arg(long, default_value_t = 883)]
+    pub(crate) sites: u32,
+    /// Steps of each site
+    #[arg(long, default_value_t = STEPS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) steps: u32,
+    /// Store: sqlite, in a file of its own, or postgres://USER@HOST/DATABASE?schema=NAME, where the runs stay
+    #[arg(long, default_value = "sqlite", value_name = "ADDRESS")]
+    pub(crate) store: StoreAddress,
+    /// Folder for files; by default a temporary one beside the current folder
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Have so many worker processes on this host execute every step; 0 executes them here
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub(crate) workers: u32,
+    /// Do so many steps a second, instead of as many as can be, and tell how long a step that may start waits for it
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) rate: Option<u32>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct BenchStore {
-    /// Store, best one made for this: sqlite:PATH or postgres://USER@HOST/DATABASE?schema=NAME
-    #[arg(long, env = "REINSTATE_STORE", value_name = "ADDRESS", hide_env_values = true)]
+    /// Store, best one made for this: sqlite:PATH or postgres://USER@HOST/DATABASE?schema=NAME; REINSTATE_STORE is not asked
+    // It is filled and emptied: whoever has the variable set for their real runs must type what they mean.
+    #[arg(long, value_name = "ADDRESS")]
     pub(crate) store: StoreAddress,
     /// Run after run for so long, of which all but the newest two are given up: 1h
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "history", required_unless_present = "history")]
+    #[arg(long, value_name = "TIME", value_parser = soak, conflicts_with = "history", required_unless_present = "history")]
     pub(crate) soak: Option<Duration>,
     /// A week in which so many units are done, and another one in which runs are given up when they are two days old
-    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, value_name = "UNITS", value_parser = history)]
     pub(crate) history: Option<u64>,
     /// Sites of a run that is measured
     #[arg(long, default_value_t = 883, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -50,6 +61,17 @@ pub(crate) struct BenchStore {
     /// Have so many worker processes on this host execute the steps of runs that are measured; 0 executes them here
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
     pub(crate) workers: u32,
+}
+
+fn soak(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time < Duration::from_secs(1) { Err("at least 1s: its quarters are compared".to_owned()) } else { Ok(time) }
+}
+
+fn history(text: &str) -> Result<u64, String> {
+    let units = text.parse::<u64>().map_err(|error| error.to_string())?;
+    let fits = (7..=1_000_000_000).contains(&units);
+    if fits { Ok(units) } else { Err("from 7, a unit for each day of the week, to 1000000000".to_owned()) }
 }
 
 #[derive(Debug, Args)]

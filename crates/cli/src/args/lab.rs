@@ -26,7 +26,8 @@ pub(crate) enum Lab {
         /// Seed of everything in it
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Where `lab serve` will listen; whoever reaches another address than loopback may do anything to the lab
+        /// Where `lab serve` will listen; whoever reaches another address than loopback may do anything to the lab. Shards and
+        /// objects stay paths and sockets of this machine, whatever the address
         #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
         address: IpAddr,
     },

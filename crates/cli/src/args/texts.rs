@@ -133,10 +133,11 @@ is told: steps a second in each quarter of the time, and what each table took at
 
 With --history a week's units are done in seven days of a few seconds. Told are steps a second before, with a week of history,
 and when it is given up; what the store took after each day; and the same of a second week, in which runs are given up when
-they are two days old. On PostgreSQL also what each statement took, if the database has the extension pg_stat_statements.
+they are two days old. On PostgreSQL also what each statement took, if the database has the extension pg_stat_statements, in
+whatever schema, and lets this role read it.
 
 Runs that others have in the store are left alone, and measured with it. Those of the measurement, named
-bench-..., are given up at its end; one that is stopped leaves them.";
+bench-..., are given up at its end, also when it is stopped by Ctrl-C; one that is killed leaves them.";
 
 /// `store copy --help`.
 pub(super) const STORE_COPY: &str = "\

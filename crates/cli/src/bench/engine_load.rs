@@ -1,35 +1,47 @@
-//! The engine's workload: S sites, each a layered graph of 30 `noop` steps, every start and outcome durable before it
-//! is acted on. It answers: how many steps a second can the orchestrator itself sustain, and what does one cost?
+//! The engine's workload, every start and outcome durable before it is acted on. It answers: how many steps a second can the
+//! orchestrator itself sustain, and what does one cost?
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use engine::{
-    ActionUse, Backoff, Batches, Event, ForEach, Need, Objectives, OnExceeded, OnFailure, Origin, PLAN_FORMAT, Place,
-    Plan, PlanSpec, Record, Retry, Run, Scope, SiteIx, Sites, StepIx, StepSpec, Texts, When, Work,
-};
-use runtime::{Clock, Drive, DriveEnd, Settings, Store, SystemClock};
+use engine::{Event, Plan, Record, Run, SiteIx};
+use runtime::{Clock, Store, SystemClock};
 use serde::Serialize;
 use server::holder;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{Logged, StoreAddress};
-use crate::bench::process;
-use crate::bench::workers::{LABEL, Workers};
+use super::dispatch::{DispatchFigures, Watch};
+use super::process;
+use super::runs::{drive, give_up, stopped};
+use super::workers::Workers;
+use super::workload::{paced, plan};
+use crate::args::StoreAddress;
 use crate::failure::Failure;
-
-/// Steps in each layer; each needs every step of the layer before.
-const LAYERS: [usize; 9] = [1, 4, 3, 6, 4, 6, 3, 2, 1];
 
 /// Seconds for which the anchor writes, before and after the run.
 const ANCHOR_S: f64 = 1.0;
+
+/// What is measured.
+pub(crate) struct EngineLoad {
+    pub(crate) sites: u32,
+    /// Steps of a site.
+    pub(crate) steps: u32,
+    /// Where, instead of in a file of its own.
+    pub(crate) store: Option<StoreAddress>,
+    /// Processes that execute every step; none executes them here.
+    pub(crate) workers: u32,
+    /// Steps a second, instead of as many as can be.
+    pub(crate) rate: Option<u32>,
+}
 
 /// What was measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct EngineFigures {
     pub(crate) sites: u32,
+    /// Of all sites.
     pub(crate) steps: u32,
+    pub(crate) workers: u32,
     pub(crate) wall_s: f64,
     pub(crate) steps_per_s: f64,
     pub(crate) anchor_rows_per_s: f64,
@@ -39,88 +51,96 @@ pub(crate) struct EngineFigures {
     pub(crate) journal_bytes_per_step: f64,
     pub(crate) resume_s: f64,
     pub(crate) cpu_us_per_step: f64,
+    /// Told of a run at a pace.
+    pub(crate) dispatch: Option<DispatchFigures>,
 }
 
-/// Runs the workload on a store, or on one in `dir`, and measures.
+/// Runs the workload on a store, or on one in `dir`, and measures. When it is stopped, nothing of its runs is left.
 pub(crate) async fn measure_engine(
     dir: &Path,
-    sites: u32,
-    store: Option<StoreAddress>,
-    workers: u32,
+    load: EngineLoad,
+    stop: &CancellationToken,
 ) -> Result<EngineFigures, Failure> {
-    let before_anchor = anchor(dir).await?;
+    let before_anchor = anchor(dir, stop).await?;
     let in_file = || format!("sqlite:{}", dir.join("engine.db").display()).parse();
-    let store = store.map_or_else(in_file, Ok).unwrap_or_else(|never| match never {});
-    let journal = store.open().await?;
-    let plan = plan(sites, workers > 0)?;
-    let _workers = Workers::start(&store, &*journal, workers).await?;
+    let address = load.store.clone().map_or_else(in_file, Ok).unwrap_or_else(|never| match never {});
+    let store = address.open().await?;
+    let workers = match load.workers {
+        0 => None,
+        count => Some(Workers::start(&address, &*store, count, stop).await?),
+    };
     // A store that stays may have runs of an earlier measurement.
     let now = SystemClock.now();
-    let (load, cut) = (format!("bench-{now}"), format!("bench-{now}-cut"));
-    runtime::open(&*journal, &load, &plan, now).await?;
+    let names = [format!("bench-{now}"), format!("bench-{now}-cut")];
+    let measured = measure(&store, &load, workers.as_ref().map(Workers::label), &names, stop).await;
+    if measured.is_err() {
+        // A daemon on this store would go on with what is cut short. Why it was cut short is what is told.
+        let _ = give_up(&*store, &names).await;
+    }
+    if let Some(workers) = workers {
+        workers.end(&*store).await?;
+    }
+    let mut figures = measured?;
+    drop(store);
+    figures.anchor_rows_per_s = f64::midpoint(before_anchor, anchor(dir, stop).await?);
+    Ok(figures)
+}
+
+/// The run and its resumption; all but the anchor.
+async fn measure(
+    store: &Arc<dyn Store>,
+    load: &EngineLoad,
+    label: Option<&str>,
+    [name, cut]: &[String; 2],
+    stop: &CancellationToken,
+) -> Result<EngineFigures, Failure> {
+    let plan = match load.rate {
+        Some(rate) => paced(load.sites, load.steps, label, rate)?,
+        None => plan(load.sites, load.steps, label)?,
+    };
+    runtime::open(&**store, name, &plan, SystemClock.now()).await?;
     let base = process::rss().unwrap_or(0);
     let cpu = process::cpu_s();
     let begun = Instant::now();
-    let commits = drive(&journal, &load, workers > 0).await?;
+    let mut watch = if load.rate.is_some() { Watch::of_delays(&plan, now_us) } else { Watch::new(now_us) };
+    drive(store, name, label.is_some(), &mut watch, stop).await?;
     let wall_s = begun.elapsed().as_secs_f64();
     let cpu = process::cpu_s() - cpu;
     let peak = process::peak_rss().unwrap_or(0);
-    let bytes = group_bytes(&journal, &load).await?;
-    cut_short(&journal, &plan, (&load, &cut)).await?;
+    let bytes = group_bytes(store, name).await?;
+    cut_short(store, &plan, (name, cut)).await?;
     let begun = Instant::now();
-    drive(&journal, &cut, workers > 0).await?;
+    drive(store, cut, label.is_some(), &mut |_: &Run, _: &[Record]| {}, stop).await?;
     let resume_s = begun.elapsed().as_secs_f64();
-    drop(journal);
-    let after_anchor = anchor(dir).await?;
     let steps = plan.unit_count();
     Ok(EngineFigures {
-        sites,
+        sites: load.sites,
         steps,
+        workers: load.workers,
         wall_s,
         steps_per_s: f64::from(steps) / wall_s,
-        anchor_rows_per_s: f64::midpoint(before_anchor, after_anchor),
-        commits,
+        anchor_rows_per_s: 0.0,
+        commits: watch.commits,
         peak_rss_mb: peak as f64 / 1e6,
         rss_bytes_per_unit: peak.saturating_sub(base) as f64 / f64::from(steps),
         journal_bytes_per_step: bytes as f64 / f64::from(steps),
         resume_s,
         cpu_us_per_step: cpu * 1e6 / f64::from(steps),
+        dispatch: watch.figures(),
     })
 }
 
-async fn anchor(dir: &Path) -> Result<f64, Failure> {
-    Ok(store::anchor(&dir.join("anchor.db"), 100, ANCHOR_S).await?)
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn drive(journal: &Arc<dyn Store>, name: &str, sends: bool) -> Result<u64, Failure> {
-    let settings = Settings::default();
-    let holder = holder();
-    let lease = journal.acquire(name, &holder, settings.lease_ms).await?;
-    let recovered = runtime::recover(&**journal, name, |_, _| {}).await?;
-    let plan = recovered.run.plan().clone();
-    let kit = crate::execute::kit(journal, Logged::default().run_logs);
-    let launcher = kit.launcher(&kit.connectors);
-    let equip = |plan: &Plan| kit.equip(plan);
-    let mut commits = 0;
-    let mut count = |_: &Run, _: &[Record]| commits += 1;
-    let drive = Drive {
-        journal: &**journal,
-        lease: lease.clone(),
-        holder: holder.name,
-        equip: &equip,
-        launcher: &launcher,
-        clock: &SystemClock,
-        observer: &mut count,
-        desk: sends.then_some(&**journal),
-        stop: CancellationToken::new(),
-        settings,
-    };
-    let (end, run) = runtime::drive(drive, recovered, "bench").await?;
-    journal.release(&lease).await?;
-    if end != DriveEnd::Ended(engine::RunEnd::Succeeded) || run.tally().returned != plan.site_count() {
-        return Err(Failure::input("bench-run", format!("the run ended as {end:?}"), "report this defect"));
+async fn anchor(dir: &Path, stop: &CancellationToken) -> Result<f64, Failure> {
+    let path = dir.join("anchor.db");
+    tokio::select! {
+        rows = store::anchor(&path, 100, ANCHOR_S) => Ok(rows?),
+        () = stop.cancelled() => Err(stopped()),
     }
-    Ok(commits)
 }
 
 async fn group_bytes(journal: &Arc<dyn Store>, name: &str) -> Result<u64, Failure> {
@@ -163,79 +183,4 @@ async fn cut_short(journal: &Arc<dyn Store>, plan: &Arc<Plan>, (load, cut): (&st
     }
     journal.release(&lease).await?;
     Ok(())
-}
-
-pub(super) fn plan(sites: u32, sends: bool) -> Result<Arc<Plan>, Failure> {
-    let ids: Vec<String> = (0..sites).map(|site| format!("site-{site:08}")).collect();
-    let steps = steps();
-    let runs_on = if sends { vec![format!("[\"{LABEL}\"]"); steps.len()] } else { Vec::new() };
-    let spec = PlanSpec {
-        format: PLAN_FORMAT,
-        origin: Origin { runbook: "bench-engine".to_owned(), ..Origin::default() },
-        sites: Sites {
-            ids: ids.iter().map(String::as_str).collect::<Texts>(),
-            source_rows: (2..sites + 2).collect(),
-            columns: vec![],
-            restore_points: vec![],
-        },
-        groups: vec![],
-        batches: Batches {
-            ends: vec![sites],
-            max_failures: vec![0],
-            on_exceeded: OnExceeded::Pause,
-            soak_ms: 0,
-            gate: None,
-        },
-        pools: vec![],
-        steps,
-        items: vec![],
-        inputs: "{}".to_owned(),
-        estate: "{}".to_owned(),
-        objectives: Objectives::default(),
-        extras: engine::Extras { runs_on, ..engine::Extras::default() },
-    };
-    Plan::new(spec).map_err(|error| Failure::trouble("bench-plan", &error, "report this defect"))
-}
-
-fn steps() -> Vec<StepSpec> {
-    let mut steps = Vec::new();
-    let mut before = 0..0;
-    for (layer, &width) in LAYERS.iter().enumerate() {
-        let first = steps.len();
-        for ix in 0..width {
-            let needs = before.clone().map(|step: usize| Need { step: StepIx::from(step), require_all: false });
-            steps.push(step(format!("l{layer}s{ix}"), needs.collect()));
-        }
-        before = first..steps.len();
-    }
-    steps
-}
-
-fn step(name: String, needs: Vec<Need>) -> StepSpec {
-    let noop = ActionUse {
-        uses: "noop@1".to_owned(),
-        with: "{}".to_owned(),
-        expect: String::new(),
-        idempotent: true,
-        has_probe: true,
-    };
-    StepSpec {
-        name,
-        place: Place::default(),
-        scope: Scope::Site,
-        needs,
-        reads: vec![],
-        work: Work::Action(noop),
-        pools: vec![],
-        timeout_ms: 60_000,
-        retry: Retry { attempts: 3, backoff: Backoff::Exponential, delay_ms: 1_000, max_delay_ms: 60_000 },
-        on_failure: OnFailure::Quarantine,
-        front_load: false,
-        finally: false,
-        when: When::Always,
-        for_each: ForEach::Once,
-        expect_ms: (0, 0),
-        keeps_outputs: false,
-        undo: None,
-    }
 }

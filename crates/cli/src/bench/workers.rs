@@ -3,14 +3,13 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use runtime::Store;
+use runtime::{Clock, Store, SystemClock};
 use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
 
+use super::runs::stopped;
 use crate::args::StoreAddress;
 use crate::failure::Failure;
-
-/// What the steps of a measurement demand, so that no other worker takes them.
-pub(crate) const LABEL: &str = "reinstate-bench";
 
 /// Orders that a worker executes at once.
 const SLOTS: &str = "256";
@@ -20,36 +19,74 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Workers that live as long as this.
 pub(crate) struct Workers {
-    _children: Vec<Child>,
+    label: String,
+    children: Vec<Child>,
+    /// Their numbers in the store.
+    ids: Vec<u64>,
 }
 
 impl Workers {
     /// Starts so many, and waits until the store lists them.
-    pub(crate) async fn start(address: &StoreAddress, store: &dyn Store, count: u32) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        address: &StoreAddress,
+        store: &dyn Store,
+        count: u32,
+        stop: &CancellationToken,
+    ) -> Result<Self, Failure> {
         let trouble =
             |error: std::io::Error| Failure::trouble("bench-workers", &error, "start this program by its path");
         let program = std::env::current_exe().map_err(trouble)?;
+        // Nobody else's: workers of another measurement on this store must not take these orders.
+        let label = format!("reinstate-bench-{}-{}", std::process::id(), SystemClock.now());
+        let names: Vec<String> = (1..=count).map(|ix| format!("{label}-{ix}")).collect();
         let mut children = Vec::new();
-        for _ in 0..count {
+        for name in &names {
             let mut command = Command::new(&program);
-            command.args(["worker", "--labels", LABEL, "--slots", SLOTS, "--run-logs", "0"]);
+            command.args(["worker", "--labels", &label, "--slots", SLOTS, "--run-logs", "0", "--name", name]);
             address.give(&mut command);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+            // A Ctrl-C is for this process, which ends them.
+            command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).process_group(0);
             children.push(command.spawn().map_err(trouble)?);
         }
         let begun = tokio::time::Instant::now();
         loop {
-            let pids: Vec<String> =
-                children.iter().filter_map(|child| Some(format!(" pid {} ", child.id()?))).collect();
+            for child in &mut children {
+                if let Some(status) = child.try_wait().map_err(trouble)? {
+                    let fact = format!("a worker process ended at its start: {status}");
+                    return Err(Failure::input("bench-workers", fact, "what it said is on standard error"));
+                }
+            }
             let living = store.workers().await?;
-            if pids.iter().all(|pid| living.iter().any(|one| one.worker.name.contains(pid))) {
-                return Ok(Self { _children: children });
+            let ours = living.iter().filter(|one| names.contains(&one.worker.name));
+            let ids: Vec<u64> = ours.map(|one| one.id).collect();
+            if ids.len() == names.len() {
+                return Ok(Self { label, children, ids });
             }
             if begun.elapsed() > PATIENCE {
-                let fact = format!("{count} workers were started, and {} live", living.len());
+                let fact = format!("{count} workers were started, and {} live", ids.len());
                 return Err(Failure::input("bench-workers", fact, "what they said is on standard error"));
+            }
+            if stop.is_cancelled() {
+                return Err(stopped());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// What steps demand that they alone execute.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Ends them, and strikes them off in the store.
+    pub(crate) async fn end(mut self, store: &dyn Store) -> Result<(), Failure> {
+        for child in &mut self.children {
+            // One that has ended by itself is as well.
+            let _ = child.kill().await;
+        }
+        for id in &self.ids {
+            store.retire(*id).await?;
+        }
+        Ok(())
     }
 }

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::args::{Bench, BenchPart, BenchRestore, BenchStore, StoreAddress};
-use crate::bench::{Ageing, Part, Wanted, history_text, measure_engine, measure_restore, restore_text, soak_text};
+use crate::args::{Bench, BenchEngine, BenchPart, BenchRestore, BenchStore};
+use crate::bench::{
+    Ageing, EngineLoad, Part, Wanted, engine_text, history_text, measure_engine, measure_restore, restore_text,
+    soak_text,
+};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
@@ -12,7 +15,7 @@ use crate::signals;
 /// Carries a benchmark out.
 pub(crate) async fn bench(command: Bench, json: bool) -> Result<Exit, Failure> {
     match command {
-        Bench::Engine { sites, store, dir, workers } => engine(sites, (store, workers), dir, json).await,
+        Bench::Engine(args) => engine(args, json).await,
         Bench::Store(args) => store(args, json).await,
         Bench::Restore(args) => restore(args, json).await,
     }
@@ -54,25 +57,13 @@ async fn restore(args: BenchRestore, json: bool) -> Result<Exit, Failure> {
 }
 
 async fn store(args: BenchStore, json: bool) -> Result<Exit, Failure> {
-    let ageing = Ageing::begin(&args.store, args.sites, args.workers).await?;
-    let measured = async {
-        match (args.soak, args.history) {
-            (Some(lasts), _) => {
-                let figures = ageing.soak(lasts, &out::note).await?;
-                answer(json, &figures, soak_text);
-            }
-            (None, units) => {
-                let figures = ageing.history(units.unwrap_or_default(), &out::note).await?;
-                answer(json, &figures, history_text);
-            }
-        }
-        Ok(Exit::Done)
-    };
-    let stop = signals::stop_token();
-    tokio::select! {
-        measured = measured => measured,
-        () = stop.cancelled() => Ok(Exit::Stopped),
+    let ageing = Ageing::begin(&args.store, (args.sites, args.workers), signals::stop_token()).await?;
+    if let Some(lasts) = args.soak {
+        answer(json, &ageing.soak(lasts, &out::note).await?, soak_text);
+    } else {
+        answer(json, &ageing.history(args.history.unwrap_or_default(), &out::note).await?, history_text);
     }
+    Ok(Exit::Done)
 }
 
 fn answer<T: serde::Serialize>(json: bool, figures: &T, text: impl Fn(&T) -> String) {
@@ -106,12 +97,8 @@ fn trouble(error: &std::io::Error) -> Failure {
     Failure::trouble("bench-dir", error, "name a folder that can be written with --dir")
 }
 
-async fn engine(
-    sites: u32,
-    (store, workers): (StoreAddress, u32),
-    dir: Option<PathBuf>,
-    json: bool,
-) -> Result<Exit, Failure> {
+async fn engine(args: BenchEngine, json: bool) -> Result<Exit, Failure> {
+    let BenchEngine { sites, steps, store, dir, workers, rate } = args;
     let in_file = store.is_kind("sqlite");
     if !in_file && !store.is_postgres() {
         let hint = "use `--store sqlite` or `--store postgres://USER@HOST/DATABASE?schema=NAME`";
@@ -120,32 +107,15 @@ async fn engine(
     if sites == 0 {
         return Err(Failure::input("bench-sites", "there is nothing to measure with 0 sites", "give at least 1"));
     }
+    if sites.checked_mul(steps).is_none() {
+        let fact = format!("{sites} sites of {steps} steps are more units than a run may have");
+        return Err(Failure::input("bench-sites", fact, "give fewer"));
+    }
     // Beside the caller's files, because temporary folders are often in memory and a disk is to be measured.
     let scratch = scratch(&dir.unwrap_or_else(|| PathBuf::from(".")))?;
-    let figures = measure_engine(scratch.path(), sites, (!in_file).then_some(store), workers).await?;
-    if json {
-        out::json(&figures);
-        return Ok(Exit::Done);
-    }
-    out::answer(&format!(
-        "{} sites x 30 steps, starts and outcomes durable ({})\n\
-         {:>12.0} steps/s, {:.2} s in all, {} commits, {:.1} us of CPU a step\n\
-         {:>12.0} rows/s of a bare SQLite writer at 100 rows a commit, same minute, same disk (ratio {:.2})\n\
-         {:>12.1} bytes of journal a step\n\
-         {:>12.1} MB peak memory, {:.0} bytes a unit beyond the plan\n\
-         {:>12.3} s to resume the run killed before its last step",
-        figures.sites,
-        if in_file { "SQLite, synchronous=FULL" } else { "PostgreSQL" },
-        figures.steps_per_s,
-        figures.wall_s,
-        figures.commits,
-        figures.cpu_us_per_step,
-        figures.anchor_rows_per_s,
-        figures.steps_per_s / figures.anchor_rows_per_s,
-        figures.journal_bytes_per_step,
-        figures.peak_rss_mb,
-        figures.rss_bytes_per_unit,
-        figures.resume_s,
-    ));
+    let kind = if in_file { "SQLite, synchronous=FULL" } else { "PostgreSQL" };
+    let load = EngineLoad { sites, steps, store: (!in_file).then_some(store), workers, rate };
+    let figures = measure_engine(scratch.path(), load, &signals::stop_token()).await?;
+    answer(json, &figures, |figures| engine_text(figures, kind));
     Ok(Exit::Done)
 }

@@ -112,7 +112,7 @@ fn answer(json: bool, summary: &impl serde::Serialize, text: &str) {
 /// A lab that could not be built, for people.
 pub(crate) fn build_trouble(error: &lab::BuildError) -> Failure {
     match error {
-        lab::BuildError::Rows { .. } => {
+        lab::BuildError::Rows { .. } | lab::BuildError::Address { .. } => {
             let Failure { message, hint, .. } = trouble(error.code(), error);
             Failure::input(error.code(), message, hint)
         }

@@ -5,6 +5,7 @@ use runtime::{Clock, Journal, Recovered, SystemClock};
 use serde_json::json;
 
 use crate::args::{OfRun, SitesOf, Stored, Why};
+use crate::commands::report::fold_all;
 use crate::commands::run::rule_hint;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,16 +25,11 @@ async fn holder_of(journal: &dyn Journal, name: &str) -> Result<Option<String>, 
 /// Shows how far a run is.
 pub(crate) async fn status(args: &OfRun, json: bool) -> Result<Exit, Failure> {
     let journal = args.stored.store.open().await?;
-    let mut fold: Option<report::Fold> = None;
-    let recovered = runtime::recover(&*journal, &args.name, |run, record| {
-        // What does not fit has no forecast; `report` says so.
-        let _ = fold.get_or_insert_with(|| report::Fold::new(run.plan().clone())).push(record);
-    })
-    .await?;
+    let (fold, tail) = fold_all(&*journal, &args.name).await?;
     let held = holder_of(&*journal, &args.name).await?;
-    let run = &recovered.run;
-    let on_word = fold.as_ref().map_or(0, report::Fold::on_a_persons_word);
-    let rest = fold.and_then(|fold| fold.rest(SystemClock.now()));
+    let run = fold.run();
+    let on_word = fold.on_a_persons_word();
+    let rest = if tail.groups() == 0 { None } else { fold.rest(SystemClock.now()) };
     let tally = run.tally();
     let status = run.status();
     if json {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use engine::Plan;
 use report::{Fold, Incident, Report, StatusTemplate};
-use runtime::{Clock, Journal, SystemClock};
+use runtime::{Clock, Journal, RecoverError, SystemClock, Tail};
 
 use crate::announce;
 use crate::args::{ReportCommand, ReportFormat, Telling};
@@ -61,27 +61,32 @@ fn template(path: &Path) -> Result<StatusTemplate, Failure> {
         .map_err(|error| Failure::input(error.code(), format!("{}: {error}", path.display()), error.hint()))
 }
 
-/// Folds a run's journal into the run and its timings.
+/// Folds a run's journal into the run and its timings; refuses one of which nothing is recorded.
 pub(crate) async fn fold(journal: &dyn Journal, name: &str) -> Result<Fold, Failure> {
-    let mut fold: Option<Fold> = None;
-    let mut misfit = None;
-    let recovered = runtime::recover(journal, name, |run, record| {
-        let fold = fold.get_or_insert_with(|| Fold::new(run.plan().clone()).named(name));
-        if let Err(error) = fold.push(record) {
-            misfit = Some(error);
-        }
-    })
-    .await?;
-    match (fold, misfit) {
-        (Some(mut fold), None) => {
-            fold.note_head(recovered.chain.head());
-            Ok(fold)
-        }
-        (_, Some(error)) => Err(Failure::trouble("report-fold", &error, "report this defect")),
-        (None, None) => Err(Failure::input(
+    let (mut fold, tail) = fold_all(journal, name).await?;
+    if tail.groups() == 0 {
+        return Err(Failure::input(
             "run-empty",
             format!("nothing of run {name} has been recorded yet"),
             format!("`reinstate resume {name}` starts it"),
-        )),
+        ));
+    }
+    fold.note_head(tail.link());
+    Ok(fold)
+}
+
+/// Folds what there is of a run's journal, once: the fold has the run in it.
+pub(crate) async fn fold_all(journal: &dyn Journal, name: &str) -> Result<(Fold, Tail), Failure> {
+    let mut tail = Tail::open(journal, name).await?;
+    let mut fold = Fold::new(tail.plan().clone()).named(name);
+    loop {
+        let groups = tail.read(journal).await?;
+        if groups.is_empty() {
+            return Ok((fold, tail));
+        }
+        for (seq, records) in groups {
+            let unfit = |source| RecoverError::Record { run: name.to_owned(), seq, source };
+            records.iter().try_for_each(|record| fold.push(record)).map_err(unfit)?;
+        }
     }
 }

@@ -246,6 +246,11 @@ impl Plan {
     /// Node and item number of a unit known at plan time; `None` for one of a later `for_each`.
     #[must_use]
     pub fn planned_unit_at(&self, unit: UnitIx) -> Option<(NodeIx, u32)> {
+        self.planned_at(unit).map(|(step, key, item)| (self.node(step, key), item))
+    }
+
+    /// Step, key and item number of a unit known at plan time.
+    pub(crate) fn planned_at(&self, unit: UnitIx) -> Option<(StepIx, KeyIx, u32)> {
         if unit.0 >= self.unit_count() {
             return None;
         }
@@ -258,7 +263,7 @@ impl Plan {
             }
             ForEach::Once | ForEach::Later(_) => (within, 0),
         };
-        Some((NodeIx(self.node_base[step] + key), item))
+        Some((StepIx::from(step), KeyIx(key), item))
     }
 
     /// Item of a unit known at plan time, as JSON text; `None` without `for_each`.
@@ -432,5 +437,14 @@ fn bases(lengths: impl Iterator<Item = u64>) -> Result<Vec<u32>, PlanError> {
 
 /// Position of the last base that is not above a number; bases ascend, empty ranges are skipped.
 fn locate(bases: &[u32], number: u32) -> usize {
+    // Most plans are of steps for each site, whose ranges are of one length: the place is what a division says.
+    if let (Some(&end), ranges @ 1..) = (bases.last(), bases.len().saturating_sub(1))
+        && number < end
+    {
+        let guess = (u64::from(number) * ranges as u64 / u64::from(end)) as usize;
+        if bases[guess] <= number && number < bases[guess + 1] {
+            return guess;
+        }
+    }
     bases.partition_point(|&base| base <= number) - 1
 }

@@ -83,8 +83,7 @@ impl Run {
     fn adopt(&mut self, epoch: u64) {
         self.epoch = epoch;
         self.ready.forget_grants();
-        let flights = std::mem::take(&mut self.flights);
-        for unit in flights.into_keys() {
+        for unit in self.flights.take() {
             let (step, key) = self.step_key(unit);
             self.ready.give_back(&self.plan, step, key);
             let row = &mut self.units[unit.ix()];
@@ -111,6 +110,9 @@ impl Run {
 
     /// Begins what waits for the last attempt of a site, or of the run, to land.
     fn begin_undo_if_over(&mut self, unit: UnitIx) {
+        if self.undo_wanted.is_empty() {
+            return;
+        }
         if let Some(site) = self.unit_at(unit).and_then(|(node, _)| self.site_of(node))
             && self.undo_wanted.contains(&site)
         {
@@ -146,7 +148,7 @@ impl Run {
     fn land(&mut self, unit: UnitIx) -> Mode {
         let (step, key) = self.step_key(unit);
         self.ready.give_back(&self.plan, step, key);
-        self.flights.remove(&unit).map_or(Mode::Apply, |flight| flight.mode)
+        self.flights.remove(unit).map_or(Mode::Apply, |flight| flight.mode)
     }
 
     fn succeed(&mut self, unit: UnitIx, outputs: Option<Box<str>>) {

@@ -79,8 +79,8 @@ impl Run {
                 }
                 _ => {}
             }
-            if (row.state == UnitState::Running) != self.flights.contains_key(&unit) {
-                return Err(format!("unit {ix} is {:?}, in flight: {}", row.state, self.flights.contains_key(&unit)));
+            if (row.state == UnitState::Running) != self.flights.contains(unit) {
+                return Err(format!("unit {ix} is {:?}, in flight: {}", row.state, self.flights.contains(unit)));
             }
         }
         let to_probe: BTreeSet<UnitIx> = (0..self.units.len())
@@ -141,7 +141,7 @@ impl Run {
 
     fn audit_pools(&self) -> Result<(), String> {
         let mut used: BTreeMap<u32, u32> = BTreeMap::new();
-        for &unit in self.flights.keys() {
+        for unit in self.flights.units() {
             let (step, key) = self.step_key(unit);
             for &(instance, slots) in &self.plan.holds(step, key) {
                 *used.entry(instance).or_default() += slots;

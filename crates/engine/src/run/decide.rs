@@ -6,7 +6,7 @@ use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::input::{Advice, Input, Outcome, Rejection};
 use crate::plan::{Backoff, ForEach, Retry, When};
 use crate::run::Run;
-use crate::run::tables::{DECIDED, FAILED, Flight, UnitState};
+use crate::run::tables::{DECIDED, FAILED, UnitState};
 use crate::seeded::mix;
 
 /// Site ends decided at once; a bound on the size of one answer.
@@ -167,8 +167,8 @@ impl Run {
     }
 
     fn is_in_flight(&self, unit: UnitIx, attempt: u32, mode: Mode) -> Result<(), Rejection> {
-        let is_it = |flight: &Flight| flight.attempt == attempt && flight.mode == mode;
-        match self.flights.get(&unit).is_some_and(is_it) {
+        let is_it = |flight: Flight| flight.attempt == attempt && flight.mode == mode;
+        match self.flights.get(unit).is_some_and(is_it) {
             true => Ok(()),
             false => Err(Rejection::Stale { unit: unit.0, attempt }),
         }

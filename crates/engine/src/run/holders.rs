@@ -68,7 +68,7 @@ impl Run {
             let (step, key) = self.step_key(*unit);
             self.plan.holds(step, key).iter().any(|&(at, _)| at == instance)
         };
-        self.flights.keys().copied().filter(holds).collect()
+        self.flights.units().into_iter().filter(holds).collect()
     }
 
     /// Number of ready units that need an instance of a pool and come before a ready unit in the order; `None` if the

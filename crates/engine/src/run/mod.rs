@@ -10,6 +10,7 @@ mod command;
 mod decide;
 mod decree;
 mod fits;
+mod flights;
 mod holders;
 mod members;
 mod passed;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use crate::event::{Failure, Gate, RunEnd};
 use crate::ids::{BatchIx, KeyIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::plan::{ForEach, Plan, Scope};
+use flights::Flights;
 use ready::Ready;
 use tables::{Ask, BatchRow, IN, NodeRow, SiteRow, SiteUndo, UnitRow, Unwind};
 
@@ -61,7 +63,7 @@ pub struct Run {
     units: Vec<UnitRow>,
     sites: Vec<SiteRow>,
     batches: Vec<BatchRow>,
-    flights: BTreeMap<UnitIx, Flight>,
+    flights: Flights,
     outputs: BTreeMap<UnitIx, Box<str>>,
     failures: BTreeMap<UnitIx, Box<Failure>>,
     unevaluable: BTreeMap<NodeIx, Box<Failure>>,
@@ -177,7 +179,7 @@ impl Run {
             units: vec![UnitRow::NEW; plan.unit_count() as usize],
             sites: vec![site; plan.site_count() as usize],
             batches,
-            flights: BTreeMap::new(),
+            flights: Flights::of(plan.unit_count() as usize),
             outputs: BTreeMap::new(),
             failures: BTreeMap::new(),
             unevaluable: BTreeMap::new(),
@@ -232,6 +234,9 @@ impl Run {
 
     /// Step and key of a unit that is known to exist.
     fn step_key(&self, unit: UnitIx) -> (StepIx, KeyIx) {
+        if let Some((step, key, _)) = self.plan.planned_at(unit) {
+            return (step, key);
+        }
         let (node, _) = self.unit_at(unit).unwrap_or((NodeIx(0), 0));
         self.plan.node_at(node)
     }

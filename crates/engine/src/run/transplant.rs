@@ -129,7 +129,7 @@ impl Run {
             }
         }
         let unit = |old: &UnitIx| units.get(old.ix()).copied().flatten();
-        next.flights = self.flights.iter().filter_map(|(old, &flight)| Some((unit(old)?, flight))).collect();
+        next.flights = self.flights.sorted().iter().filter_map(|(old, flight)| Some((unit(old)?, *flight))).collect();
         next.outputs = self.outputs.iter().filter_map(|(old, text)| Some((unit(old)?, text.clone()))).collect();
         next.failures = self.failures.iter().filter_map(|(old, why)| Some((unit(old)?, why.clone()))).collect();
         next.lives = self.lives.iter().filter_map(|(old, &life)| Some((unit(old)?, life))).collect();
@@ -175,8 +175,7 @@ impl Run {
                 next.ready.resize(&plan, pool, slots);
             }
         }
-        let flights: Vec<UnitIx> = next.flights.keys().copied().collect();
-        for unit in flights {
+        for unit in next.flights.units() {
             let (step, key) = next.step_key(unit);
             next.ready.occupy(&plan, step, key);
         }

@@ -87,13 +87,13 @@ impl Run {
 
     /// Attempts that should be in flight, in the order of their units.
     pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
-        self.flights.iter().map(|(&unit, &flight)| Pending { unit, flight })
+        self.flights.sorted().into_iter().map(|(unit, flight)| Pending { unit, flight })
     }
 
     /// The attempt of a unit that should be in flight.
     #[must_use]
     pub fn flight(&self, unit: UnitIx) -> Option<Flight> {
-        self.flights.get(&unit).copied()
+        self.flights.get(unit)
     }
 
     /// Number of attempts in flight.

@@ -107,6 +107,12 @@ pub enum BuildError {
         /// Why not, with a hint.
         fact: &'static str,
     },
+    /// An address at which nobody can be called.
+    #[error("{address} names no host that others could call; hint: give the address of an interface, or 127.0.0.1")]
+    Address {
+        /// The address that was given.
+        address: IpAddr,
+    },
     /// No free port on this host.
     #[error("no free port")]
     NoPort(#[source] std::io::Error),
@@ -144,6 +150,10 @@ pub async fn build(dir: &Path, options: &BuildOptions) -> Result<BuildSummary, B
     }
     if options.rows > 0 && options.backend == Backend::Sqlite {
         return Err(BuildError::Rows { rows: options.rows, fact: "files do not scale; hint: the PostgreSQL backend" });
+    }
+    // URLs of the estate file are made of it.
+    if options.address.is_unspecified() {
+        return Err(BuildError::Address { address: options.address });
     }
     let root = prepare(dir)?;
     let layout = Layout::new(&root);

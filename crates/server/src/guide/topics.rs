@@ -45,6 +45,7 @@ topics! {
     "serve", "The daemon", "runs in a browser or by HTTP: tokens, roles, TLS, what it refuses";
     "deploy", "Deploying", "systemd, containers, several daemons, how much memory, a store that survives its machine";
     "benchmark", "Measuring", "how fast the engine and a tenant restore are on this machine";
+    "peers", "Beside other engines", "what else executes durable steps, and how it fares on the same workload";
     "codes", "Codes", "what each error code means, its cause and what to do";
 }
 

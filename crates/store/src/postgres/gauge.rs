@@ -2,58 +2,74 @@
 
 use runtime::JournalError;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
+use tokio::time::Instant;
 
 use super::PostgresStore;
-use super::sql::Answer;
-use super::trouble::Failure;
-use crate::gauge::{Gauge, StatementGauge, TableGauge};
+use super::connections::ANSWER;
+use super::sql::{self, Answer};
+use super::trouble::{Failure, Trouble};
+use crate::gauge::{StatementGauge, TableGauge};
 
 impl PostgresStore {
-    /// Weighs the tables, and tells what was asked, where the database has the extension `pg_stat_statements`.
+    /// Weighs the tables.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub async fn gauge(&self) -> Result<Gauge, JournalError> {
-        let s = self.connections.schema();
-        let tables = format!(
-            "SELECT relname::text AS name, pg_total_relation_size(relid) AS bytes, n_live_tup AS rows, n_dead_tup AS dead \
-             FROM pg_stat_user_tables WHERE schemaname = '{}' ORDER BY relname;\n\
-             SELECT count(*) AS extensions FROM pg_extension WHERE extname = 'pg_stat_statements'",
-            s.trim_matches('"')
+    pub async fn gauge(&self) -> Result<Vec<TableGauge>, JournalError> {
+        let message = format!(
+            "SELECT relname::text AS name, pg_total_relation_size(relid) AS bytes, \
+             CASE WHEN current_setting('track_counts')::bool THEN n_dead_tup END AS dead \
+             FROM pg_stat_user_tables WHERE schemaname = '{}' ORDER BY relname",
+            self.connections.schema().trim_matches('"')
         );
-        let (tables, counts) = self
-            .asked(tables, |answers| {
-                let [.., tables, counts] = &answers[..] else { return Err(sqlx::Error::RowNotFound.into()) };
-                let counts: i64 = counts.rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("extensions")?;
-                Ok((read_tables(tables)?, counts))
-            })
-            .await?;
-        if counts == 0 {
-            return Ok(Gauge { tables, statements: vec![] });
-        }
-        let statements = format!(
-            "SELECT query, sum(calls)::bigint AS calls, sum(total_exec_time)::float8 AS total_ms FROM pg_stat_statements \
-             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND position('{s}' in query) > 0 \
-             GROUP BY query"
+        let table = |row: &PgRow| {
+            let bytes = row.try_get::<i64, _>("bytes")?.unsigned_abs();
+            let dead = row.try_get::<Option<i64>, _>("dead")?.map(i64::unsigned_abs);
+            Ok(TableGauge { name: row.try_get("name")?, bytes, dead })
+        };
+        self.asked(message, |answers| rows(&answers).iter().map(table).collect()).await
+    }
+
+    /// Tells what was asked, if the database has the extension `pg_stat_statements`, in whatever schema, and the server has it
+    /// loaded and lets this role read it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn statements(&self) -> Result<Option<Vec<StatementGauge>>, JournalError> {
+        let message = "SELECT quote_ident(nspname) AS schema FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace \
+                       WHERE extname = 'pg_stat_statements'";
+        let schema = |answers: Vec<Answer>| {
+            let schema = rows(&answers).first().map(|row| row.try_get::<String, _>("schema"));
+            Ok(schema.transpose()?)
+        };
+        let Some(schema) = self.asked(message.to_owned(), schema).await? else { return Ok(None) };
+        let message = format!(
+            "SELECT query, sum(calls)::bigint AS calls, sum(total_exec_time)::float8 AS total_ms \
+             FROM {schema}.pg_stat_statements \
+             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND position('{}' in query) > 0 \
+             GROUP BY query",
+            self.connections.schema()
         );
-        let statements = self.asked(statements, |answers| answers.last().map_or(Ok(vec![]), read_statements)).await?;
-        Ok(Gauge { tables, statements })
+        let mut taken = self.connections.take(Instant::now() + ANSWER).await.map_err(Trouble::into_error)?;
+        let answers = match taken.send(sql::reading() + &message).await {
+            Ok(answers) => answers,
+            // It is made and not loaded, of an old version, or not for this role: nothing that would hinder a store.
+            Err(failure) if failure.is_said() => return Ok(None),
+            Err(failure) => return Err(self.unreadable(failure)),
+        };
+        taken.give_back();
+        let statements: Result<_, Failure> = rows(&answers).iter().map(statement).collect();
+        statements.map(Some).map_err(|failure| self.unreadable(failure))
     }
 }
 
-fn read_tables(answer: &Answer) -> Result<Vec<TableGauge>, Failure> {
-    let table = |row: &sqlx::postgres::PgRow| {
-        let number = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
-        let (bytes, rows, dead) = (number("bytes")?, number("rows")?, number("dead")?);
-        Ok(TableGauge { name: row.try_get("name")?, bytes, rows, dead })
-    };
-    answer.rows.iter().map(table).collect()
+/// Rows of the last answer.
+fn rows(answers: &[Answer]) -> &[PgRow] {
+    answers.last().map(|answer| &answer.rows[..]).unwrap_or_default()
 }
 
-fn read_statements(answer: &Answer) -> Result<Vec<StatementGauge>, Failure> {
-    let statement = |row: &sqlx::postgres::PgRow| {
-        let calls = row.try_get::<i64, _>("calls")?.unsigned_abs();
-        Ok(StatementGauge { text: row.try_get("query")?, calls, total_ms: row.try_get("total_ms")? })
-    };
-    answer.rows.iter().map(statement).collect()
+fn statement(row: &PgRow) -> Result<StatementGauge, Failure> {
+    let calls = row.try_get::<i64, _>("calls")?.unsigned_abs();
+    Ok(StatementGauge { text: row.try_get("query")?, calls, total_ms: row.try_get("total_ms")? })
 }

@@ -48,6 +48,11 @@ impl Failure {
         }
     }
 
+    /// Whether the server answered that it cannot or may not do this, and goes on.
+    pub(super) fn is_said(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(_))) && !self.is_lost()
+    }
+
     /// Whether the server may not be written to: it is a standby, or told to be like one.
     pub(super) fn only_reads(&self) -> bool {
         self.code().as_deref() == Some("25006")

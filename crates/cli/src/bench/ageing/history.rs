@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use store::Gauge;
+use store::StatementGauge;
 
-use super::{Ageing, median};
+use super::{Ageing, STEPS, median};
 use crate::failure::Failure;
 
 const DAYS: u64 = 7;
@@ -32,7 +32,8 @@ pub(crate) struct HistoryFigures {
     pub(crate) bytes: Vec<u64>,
     /// The same, of a week in which runs are given up when they are two days old.
     pub(crate) bytes_kept_short: Vec<u64>,
-    pub(crate) statements: Vec<Statement>,
+    /// Those that took a noticeable part of the time; `None` if the store does not tell.
+    pub(crate) statements: Option<Vec<Statement>>,
 }
 
 /// One figure without history, with a week of it, and when that is given up.
@@ -52,15 +53,18 @@ pub(crate) struct Statement {
     pub(crate) us: Phases,
 }
 
-/// Steps a second, and of each statement its calls and milliseconds.
+/// Of each statement its calls and milliseconds, if the store tells.
+type Asked = Option<BTreeMap<String, (u64, f64)>>;
+
+/// Steps a second, and what was asked meanwhile.
 struct Measured {
     rate: f64,
-    statements: BTreeMap<String, (u64, f64)>,
+    asked: Asked,
 }
 
 impl Ageing<'_> {
     /// Has two weeks of so many units each pass.
-    pub(crate) async fn history(mut self, units: u64, tell: &impl Fn(&str)) -> Result<HistoryFigures, Failure> {
+    pub(super) async fn aged(&mut self, units: u64, tell: &impl Fn(&str)) -> Result<HistoryFigures, Failure> {
         let before = self.repeat().await?;
         tell(&format!("without history: {:.0} steps/s", before.rate));
         let (mut bytes, mut bytes_kept_short) = (Vec::new(), Vec::new());
@@ -82,36 +86,38 @@ impl Ageing<'_> {
             bytes_kept_short.push(self.bytes().await?);
             tell(&format!("day {day} of those that are kept for two: {} bytes", self.bytes().await?));
         }
-        self.keep(0).await?;
         let steps_per_s = Phases { before: before.rate, with: with.rate, after: after.rate };
-        let statements = compare([before, with, after].map(|measured| measured.statements));
+        let statements = match [before, with, after].map(|measured| measured.asked) {
+            [Some(before), Some(with), Some(after)] => Some(compare([before, with, after])),
+            _ => None,
+        };
         Ok(HistoryFigures { units: done, steps_per_s, bytes, bytes_kept_short, statements })
     }
 
     /// Does a day's units; returns how many, and in how many runs.
     async fn day(&mut self, units: u64) -> Result<(u64, usize), Failure> {
-        let steps = u64::from(super::plan(1, false)?.unit_count());
-        let (mut sites, mut runs) = (units.div_ceil(steps), 0);
+        let (mut sites, mut runs) = (units.div_ceil(STEPS.into()), 0);
         let all = sites;
         while sites > 0 {
             let some = sites.min(SITES);
-            self.run(u32::try_from(some).unwrap_or(u32::MAX), false).await?;
+            self.run(u32::try_from(some).unwrap_or(u32::MAX), None).await?;
             (sites, runs) = (sites - some, runs + 1);
         }
-        Ok((all * steps, runs))
+        Ok((all * u64::from(STEPS), runs))
     }
 
     /// Does the runs that are measured, and gives them up.
     async fn repeat(&mut self) -> Result<Measured, Failure> {
         let kept = self.kept.len();
-        let begun = by_text(self.address.gauge().await?);
+        let begun = self.asked().await?;
         let mut rates = Vec::new();
         for _ in 0..REPEATS {
             rates.push(self.measured().await?);
         }
-        let mut statements = by_text(self.address.gauge().await?);
-        for (text, (calls, total_ms)) in &mut statements {
-            let (calls_before, ms_before) = begun.get(text).copied().unwrap_or_default();
+        let mut asked = self.asked().await?;
+        for (text, (calls, total_ms)) in asked.iter_mut().flatten() {
+            let (calls_before, ms_before) =
+                begun.as_ref().and_then(|begun| begun.get(text)).copied().unwrap_or_default();
             *calls = calls.saturating_sub(calls_before);
             *total_ms -= ms_before;
         }
@@ -119,16 +125,17 @@ impl Ageing<'_> {
         let history: Vec<String> = self.kept.drain(..kept).collect();
         self.keep(0).await?;
         self.kept.extend(history);
-        Ok(Measured { rate: median(rates), statements })
+        Ok(Measured { rate: median(rates).unwrap_or_default(), asked })
     }
 
     async fn bytes(&self) -> Result<u64, Failure> {
-        Ok(self.address.gauge().await?.tables.iter().map(|table| table.bytes).sum())
+        Ok(self.address.gauge().await?.iter().map(|table| table.bytes).sum())
     }
-}
 
-fn by_text(gauge: Gauge) -> BTreeMap<String, (u64, f64)> {
-    gauge.statements.into_iter().map(|one| (one.text, (one.calls, one.total_ms))).collect()
+    async fn asked(&self) -> Result<Asked, Failure> {
+        let by_text = |one: StatementGauge| (one.text, (one.calls, one.total_ms));
+        Ok(self.address.statements().await?.map(|all| all.into_iter().map(by_text).collect()))
+    }
 }
 
 /// Statements that took a noticeable part of the time in some phase, the greatest first.

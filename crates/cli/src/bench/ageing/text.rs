@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::NOT_KNOWN;
 use super::history::{HistoryFigures, Phases};
 use super::soak::SoakFigures;
 
@@ -12,15 +13,21 @@ const SHOWN: usize = 70;
 pub(crate) fn soak_text(figures: &SoakFigures) -> String {
     let SoakFigures { runs, steps, wall_s, steps_per_s: rates, tables } = figures;
     let mut text = format!("{runs} runs, {steps} steps in {wall_s:.0} s; quarter by quarter\n");
-    let _ = write!(text, "{:>12.0} {:>11.0} {:>11.0} {:>11.0} steps/s, median", rates[0], rates[1], rates[2], rates[3]);
+    let _ = write!(text, "{} steps/s, median", quarters(rates.map(|rate| rate.map(f64::round))));
     for table in tables {
-        let ([a, b, c, d], [e, f, g, h]) = (table.bytes, table.dead);
-        let _ = write!(text, "\n{a:>12} {b:>11} {c:>11} {d:>11} bytes of {} at most", table.name);
-        if table.dead != [0; 4] {
-            let _ = write!(text, "\n{e:>12} {f:>11} {g:>11} {h:>11} dead rows in it at most");
+        let _ = write!(text, "\n{} bytes of {} at most", quarters(table.bytes), table.name);
+        if table.dead.iter().any(|dead| *dead != Some(0)) {
+            let _ = write!(text, "\n{} dead rows in it at most", quarters(table.dead));
         }
     }
     text
+}
+
+/// Four figures beside each other.
+fn quarters<T: ToString>(figures: [Option<T>; 4]) -> String {
+    let shown =
+        figures.map(|figure| format!("{:>11}", figure.map_or_else(|| NOT_KNOWN.to_owned(), |one| one.to_string())));
+    format!(" {}", shown.join(" "))
 }
 
 /// Two weeks of history for people.
@@ -40,12 +47,12 @@ pub(crate) fn history_text(figures: &HistoryFigures) -> String {
         let sizes: Vec<String> = days.iter().map(|bytes| format!("{:.1}", *bytes as f64 / 1e6)).collect();
         let _ = write!(text, "\n{} MB after each day, {what}", sizes.join("  "));
     }
-    if !figures.statements.is_empty() {
-        text.push_str(
-            "\nmicroseconds a call before, with the week and after it, and the ratio of the second to the first",
-        );
-    }
-    for one in &figures.statements {
+    let Some(statements) = &figures.statements else {
+        let _ = write!(text, "\nwhat each statement took is {NOT_KNOWN}: the store has no pg_stat_statements to read");
+        return text;
+    };
+    text.push_str("\nmicroseconds a call before, with the week and after it, and the ratio of the second to the first");
+    for one in statements {
         let Phases { before, with, after } = one.us;
         let shown: String = one.text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect();
         let ratio = with / before;
