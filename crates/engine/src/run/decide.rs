@@ -6,7 +6,7 @@ use crate::ids::{BatchIx, Millis, NodeIx, SiteIx, StepIx, UnitIx};
 use crate::input::{Advice, Input, Outcome, Rejection};
 use crate::plan::{Backoff, ForEach, Retry, When};
 use crate::run::Run;
-use crate::run::tables::{DECIDED, FAILED, UnitState};
+use crate::run::tables::{DECIDED, FAILED, Flight, UnitState};
 use crate::seeded::mix;
 
 /// Site ends decided at once; a bound on the size of one answer.
