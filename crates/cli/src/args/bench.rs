@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::address::StoreAddress;
-use super::texts::{BENCH_RESTORE, BENCH_STORE};
+use super::texts::{BENCH_STORE, BENCH_TENANT};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -29,8 +29,8 @@ pub(crate) enum Bench {
     #[command(long_about = BENCH_STORE)]
     Store(BenchStore),
     /// Rows a second of a tenant restore, against what can be done by hand
-    #[command(long_about = BENCH_RESTORE)]
-    Restore(BenchRestore),
+    #[command(long_about = BENCH_TENANT)]
+    Tenant(BenchTenant),
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ pub(crate) struct BenchStore {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct BenchRestore {
+pub(crate) struct BenchTenant {
     /// Kind of database: postgres
     #[arg(long, default_value = "postgres")]
     pub(crate) backend: String,

@@ -105,8 +105,8 @@ Examples:
   reinstate tenant restore --from URL --to URL --root sites --id A --new-id B --remap-text 'comments(body)->issues(id)'
 ";
 
-/// `bench restore --help`.
-pub(super) const BENCH_RESTORE: &str = "\
+/// `bench tenant --help`.
+pub(super) const BENCH_TENANT: &str = "\
 Rows a second of a tenant restore on PostgreSQL servers of the benchmark's own, against what can be done by hand.
 
 A shared database of many tenants is made (12 tables, 27 foreign keys, 41 indexes, sizes as in life), and half of the

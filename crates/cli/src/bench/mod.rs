@@ -3,9 +3,9 @@
 mod ageing;
 mod engine_load;
 mod process;
-mod restore;
+mod tenant;
 mod workers;
 
 pub(crate) use ageing::{Ageing, history_text, soak_text};
 pub(crate) use engine_load::measure_engine;
-pub(crate) use restore::{Part, Wanted, measure_restore, restore_text};
+pub(crate) use tenant::{Part, Wanted, measure_tenant, tenant_text};

@@ -1,4 +1,4 @@
-//! The restore's workload: a shared database of many tenants, half of them deleted, and who brings them back how fast.
+//! The workload of a tenant restore: a shared database of many tenants, half of them deleted, and who brings them back how fast.
 //!
 //! `tables` and the SQL files are the data set, `shop` builds it on two servers (`cluster`), `pump` is what others would
 //! do, `traffic` the tenants in use, `measure` the order of it all, `figures` and `text` the answer.
@@ -12,5 +12,5 @@ mod tables;
 mod text;
 mod traffic;
 
-pub(crate) use measure::{Part, Wanted, measure_restore};
-pub(crate) use text::restore_text;
+pub(crate) use measure::{Part, Wanted, measure_tenant};
+pub(crate) use text::tenant_text;

@@ -7,7 +7,7 @@ use connectors::postgres::{Guard, Job, OnConflict, Outcome, Scope, restore};
 use sqlx::AssertSqlSafe;
 
 use super::cluster::{Cluster, Programs};
-use super::figures::{Flat, Live, RestoreFigures, Timed};
+use super::figures::{Flat, Live, TenantFigures, Timed};
 use super::pump::{Between, ceiling, hand, plain};
 use super::shop::{Shop, Site, TRIED, open, sql};
 use super::traffic::Traffic;
@@ -54,23 +54,19 @@ impl Wanted {
 }
 
 /// Builds the data set in `dir` and measures; `tell` hears what is being done.
-pub(crate) async fn measure_restore(
-    dir: &Path,
-    wanted: &Wanted,
-    tell: &dyn Fn(&str),
-) -> Result<RestoreFigures, Failure> {
+pub(crate) async fn measure_tenant(dir: &Path, wanted: &Wanted, tell: &dyn Fn(&str)) -> Result<TenantFigures, Failure> {
     let programs = Programs::find()?;
     programs.own(dir)?;
     tell(&format!("making {} sites with {} rows, and deleting half of them", 2 * wanted.sites, wanted.rows));
     let shop = Shop::build(&programs, &dir.join("s"), wanted.sites, wanted.rows).await?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut figures = RestoreFigures {
+    let mut figures = TenantFigures {
         sites: shop.sites.len(),
         rows: shop.rows(),
         bytes: shop.bytes,
         connections: wanted.connections,
         cores,
-        ..RestoreFigures::default()
+        ..TenantFigures::default()
     };
     contenders(&shop, wanted, tell, &mut figures).await?;
     if wanted.has(Part::Small) {
@@ -95,7 +91,7 @@ async fn contenders(
     shop: &Shop,
     wanted: &Wanted,
     tell: &dyn Fn(&str),
-    figures: &mut RestoreFigures,
+    figures: &mut TenantFigures,
 ) -> Result<(), Failure> {
     let all =
         [(Part::Ours, "ours"), (Part::Hand, "by hand"), (Part::Plain, "plain COPY"), (Part::Ceiling, "the ceiling")];
@@ -199,7 +195,7 @@ async fn ours(
     }
 }
 
-async fn small(shop: &Shop, tell: &dyn Fn(&str), figures: &mut RestoreFigures) -> Result<(), Failure> {
+async fn small(shop: &Shop, tell: &dyn Fn(&str), figures: &mut TenantFigures) -> Result<(), Failure> {
     let sites: Vec<Site> = shop.sites.iter().filter(|site| site.rows < SMALL).cloned().collect();
     figures.small_sites = sites.len();
     if sites.is_empty() {
