@@ -38,9 +38,9 @@ pub use escape::{is_unseen, plain};
 pub use events::{ToldEvent, event_subject, is_about, noted, what_follows};
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, is_link, new_id_steps, settles_undo, told};
 pub use forecast::{
-    After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, PathPart, Point,
-    PoolOutlook, ReorderError, Rest, Spread, WhatIf, forecast, forecast_lines, order_lines, render_forecast, reorder,
-    rest_line,
+    Account, After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, Past, PathPart,
+    Point, PoolOutlook, PoolWait, ReorderError, Rest, Spent, Spread, TimePart, WhatIf, forecast, forecast_lines,
+    order_lines, render_forecast, reorder, rest_line,
 };
 pub use graph::{Drawing, GraphNode, Tint};
 pub use html::render_html;

@@ -133,7 +133,8 @@ async fn restore(
         &Waiting { wait: std::time::Duration::ZERO, logged: Logged::default() },
     )
     .await?;
-    let report = report_command::fold(&*journal, "demo").await?.report(SystemClock.now());
+    let account = report_command::account(&*journal, "demo").await?;
+    let report = report_command::fold(&*journal, "demo").await?.report(SystemClock.now()).bounded(account.as_ref());
     Ok((end, report))
 }
 

@@ -182,6 +182,10 @@ fn tiles(html: &mut String, report: &Report) {
         String::new()
     };
     tile(html, "", &ms(report.wall_s), &format!("wall time{paused}"));
+    if let (Some(bound), Some(above)) = (report.lower_bound_s, report.above_bound()) {
+        let what = format!("lower bound of the same attempts; the run took {:.1} % longer", above * 100.0);
+        tile(html, "", &ms(bound), &what);
+    }
     objective_tile(html, &report.rto, report.rto.max_s, "longest recovery");
     objective_tile(html, &report.rpo, report.rpo.max_s, "largest data loss");
     tile(html, "", &report.units.succeeded.to_string(), &format!("of {} units succeeded", report.units.total));
