@@ -25,6 +25,7 @@ mod standing;
 mod status;
 mod status_message;
 mod text;
+mod throughput;
 mod typed;
 mod why;
 
@@ -59,5 +60,10 @@ pub use status_message::{
     Incident, STATUS_NAMES, StatusMessage, StatusTemplate, TemplateError, are_templates, status_message,
 };
 pub use text::render_text;
+pub use throughput::{
+    AS_WRITTEN, Advice, BatchFigures, Cell, CellChange, CellFigures, Check, Comparison, Doubled, Growth, Limit, Middle,
+    PoolSize, RunFigures, Scaling, ScalingPoint, Setup, Share, SizeForecast, THROUGHPUT_FORMAT, Throughput, Usl, fit,
+    left_out, render_throughput, render_throughput_csv, render_throughput_html,
+};
 pub use typed::{Typed, gate_word};
 pub use why::{NoSuchSubject, why};

@@ -14,6 +14,7 @@ use crate::graph::Drawing;
 use crate::report::{Objective, PAUSED_HINT, Report, Verdict};
 use crate::text::{ms, objective};
 use charts::Bar;
+pub(crate) use style::STYLE;
 
 /// Batches drawn as bars; the table has all.
 const BARS: usize = 60;
@@ -33,7 +34,7 @@ pub fn render_html(report: &Report) -> String {
         Xml(report.evidence.made_by),
         Xml(name),
         Xml(&report.headline),
-        style::STYLE
+        STYLE
     );
     outcome(&mut html, report);
     tiles(&mut html, report);
