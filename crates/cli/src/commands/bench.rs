@@ -1,5 +1,7 @@
 //! `bench`: figures of this machine, now.
 
+mod restore;
+
 use std::path::{Path, PathBuf};
 
 use crate::args::{Bench, BenchPart, BenchStore, BenchTenant, StoreAddress};
@@ -14,6 +16,7 @@ pub(crate) async fn bench(command: Bench, json: bool) -> Result<Exit, Failure> {
     match command {
         Bench::Engine { sites, store, dir, workers } => engine(sites, (store, workers), dir, json).await,
         Bench::Store(args) => store(args, json).await,
+        Bench::Restore(args) => restore::restore(args, json).await,
         Bench::Tenant(args) => tenant(args, json).await,
     }
 }
