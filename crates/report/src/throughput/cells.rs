@@ -21,14 +21,19 @@ impl Cell {
         self.sites.div_ceil(self.batch.max(1))
     }
 
-    /// The sizes in words.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let workers = match self.workers {
+    /// Workers in words, after something else; nothing without any.
+    pub(super) fn workers_words(&self) -> String {
+        match self.workers {
             0 => String::new(),
             1 => ", 1 worker".to_owned(),
             many => format!(", {many} workers"),
-        };
+        }
+    }
+
+    /// The sizes in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let workers = self.workers_words();
         format!("{} sites in batches of {}, pools {}{workers}", self.sites, self.batch, self.pools)
     }
 }

@@ -96,8 +96,9 @@ fn solve(rows: &[Vec<f64>], chosen: &[usize]) -> Option<Vec<f64>> {
         }
         for below in at + 1..size {
             let factor = table[below][at] / table[at][at];
-            for column in at..=size {
-                table[below][column] -= factor * table[at][column];
+            let (above, under) = table.split_at_mut(below);
+            for (value, pivot) in under[0][at..].iter_mut().zip(&above[at][at..]) {
+                *value -= factor * pivot;
             }
         }
     }
@@ -111,6 +112,8 @@ fn solve(rows: &[Vec<f64>], chosen: &[usize]) -> Option<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn rows() -> Vec<Vec<f64>> {

@@ -103,6 +103,8 @@ fn law(sizes: &[(f64, f64)]) -> Option<Usl> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -140,6 +140,14 @@ fn growth(html: &mut String, it: &Throughput) {
     );
     let _ = write!(html, "<p>A run takes <b>{}</b>. {}</p>", Xml(&scaling.formula), Xml(error));
     let Some(advice) = &it.advice else { return };
+    let largest = scaling.points.iter().map(|point| point.sites).max().unwrap_or(0);
+    if largest < advice.sites {
+        let _ = write!(
+            html,
+            "<p>The largest run that it was made from had {largest} sites: for {} it is a forecast, and the shaded interval says how sure.</p>",
+            grouped(u64::from(advice.sites))
+        );
+    }
     let of_batch = |batch: u32| it.forecasts.iter().filter(move |one| one.batch == batch);
     let ends: Vec<(f64, f64, f64, f64)> = of_batch(advice.batch)
         .filter(|one| one.sites == advice.sites)
@@ -195,10 +203,7 @@ fn batches(html: &mut String, it: &Throughput) {
     let most = it.cells.iter().map(|cell| cell.cell.sites).max().unwrap_or(0);
     let full: Vec<&CellFigures> =
         it.cells.iter().filter(|cell| cell.cell.sites == most && cell.cell.doubled.is_none()).collect();
-    let name = |cell: &CellFigures| match cell.cell.workers {
-        0 => format!("pools {}", cell.cell.pools),
-        many => format!("pools {}, {many} workers", cell.cell.pools),
-    };
+    let name = |cell: &CellFigures| format!("pools {}{}", cell.cell.pools, cell.cell.workers_words());
     let mut series: Vec<Series> = Vec::new();
     for cell in full {
         let point = (f64::from(cell.cell.batch), cell.sites_per_hour.median);
@@ -235,9 +240,8 @@ fn time(html: &mut String, it: &Throughput) {
     let rows: Vec<_> = shown
         .map(|cell| {
             let of = cell.time.iter().map(|part| (parts::class(part.spent), parts::words(part), part.share)).collect();
-            let workers =
-                if cell.cell.workers > 0 { format!(", {} workers", cell.cell.workers) } else { String::new() };
-            (format!("batches of {}, {}{workers}", cell.cell.batch, cell.cell.pools), of, ms(cell.makespan_s.median))
+            let name = format!("batches of {}, {}{}", cell.cell.batch, cell.cell.pools, cell.cell.workers_words());
+            (name, of, ms(cell.makespan_s.median))
         })
         .collect();
     stacks(html, "Where the time of a run went", &rows);
@@ -250,7 +254,8 @@ fn time(html: &mut String, it: &Throughput) {
 
 /// Pools that were doubled, and the law over all of them.
 fn limit(html: &mut String, it: &Throughput) {
-    let _ = write!(html, "<p>By measurement: <b>{}</b>.</p>", Xml(&it.limit.text));
+    let by = if it.limit.doubled.is_empty() { "" } else { "By measurement: " };
+    let _ = write!(html, "<p>{by}<b>{}</b>.</p>", Xml(&it.limit.text));
     tables::doubled(html, it);
     let Some(usl) = &it.limit.usl else { return };
     let _ = write!(

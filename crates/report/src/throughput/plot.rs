@@ -150,8 +150,11 @@ fn one(html: &mut String, series: &Series, colour: usize, x: &dyn Fn(f64) -> f64
     }
 }
 
-/// Bars of parts that add up to a whole, one below the other; each a name, parts `(class, words, share)`, and a value.
-pub(super) fn stacks(html: &mut String, title: &str, rows: &[(String, Vec<(&str, String, f64)>, String)]) {
+/// A part of a bar: class of its colour, words, share of the whole.
+pub(super) type Part = (&'static str, String, f64);
+
+/// Bars of parts that add up to a whole, one below the other; each a name, its parts, and a value.
+pub(super) fn stacks(html: &mut String, title: &str, rows: &[(String, Vec<Part>, String)]) {
     html.push_str("<div class=\"card stacks\">");
     for (name, parts, value) in rows {
         let told: Vec<String> =

@@ -213,6 +213,8 @@ pub(super) fn short(s: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn runs(time: impl Fn(f64, f64, f64) -> f64) -> Vec<(u32, u32, f64)> {

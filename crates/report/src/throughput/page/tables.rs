@@ -9,6 +9,14 @@ use crate::throughput::data::{Cell, Middle, Throughput};
 use crate::throughput::text::spread;
 use crate::throughput::{amount, parts, percent, whole};
 
+/// What is measured.
+const A_RUN: &str = "a sample of the deleted sites, evenly by size, restored by the runbook through the engine and its journal into \
+                     the lab; then the lab is put back as it was";
+
+/// Which runs count.
+const COUNTED: &str = "after one run that does not count; only if every site returned, validated by the runbook's own checks. The first \
+                       run of each size is also compared with the truth, row for row and object for object";
+
 /// Opens a table with a caption for whoever hears it, and its columns.
 fn open(html: &mut String, caption: &str, columns: &[&str]) {
     let _ = write!(html, "<div class=\"scroll\"><table aria-label=\"{}\"><thead><tr>", Xml(caption));
@@ -268,11 +276,15 @@ pub(super) fn method(html: &mut String, it: &Throughput) {
             format!("{} {slots}{times}", pool.name)
         })
         .collect();
+    let lab = format!(
+        "{} sites, {} of them deleted, {} shards ({}), seed {}",
+        setup.lab_sites, setup.deleted, setup.shards, setup.backend, setup.seed
+    );
     html.push_str("<div class=\"card\"><dl>");
     for (what, value) in [
-        ("lab", format!("{} sites, {} of them deleted, {} shards ({}), seed {}", setup.lab_sites, setup.deleted, setup.shards, setup.backend, setup.seed)),
-        ("a run", "a sample of the deleted sites, evenly by size, restored by the runbook through the engine and its journal into the lab; then the lab is put back as it was".to_owned()),
-        ("counted", "after one run that does not count; only if every site returned, validated by the runbook's own checks. The first run of each size is also compared with the truth, row for row and object for object".to_owned()),
+        ("lab", lab),
+        ("a run", A_RUN.to_owned()),
+        ("counted", COUNTED.to_owned()),
         ("repeats", setup.repeats.to_string()),
         ("pools as written", pools.join(", ")),
         ("wait between batches", ms(setup.soak_s)),
