@@ -77,7 +77,7 @@ Exit codes:
   7  somebody else drives this run
   8  differences were found (`lab diff`)
   9  the drill was not good, or no good one has passed lately (`drill run`, `drill verify`)
-  10 some sizes are slower than before (`bench restore --compare`)";
+  10  some sizes are slower than before (`bench restore --compare`)";
 
 /// `tenant restore --help`.
 pub(super) const TENANT_RESTORE: &str = "\

@@ -225,6 +225,9 @@ pub struct Scaling {
     /// Typical relative error (root mean square) where the model was not shown the cell that it is asked for; `null` with
     /// fewer than 2 cells.
     pub error: Option<f64>,
+    /// How far repeats of a size are from their median, half of their range over it, mean of the sizes: each repeat has another
+    /// sample. `null` without repeats.
+    pub spread: Option<f64>,
     /// Worker processes of the runs that it was made from.
     pub workers: u32,
     /// Cells it was made from, with what it says of each.
@@ -329,6 +332,11 @@ pub struct Check {
     pub error: f64,
     /// Its own lower bound.
     pub lower_bound_s: f64,
+    /// Rows of a site of it, mean.
+    pub rows_per_site: f64,
+    /// Rows of a site of the runs that the forecast was made from, mean: larger sites than those of the run make a forecast
+    /// too long.
+    pub sampled_rows_per_site: f64,
 }
 
 /// Held against an earlier measurement.

@@ -71,7 +71,18 @@ impl Throughput {
         let Some(forecast) = self.forecasts.iter().find(of).cloned() else { return };
         let measured_s = run.time.makespan_s;
         let error = forecast.s / measured_s.max(1e-9) - 1.0;
-        self.check = Some(Check { forecast, measured_s, error, lower_bound_s: run.time.lower_bound_s });
+        let sampled = self.runs.iter().filter(|run| run.cell.is_as_written());
+        let (rows, sites) = sampled.fold((0, 0), |sum, run| (sum.0 + run.rows, sum.1 + run.cell.sites));
+        #[expect(clippy::cast_precision_loss, reason = "rows of a lab")]
+        let per_site = |rows: u64, sites: u32| rows as f64 / f64::from(sites.max(1));
+        self.check = Some(Check {
+            forecast,
+            measured_s,
+            error,
+            lower_bound_s: run.time.lower_bound_s,
+            rows_per_site: per_site(run.rows, run.cell.sites),
+            sampled_rows_per_site: per_site(rows, sites),
+        });
         self.headline = self.conclusion();
     }
 

@@ -25,6 +25,7 @@ pub struct Growth {
     soak_s: f64,
     error: Option<f64>,
     sizes: Vec<(u32, u32, f64)>,
+    spread: Option<f64>,
 }
 
 impl Growth {
@@ -53,10 +54,16 @@ impl Growth {
             };
             if better {
                 let (values, sizes) = (values.clone(), runs.to_vec());
-                best = Some(Self { features, coefficients, rows, values, soak_s, error, sizes });
+                best = Some(Self { features, coefficients, rows, values, soak_s, error, sizes, spread: None });
             }
         }
         best
+    }
+
+    /// Notes how far repeats are apart, as a share of their time: other samples and other minutes give other times.
+    #[must_use]
+    pub fn with_spread(self, spread: Option<f64>) -> Self {
+        Self { spread, ..self }
     }
 
     /// Time of a run in seconds.
@@ -71,8 +78,8 @@ impl Growth {
         self.error
     }
 
-    /// Time of a run with the interval that holds about 95 of 100: twice the error and how much the model hangs on any one
-    /// of the cells that it was made from, together.
+    /// Time of a run with the interval that holds about 95 of 100: twice the error, the spread of repeats, and how much the
+    /// model hangs on any one of the cells that it was made from, together.
     #[must_use]
     pub fn forecast(&self, sites: u32, batch: u32) -> SizeForecast {
         let s = self.time(sites, batch);
@@ -82,7 +89,9 @@ impl Growth {
         let mean = said.iter().sum::<f64>() / number.max(1.0);
         let jackknife =
             (said.iter().map(|one| (one - mean).powi(2)).sum::<f64>() * (number - 1.0) / number.max(1.0)).sqrt();
-        let half = 2.0 * (self.error.unwrap_or(0.5).powi(2) + (jackknife / s.max(1e-9)).powi(2)).sqrt();
+        let spread = self.spread.unwrap_or(0.0);
+        let half =
+            2.0 * (self.error.unwrap_or(0.5).powi(2) + spread.powi(2) + (jackknife / s.max(1e-9)).powi(2)).sqrt();
         SizeForecast {
             sites,
             batch,
@@ -123,6 +132,7 @@ impl Growth {
             crowd_s,
             features: self.features.iter().map(|&feature| feature.to_owned()).collect(),
             error: self.error,
+            spread: self.spread,
             workers,
             points: points.collect(),
         }
@@ -179,9 +189,15 @@ impl Growth {
 
 /// The model of the cells whose pools are as written, with so many workers.
 pub(super) fn growth(cells: &[CellFigures], workers: u32, soak_s: f64) -> Option<Growth> {
-    let of = cells.iter().filter(|it| it.cell.is_as_written() && it.cell.workers == workers);
-    let sizes: Vec<_> = of.map(|it| (it.cell.sites, it.cell.batch.min(it.cell.sites), it.makespan_s.median)).collect();
-    Growth::of(&sizes, soak_s)
+    let of = || cells.iter().filter(|it| it.cell.is_as_written() && it.cell.workers == workers);
+    let apart =
+        of().filter(|it| it.runs > 1).map(|it| (it.makespan_s.max - it.makespan_s.min) / 2.0 / it.makespan_s.median);
+    let apart: Vec<f64> = apart.collect();
+    #[expect(clippy::cast_precision_loss, reason = "a number of cells")]
+    let spread = (!apart.is_empty()).then(|| apart.iter().sum::<f64>() / apart.len() as f64);
+    let sizes: Vec<_> =
+        of().map(|it| (it.cell.sites, it.cell.batch.min(it.cell.sites), it.makespan_s.median)).collect();
+    Some(Growth::of(&sizes, soak_s)?.with_spread(spread))
 }
 
 fn soaks(sites: u32, batch: u32, soak_s: f64) -> f64 {

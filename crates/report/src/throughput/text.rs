@@ -44,12 +44,16 @@ pub fn render_throughput(it: &Throughput) -> String {
     if let Some(check) = &it.check {
         let _ = writeln!(
             page,
-            "\nheld against a run of {} sites in batches of {}: forecast {}, measured {} ({:+.1} %)",
+            "\nheld against a run of {} sites in batches of {}: forecast {}, measured {} ({:+.1} %), {:.1} % above its lower bound; {:.0} rows a site, \
+             {:.0} in the samples",
             check.forecast.sites,
             check.forecast.batch,
             ms(check.forecast.s),
             ms(check.measured_s),
-            check.error * 100.0
+            check.error * 100.0,
+            (check.measured_s / check.lower_bound_s.max(1e-9) - 1.0) * 100.0,
+            check.rows_per_site,
+            check.sampled_rows_per_site
         );
     }
     let _ = writeln!(page, "\nlimit: {}", plain(&it.limit.text));

@@ -91,6 +91,8 @@ pub(super) fn cells(of: &Sizes) -> Vec<Cell> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -30,12 +30,17 @@ type Busy = (Option<f64>, Option<f64>);
 struct Watch {
     commits: u64,
     ms: i64,
+    /// When the last commit was durable.
+    last: i64,
 }
 
 impl Observer for Watch {
     fn committed(&mut self, _: &Run, records: &[Record]) {
         self.commits += 1;
-        self.ms += records.first().map_or(0, |first| (SystemClock.now() - first.at).max(0));
+        // What was decided while the commit before was on its way waits for it, and is counted once.
+        let now = SystemClock.now();
+        self.ms += records.first().map_or(0, |first| (now - first.at.max(self.last)).max(0));
+        self.last = now;
     }
 }
 

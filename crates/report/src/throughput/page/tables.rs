@@ -77,14 +77,17 @@ pub(super) fn forecasts(html: &mut String, it: &Throughput) {
         let _ = write!(
             html,
             "<p>To check, {} sites were then restored in batches of {}: forecast <b>{}</b>, measured <b>{}</b>, off by {:+.1} %. By its \
-             own journal the run could not have taken less than {} (it was {:.1} % above).</p>",
+             own journal the run could not have taken less than {} (it was {:.1} % above). A site of it had {:.0} rows, a site of the runs that the forecast was made \
+             from {:.0}.</p>",
             check.forecast.sites,
             check.forecast.batch,
             Xml(ms(check.forecast.s)),
             Xml(ms(check.measured_s)),
             check.error * 100.0,
             Xml(ms(check.lower_bound_s)),
-            (check.measured_s / check.lower_bound_s.max(1e-9) - 1.0) * 100.0
+            (check.measured_s / check.lower_bound_s.max(1e-9) - 1.0) * 100.0,
+            check.rows_per_site,
+            check.sampled_rows_per_site
         );
     }
     let Some(scaling) = &it.scaling else { return };
