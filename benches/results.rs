@@ -21,7 +21,7 @@ fn main() -> Result<(), Failure> {
     rows.iter().for_each(|row| println!("{row}"));
     println!("\n| measured by the program | figure | reference | ratio |\n|---|--:|---|--:|");
     engine(&built.join("reinstate"))?;
-    restore(&built.join("reinstate"))
+    tenant(&built.join("reinstate"))
 }
 
 /// Machine, system and commit.
@@ -106,16 +106,16 @@ fn engine(program: &Path) -> Result<(), Failure> {
 }
 
 /// A tenant restore on PostgreSQL beside scripts of psql and bare COPY.
-fn restore(program: &Path) -> Result<(), Failure> {
+fn tenant(program: &Path) -> Result<(), Failure> {
     let said =
-        said(program, &["bench", "restore", "--backend", "postgres", "--only", "ours,hand,plain,ceiling", "--json"])?;
+        said(program, &["bench", "tenant", "--backend", "postgres", "--only", "ours,hand,plain,ceiling", "--json"])?;
     for (name, reference) in [
         ("vs_hand", "the best procedure by hand, psql"),
         ("vs_plain", "plain COPY by psql, no proof"),
         ("vs_ceiling", "two bare COPY streams, nothing checked"),
     ] {
         println!(
-            "| `bench restore --backend postgres` | | {reference} | {:.2} |",
+            "| `bench tenant --backend postgres` | | {reference} | {:.2} |",
             said[name].as_f64().unwrap_or(f64::NAN)
         );
     }

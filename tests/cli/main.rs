@@ -25,6 +25,7 @@ mod shapes;
 mod simulate;
 mod store_copy;
 mod taken_back;
+mod throughput;
 mod traces;
 mod truth;
 mod undo;

@@ -61,7 +61,7 @@ fn exit_codes_of_the_readme_are_those_of_the_help() {
         assert!(help.contains(&format!("{code}  {meaning}")), "{code}: {meaning}");
         count += 1;
     }
-    assert_eq!(count, 10);
+    assert_eq!(count, 11);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `reinstate bench restore`, on a data set that says nothing about speed: who is measured must have restored.
+//! `reinstate bench tenant`, on a data set that says nothing about speed: who is measured must have restored.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 fn bench(dir: &std::path::Path) -> Command {
     let mut command = reinstate(env!("CARGO_BIN_EXE_reinstate-under-test"));
-    command.args(["bench", "restore", "--json", "--dir"]).arg(dir);
+    command.args(["bench", "tenant", "--json", "--dir"]).arg(dir);
     command
 }
 

@@ -24,3 +24,4 @@ mod restore_command;
 mod restore_full;
 mod stage;
 mod targets;
+mod throughput;

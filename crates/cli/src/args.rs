@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use address::StoreAddress;
-pub(crate) use bench::{Bench, BenchEngine, BenchPart, BenchRestore, BenchStore};
+pub(crate) use bench::{Bench, BenchEngine, BenchPart, BenchRestore, BenchStore, BenchTenant};
 pub(crate) use drill::{Drill, DrillCheck, DrillHistory, DrillList, DrillRun};
 pub(crate) use help::Help;
 pub(crate) use lab::{Backend, Demo, DemoBook, Lab};

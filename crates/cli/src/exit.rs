@@ -28,6 +28,8 @@ pub(crate) enum Exit {
     Differs,
     /// A drill was not good, or no good one has passed lately.
     NotGood,
+    /// Something is slower than it was.
+    Slower,
 }
 
 impl Exit {
@@ -44,6 +46,7 @@ impl Exit {
             Self::Held => 7,
             Self::Differs => 8,
             Self::NotGood => 9,
+            Self::Slower => 10,
         }
     }
 

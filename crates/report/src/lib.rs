@@ -25,6 +25,7 @@ mod standing;
 mod status;
 mod status_message;
 mod text;
+mod throughput;
 mod typed;
 mod why;
 
@@ -38,9 +39,9 @@ pub use escape::{is_unseen, plain};
 pub use events::{ToldEvent, event_subject, is_about, noted, what_follows};
 pub use fold::{Fold, Histogram, StepTimes, UndoTimes, is_link, new_id_steps, settles_undo, told};
 pub use forecast::{
-    After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, PathPart, Point,
-    PoolOutlook, ReorderError, Rest, Spread, WhatIf, forecast, forecast_lines, order_lines, render_forecast, reorder,
-    rest_line,
+    Account, After, BatchOutlook, Bottleneck, Drawings, FORECAST_FORMAT, Forecast, Model, OrderFinding, Past, PathPart,
+    Point, PoolOutlook, PoolWait, ReorderError, Rest, Spent, Spread, TimePart, WhatIf, forecast, forecast_lines,
+    order_lines, render_forecast, reorder, rest_line,
 };
 pub use graph::{Drawing, GraphNode, Tint};
 pub use html::render_html;
@@ -59,5 +60,10 @@ pub use status_message::{
     Incident, STATUS_NAMES, StatusMessage, StatusTemplate, TemplateError, are_templates, status_message,
 };
 pub use text::render_text;
+pub use throughput::{
+    AS_WRITTEN, Advice, BatchFigures, Cell, CellChange, CellFigures, Check, Comparison, Doubled, Growth, Limit, Middle,
+    PoolSize, RunFigures, Scaling, ScalingPoint, Setup, Share, SizeForecast, THROUGHPUT_FORMAT, Throughput, Usl, fit,
+    left_out, render_throughput, render_throughput_csv, render_throughput_html,
+};
 pub use typed::{Typed, gate_word};
 pub use why::{NoSuchSubject, why};

@@ -125,5 +125,5 @@ fn the_exit_codes_are_on_the_page_of_the_codes() {
         assert!(page.contains(&format!("| {code} | {meaning} |")), "{code}  {meaning}");
         count += 1;
     }
-    assert_eq!(count, 10);
+    assert_eq!(count, 11);
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::address::StoreAddress;
-use super::texts::{BENCH_RESTORE, BENCH_STORE};
-use crate::bench::STEPS;
+use super::lab::Backend;
+use super::texts::{BENCH_RESTORE, BENCH_STORE, BENCH_TENANT};
+use crate::bench::{PoolSetting, STEPS};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -16,9 +17,12 @@ pub(crate) enum Bench {
     /// Whether a store stays small and fast while runs come and go
     #[command(long_about = BENCH_STORE)]
     Store(BenchStore),
-    /// Rows a second of a tenant restore, against what can be done by hand
+    /// Sites an hour of whole restores, what holds them up, and how long a larger one will take
     #[command(long_about = BENCH_RESTORE)]
     Restore(BenchRestore),
+    /// Rows a second of a tenant restore, against what can be done by hand
+    #[command(long_about = BENCH_TENANT)]
+    Tenant(BenchTenant),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +80,67 @@ fn history(text: &str) -> Result<u64, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchRestore {
+    /// What the shards of the lab are
+    #[arg(long, value_enum, default_value_t = Backend::Sqlite)]
+    pub(crate) backend: Backend,
+    /// Runbook for the lab instead of the shipped restoration-2
+    #[arg(long, value_name = "FILE")]
+    pub(crate) runbook: Option<PathBuf>,
+    /// Sites of a run; the largest number with every size, smaller ones for the curve
+    #[arg(long, value_delimiter = ',', default_value = "40,120", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sites: Vec<u32>,
+    /// Sites of a batch
+    #[arg(long, value_delimiter = ',', default_value = "10,20,40", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batches: Vec<u32>,
+    /// Sizes of the pools: x0.5 for half the slots that the runbook gives each, 8 for 8 slots in each; x1 is always measured
+    #[arg(long, value_delimiter = ',', default_value = "x0.25,x1,x4", value_name = "SIZE")]
+    pub(crate) pools: Vec<PoolSetting>,
+    /// Worker processes that execute the steps; 0 has the driver execute them itself
+    #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub(crate) workers: Vec<u32>,
+    /// Pools that are doubled by themselves, one after another; by default all, `none` for none
+    #[arg(long, value_delimiter = ',', value_name = "POOL")]
+    pub(crate) double: Option<Vec<String>>,
+    /// Counted runs of each size
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) repeats: u32,
+    /// Numbers of sites whose time is forecast; the batch size is chosen for the first
+    #[arg(long, value_delimiter = ',', default_value = "883,10000", value_name = "SITES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) forecast: Vec<u32>,
+    /// Restore so many sites at the end, in the batches that were chosen, and hold the forecast against it
+    #[arg(long, value_name = "SITES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) check: Option<u32>,
+    /// Recovery time that is wanted, for which the batch size is chosen: 4h
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) rto: Option<Duration>,
+    /// Earlier throughput.json; what is slower than its spread allows ends the command with exit code 10
+    #[arg(long, value_name = "FILE")]
+    pub(crate) compare: Option<PathBuf>,
+    /// Folder for the report; is made
+    #[arg(long, default_value = "throughput", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Sites of the lab
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) lab_sites: u32,
+    /// Of those, deleted: samples are drawn from them
+    #[arg(long, default_value_t = 883, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) deleted: u32,
+    /// Shards of the lab
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) shards: u32,
+    /// Rows over all shards, in all, on PostgreSQL: its servers add what the sites' own content lacks
+    #[arg(long, default_value_t = 0)]
+    pub(crate) rows: u64,
+    /// Seed of the lab
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Folder for the lab, on the disk that is measured; by default a temporary one in /var/tmp
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchTenant {
     /// Kind of database: postgres
     #[arg(long, default_value = "postgres")]
     pub(crate) backend: String,

@@ -76,7 +76,8 @@ Exit codes:
   6  stopped by a signal; `reinstate resume` goes on
   7  somebody else drives this run
   8  differences were found (`lab diff`)
-  9  the drill was not good, or no good one has passed lately (`drill run`, `drill verify`)";
+  9  the drill was not good, or no good one has passed lately (`drill run`, `drill verify`)
+  10  some sizes are slower than before (`bench restore --compare`)";
 
 /// `tenant restore --help`.
 pub(super) const TENANT_RESTORE: &str = "\
@@ -107,6 +108,26 @@ Examples:
 
 /// `bench restore --help`.
 pub(super) const BENCH_RESTORE: &str = "\
+How fast whole sites come back, what holds them up, and how long a larger restore will take.
+
+A lab is built (`reinstate lab build`), sites of it are deleted, and samples of them are restored by the shipped runbook,
+through the engine and its journal, as `reinstate run` does it: every batch size with every size of the pools and every number
+of workers, fewer sites with the runbook's own pools, and each pool by itself with twice its slots. Before each run the lab is
+put back. A run counts only if every site returned; the first of each size is compared with the truth as `lab diff` does.
+
+From this follow: sites an hour, rows and MB a second for each batch size, with their spread; where the time of a run goes
+(connectors, waiting for each pool, engine and journal, waits between batches); the pool that helps when it is larger; a model
+of how the time grows, with its error; from it the time of larger runs and the batch size to choose.
+
+The folder of --out gets throughput.json, throughput.csv and throughput.html, which needs no network.
+
+Examples:
+  reinstate bench restore
+  reinstate bench restore --backend postgres --sites 30,60 --batches 5,15,30 --pools x0.5,x2 --rto 4h --out today
+  reinstate bench restore --check 883 --compare today/throughput.json";
+
+/// `bench tenant --help`.
+pub(super) const BENCH_TENANT: &str = "\
 Rows a second of a tenant restore on PostgreSQL servers of the benchmark's own, against what can be done by hand.
 
 A shared database of many tenants is made (12 tables, 27 foreign keys, 41 indexes, sizes as in life), and half of the

@@ -1,11 +1,12 @@
 //! `bench`: figures of this machine, now.
 
+mod restore;
+
 use std::path::{Path, PathBuf};
 
-use crate::args::{Bench, BenchEngine, BenchPart, BenchRestore, BenchStore};
+use crate::args::{Bench, BenchEngine, BenchPart, BenchStore, BenchTenant};
 use crate::bench::{
-    Ageing, EngineLoad, Part, Wanted, engine_text, history_text, measure_engine, measure_restore, restore_text,
-    soak_text,
+    Ageing, EngineLoad, Part, Wanted, engine_text, history_text, measure_engine, measure_tenant, soak_text, tenant_text,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -17,11 +18,12 @@ pub(crate) async fn bench(command: Bench, json: bool) -> Result<Exit, Failure> {
     match command {
         Bench::Engine(args) => engine(args, json).await,
         Bench::Store(args) => store(args, json).await,
-        Bench::Restore(args) => restore(args, json).await,
+        Bench::Restore(args) => restore::restore(args, json).await,
+        Bench::Tenant(args) => tenant(args, json).await,
     }
 }
 
-async fn restore(args: BenchRestore, json: bool) -> Result<Exit, Failure> {
+async fn tenant(args: BenchTenant, json: bool) -> Result<Exit, Failure> {
     if args.backend != "postgres" {
         let fact = format!("the restore on {} is not measured in this version", args.backend);
         return Err(Failure::input("bench-backend", fact, "use `--backend postgres`"));
@@ -48,11 +50,11 @@ async fn restore(args: BenchRestore, json: bool) -> Result<Exit, Failure> {
         }
     };
     let measured = tokio::select! {
-        measured = measure_restore(dir.path(), &wanted, &tell) => Some(measured?),
+        measured = measure_tenant(dir.path(), &wanted, &tell) => Some(measured?),
         () = stop.cancelled() => None,
     };
     let Some(figures) = measured else { return Ok(Exit::Stopped) };
-    answer(json, &figures, restore_text);
+    answer(json, &figures, tenant_text);
     Ok(Exit::Done)
 }
 

@@ -133,7 +133,9 @@ async fn restore(
         &Waiting { wait: std::time::Duration::ZERO, logged: Logged::default() },
     )
     .await?;
-    let report = report_command::fold(&*journal, "demo").await?.report(SystemClock.now());
+    let fold = report_command::fold(&*journal, "demo").await?;
+    let account = report_command::account(&*journal, "demo", fold.run()).await?;
+    let report = fold.report(SystemClock.now()).bounded(account.as_ref());
     Ok((end, report))
 }
 

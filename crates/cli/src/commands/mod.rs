@@ -25,6 +25,8 @@ mod worker;
 
 use engine::TakeOut;
 
+pub(crate) use lab::{build_trouble as lab_build_trouble, trouble as lab_trouble};
+
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use engine::Plan;
-use report::{Fold, Incident, Report, StatusTemplate};
+use engine::{Plan, Run, Status};
+use report::{Account, Fold, Incident, Past, Report, StatusTemplate};
 use runtime::{Clock, Journal, RecoverError, SystemClock, Tail};
 
 use crate::announce;
@@ -16,7 +16,8 @@ use crate::{files, out};
 pub(crate) async fn report(args: &ReportCommand, json: bool) -> Result<Exit, Failure> {
     let journal = args.of.stored.store.open().await?;
     let fold = fold(&*journal, &args.of.name).await?;
-    let report = fold.report(SystemClock.now());
+    let account = account(&*journal, &args.of.name, fold.run()).await?;
+    let report = fold.report(SystemClock.now()).bounded(account.as_ref());
     let form = if json { ReportFormat::Json } else { args.format };
     let color = args.output.is_none() && out::colored();
     let text = match form {
@@ -59,6 +60,26 @@ fn template(path: &Path) -> Result<StatusTemplate, Failure> {
     })?;
     StatusTemplate::parse(&text)
         .map_err(|error| Failure::input(error.code(), format!("{}: {error}", path.display()), error.hint()))
+}
+
+/// Units up to which the time of a run is accounted for: it takes a second look at the journal, and another 60 bytes a unit.
+const ACCOUNTED_MAX: u64 = 1_000_000;
+
+/// Accounts for the time of a run from its journal; `None` for one that has not ended by itself, or is very large.
+pub(crate) async fn account(journal: &dyn Journal, name: &str, run: &Run) -> Result<Option<Account>, Failure> {
+    if !matches!(run.status(), Status::Ended(_)) || u64::from(run.plan().unit_count()) > ACCOUNTED_MAX {
+        return Ok(None);
+    }
+    let mut past: Option<Past> = None;
+    let mut fits = true;
+    runtime::recover(journal, name, |run, record| {
+        let past = past.get_or_insert_with(|| Past::new(run.plan().clone()));
+        // An amended run goes on with another plan: no bound of the first holds for it.
+        let amended = matches!(record.event, engine::Event::Amended { .. });
+        fits = fits && !amended && past.push(record).is_ok();
+    })
+    .await?;
+    Ok(past.filter(|_| fits).and_then(Past::account))
 }
 
 /// Folds a run's journal into the run and its timings; refuses one of which nothing is recorded.

@@ -81,7 +81,7 @@ impl Parts {
 }
 
 /// What explains that something could go on at a time.
-enum Before {
+pub(super) enum Before {
     Unit(UnitIx),
     Batch(usize),
     /// The end of everything but `finally`, and the last unit by then.
@@ -208,7 +208,7 @@ fn before_batch(course: &mut Course, plan: &Plan, mut batch: usize, parts: &mut 
 }
 
 /// What a node waited for last, given when that was: the last unit of a need, seen through needs that were skipped.
-fn before(course: &mut Course, plan: &Plan, node: NodeIx, at: i64) -> Before {
+pub(super) fn before(course: &mut Course, plan: &Plan, node: NodeIx, at: i64) -> Before {
     let mut current = node;
     loop {
         let (step, key) = plan.node_at(current);

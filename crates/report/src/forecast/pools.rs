@@ -85,6 +85,20 @@ impl Pools {
         (PoolIx::from(pool), KeyIx(u32::try_from(instance - self.base[pool]).unwrap_or(u32::MAX)))
     }
 
+    /// Instances whose slots an attempt of a unit holds, each with how many.
+    pub(super) fn held_by(&self, run: &Run, unit: UnitIx) -> Vec<(usize, u32)> {
+        let plan = run.plan();
+        let Some((node, _)) = run.unit_at(unit) else { return Vec::new() };
+        let (step, key) = plan.node_at(node);
+        let spec = plan.step(step);
+        let held = spec.pools.iter().filter_map(|held| {
+            let per = plan.spec().pools[held.pool.ix()].per.unwrap_or(Scope::Run);
+            let key = plan.covering_key(spec.scope, key, per)?;
+            Some((self.base[held.pool.ix()] + key.ix(), held.slots))
+        });
+        held.collect()
+    }
+
     /// Calls for each instance and number of slots that an attempt holds.
     fn each(&mut self, plan: &Plan, step: StepIx, key: KeyIx, mut call: impl FnMut(usize, u32, &mut Instance)) {
         let spec = plan.step(step);

@@ -14,6 +14,7 @@ use crate::graph::Drawing;
 use crate::report::{Objective, PAUSED_HINT, Report, Verdict};
 use crate::text::{ms, objective};
 use charts::Bar;
+pub(crate) use style::STYLE;
 
 /// Batches drawn as bars; the table has all.
 const BARS: usize = 60;
@@ -33,7 +34,7 @@ pub fn render_html(report: &Report) -> String {
         Xml(report.evidence.made_by),
         Xml(name),
         Xml(&report.headline),
-        style::STYLE
+        STYLE
     );
     outcome(&mut html, report);
     tiles(&mut html, report);
@@ -182,6 +183,10 @@ fn tiles(html: &mut String, report: &Report) {
         String::new()
     };
     tile(html, "", &ms(report.wall_s), &format!("wall time{paused}"));
+    if let (Some(bound), Some(above)) = (report.lower_bound_s, report.above_bound()) {
+        let what = format!("lower bound of the same attempts; the run took {:.1} % longer", above * 100.0);
+        tile(html, "", &ms(bound), &what);
+    }
     objective_tile(html, &report.rto, report.rto.max_s, "longest recovery");
     objective_tile(html, &report.rpo, report.rpo.max_s, "largest data loss");
     tile(html, "", &report.units.succeeded.to_string(), &format!("of {} units succeeded", report.units.total));

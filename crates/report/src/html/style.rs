@@ -1,7 +1,7 @@
 //! The style of the page: light and dark, phone and paper.
 
 /// One sheet inside the page; nothing is loaded from anywhere.
-pub(super) const STYLE: &str = "
+pub(crate) const STYLE: &str = "
 :root{color-scheme:light dark;--bg:#f6f8fa;--card:#fff;--fg:#1b1f24;--dim:#57606a;--line:#d5dae0;--soft:#eef1f4;
 --good:#15803d;--good-bg:#dcfce7;--warn:#9a5b00;--warn-bg:#fef3c7;--bad:#b91c1c;--bad-bg:#fee2e2;--info:#1d4ed8;--info-bg:#dbeafe;
 --bar:#3b76d6;--bar2:#a9c5ef;--area:#15803d22}

@@ -72,6 +72,7 @@ pub(crate) fn build(fold: &Fold, now: Millis) -> Report {
         gap_s: seconds(fold.down_ms),
         reopened: fold.reopened,
         over_s: seconds(fold.over_ms),
+        lower_bound_s: None,
         drivers: fold.drivers.clone(),
         sites_by_state,
         units,

@@ -84,6 +84,9 @@ pub struct Report {
     pub reopened: u32,
     /// Of `wall_s`, over: from each end to the act that had it go on.
     pub over_s: f64,
+    /// Time below which no order of the same attempts, each as long as it was, could have come; `null` unless the run was accounted
+    /// for ([`Report::bounded`]).
+    pub lower_bound_s: Option<f64>,
     /// Who drove it, each once.
     pub drivers: Vec<String>,
     /// Sites by state; the sum is `given`.
@@ -153,6 +156,19 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report with what the account of the same run says of its lower bound, if there is one.
+    #[must_use]
+    pub fn bounded(mut self, account: Option<&crate::Account>) -> Self {
+        self.lower_bound_s = account.map(|account| account.lower_bound_s);
+        self
+    }
+
+    /// How far the run took longer than its lower bound: 0.05 is 5 %; `None` without one.
+    #[must_use]
+    pub fn above_bound(&self) -> Option<f64> {
+        self.lower_bound_s.filter(|bound| *bound > 0.0).map(|bound| self.wall_s / bound - 1.0)
+    }
+
     /// The report as JSON, indented, with a line feed at the end.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -126,6 +126,14 @@ fn times(page: &mut Page, report: &Report) {
         wall = format!("{wall}, reopened {times} after {} over", ms(report.over_s));
     }
     row(page, "wall time", &wall);
+    if let (Some(bound), Some(above)) = (report.lower_bound_s, report.above_bound()) {
+        let text = format!(
+            "{}; no order of the same attempts is faster, the run took {:.1} % longer",
+            ms(bound),
+            above * 100.0
+        );
+        row(page, "lower bound", &text);
+    }
     let drivers: Vec<String> = report.drivers.iter().take(5).map(|driver| plain(driver)).collect();
     match report.drivers.len() {
         0 => {}

@@ -1,284 +1,199 @@
-//! The order of the measurement: each contender on a fresh copy, one after the other, each checked afterwards.
+//! One run through the engine, as `run` makes it, and what its journal says of it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use connectors::postgres::{Guard, Job, OnConflict, Outcome, Scope, restore};
-use sqlx::AssertSqlSafe;
+use engine::{Event, Plan, Record, Run, RunEnd, Scope, SiteIx, Work};
+use report::{Account, BatchFigures, Cell, Past, RunFigures};
+use runtime::{Clock, DriveEnd, Observer, Settings, Store, SystemClock};
+use server::{Onlooker, Stop, drive_once};
 
-use super::cluster::{Cluster, Programs};
-use super::figures::{Flat, Live, RestoreFigures, Timed};
-use super::pump::{Between, ceiling, hand, plain};
-use super::shop::{Shop, Site, TRIED, open, sql};
-use super::traffic::Traffic;
+use super::sized::tells;
+use super::world::trouble;
+use crate::args::{Logged, StoreAddress};
 use crate::bench::process;
-use crate::exit::Exit;
+use crate::bench::workers::Workers;
+use crate::commands::{lab_trouble, report::fold};
+use crate::execute::kit;
 use crate::failure::Failure;
+use crate::people;
 
-/// A site with fewer rows than this is small.
-const SMALL: u64 = 200;
-/// How long tenants in use are listened to before the restore, and for a data set that is only tried out.
-const CALM: Duration = Duration::from_secs(8);
-const CALM_TRIED: Duration = Duration::from_secs(1);
+/// Name of the run in its store.
+const NAME: &str = "bench";
 
-/// Who, and which other questions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Ours,
-    Hand,
-    Plain,
-    Ceiling,
-    Small,
-    Live,
-    Flat,
+/// Shares of all cores that were busy: with anything, and with this process.
+type Busy = (Option<f64>, Option<f64>);
+
+/// Counts what the journal costs.
+#[derive(Default)]
+struct Watch {
+    commits: u64,
+    ms: i64,
+    /// When the last commit was durable.
+    last: i64,
 }
 
-/// What is measured.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) sites: u32,
-    pub(crate) rows: u64,
-    pub(crate) connections: usize,
-    pub(crate) max_latency: Duration,
-    pub(crate) tx_per_s: u32,
-    pub(crate) repeat: u32,
-    pub(crate) parts: Vec<Part>,
-    /// Numbers of sites of the data sets that are compared by cost.
-    pub(crate) flat: Vec<u32>,
-}
-
-impl Wanted {
-    fn has(&self, part: Part) -> bool {
-        self.parts.contains(&part)
+impl Observer for Watch {
+    fn committed(&mut self, _: &Run, records: &[Record]) {
+        self.commits += 1;
+        // What was decided while the commit before was on its way waits for it, and is counted once.
+        let now = SystemClock.now();
+        self.ms += records.first().map_or(0, |first| (now - first.at.max(self.last)).max(0));
+        self.last = now;
     }
 }
 
-/// Builds the data set in `dir` and measures; `tell` hears what is being done.
-pub(crate) async fn measure_restore(
+impl Onlooker for Watch {
+    fn begun(&mut self, _: &Run) {}
+}
+
+/// Drives a plan in a served lab, with a store of its own in `dir`; `None` if it was stopped. Whoever is measured must have
+/// restored: a run after which a site is missing is an error.
+pub(super) async fn measure(
     dir: &Path,
-    wanted: &Wanted,
-    tell: &dyn Fn(&str),
-) -> Result<RestoreFigures, Failure> {
-    let programs = Programs::find()?;
-    programs.own(dir)?;
-    tell(&format!("making {} sites with {} rows, and deleting half of them", 2 * wanted.sites, wanted.rows));
-    let shop = Shop::build(&programs, &dir.join("s"), wanted.sites, wanted.rows).await?;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut figures = RestoreFigures {
-        sites: shop.sites.len(),
-        rows: shop.rows(),
-        bytes: shop.bytes,
-        connections: wanted.connections,
-        cores,
-        ..RestoreFigures::default()
-    };
-    contenders(&shop, wanted, tell, &mut figures).await?;
-    if wanted.has(Part::Small) {
-        small(&shop, tell, &mut figures).await?;
+    lab_dir: &Path,
+    plan: &Arc<Plan>,
+    (cell, repeat, compared): (&Cell, u32, bool),
+    stop: &Stop,
+) -> Result<Option<RunFigures>, Failure> {
+    let folder = dir.join("store");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).map_err(|error| trouble(&error))?;
+    let address: StoreAddress =
+        format!("sqlite:{}", folder.join("runs.db").display()).parse().unwrap_or_else(|never| match never {});
+    let served =
+        lab::serve(lab_dir, &lab::ServeOptions::default()).await.map_err(|error| lab_trouble(error.code(), &error))?;
+    let driven = drive(&address, plan, cell.workers, stop).await;
+    served.shutdown().await;
+    let Some((store, watch, (cpu, own_cpu))) = driven? else { return Ok(None) };
+    let (account, yields) = past(&*store, plan).await?;
+    let batches = batches(&*store, &yields).await?;
+    if compared {
+        truth(lab_dir, cell).await?;
     }
-    if wanted.has(Part::Live) {
-        let live = under_load(&shop, wanted, tell).await?;
-        figures.live_p99_ms = Some(live.limited.p99_ms);
-        figures.live = Some(live);
+    let (rows, bytes) = yields.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let s = account.makespan_s.max(1e-3);
+    Ok(Some(RunFigures {
+        cell: cell.clone(),
+        repeat,
+        returned: plan.site_count(),
+        compared,
+        sites_per_hour: f64::from(plan.site_count()) * 3600.0 / s,
+        rows,
+        rows_per_s: rows as f64 / s,
+        bytes,
+        mb_per_s: bytes as f64 / 1e6 / s,
+        cpu,
+        own_cpu,
+        commits: watch.commits,
+        journal_s: watch.ms as f64 / 1e3,
+        time: account,
+        batches,
+    }))
+}
+
+async fn drive(
+    address: &StoreAddress,
+    plan: &Arc<Plan>,
+    workers: u32,
+    stop: &Stop,
+) -> Result<Option<(Arc<dyn Store>, Watch, Busy)>, Failure> {
+    let store = address.open().await?;
+    let _workers = Workers::start(address, &*store, workers).await?;
+    let (actor, mut watch) = (people::actor(), Watch::default());
+    server::create_run(&*store, NAME, plan, &actor, false).await?;
+    let (machine, own, begun) = (process::machine_cpu_s(), process::cpu_s(), Instant::now());
+    let settings = Settings { wait: Duration::ZERO, ..Settings::default() };
+    let kit = kit(&store, Logged::default().run_logs);
+    let (end, run) = drive_once(&kit, NAME, &actor, &mut watch, stop.clone(), settings).await?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as f64;
+    let there = begun.elapsed().as_secs_f64().max(1e-3) * cores;
+    // Where the system tells of no time of the machine, it tells of none of the process either.
+    let share = |now: f64, before: f64| (machine > 0.0).then(|| (now - before) / there);
+    let busy = (share(process::machine_cpu_s(), machine), share(process::cpu_s(), own));
+    match end {
+        DriveEnd::Stopped => return Ok(None),
+        DriveEnd::Ended(RunEnd::Succeeded) if run.tally().returned == plan.site_count() => {}
+        end => return Err(not_restored(&run, end)),
     }
-    drop(shop);
-    if wanted.has(Part::Flat) {
-        for sites in &wanted.flat {
-            tell(&format!("what a row costs with {sites} sites"));
-            figures.cost_flat.push(flat(&programs, &dir.join(format!("f{sites}")), *sites, wanted).await?);
-        }
+    let differing = fold(&*store, NAME).await?.audit().map_or(0, |audit| audit.differing);
+    if differing > 0 {
+        let fact = format!("{differing} sites came back with stores that stand at different points in time");
+        return Err(Failure::input(
+            "bench-not-restored",
+            fact,
+            "restore the same sites with `reinstate run` in a lab of its own, and look at its report",
+        ));
     }
-    Ok(figures)
+    Ok(Some((store, watch, busy)))
 }
 
-async fn contenders(
-    shop: &Shop,
-    wanted: &Wanted,
-    tell: &dyn Fn(&str),
-    figures: &mut RestoreFigures,
-) -> Result<(), Failure> {
-    let all =
-        [(Part::Ours, "ours"), (Part::Hand, "by hand"), (Part::Plain, "plain COPY"), (Part::Ceiling, "the ceiling")];
-    let mut times: [Vec<Timed>; 4] = Default::default();
-    for round in 1..=wanted.repeat {
-        for (at, (part, name)) in all.into_iter().enumerate().filter(|(_, (part, _))| wanted.has(*part)) {
-            tell(&format!("{name}, {round} of {}", wanted.repeat));
-            let live = shop.live().await?;
-            times[at].push(timed(shop, &live, &shop.sites, part, wanted.connections).await?);
-            shop.check(&live, name).await?;
-            live.remove()?;
-        }
-    }
-    let [ours, hand, plain, ceiling] = times.map(|times| median(times).map(|timed| timed.limit(figures.cores)));
-    let against = |other: &Option<Timed>| Some(ours.as_ref()?.rows_per_s / other.as_ref()?.rows_per_s);
-    figures.vs_hand = against(&hand);
-    figures.vs_plain_copy = against(&plain);
-    figures.vs_ceiling = against(&ceiling);
-    figures.rows_per_s = ours.as_ref().map(|ours| ours.rows_per_s);
-    let lanes = wanted.connections.min(shop.sites.len()) as f64;
-    figures.verify_share = ours.as_ref().and_then(|ours| Some(ours.verify_s? / (ours.wall_s * lanes)));
-    figures.contenders = super::figures::Contenders { ours, hand, plain, ceiling };
-    Ok(())
+fn not_restored(run: &Run, end: DriveEnd) -> Failure {
+    let (back, all) = (run.tally().returned, run.plan().site_count());
+    let fact = format!("{back} of {all} sites returned, and the run ended as {end:?}: that is no figure");
+    let hint = "restore the same sites with `reinstate run` in a lab of its own, and look at its report";
+    Failure::input("bench-not-restored", fact, hint)
 }
 
-/// The one in the middle by time.
-fn median(mut times: Vec<Timed>) -> Option<Timed> {
-    times.sort_by(|a, b| a.wall_s.total_cmp(&b.wall_s));
-    let middle = times.len().checked_sub(1)? / 2;
-    times.into_iter().nth(middle)
-}
-
-/// Lets a contender restore sites, from before its first connection to after its last COMMIT.
-async fn timed(shop: &Shop, live: &Cluster, sites: &[Site], part: Part, connections: usize) -> Result<Timed, Failure> {
-    let between = (shop.backup.url(), live.url());
-    let between = Between { from: &between.0, to: &between.1 };
-    let wal = wal(live).await?;
-    let cpu = || (live.cpu_s(), shop.backup.cpu_s(), process::cpu_s(), process::machine_cpu_s());
-    let before = cpu();
-    let begun = Instant::now();
-    let verify_s = match part {
-        Part::Hand => hand(between, sites, connections).await.map(|()| None)?,
-        Part::Plain => plain(between, sites).await.map(|()| None)?,
-        Part::Ceiling => ceiling(between, sites).await.map(|()| None)?,
-        _ => Some(ours(between, sites, connections, None).await?.verifying().as_secs_f64()),
-    };
-    let wall_s = begun.elapsed().as_secs_f64();
-    let after = cpu();
-    let rows: u64 = sites.iter().map(|site| site.rows).sum();
-    let (live_cpu_s, backup_cpu_s, client_cpu_s) = (after.0 - before.0, after.1 - before.1, after.2 - before.2);
-    Ok(Timed {
-        wall_s,
-        rows_per_s: rows as f64 / wall_s,
-        live_cpu_s,
-        backup_cpu_s,
-        client_cpu_s,
-        others_cpu_s: (after.3 - before.3 - live_cpu_s - backup_cpu_s - client_cpu_s).max(0.0),
-        wal_bytes: self::wal(live).await?.saturating_sub(wal),
-        limited_by: "",
-        verify_s,
-    })
-}
-
-/// Where the live server's WAL ends, in bytes.
-async fn wal(live: &Cluster) -> Result<u64, Failure> {
-    let text = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8";
-    let (bytes,): (i64,) = sqlx::query_as(AssertSqlSafe(text))
-        .fetch_one(&mut open(&live.url()).await?)
-        .await
-        .map_err(sql("ask where the WAL ends"))?;
-    Ok(u64::try_from(bytes).unwrap_or(0))
-}
-
-/// The restore of this program, exactly as `tenant restore` calls it.
-async fn ours(
-    between: Between<'_>,
-    sites: &[Site],
-    connections: usize,
-    latency: Option<Duration>,
-) -> Result<Outcome, Failure> {
-    let job = Job {
-        from: between.from.to_owned(),
-        to: between.to.to_owned(),
-        scope: Scope { root: "tenants".to_owned(), ..Scope::default() },
-        tenants: sites.iter().map(|site| site.id.clone()).collect(),
-        remap: None,
-        on_conflict: OnConflict::Fail,
-        connections,
-        chunk_rows: 0,
-        replication_origin: None,
-        lock_timeout: Duration::from_secs(5),
-        guard: Guard { latency, lag_bytes: None },
-        run: "bench".to_owned(),
-        key: "bench".to_owned(),
-        token: 1,
-    };
-    let outcome = restore(&job).await.map_err(|error| Failure::trouble(error.code(), &error, error.hint()))?;
-    match outcome.tenants.iter().find_map(|tenant| tenant.result.as_ref().err()) {
-        Some(error) => Err(Failure::trouble(error.code(), error, error.hint())),
-        None => Ok(outcome),
-    }
-}
-
-async fn small(shop: &Shop, tell: &dyn Fn(&str), figures: &mut RestoreFigures) -> Result<(), Failure> {
-    let sites: Vec<Site> = shop.sites.iter().filter(|site| site.rows < SMALL).cloned().collect();
-    figures.small_sites = sites.len();
-    if sites.is_empty() {
+/// Compares the lab with the truth: all of the sample, and nobody else touched.
+async fn truth(lab_dir: &Path, cell: &Cell) -> Result<(), Failure> {
+    let diff = lab::diff(lab_dir).await.map_err(|error| lab_trouble(error.code(), &error))?;
+    let equal = diff.sites_equal == cell.sites as usize;
+    if equal && diff.bystanders_changed == 0 && diff.effects_applied_twice == 0 {
         return Ok(());
     }
-    for part in [Part::Ours, Part::Hand] {
-        tell(&format!("{} sites of fewer than {SMALL} rows on one connection", sites.len()));
-        let live = shop.live().await?;
-        // Catalogues and connections cost what they cost, however many sites there are: two runs of different size tell
-        // that from what a site adds. The first site pays for the cold start.
-        let (first, rest) = sites.split_at(1);
-        let (few, many) = rest.split_at(rest.len() / 5);
-        timed(shop, &live, first, part, 1).await?;
-        let (base, more) = if few.is_empty() { (None, many) } else { (Some(few), many) };
-        let base = match base {
-            Some(few) => Some(timed(shop, &live, few, part, 1).await?),
-            None => None,
-        };
-        if more.is_empty() {
-            live.remove()?;
-            continue;
-        }
-        let it = timed(shop, &live, more, part, 1).await?;
-        live.remove()?;
-        let added = (more.len() - few.len()) as f64;
-        let of = |all: f64, base: Option<f64>| Some((all - base.unwrap_or(0.0)).max(0.0) * 1_000.0 / added);
-        let wall = of(it.wall_s, base.as_ref().map(|base| base.wall_s));
-        let cpu = of(it.cpu_s(), base.as_ref().map(super::figures::Timed::cpu_s));
-        match part {
-            Part::Ours => (figures.small_site_ms, figures.small_site_cpu_ms) = (wall, cpu),
-            _ => (figures.small_site_hand_ms, figures.small_site_hand_cpu_ms) = (wall, cpu),
-        }
-    }
-    Ok(())
+    let fact = format!(
+        "of {} restored sites {} equal the truth, {} bystanders changed, {} effects were applied twice",
+        cell.sites, diff.sites_equal, diff.bystanders_changed, diff.effects_applied_twice
+    );
+    Err(Failure::input("bench-not-restored", fact, "report this defect: the run itself took them for restored"))
 }
 
-async fn under_load(shop: &Shop, wanted: &Wanted, tell: &dyn Fn(&str)) -> Result<Live, Failure> {
-    let mut runs = Vec::new();
-    for latency in [None, Some(wanted.max_latency)] {
-        let limit = latency.map_or("no limit".to_owned(), |limit| format!("a limit of {} ms", limit.as_millis()));
-        tell(&format!("ours beside {} transactions a second of others, with {limit}", wanted.tx_per_s));
-        let live = shop.live().await?;
-        let (from, to) = (shop.backup.url(), live.url());
-        let traffic = Traffic::start(&to, wanted.tx_per_s).await?;
-        traffic.wait(if wanted.rows < TRIED { CALM_TRIED } else { CALM }).await;
-        let before = traffic.felt();
-        let begun = Instant::now();
-        let outcome = ours(Between { from: &from, to: &to }, &shop.sites, wanted.connections, latency).await?;
-        let rows_per_s = shop.rows() as f64 / begun.elapsed().as_secs_f64();
-        let during = traffic.felt();
-        traffic.end()?;
-        shop.check_sites(&live).await?;
-        live.remove()?;
-        runs.push((before, during, rows_per_s, outcome.heard.unwrap_or_default()));
-    }
-    let [(before, unlimited, unlimited_rows_per_s, _), (_, limited, limited_rows_per_s, heard)] = runs[..] else {
-        return Err(Failure::new(Exit::Trouble, "bench-runs", "a run is missing", "report this defect"));
-    };
-    Ok(Live {
-        tx_per_s: wanted.tx_per_s,
-        limit_ms: wanted.max_latency.as_secs_f64() * 1_000.0,
-        before,
-        unlimited,
-        unlimited_rows_per_s,
-        limited,
-        limited_rows_per_s,
-        heard_p99_ms: heard.p99_ms,
-        slowed_down: heard.breaches,
+/// The account of a run, and rows and bytes that were put back in each batch.
+async fn past(store: &dyn Store, plan: &Arc<Plan>) -> Result<(Account, Vec<(u64, u64)>), Failure> {
+    let mut past = Past::new(plan.clone());
+    let mut misfit = None;
+    let mut yields = vec![(0, 0); plan.batch_count() as usize];
+    runtime::recover(store, NAME, |run, record| {
+        if let Err(error) = past.push(record) {
+            misfit = Some(error);
+        }
+        count(run, record, &mut yields);
     })
+    .await?;
+    if let Some(error) = misfit {
+        return Err(Failure::trouble("report-fold", &error, "report this defect"));
+    }
+    let account = past.account();
+    let account = account.ok_or_else(|| Failure::input("bench-run", "the run has no end", "report this defect"))?;
+    Ok((account, yields))
 }
 
-/// What a row costs in a data set of its own, of the same number of rows whatever the number of sites.
-async fn flat(programs: &Programs, home: &Path, sites: u32, wanted: &Wanted) -> Result<Flat, Failure> {
-    let shop = Shop::build(programs, home, sites, wanted.rows / 2).await?;
-    let live = shop.live().await?;
-    let it = timed(&shop, &live, &shop.sites, Part::Ours, wanted.connections).await?;
-    shop.check(&live, "ours").await?;
-    live.remove()?;
-    let rows = shop.rows();
-    let us = 1e6 / rows as f64;
-    Ok(Flat { sites: shop.sites.len(), rows, us_per_row: it.wall_s * us, cpu_us_per_row: it.cpu_s() * us })
+/// Adds what a successful attempt says that it put back.
+fn count(run: &Run, record: &Record, yields: &mut [(u64, u64)]) {
+    let Event::Succeeded { unit, outputs: Some(outputs) } = &record.event else { return };
+    let Some((node, _)) = run.unit_at(*unit) else { return };
+    let plan = run.plan();
+    let (step, key) = plan.node_at(node);
+    let spec = plan.step(step);
+    let Work::Action(action) = &spec.work else { return };
+    let Some(told) = tells(&action.uses).filter(|_| spec.scope == Scope::Site) else { return };
+    let Ok(outputs) = serde_json::from_str::<serde_json::Value>(outputs) else { return };
+    let amount = outputs[told].as_u64().unwrap_or(0);
+    if let Some(batch) = yields.get_mut(plan.batch_of(SiteIx(key.0)).ix()) {
+        *(if told == "rows" { &mut batch.0 } else { &mut batch.1 }) += amount;
+    }
+}
+
+async fn batches(store: &dyn Store, yields: &[(u64, u64)]) -> Result<Vec<BatchFigures>, Failure> {
+    let report = fold(store, NAME).await?.report(SystemClock.now());
+    let figures = report.batches.iter().zip(yields).map(|(batch, &(rows, bytes))| BatchFigures {
+        number: batch.number,
+        sites: batch.sites,
+        wall_s: batch.wall_s.unwrap_or(0.0),
+        rows,
+        bytes,
+    });
+    Ok(figures.collect())
 }

@@ -1,16 +1,16 @@
-//! The restore's workload: a shared database of many tenants, half of them deleted, and who brings them back how fast.
+//! Whole restores of a lab over a matrix of sizes: how many sites come back an hour, where the time goes, what larger runs
+//! will take.
 //!
-//! `tables` and the SQL files are the data set, `shop` builds it on two servers (`cluster`), `pump` is what others would
-//! do, `traffic` the tenants in use, `measure` the order of it all, `figures` and `text` the answer.
+//! `matrix` says what is run, `world` is the lab and puts it back, `copy` copies folders, `sized` makes a plan of other sizes,
+//! `measure` drives one run through the real engine and reads its journal, `series` does it all in turn. What follows from
+//! the figures is `report::Throughput`'s.
 
-mod cluster;
-mod figures;
+mod copy;
+mod matrix;
 mod measure;
-mod pump;
-mod shop;
-mod tables;
-mod text;
-mod traffic;
+mod series;
+mod sized;
+mod world;
 
-pub(crate) use measure::{Part, Wanted, measure_restore};
-pub(crate) use text::restore_text;
+pub(crate) use matrix::PoolSetting;
+pub(crate) use series::{RestoreBench, measure_restores};

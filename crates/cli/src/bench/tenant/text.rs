@@ -1,9 +1,9 @@
 //! The figures as a table for people.
 
-use super::figures::{RestoreFigures, Timed};
+use super::figures::{TenantFigures, Timed};
 
 /// Writes the figures for people.
-pub(crate) fn restore_text(it: &RestoreFigures) -> String {
+pub(crate) fn tenant_text(it: &TenantFigures) -> String {
     let mut text = format!(
         "{} deleted sites, {} rows, {:.0} MB, from a recovered copy into the live database; {} connections, {} cores\n\n\
          contender        rows/s   wall s  ours is   CPU s: live  backup  client  others   WAL MB  held up by\n",

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::traffic::Felt;
 
-/// Everything that `bench restore` tells.
+/// Everything that `bench tenant` tells.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct RestoreFigures {
+pub(crate) struct TenantFigures {
     /// Rows a second of ours divided by those of the others: more is better.
     pub(crate) vs_hand: Option<f64>,
     pub(crate) vs_plain_copy: Option<f64>,

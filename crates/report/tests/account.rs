@@ -1,0 +1,80 @@
+//! Where the time of a run went: the parts of the chain add up to it, and no bound lies above it.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use engine::Plan;
+use reinstate_report::{Account, Past, Spent};
+use support::*;
+
+fn account(drive: &Drive, spec: engine::PlanSpec) -> Option<Account> {
+    let mut past = Past::new(Plan::new(spec).unwrap());
+    for record in &drive.records {
+        past.push(record).unwrap();
+    }
+    past.account()
+}
+
+fn of(account: &Account, spent: Spent) -> f64 {
+    account.chain.iter().filter(|part| part.spent == spent).map(|part| part.s).sum()
+}
+
+#[test]
+fn the_parts_add_up_to_the_run_whatever_its_size() {
+    for (sites, shards) in [(1, 1), (12, 2), (40, 4), (90, 3)] {
+        let spec = spec(&ids(sites), shards);
+        let mut drive = Drive::new(spec.clone(), calm());
+        drive.run_to_rest();
+        let report = drive.fold.report(drive.now);
+        let account = account(&drive, spec).unwrap();
+        assert!((account.makespan_s - report.wall_s).abs() < 1e-9, "{sites} sites");
+        let sum: f64 = account.chain.iter().map(|part| part.s).sum();
+        assert!((sum - account.makespan_s).abs() < 1e-6, "{sites} sites: {sum} of {}", account.makespan_s);
+        assert_eq!(of(&account, Spent::Other), 0.0, "{sites} sites: {:?}", account.chain);
+        assert_eq!(of(&account, Spent::Engine), 0.0, "the engine takes no time here: {:?}", account.chain);
+        assert!(
+            account.lower_bound_s > 0.0 && account.lower_bound_s <= account.makespan_s,
+            "{sites} sites: {account:?}"
+        );
+        let busy: f64 = report.steps.iter().map(|step| step.busy_s).sum();
+        assert!((account.connectors_s - busy).abs() < 1e-6, "{} in connectors, {busy} by steps", account.connectors_s);
+        // Between its batches, and only there, nothing runs.
+        let soaks = report.batches.len().saturating_sub(1) as f64 * 5.0;
+        assert!(account.idle_s <= soaks + 1e-6 && of(&account, Spent::Soak) <= soaks + 1e-6, "{account:?}");
+    }
+}
+
+#[test]
+fn a_narrow_pool_is_what_is_waited_for_and_what_bounds_the_run() {
+    let mut narrow = spec(&ids(40), 1);
+    narrow.batches.ends = vec![40];
+    narrow.batches.max_failures = vec![0];
+    narrow.pools[0].slots = Some(1);
+    let mut drive = Drive::new(narrow.clone(), calm());
+    drive.run_to_rest();
+    let narrow = account(&drive, narrow).unwrap();
+    let waited = narrow.pools.iter().find(|pool| pool.pool == "shard_writes").unwrap();
+    assert!(waited.units > 20 && waited.s > narrow.makespan_s, "{:?}", narrow.pools);
+    let most = narrow.chain.first().unwrap();
+    assert_eq!((most.spent, most.name.as_str()), (Spent::Pool, "shard_writes"), "{:?}", narrow.chain);
+    assert!(narrow.makespan_s < narrow.lower_bound_s * 1.05, "one slot is never idle here: {narrow:?}");
+}
+
+#[test]
+fn a_run_that_has_not_ended_has_no_account() {
+    let spec = spec(&ids(12), 2);
+    let mut drive = Drive::new(spec.clone(), calm());
+    for _ in 0..20 {
+        drive.step();
+    }
+    assert_eq!(account(&drive, spec), None);
+}
+
+#[test]
+fn refusals_crashes_and_rulings_are_part_of_the_time() {
+    let drive = rough_run();
+    let account = account(&drive, drive.fold.plan().spec().clone()).unwrap();
+    let sum: f64 = account.chain.iter().map(|part| part.s).sum();
+    assert!((sum - account.makespan_s).abs() < 1e-6, "{sum} of {}", account.makespan_s);
+    assert!(account.lower_bound_s <= account.makespan_s, "{account:?}");
+}
