@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::dispatch::{DispatchFigures, Watch};
 use super::process;
 use super::runs::{drive, give_up, stopped};
-use super::workers::Workers;
+use super::workers::{Workers, own_label};
 use super::workload::{paced, plan};
 use crate::args::StoreAddress;
 use crate::failure::Failure;
@@ -67,7 +67,7 @@ pub(crate) async fn measure_engine(
     let store = address.open().await?;
     let workers = match load.workers {
         0 => None,
-        count => Some(Workers::start(&address, &*store, count, stop).await?),
+        count => Some(Workers::start(&address, &*store, (count, own_label()), stop).await?),
     };
     // A store that stays may have runs of an earlier measurement.
     let now = SystemClock.now();

@@ -25,19 +25,22 @@ pub(crate) struct Workers {
     ids: Vec<u64>,
 }
 
+/// A label that nobody else has: workers of another measurement on the same store must not take its orders.
+pub(crate) fn own_label() -> String {
+    format!("reinstate-bench-{}-{}", std::process::id(), SystemClock.now())
+}
+
 impl Workers {
-    /// Starts so many, and waits until the store lists them.
+    /// Starts so many, with a label of their own, and waits until the store lists them.
     pub(crate) async fn start(
         address: &StoreAddress,
         store: &dyn Store,
-        count: u32,
+        (count, label): (u32, String),
         stop: &CancellationToken,
     ) -> Result<Self, Failure> {
         let trouble =
             |error: std::io::Error| Failure::trouble("bench-workers", &error, "start this program by its path");
         let program = std::env::current_exe().map_err(trouble)?;
-        // Nobody else's: workers of another measurement on this store must not take these orders.
-        let label = format!("reinstate-bench-{}-{}", std::process::id(), SystemClock.now());
         let names: Vec<String> = (1..=count).map(|ix| format!("{label}-{ix}")).collect();
         let mut children = Vec::new();
         for name in &names {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::history::HistoryFigures;
 use self::soak::SoakFigures;
 use super::runs::{drive, give_up};
-use super::workers::Workers;
+use super::workers::{Workers, own_label};
 use super::workload::{STEPS, plan};
 use crate::args::StoreAddress;
 use crate::failure::Failure;
@@ -48,7 +48,7 @@ impl<'a> Ageing<'a> {
         let store = address.open().await?;
         let workers = match workers {
             0 => None,
-            count => Some(Workers::start(address, &*store, count, &stop).await?),
+            count => Some(Workers::start(address, &*store, (count, own_label()), &stop).await?),
         };
         Ok(Self { address, store, sites, workers, kept: VecDeque::new(), count: 0, stop })
     }

@@ -53,7 +53,7 @@ impl Onlooker for Watch {
 pub(super) async fn measure(
     dir: &Path,
     lab_dir: &Path,
-    plan: &Arc<Plan>,
+    (plan, label): (&Arc<Plan>, String),
     (cell, repeat, compared): (&Cell, u32, bool),
     stop: &Stop,
 ) -> Result<Option<RunFigures>, Failure> {
@@ -64,7 +64,7 @@ pub(super) async fn measure(
         format!("sqlite:{}", folder.join("runs.db").display()).parse().unwrap_or_else(|never| match never {});
     let served =
         lab::serve(lab_dir, &lab::ServeOptions::default()).await.map_err(|error| lab_trouble(error.code(), &error))?;
-    let driven = drive(&address, plan, cell.workers, stop).await;
+    let driven = drive(&address, plan, (cell.workers, label), stop).await;
     served.shutdown().await;
     let Some((store, watch, (cpu, own_cpu))) = driven? else { return Ok(None) };
     let (account, yields) = past(&*store, plan).await?;
@@ -96,11 +96,14 @@ pub(super) async fn measure(
 async fn drive(
     address: &StoreAddress,
     plan: &Arc<Plan>,
-    workers: u32,
+    (workers, label): (u32, String),
     stop: &Stop,
 ) -> Result<Option<(Arc<dyn Store>, Watch, Busy)>, Failure> {
     let store = address.open().await?;
-    let _workers = Workers::start(address, &*store, workers).await?;
+    let workers = match workers {
+        0 => None,
+        count => Some(Workers::start(address, &*store, (count, label), &stop.cleanly).await?),
+    };
     let (actor, mut watch) = (people::actor(), Watch::default());
     server::create_run(&*store, NAME, plan, &actor, false).await?;
     let (machine, own, begun) = (process::machine_cpu_s(), process::cpu_s(), Instant::now());
@@ -112,6 +115,9 @@ async fn drive(
     // Where the system tells of no time of the machine, it tells of none of the process either.
     let share = |now: f64, before: f64| (machine > 0.0).then(|| (now - before) / there);
     let busy = (share(process::machine_cpu_s(), machine), share(process::cpu_s(), own));
+    if let Some(workers) = workers {
+        workers.end(&*store).await?;
+    }
     match end {
         DriveEnd::Stopped => return Ok(None),
         DriveEnd::Ended(RunEnd::Succeeded) if run.tally().returned == plan.site_count() => {}

@@ -14,6 +14,7 @@ use super::measure::measure;
 use super::sized::{others, sample, sized};
 use super::world::World;
 use crate::args::{FindingFormat, Planned};
+use crate::bench::workers::own_label;
 use crate::failure::Failure;
 use crate::files;
 use crate::planning::{self, Findings};
@@ -182,9 +183,10 @@ impl<'a> Series<'a> {
         }
         let sample = sample(&self.whole, cell.sites, repeat);
         let sampled = plan(&self.planned, &self.inputs, &others(&self.whole, &sample))?;
-        let plan = sized(&sampled, cell)?;
+        let label = own_label();
+        let plan = sized(&sampled, cell, &label)?;
         self.world.put_back().await?;
-        measure(self.dir, &self.world.lab, &plan, (cell, repeat, compared), &self.stop).await
+        measure(self.dir, &self.world.lab, (&plan, label), (cell, repeat, compared), &self.stop).await
     }
 
     fn setup(&self, at: String) -> Setup {

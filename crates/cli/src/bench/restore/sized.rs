@@ -6,7 +6,6 @@ use std::sync::Arc;
 use engine::{Plan, Work};
 use report::Cell;
 
-use crate::bench::workers::LABEL;
 use crate::failure::Failure;
 use crate::planning;
 
@@ -15,7 +14,7 @@ use crate::planning;
 pub(super) fn sample(plan: &Plan, sites: u32, turn: u32) -> BTreeSet<String> {
     let all: Vec<&str> = plan.spec().sites.ids.iter().collect();
     let (every, wanted) = (all.len(), sites as usize);
-    let shift = if wanted == 0 { 0 } else { turn as usize * 7 % (every / wanted).max(1) };
+    let shift = turn as usize * 7 % every.checked_div(wanted).unwrap_or(1).max(1);
     // Evenly spaced with one shift for all: no index comes twice, as long as no more are wanted than there are.
     (0..wanted.min(every)).map(|ix| all[(ix * every / wanted + shift).min(every - 1)].to_owned()).collect()
 }
@@ -27,7 +26,7 @@ pub(super) fn others(plan: &Plan, sample: &BTreeSet<String>) -> BTreeMap<String,
 }
 
 /// The plan with the batches, pools and workers of a cell: no failure is tolerated, and nobody is asked between batches.
-pub(super) fn sized(plan: &Plan, cell: &Cell) -> Result<Arc<Plan>, Failure> {
+pub(super) fn sized(plan: &Plan, cell: &Cell, label: &str) -> Result<Arc<Plan>, Failure> {
     let mut spec = plan.spec().clone();
     let batch = cell.batch.clamp(1, cell.sites.max(1));
     let ends: Vec<u32> = (1..=cell.sites.div_ceil(batch)).map(|number| (number * batch).min(cell.sites)).collect();
@@ -52,7 +51,7 @@ pub(super) fn sized(plan: &Plan, cell: &Cell) -> Result<Arc<Plan>, Failure> {
         step.keeps_outputs |= matches!(&step.work, Work::Action(action) if tells(&action.uses).is_some());
     }
     if cell.workers > 0 {
-        spec.extras.runs_on = vec![format!("[\"{LABEL}\"]"); spec.steps.len()];
+        spec.extras.runs_on = vec![format!("[\"{label}\"]"); spec.steps.len()];
     }
     planning::admit(spec)
 }
