@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::tools;
 
@@ -90,7 +90,10 @@ pub(crate) fn bench(args: &[&str]) -> ExitCode {
     let all: Vec<&str> =
         ["bench", "--package", "reinstate-benches", "--locked", "--"].iter().chain(args).copied().collect();
     let program = ["build", "--release", "--bin", "reinstate", "--locked"];
-    let table = ["run", "--release", "--package", "reinstate-benches", "--example", "results", "--locked"];
+    // What was there before is not of this code.
+    let begun = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
+    let table =
+        ["run", "--release", "--package", "reinstate-benches", "--example", "results", "--locked", "--", &begun];
     let passed = cargo(&all, &[]) && (!args.is_empty() || cargo(&program, &[]) && cargo(&table, &[]));
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

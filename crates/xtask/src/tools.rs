@@ -47,6 +47,12 @@ const UNITS: Tool =
     Tool { name: "systemd", probe: &["systemd-analyze", "--version"], install: Install::Debian("systemd") };
 /// Hosts of a network of their own, and who talks to a daemon on one.
 const HOSTS: Tool = Tool { name: "iproute2", probe: &["ip", "-V"], install: Install::Debian("iproute2") };
+/// Only root is given a network, and not in every container: without one the tests among hosts skip, so anybody else needs none.
+const NETWORKS: Tool = Tool {
+    name: "network namespaces",
+    probe: &["sh", "-c", "test \"$(id -u)\" != 0 || unshare --net true"],
+    install: Install::Debian("util-linux"),
+};
 const CLIENT: Tool = Tool { name: "curl", probe: &["curl", "--version"], install: Install::Debian("curl") };
 const NODE: Tool = Tool { name: "Node", probe: &["npm", "--version"], install: Install::Debian("npm") };
 /// What drives the browser, what judges whether everybody can use a page, and a certified provider of identities to sign in
@@ -65,8 +71,11 @@ const RUNNER: Tool =
 /// # Errors
 /// Names the tool that is missing and how to get it.
 pub(crate) fn provide(with_tests: bool) -> Result<(), String> {
-    let for_tests =
-        if with_tests { [&RUNNER, &SERVER, &BROWSER, &UNITS, &HOSTS, &CLIENT, &NODE, &DRIVER].as_slice() } else { &[] };
+    let for_tests = if with_tests {
+        [&RUNNER, &SERVER, &BROWSER, &UNITS, &HOSTS, &NETWORKS, &CLIENT, &NODE, &DRIVER].as_slice()
+    } else {
+        &[]
+    };
     for tool in TOOLS.iter().chain(for_tests.iter().copied()) {
         if succeeds(tool.probe, true) {
             continue;

@@ -89,6 +89,8 @@ fn rank(of: usize, percent: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::bench::workload::plan;
     use engine::Mode;

@@ -23,7 +23,9 @@ pub(super) fn plan(sites: u32, steps: u32, label: Option<&str>) -> Result<Arc<Pl
 /// The same at a pace: sites begin one after the other, so that so many steps a second are done.
 pub(super) fn paced(sites: u32, steps: u32, label: Option<&str>, steps_per_s: u32) -> Result<Arc<Plan>, Failure> {
     let mut spec = spec(sites, steps, label);
-    let rate = Rate { count: steps_per_s, per_ms: 1_000 * u64::from(steps), burst: 1 };
+    // What a late processor has missed for a tenth of a second is made up for.
+    let burst = (steps_per_s / (10 * steps.max(1))).max(1);
+    let rate = Rate { count: steps_per_s, per_ms: 1_000 * u64::from(steps), burst };
     spec.pools.push(PoolSpec { name: "pace".to_owned(), per: None, slots: None, rate: Some(rate), shared: false });
     if let Some(first) = spec.steps.first_mut() {
         first.pools.push(PoolUse { pool: PoolIx(0), slots: 1 });
