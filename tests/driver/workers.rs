@@ -305,12 +305,12 @@ async fn a_worker_that_was_given_up_cancels_what_it_has_and_begins_anew_with_all
     runtime::open(&*journal, "run", &plan, 0).await.unwrap();
     let world = Arc::new(Scripted::new(journal.clone()));
     let applied = Arc::new(AtomicU64::new(0));
-    let hangs = worker(&journal, &["eu"], Arc::new(Hangs(world.clone(), applied.clone())), 700);
+    let hangs = worker(&journal, &["eu"], Arc::new(Hangs(world.clone(), applied.clone())), 7_000);
     let driven = drive_with(&*journal, Some(&*journal), &world);
     let given_up = async {
         until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0).await;
         let first = journal.workers().await.unwrap()[0].id;
-        now.fetch_add(700, Ordering::SeqCst);
+        now.fetch_add(7_000, Ordering::SeqCst);
         until("a second life", async || journal.workers().await.unwrap().iter().any(|one| one.id > first)).await;
         hangs.at_once.cancel();
         worker(&journal, &["eu"], world.clone(), 1 << 40)
