@@ -257,7 +257,7 @@ fn each_tile_counts_what_its_link_lists_and_no_other_state_is_known() {
 
 #[test]
 fn a_site_goes_from_one_run_to_another_by_the_pages() {
-    let home = Home::new(3);
+    let home = Home::new(9);
     home.write("runbooks/slow.yaml", &crate::daemon::paced(1));
     let token = home.token("otto", "operator");
     let daemon = Daemon::start(&home);
@@ -267,20 +267,21 @@ fn a_site_goes_from_one_run_to_another_by_the_pages() {
         let answer = visitor.post(&daemon, path, body);
         assert_eq!(answer.status, 303, "{path}: {answer:?}");
     };
-    // With nothing in flight, so that it can be let go; the other run has it from its plan, and leaves it out.
+    // With nothing in flight and not begun at its pace, so that it can be let go; the other run has it from its plan, and leaves
+    // it out.
     done("/runs/first/act/pause", "reason=wait");
     let _ = daemon.until(&token, "first", |run| run["state"]["paused"] == true && run["in_flight"] == 0);
-    done("/runs/first/act/release", "subject=s2&reason=theirs");
-    assert!(visitor.get(&daemon, "/runs/first/sites/s2").body.contains("/runs/first/act?verb=adopt"));
+    done("/runs/first/act/release", "subject=s8&reason=theirs");
+    assert!(visitor.get(&daemon, "/runs/first/sites/s8").body.contains("/runs/first/act?verb=adopt"));
     let others: String = (100..140).map(|site| format!("s{site},shard-1\n")).collect();
-    home.write("sites/s.csv", &format!("id,shard\n{others}s2,shard-2\n"));
+    home.write("sites/s.csv", &format!("id,shard\n{others}s8,shard-2\n"));
     daemon.launch(&token, "slow.yaml", "second");
     done("/runs/second/act/pause", "reason=wait");
     let _ = daemon.until(&token, "second", |run| run["state"]["paused"] == true && run["in_flight"] == 0);
-    done("/runs/second/act/exclude", "subject=s2&reason=back+to+first");
-    let form = visitor.get(&daemon, "/runs/second/act?verb=adopt&subject=s2").body;
+    done("/runs/second/act/exclude", "subject=s8&reason=back+to+first");
+    let form = visitor.get(&daemon, "/runs/second/act?verb=adopt&subject=s8").body;
     assert!(form.contains("From which run"), "{form}");
-    done("/runs/second/act/adopt", "subject=s2&from=first&reason=it+goes+on+here");
+    done("/runs/second/act/adopt", "subject=s8&from=first&reason=it+goes+on+here");
     assert!(visitor.get(&daemon, "/runs/second").body.contains("The site is taken in."));
 }
 
