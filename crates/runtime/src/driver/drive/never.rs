@@ -7,7 +7,7 @@ use engine::{Input, Rejection, UnitIx};
 use super::{DriveError, Loop};
 use crate::driver::launch::Start;
 use crate::driver::orders::answered;
-use crate::ports::{JournalError, LeftOrder, OrderFate};
+use crate::ports::{LeftOrder, OrderFate};
 
 impl Loop<'_> {
     /// Tells the engine of the end of an attempt; says whether anything came of it.
@@ -30,14 +30,8 @@ impl Loop<'_> {
     /// the same.
     pub(super) async fn settle_left(&mut self) -> Result<(), DriveError> {
         let Some(orders) = self.orders.as_mut().filter(|_| self.run.in_flight() > 0) else { return Ok(()) };
-        let left = match orders.left().await {
-            Ok(left) => left,
-            Err(error @ JournalError::Unavailable { .. }) => {
-                tracing::warn!(%error, run = self.name, "what became of orders is not known: the attempts are in doubt");
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
+        // A store that cannot say is one that cannot take what is decided next, either: the drive ends, and nothing is guessed.
+        let left = orders.left().await?;
         let units: HashMap<String, UnitIx> =
             self.run.pending().map(|pending| (self.run.unit_key(pending.unit), pending.unit)).collect();
         for LeftOrder { unit, attempt, mode, fate } in left {
