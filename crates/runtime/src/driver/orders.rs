@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::attempt::{self, decode_answer, outcome};
 use crate::driver::launch::{Landed, Start};
 use crate::ports::{JournalError, Lease, LeftOrder, Order, OrderFate, Settled, Store, WaitingOrders};
+use crate::worker::LEASE_MAX_MS;
 
 /// Time between two rounds while something comes back, and the longest while nothing does.
 const SOON: Duration = Duration::from_millis(5);
@@ -26,10 +27,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Orders collected in one round.
 const AT_ONCE: u32 = 4_096;
 
-/// Time that workers get to let go of what an earlier drive has sent, once the store has been told that it is withdrawn: longer
-/// than any worker lives without a beat ([`crate::LEASE_MAX_MS`]), and than it lets an attempt end. What is still in their hands
-/// then is probed like all else that is in doubt.
-const HANDS: Duration = Duration::from_secs(90);
+/// Time that workers get to let go of what an earlier drive has sent, once the store has been told that it is withdrawn: half as
+/// long again as any worker lives without a beat. What is still in their hands then is probed like all else that is in doubt.
+const HANDS: Duration = Duration::from_millis(LEASE_MAX_MS + LEASE_MAX_MS / 2);
 
 /// Orders of one drive.
 pub(super) struct Orders<'a> {

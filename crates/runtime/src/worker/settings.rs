@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// Longest time, in milliseconds, that a worker may live without a beat. Who drives waits somewhat longer for what an older
+/// Longest time, in milliseconds, that a worker may live without a beat. Who drives waits half as long again for what an older
 /// driver's workers still have.
 pub const LEASE_MAX_MS: u64 = 60_000;
 
@@ -26,8 +26,8 @@ pub struct WorkerSettings {
     pub slots: u32,
     /// Version of the program.
     pub version: String,
-    /// Time that it lives without a beat, in milliseconds, at most [`LEASE_MAX_MS`]; it beats seven times as often, and every two
-    /// seconds at least.
+    /// Time that it lives without a beat, in milliseconds; more than [`LEASE_MAX_MS`] is taken for that. It beats seven times as
+    /// often, and every two seconds at least.
     pub ttl_ms: u64,
     /// Cancelled when it should claim nothing more, finish what it has, and end.
     pub drain: CancellationToken,
@@ -36,8 +36,13 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
+    /// What the store is told: until when it counts among those that live.
+    pub(super) fn ttl_ms(&self) -> u64 {
+        self.ttl_ms.min(LEASE_MAX_MS)
+    }
+
     fn ttl(&self) -> Duration {
-        Duration::from_millis(self.ttl_ms.min(LEASE_MAX_MS))
+        Duration::from_millis(self.ttl_ms())
     }
 
     /// Time between two beats.

@@ -148,7 +148,7 @@ impl<'a> Loop<'a> {
                 biased;
                 () = settings.drain.cancelled() => return Ok(false),
                 () = settings.at_once.cancelled() => return Ok(false),
-                enlisted = self.store.enlist(&worker, settings.ttl_ms) => enlisted,
+                enlisted = self.store.enlist(&worker, settings.ttl_ms()) => enlisted,
             };
             match enlisted {
                 Ok(id) => {
@@ -204,7 +204,7 @@ impl<'a> Loop<'a> {
     }
 
     fn begin_beat(&mut self) {
-        let (store, worker, ttl_ms, began) = (self.store, self.worker, self.settings.ttl_ms, Instant::now());
+        let (store, worker, ttl_ms, began) = (self.store, self.worker, self.settings.ttl_ms(), Instant::now());
         self.beat = Some(async move { (began, store.beat(worker, ttl_ms).await) }.boxed());
     }
 
@@ -248,7 +248,7 @@ impl<'a> Loop<'a> {
             tokio::spawn(async move {
                 // A slot must not be lost with it, whatever it comes to.
                 let executed = AssertUnwindSafe(hands.execute(&claimed, cancel, grace)).catch_unwind().await;
-                let outcome = executed.unwrap_or_else(|_| outcome::panicked("an order"));
+                let outcome = executed.unwrap_or_else(|_| outcome::panicked(&claimed.order.unit));
                 // Whoever would listen waits until all have ended.
                 let _ = ends.send((claimed.id, outcome));
             });
