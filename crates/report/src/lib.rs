@@ -8,6 +8,7 @@
 
 mod amendment;
 pub mod announce;
+mod axis;
 mod drill;
 mod duration;
 mod escape;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::axis::times;
 use crate::escape::Xml;
 use crate::report::{Distribution, MomentKind, Report};
 use crate::text::ms;
@@ -35,7 +36,7 @@ pub(super) fn timeline(html: &mut String, report: &Report) {
         "<div class=\"scroll\"><svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" \
          viewBox=\"0 0 {WIDTH:.0} {height:.0}\"><title>Sites that are back over time, and batches</title>"
     );
-    for tick in ticks(wall) {
+    for tick in times(wall) {
         let at = x(tick);
         let _ = write!(
             html,
@@ -139,16 +140,6 @@ fn marks(html: &mut String, report: &Report, x: impl Fn(f64) -> f64, top: f64, b
             Xml(&moment.text)
         );
     }
-}
-
-/// Round times on an axis, about six of them.
-fn ticks(wall: f64) -> Vec<f64> {
-    const STEPS: [f64; 20] = [
-        0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0,
-        43_200.0, 86_400.0, 259_200.0,
-    ];
-    let step = STEPS.into_iter().find(|step| wall / step <= 7.0).unwrap_or(wall / 6.0);
-    (0..=7_u8).map(|ix| f64::from(ix) * step).take_while(|&tick| tick <= wall).collect()
 }
 
 /// A bar beside a name and a value: the second part of the bar lies under the first.

@@ -5,12 +5,13 @@ mod tables;
 
 use std::fmt::Write as _;
 
+use crate::axis::{numbers, times};
 use crate::duration::{grouped, readable};
 use crate::escape::Xml;
 use crate::html::STYLE;
 use crate::text::ms;
 use crate::throughput::data::{CellFigures, Throughput};
-use crate::throughput::plot::{Form, Plot, Series, clock_ticks, draw, number, stacks, ticks};
+use crate::throughput::plot::{Form, Plot, Series, draw, number, stacks};
 use crate::throughput::{parts, percent, whole};
 
 const OWN_STYLE: &str = "
@@ -190,7 +191,7 @@ fn growth(html: &mut String, it: &Throughput) {
             y: "time of the run",
             series,
             y_label: ms,
-            y_ticks: clock_ticks,
+            y_ticks: times,
         },
     );
 }
@@ -225,7 +226,7 @@ fn batches(html: &mut String, it: &Throughput) {
             y: "sites an hour",
             series,
             y_label: whole,
-            y_ticks: ticks,
+            y_ticks: numbers,
         },
     );
 }
@@ -286,7 +287,7 @@ fn limit(html: &mut String, it: &Throughput) {
                 },
             ],
             y_label: whole,
-            y_ticks: ticks,
+            y_ticks: numbers,
         },
     );
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::axis::numbers;
 use crate::escape::Xml;
 
 const WIDTH: f64 = 760.0;
@@ -53,7 +54,7 @@ pub(super) fn draw(html: &mut String, plot: &Plot) {
     if most_x <= 0.0 || most_y <= 0.0 || !most_x.is_finite() || !most_y.is_finite() {
         return;
     }
-    let (x_ticks, y_ticks) = (ticks(most_x), (plot.y_ticks)(most_y));
+    let (x_ticks, y_ticks) = (numbers(most_x), (plot.y_ticks)(most_y));
     let (end_x, end_y) = (most_x * 1.03, y_ticks.last().copied().unwrap_or(most_y).max(most_y) * 1.02);
     let x = |value: f64| LEFT + value / end_x * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| HEIGHT - BOTTOM - value / end_y * (HEIGHT - TOP - BOTTOM);
@@ -180,27 +181,6 @@ pub(super) fn stacks(html: &mut String, title: &str, rows: &[(String, Vec<Part>,
         let _ = write!(html, "</svg><span class=\"value\">{}</span>", Xml(value));
     }
     html.push_str("</div>");
-}
-
-/// Round values on an axis from 0, about five of them.
-pub(super) fn ticks(most: f64) -> Vec<f64> {
-    let rough = most / 5.0;
-    let power = 10_f64.powf(rough.log10().floor());
-    let step =
-        [1.0, 2.0, 5.0, 10.0].into_iter().map(|round| round * power).find(|step| *step >= rough).unwrap_or(rough);
-    (0..=10_u8).map(|ix| f64::from(ix) * step).take_while(|tick| *tick <= most * 1.001).collect()
-}
-
-/// The same for seconds: whole minutes and hours.
-pub(super) fn clock_ticks(most: f64) -> Vec<f64> {
-    const STEPS: [f64; 14] =
-        [10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 21_600.0, 86_400.0];
-    match STEPS.into_iter().find(|step| most / step <= 6.0) {
-        Some(step) if most > 40.0 => {
-            (0..=7_u8).map(|ix| f64::from(ix) * step).take_while(|tick| *tick <= most * 1.001).collect()
-        }
-        _ => ticks(most),
-    }
 }
 
 /// A value of an axis without needless digits.
