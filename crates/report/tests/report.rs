@@ -3,8 +3,8 @@
 
 mod support;
 
-use engine::{Command, Ruling};
-use reinstate_report::{Typed, Verdict, render_html, render_junit, render_text, sites, status_line, why};
+use engine::{Command, Input, Ruling};
+use reinstate_report::{Past, Typed, Verdict, render_html, render_junit, render_text, sites, status_line, why};
 use support::snapshot::snapshot;
 use support::*;
 
@@ -364,4 +364,29 @@ fn waiting_time_is_counted_from_the_last_need() {
         assert_eq!(step(name).wait_p50_s, Some(0.0), "{name}");
     }
     assert!(step("databases").wait_p50_s > Some(1.0), "the pool is the neck");
+}
+
+#[test]
+fn an_attempt_that_nobody_began_is_none_and_what_follows_it_no_retry() {
+    let mut drive = Drive::new(spec(&ids(12), 2), calm());
+    let (mut taken_back, mut account) = (0, Past::new(drive.fold.run().plan().clone()));
+    // Everything that starts in the first turns is taken back before anybody takes it up, some of it twice.
+    for _ in 0..2 {
+        drive.advance();
+        let pending: Vec<_> = drive.fold.run().pending().collect();
+        for engine::Pending { unit, flight } in pending {
+            taken_back += drive.input(Input::NotBegun { unit, attempt: flight.attempt, mode: flight.mode });
+        }
+    }
+    drive.run_to_rest();
+    let report = drive.fold.report(drive.now);
+    assert!(taken_back > 2, "{taken_back}");
+    let told = |name: &str| drive.records.iter().filter(|record| record.event.name() == name).count() as u64;
+    assert_eq!(told("not-begun"), taken_back as u64);
+    assert_eq!((report.attempts, report.retries), (told("succeeded"), 0));
+    assert!(report.steps.iter().all(|step| step.interrupted == 0 && step.in_doubt == 0), "{:?}", report.steps);
+    drive.records.iter().for_each(|record| account.push(record).unwrap());
+    let account = account.account().unwrap();
+    let sum: f64 = account.chain.iter().map(|part| part.s).sum();
+    assert!((sum - account.makespan_s).abs() < 1e-6 && account.lower_bound_s <= account.makespan_s, "{account:?}");
 }

@@ -14,7 +14,7 @@ pub(super) fn detail(event: &Event, undo: Option<bool>) -> Option<String> {
         Event::Refused { failure, then, .. } | Event::InDoubt { failure, then, .. } => {
             format!("[{}] {}; {}", failure.code, failure.message, what_follows(*then))
         }
-        Event::NotBegun { then, .. } => format!("nobody had taken it up; {}", what_follows(*then)),
+        Event::NotBegun { then, .. } => format!("nobody had taken it up; {}", what_follows_no_attempt(*then)),
         Event::Unevaluable { failure, .. } => format!("[{}] {}", failure.code, failure.message),
         Event::Decided { runs, .. } => if *runs { "runs" } else { "skipped" }.to_owned(),
         Event::Expanded { items, .. } => format!("{} items", items.len()),
@@ -66,6 +66,14 @@ pub(super) fn detail(event: &Event, undo: Option<bool>) -> Option<String> {
         Event::Granted { slots, sharers, .. } => format!("{slots} slots, {sharers} runs share them"),
         Event::Closing { end } => format!("{end:?}"),
     })
+}
+
+/// What comes after an attempt that nobody began, in words: it is no try, and nothing is waited for.
+pub(super) fn what_follows_no_attempt(then: Then) -> &'static str {
+    match then {
+        Then::ApplyAt(_) | Then::ProbeAt(_) => "it is started again",
+        Then::Drop | Then::GiveUp | Then::Park => what_follows(then),
+    }
 }
 
 /// What comes after an attempt without success, in words.

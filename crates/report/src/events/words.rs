@@ -3,6 +3,7 @@
 use engine::{Event, Record, Run, Status};
 
 use crate::escape::plain;
+use crate::events::detail::what_follows_no_attempt;
 use crate::events::what_follows;
 use crate::fold::{end_words, told};
 
@@ -35,7 +36,11 @@ pub fn noted(run: &Run, record: &Record) -> Option<String> {
             )
         }
         Event::NotBegun { unit, then } => {
-            format!("{} was not begun: nobody had taken it up; {}", run.unit_name(*unit), what_follows(*then))
+            format!(
+                "{} was not begun: nobody had taken it up; {}",
+                run.unit_name(*unit),
+                what_follows_no_attempt(*then)
+            )
         }
         Event::BudgetExceeded { batch } => format!("batch {} exceeded its failure budget", batch.0 + 1),
         Event::Paused { actor, reason } => format!("paused by {actor}: {reason}"),

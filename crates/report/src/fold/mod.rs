@@ -82,6 +82,8 @@ pub struct Fold {
     /// Sizes that people set pools to, by name, with the time from the run's opening.
     pub(crate) pool_sizes: std::collections::BTreeMap<String, Vec<(i64, u32)>>,
     adopted: bool,
+    /// Attempts of units that nobody began, which are none, by the units' keys: an amendment leaves these as they are.
+    unbegun: std::collections::BTreeMap<String, u32>,
 }
 
 impl Fold {
@@ -119,6 +121,7 @@ impl Fold {
             unwound: None,
             pool_sizes: std::collections::BTreeMap::new(),
             adopted: false,
+            unbegun: std::collections::BTreeMap::new(),
             run: Run::new(plan),
         }
     }

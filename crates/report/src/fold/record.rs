@@ -122,8 +122,9 @@ impl Fold {
                 self.landed(at, *unit, before.flight, |times, mode, took| times.fell_short(mode, took, true));
             }
             Event::NotBegun { unit, .. } => {
-                let attempt = before.flight.map_or(1, |flight| flight.attempt);
+                let attempt = before.flight.map_or(1, |flight| self.made(*unit, flight.attempt));
                 self.landed(at, *unit, before.flight, |times, mode, _| times.not_begun(attempt, mode));
+                *self.unbegun.entry(self.run.unit_key(*unit)).or_default() += 1;
             }
             Event::Decided { node, .. } | Event::Expanded { node, .. } | Event::Unevaluable { node, .. } => {
                 self.ready.note(&self.run, *node, at);
@@ -169,6 +170,14 @@ impl Fold {
         }
     }
 
+    /// The how-manieth attempt of a unit this is, of those that somebody began.
+    fn made(&self, unit: UnitIx, attempt: u32) -> u32 {
+        if self.unbegun.is_empty() {
+            return attempt;
+        }
+        attempt.saturating_sub(self.unbegun.get(&self.run.unit_key(unit)).copied().unwrap_or(0))
+    }
+
     fn started(&mut self, at: Millis, unit: UnitIx, attempt: u32, mode: Mode) {
         let Some((node, _)) = self.run.unit_at(unit) else { return };
         let (step, _) = self.run.plan().node_at(node);
@@ -176,7 +185,7 @@ impl Fold {
             let ready = self.ready.ready_at(&self.run, node);
             self.since_opening(at).saturating_sub(i64::from(ready))
         });
-        let offset = self.since_opening(at);
+        let (offset, attempt) = (self.since_opening(at), self.made(unit, attempt));
         if let Some(times) = self.steps.get_mut(step.ix()) {
             times.started(offset, attempt, mode, waited);
         }
