@@ -78,3 +78,20 @@ fn refusals_crashes_and_rulings_are_part_of_the_time() {
     assert!((sum - account.makespan_s).abs() < 1e-6, "{sum} of {}", account.makespan_s);
     assert!(account.lower_bound_s <= account.makespan_s, "{account:?}");
 }
+
+#[test]
+fn a_wait_that_a_target_asked_for_is_in_the_bound() {
+    let alone = spec(&ids(1), 1);
+    let world: World = Box::new(|run, unit, attempt| {
+        let outcome = match (at(run, unit).0, attempt) {
+            (IDENTITY | MEDIA, 1) => refused("http.status", "429", "", engine::Advice::RetryAfter(900_000)),
+            _ => done(),
+        };
+        (took(at(run, unit).0, unit), outcome)
+    });
+    let mut drive = Drive::new(alone.clone(), world);
+    drive.run_to_rest();
+    let account = account(&drive, alone).unwrap();
+    assert!(of(&account, Spent::Retry) >= 900.0, "{:?}", account.chain);
+    assert!((account.makespan_s - account.lower_bound_s).abs() < 1e-6, "one site waits for nobody: {account:?}");
+}

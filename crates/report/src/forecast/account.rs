@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Event, Flight, Gate, Millis, Mode, Plan, Record, Run, SiteEnd, Status, UnitIx};
+use engine::{Event, Flight, Gate, Millis, Mode, Plan, Record, Run, SiteEnd, Status, Then, UnitIx};
 use serde::{Deserialize, Serialize};
 
 use crate::duration::seconds;
@@ -58,8 +58,9 @@ pub struct PoolWait {
 pub struct Account {
     /// From its opening to its end, in seconds.
     pub makespan_s: f64,
-    /// Time below which no order of the same attempts, each as long as it was, can come: the longest way through the
-    /// plan, or the work of a pool over its slots, batch by batch.
+    /// Time below which no order of the same attempts can come, each as long as it was, and each as long after one that fell
+    /// short as its policy or its target asked: the longest way through the plan, or the work of a pool over its slots,
+    /// batch by batch.
     pub lower_bound_s: f64,
     /// The longest chain of what waited for what, back from the end; the parts add up to `makespan_s`, largest first.
     pub chain: Vec<TimePart>,
@@ -84,6 +85,8 @@ pub struct Past {
     /// Of each unit: time in flight, and of its wait what went to a pool.
     flown: Vec<i64>,
     waited: BTreeMap<UnitIx, (i64, usize)>,
+    /// Since when units wait before they are tried again, and until when they have to.
+    backing_off: BTreeMap<UnitIx, (Millis, Millis)>,
     engine_ms: i64,
     in_flight: usize,
     idle_since: Millis,
@@ -102,6 +105,7 @@ impl Past {
             occupied: Occupied::default(),
             flown: vec![0; units],
             waited: BTreeMap::new(),
+            backing_off: BTreeMap::new(),
             engine_ms: 0,
             in_flight: 0,
             idle_since: 0,
@@ -129,7 +133,15 @@ impl Past {
         }
         let Some(trace) = &mut self.trace else { return Ok(()) };
         match &record.event {
+            Event::Refused { unit, then: Then::ApplyAt(due) | Then::ProbeAt(due), .. }
+            | Event::InDoubt { unit, then: Then::ApplyAt(due) | Then::ProbeAt(due), .. } => {
+                self.backing_off.insert(*unit, (at, *due));
+            }
             Event::Started { unit, .. } => {
+                // A person may have cut it short.
+                if let Some((from, due)) = self.backing_off.remove(unit) {
+                    trace.backed_off(*unit, due.min(at).saturating_sub(from));
+                }
                 trace.started(&self.run, *unit, at);
                 self.took_off(*unit, at);
             }

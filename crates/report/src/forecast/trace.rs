@@ -38,7 +38,7 @@ pub(super) struct Trace {
     open: Option<usize>,
     /// When everything but `finally` was done, and the last unit by then.
     pub(super) closed: Option<(Times, Option<UnitIx>)>,
-    /// Work of attempts that fell short, by unit.
+    /// Time of attempts that fell short, and of the waits after them, by unit.
     fell_short: BTreeMap<UnitIx, i64>,
     /// When sites came back, in order.
     pub(super) back: Vec<(Millis, SiteIx)>,
@@ -176,6 +176,11 @@ impl Trace {
             self.batches[batch].floor = self.batches[batch].floor.max(row.floor);
             self.batches[batch].last_unit = Some(unit);
         }
+    }
+
+    /// A unit whose attempt fell short has waited for so long because it had to: no order of the units makes that shorter.
+    pub(super) fn backed_off(&mut self, unit: UnitIx, ms: i64) {
+        *self.fell_short.entry(unit).or_default() += ms.max(0);
     }
 
     /// A batch opened.

@@ -84,8 +84,8 @@ pub struct Report {
     pub reopened: u32,
     /// Of `wall_s`, over: from each end to the act that had it go on.
     pub over_s: f64,
-    /// Time below which no order of the same attempts, each as long as it was, could have come; `null` unless the run was accounted
-    /// for ([`Report::bounded`]).
+    /// Time below which no order of the same attempts could have come, each as long as it was and as long after one that fell short
+    /// as had to be; `null` unless the run was accounted for ([`Report::bounded`]).
     pub lower_bound_s: Option<f64>,
     /// Who drove it, each once.
     pub drivers: Vec<String>,
