@@ -139,6 +139,12 @@ impl<'a> Series<'a> {
             workers: &bench.workers,
             doubled: &doubled,
         });
+        let workers = bench.workers.first().copied().unwrap_or(0);
+        let shown = cells.iter().filter(|cell| cell.is_as_written() && cell.workers == workers).count();
+        if bench.check.is_some() && shown < 2 {
+            let fact = "one size is too few for a forecast, so there is none to check";
+            return Err(Failure::input("bench-sizes", fact, "give a second number of --sites or of --batches"));
+        }
         let total = cells.len() * bench.repeats as usize;
         tell(&format!("{} sizes, {total} runs that count, one before them that does not", cells.len()));
         let Some(first) = cells.first() else {
@@ -162,11 +168,12 @@ impl<'a> Series<'a> {
         let mut throughput = Throughput::conclude(self.setup(at), runs, &sizes);
         if let (Some(sites), Some(advice)) = (check, &throughput.advice) {
             let of = |one: &&report::SizeForecast| (one.sites, one.batch) == (sites, advice.batch);
-            let foreseen = throughput.forecasts.iter().find(of).map_or(0.0, |one| one.s);
-            let workers = bench.workers.first().copied().unwrap_or(0);
+            let foreseen = throughput.forecasts.iter().find(of).map(|one| one.s);
             let pools = report::AS_WRITTEN.to_owned();
             let cell = Cell { sites, batch: advice.batch, pools, factor: Some(1.0), workers, ..Cell::default() };
-            tell(&format!("forecast: {} will take {foreseen:.1} s", cell.words()));
+            if let Some(foreseen) = foreseen {
+                tell(&format!("forecast: {} will take {foreseen:.1} s", cell.words()));
+            }
             let Some(run) = self.one(&cell, 1, true).await? else { return Ok(None) };
             tell(&format!("measured: {:.1} s", run.time.makespan_s));
             throughput.hold_against(&run);

@@ -46,8 +46,14 @@ pub(super) async fn restore(args: BenchRestore, json: bool) -> Result<Exit, Fail
         out::answer(report::render_throughput(&throughput).trim_end());
         out::note(&format!("report: {}", files_of.join("throughput.html").display()));
     }
-    let slower = throughput.comparison.as_ref().is_some_and(|comparison| comparison.slower > 0);
-    Ok(if slower { Exit::Slower } else { Exit::Done })
+    match &throughput.comparison {
+        Some(comparison) if comparison.cells.is_empty() => {
+            let fact = "the earlier report has no size in common with this one, so nothing was compared";
+            Err(Failure::input("bench-compare", fact, "measure the same --sites, --batches, --pools and --workers"))
+        }
+        Some(comparison) if comparison.slower > 0 => Ok(Exit::Slower),
+        _ => Ok(Exit::Done),
+    }
 }
 
 fn bench(args: BenchRestore) -> RestoreBench {
