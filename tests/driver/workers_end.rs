@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{ActionSpec, Command, Event, Mode, Outcome, Plan, StepIx, Work};
 use runtime::{
-    Call, Connector, Dispatch, DriveEnd, Hands, Holder, Journal, Mailbox, MemoryJournal, Probed, Request,
+    Call, Connector, Dispatch, DriveEnd, Hands, Holder, Journal, Mailbox, MemoryJournal, Probed, Request, Store,
     WorkerSettings,
 };
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,19 @@ async fn waits(journal: &MemoryJournal) -> u64 {
     journal.waiting_orders("run").await.unwrap().iter().map(|waiting| waiting.orders).sum()
 }
 
+/// Has a driver die once something holds; its lease is over then, as time would have it.
+async fn dies_once(journal: &Arc<MemoryJournal>, world: &Arc<Scripted>, holds: impl Future<Output = ()>) {
+    let lease = journal.acquire("run", &holder(), 60_000).await.unwrap();
+    let desk: &dyn Store = &**journal;
+    tokio::select! {
+        driven = drive_under(&lease, &**journal, Some(desk), world, CancellationToken::new()) => {
+            panic!("it ended: {:?}", driven.map(|(end, _)| end))
+        }
+        () = holds => {}
+    }
+    journal.release(&lease).await.unwrap();
+}
+
 /// Applies as the world does, and answers once the gate is open.
 struct Gated(Arc<Scripted>, Arc<AtomicU64>, CancellationToken);
 
@@ -73,14 +86,7 @@ async fn what_nobody_had_claimed_when_a_driver_died_was_never_begun() {
         let plan = unforgiving(seed);
         let journal = real(&plan).await;
         let world = Arc::new(Scripted::new(journal.clone()));
-        let lease = journal.acquire("run", &holder(), 60_000).await.unwrap();
-        tokio::select! {
-            driven = drive_under(&lease, &*journal, Some(&*journal), &world, CancellationToken::new()) => {
-                panic!("seed {seed}: it ended: {:?}", driven.map(|(end, _)| end))
-            }
-            () = until("orders that wait", async || waits(&journal).await > 0) => {}
-        }
-        journal.release(&lease).await.unwrap();
+        dies_once(&journal, &world, until("orders that wait", async || waits(&journal).await > 0)).await;
         let worker = worker(&journal, &["eu", "ssd"], world.clone(), 60_000);
         let (end, _) = drive_with(&*journal, Some(&*journal), &world).await.unwrap();
         assert!(matches!(end, DriveEnd::Ended(_)), "seed {seed}: {end:?}");
@@ -103,14 +109,8 @@ async fn what_a_worker_answered_after_its_driver_had_died_is_known_to_the_next_o
         let (applied, gate) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
         let connector = Arc::new(Gated(world.clone(), applied.clone(), gate.clone()));
         let worker = worker(&journal, &["eu", "ssd"], connector, 60_000);
-        let lease = journal.acquire("run", &holder(), 60_000).await.unwrap();
-        tokio::select! {
-            driven = drive_under(&lease, &*journal, Some(&*journal), &world, CancellationToken::new()) => {
-                panic!("seed {seed}: it ended: {:?}", driven.map(|(end, _)| end))
-            }
-            () = until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0) => {}
-        }
-        journal.release(&lease).await.unwrap();
+        let begun = until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0);
+        dies_once(&journal, &world, begun).await;
         gate.cancel();
         until("all answers", async || journal.workers().await.unwrap()[0].holds == 0).await;
         let (end, _) = drive_with(&*journal, Some(&*journal), &world).await.unwrap();
@@ -250,14 +250,8 @@ async fn a_probe_that_waits_for_an_older_drivers_worker_follows_an_amendment() {
         let world = Arc::new(Scripted::new(journal.clone()));
         let (applied, gate) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
         let slow = worker(&journal, &["eu"], Arc::new(Gated(world.clone(), applied.clone(), gate)), 2_000);
-        let lease = journal.acquire("run", &holder(), 60_000).await.unwrap();
-        tokio::select! {
-            driven = drive_under(&lease, &*journal, Some(&*journal), &world, CancellationToken::new()) => {
-                panic!("seed {seed}: it ended: {:?}", driven.map(|(end, _)| end))
-            }
-            () = until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0) => {}
-        }
-        journal.release(&lease).await.unwrap();
+        let begun = until("an attempt at the worker", async || applied.load(Ordering::SeqCst) > 0);
+        dies_once(&journal, &world, begun).await;
         let request = Request {
             plan: plan.hash().to_owned(),
             actor: "ann".to_owned(),

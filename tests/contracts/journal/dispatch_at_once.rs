@@ -142,12 +142,16 @@ struct Driver {
 }
 
 impl Driver {
+    /// An order that tells by its attempt which epoch it is of.
+    fn order(&self, number: u64) -> Order {
+        Order { attempt: self.lease.epoch as u32, ..order(number, &["eu"]) }
+    }
+
     /// Sends some, collects, and takes some back.
     async fn step(&mut self, scene: &Scene, random: &mut Random) -> Result<(), JournalError> {
         let lease = &self.lease;
         if self.next <= ORDERS && self.open.len() < 25 {
-            let orders: Vec<Order> =
-                (self.next..self.next + random.between(1, 12)).map(|at| order(at, &["eu"])).collect();
+            let orders: Vec<Order> = (self.next..self.next + random.between(1, 12)).map(|at| self.order(at)).collect();
             for sent in scene.ask(random.chance(20), |store| store.dispatch(lease, &orders)).await {
                 sent?;
             }
@@ -170,8 +174,16 @@ impl Driver {
         Ok(())
     }
 
-    /// A drive begins: what was sent before is nobody's any more.
+    /// A drive begins: it learns what surely became of what was sent before, and then that is nobody's any more.
     async fn begin(&mut self, scene: &Scene) {
+        for left in scene.ask(true, |store| store.left_orders(&self.lease, self.next)).await {
+            for left in left.unwrap() {
+                let number = left.unit.strip_prefix("step/").and_then(|number| number.parse().ok()).unwrap();
+                let name = (u64::from(left.attempt), number);
+                let fate = scene.seen().fates.entry(name).or_insert(left.fate.clone()).clone();
+                assert_eq!(fate, left.fate, "what became of {name:?} does not change");
+            }
+        }
         let held = scene.ask(true, |store| store.withdraw_orders(&self.lease, self.next)).await;
         assert!(held.iter().all(Result::is_ok), "{held:?}");
         scene.seen().withdrawn = (self.lease.epoch, self.next);
