@@ -48,6 +48,31 @@ fn svg_is_well_formed_and_its_boxes_carry_ids() {
 }
 
 #[test]
+fn what_belongs_to_finally_comes_last() {
+    let steps =
+        [("clear", "run", vec![]), ("a", "site", vec![]), ("b", "site", vec!["a"]), ("tell", "run", vec!["clear"])];
+    let mut drawing = Drawing::of_steps("last", steps);
+    (drawing.nodes[0].finally, drawing.nodes[3].finally) = (true, true);
+    assert_eq!(
+        drawing.to_text(),
+        "last (4 steps, 4 layers)
+  1  a      [site]
+  2  b      [site] <- a
+  3  clear  [run · finally]
+  4  tell   [run · finally] <- clear
+"
+    );
+    let svg = drawing.to_svg();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let lefts: Vec<f64> = document
+        .descendants()
+        .filter(|node| node.attribute("data-step").is_some())
+        .map(|step| step.descendants().find_map(|node| node.attribute("x")).unwrap().parse().unwrap())
+        .collect();
+    assert!(lefts[1] < lefts[2] && lefts[2] < lefts[0] && lefts[0] < lefts[3], "{lefts:?}");
+}
+
+#[test]
 fn hostile_names_stay_names() {
     let names = ["a\"];click b", "<script>", "x --> y", "\u{1b}[31m", "é\u{202e}"];
     let steps = names.iter().map(|name| (*name, "site", if *name == names[0] { vec![] } else { vec![names[0]] }));

@@ -111,7 +111,7 @@ pub(crate) fn graph(args: &Graph, json: bool) -> Result<Exit, Failure> {
     let steps = runbook.outline().map(|step| (step.name, step.scope, step.needs));
     let mut drawing = report::Drawing::of_steps(runbook.name(), steps);
     for (node, step) in drawing.nodes.iter_mut().zip(runbook.outline()) {
-        node.checks = step.checklist.len();
+        (node.checks, node.finally) = (step.checklist.len(), step.finally);
     }
     out::answer(&match args.format {
         GraphFormat::Text => drawing.to_text(),

@@ -22,6 +22,8 @@ pub struct GraphNode {
     pub units: Option<UnitTally>,
     /// Things that people confirm before it lets pass.
     pub checks: usize,
+    /// Whether it belongs to `finally`, and so comes after all that does not, whatever it needs.
+    pub finally: bool,
 }
 
 /// What the colour of a step says; the words and numbers beside it say it too.
@@ -80,13 +82,14 @@ impl GraphNode {
 
     /// Its second line: scope, and for a run how far it is.
     pub(crate) fn caption(&self) -> String {
+        let scope = if self.finally { format!("{} · finally", self.scope) } else { self.scope.clone() };
         let Some(units) = self.units else {
             return match self.checks {
-                0 => self.scope.clone(),
-                checks => format!("{} · {checks} to check", self.scope),
+                0 => scope,
+                checks => format!("{scope} · {checks} to check"),
             };
         };
-        let mut caption = format!("{} · {}/{}", self.scope, units.succeeded + units.skipped, units.total);
+        let mut caption = format!("{scope} · {}/{}", units.succeeded + units.skipped, units.total);
         for (number, what) in [
             (units.failed, "failed"),
             (units.degraded, "degraded"),
@@ -124,6 +127,7 @@ impl Drawing {
             needs: step.needs.iter().map(|need| need.step.ix()).collect(),
             units: None,
             checks: plan.checklist(ApprovalAt::Step(ix)).len(),
+            finally: step.finally,
         });
         Self { title: plan.spec().origin.runbook.clone(), nodes: nodes.collect() }
     }
@@ -147,7 +151,7 @@ impl Drawing {
             .map(|step| (step.name.as_str(), step.scope.as_str(), step.needs.iter().map(String::as_str).collect()));
         let mut drawing = Self::of_steps(report.runbook.clone(), steps);
         for (node, step) in drawing.nodes.iter_mut().zip(&report.steps) {
-            node.units = Some(step.units);
+            (node.units, node.finally) = (Some(step.units), step.finally);
         }
         drawing
     }
@@ -165,8 +169,7 @@ impl Drawing {
             name: (*name).to_owned(),
             scope: (*scope).to_owned(),
             needs: needs.iter().filter_map(|need| position.get(need).copied()).collect(),
-            units: None,
-            checks: 0,
+            ..GraphNode::default()
         });
         Self { title: title.into(), nodes: nodes.collect() }
     }
@@ -174,6 +177,17 @@ impl Drawing {
     /// Needs that follow from no others, as (needed, needing): drawn are these only. All of them if there is a cycle.
     fn edges(&self) -> Vec<(usize, usize)> {
         layers::reduced(self.nodes.len(), &self.all_edges())
+    }
+
+    /// Layer of each step.
+    fn layers(&self, edges: &[(usize, usize)]) -> Vec<usize> {
+        let mut layers = layers::layers(self.nodes.len(), edges);
+        let of_each = |finally: bool| self.nodes.iter().zip(&layers).filter(move |(node, _)| node.finally == finally);
+        let before = of_each(false).map(|(_, layer)| layer + 1).max().unwrap_or(0);
+        for (layer, node) in layers.iter_mut().zip(&self.nodes) {
+            *layer += if node.finally { before } else { 0 };
+        }
+        layers
     }
 
     fn all_edges(&self) -> Vec<(usize, usize)> {

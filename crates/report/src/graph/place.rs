@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
 use rust_sugiyama::configure::Config;
 
-use crate::graph::layers::layers;
-
 /// Boxes and bends above which the plain grid is used: the layered layout takes time in more than their square.
 const LAYERED_UP_TO: usize = 700;
 /// Lines above which the plain grid is used.
@@ -30,12 +28,11 @@ pub(super) struct Placed {
 }
 
 /// Places boxes of the given sizes from left to right, layer by layer.
-pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Placed {
-    let layer = layers(sizes.len(), edges);
+pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)], layer: &[usize]) -> Placed {
     // A line that crosses layers gets a point of its own in each, so that it goes around boxes and not through them.
     let mut points = sizes.len();
     let mut chains: Vec<Vec<usize>> = Vec::with_capacity(edges.len());
-    let mut layer_of = layer.clone();
+    let mut layer_of = layer.to_vec();
     for &(from, to) in edges {
         let between = layer[to].saturating_sub(layer[from]).saturating_sub(1);
         chains.push((points..points + between).collect());
@@ -138,6 +135,11 @@ fn settle(sizes: &[(f64, f64)], layer_of: &[usize], rows: &[f64], chains: &[Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::layers::layers;
+
+    fn laid(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Placed {
+        place(sizes, edges, &layers(sizes.len(), edges))
+    }
 
     fn apart(placed: &Placed, sizes: &[(f64, f64)]) -> bool {
         let boxes: Vec<_> = placed.centres.iter().zip(sizes).collect();
@@ -155,7 +157,7 @@ mod tests {
         let edges: Vec<(usize, usize)> =
             (1..60).flat_map(|to| [(to * 7 % to, to), (to * 31 % to, to), (to / 2, to)]).collect();
         let edges = super::super::layers::reduced(60, &edges);
-        let placed = place(&sizes, &edges);
+        let placed = laid(&sizes, &edges);
         assert!(apart(&placed, &sizes));
         for &(from, to) in &edges {
             assert!(placed.centres[from].0 < placed.centres[to].0);
@@ -167,9 +169,9 @@ mod tests {
     fn large_and_cyclic_graphs_get_a_grid() {
         let sizes = vec![(100.0, 40.0); 2500];
         let edges: Vec<(usize, usize)> = (0..2499).map(|ix| (ix / 50, ix + 1)).collect();
-        assert!(apart(&place(&sizes[..800], &edges[..700]), &sizes[..800]));
-        assert!(place(&sizes, &edges).height > 0.0);
-        assert!(apart(&place(&sizes[..3], &[(0, 1), (1, 2), (2, 1)]), &sizes[..3]));
-        assert_eq!(place(&[], &[]), Placed::default());
+        assert!(apart(&laid(&sizes[..800], &edges[..700]), &sizes[..800]));
+        assert!(laid(&sizes, &edges).height > 0.0);
+        assert!(apart(&laid(&sizes[..3], &[(0, 1), (1, 2), (2, 1)]), &sizes[..3]));
+        assert_eq!(laid(&[], &[]), Placed::default());
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::escape::Xml;
+use crate::graph::Drawing;
 use crate::graph::place::{Placed, place};
-use crate::graph::{Drawing, layers};
 
 /// Width of a character of the names at 13 px, on the safe side.
 const CHAR: f64 = 7.6;
@@ -54,7 +54,7 @@ impl Drawing {
         let captions: Vec<String> = self.nodes.iter().map(super::GraphNode::caption).collect();
         let names: Vec<String> = self.nodes.iter().map(|node| shorten(&node.name)).collect();
         let edges = self.edges();
-        let layers = layers::layers(self.nodes.len(), &edges);
+        let layers = self.layers(&edges);
         let widths: Vec<f64> = names
             .iter()
             .zip(&captions)
@@ -70,7 +70,7 @@ impl Drawing {
         };
         let all: Vec<f64> = (0..=layers.iter().copied().max().unwrap_or(0)).map(widest).collect();
         let sizes: Vec<(f64, f64)> = layers.iter().map(|&layer| (all[layer], HEIGHT)).collect();
-        let placed = place(&sizes, &edges);
+        let placed = place(&sizes, &edges, &layers);
         let (width, height) = (placed.width + 2.0 * MARGIN, placed.height + 2.0 * MARGIN);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"rg\" role=\"img\" width=\"{width:.0}\" \

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use crate::escape::{dot, mermaid, plain};
-use crate::graph::{Drawing, Tint, layers};
+use crate::graph::{Drawing, Tint};
 
 impl Drawing {
     /// Layer by layer: what is in one layer can run side by side. Needs that follow from others are left out.
     #[must_use]
     pub fn to_text(&self) -> String {
         let edges = self.edges();
-        let layers = layers::layers(self.nodes.len(), &edges);
+        let layers = self.layers(&edges);
         let depth = layers.iter().copied().max().map_or(0, |last| last + 1);
         let width = self.nodes.iter().map(|node| plain(&node.name).chars().count()).max().unwrap_or(0).min(40);
         let mut text = String::new();
