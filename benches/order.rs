@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use engine::{KeyIx, NodeIx, Plan, PlanSpec, Scope, SiteIx, Values};
-use report::schedule::{BoundBy, PlannedProject, Scheme, Search, expected_ms, optimise};
+use report::schedule::{BoundBy, PlannedProject, Scheme, Search, optimise};
 use runbook::{Estate, Format, SiteList, Source};
 
 type Failure = Box<dyn std::error::Error>;
@@ -65,7 +65,7 @@ fn both(plan: &Plan, pools: &str, seconds: u64) -> Result<(), Failure> {
         Some(Values::Integer(users)) => users.clone(),
         _ => return Err("the sites have no users".into()),
     };
-    let same = |node: NodeIx| expected_ms(plan, plan.node_at(node).0);
+    let same = |node: NodeIx| plan.expected_ms(plan.node_at(node).0);
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let by_size = |node: NodeIx| {
         let (step, key) = plan.node_at(node);

@@ -30,7 +30,7 @@ pub use plan::{
     ActionUse, Approval, ApprovalAt, ApproverGroup, Backoff, Batches, Carry, ChaosMark, Checklist, Disturbance,
     DrillMark, DrillObjectives, DrillPart, ExcludedSite, Extras, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded,
     OnFailure, OnLapse, Origin, PLAN_FORMAT, Place, Plan, PlanError, PlanSpec, PoolSpec, PoolUse, Rate, Retry, Scope,
-    StepSpec, When, Work,
+    StepSpec, UNKNOWN_MS, When, Work,
 };
 pub use run::{
     Amendment, Flight, NodeState, Pending, PoolShare, PoolState, PoolUsage, Request, Run, SharedPool, Status,

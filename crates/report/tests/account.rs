@@ -95,3 +95,28 @@ fn a_wait_that_a_target_asked_for_is_in_the_bound() {
     assert!(of(&account, Spent::Retry) >= 900.0, "{:?}", account.chain);
     assert!((account.makespan_s - account.lower_bound_s).abs() < 1e-6, "one site waits for nobody: {account:?}");
 }
+
+#[test]
+fn sites_come_back_one_after_another_and_a_batch_ends_without_a_tail() {
+    let mut chain = spec(&ids(240), 1);
+    let mut steps: Vec<engine::StepSpec> =
+        [IDENTITY, APPS, VALIDATE].map(|at| chain.steps[usize::from(at)].clone()).into();
+    for (ix, step) in (0_u16..).zip(&mut steps) {
+        step.pools = vec![engine::PoolUse { pool: engine::PoolIx(1), slots: 1 }];
+        step.when = engine::When::Always;
+        step.needs.truncate(usize::from(ix.min(1)));
+        step.needs.iter_mut().for_each(|need| need.step = engine::StepIx(ix - 1));
+    }
+    chain.steps = steps;
+    (chain.batches.ends, chain.batches.max_failures) = (vec![240], vec![0]);
+    chain.pools[1].slots = Some(30);
+    // Times as they are in life: none is like the other.
+    let took = |unit: engine::UnitIx| 800 + i64::from(unit.0.wrapping_mul(7_919) % 700);
+    let mut drive = Drive::new(chain.clone(), Box::new(move |_, unit, _| (took(unit), done())));
+    drive.run_to_rest();
+    let account = account(&drive, chain).unwrap();
+    assert!(account.makespan_s < account.lower_bound_s * 1.035, "{account:?}");
+    let report = drive.fold.report(drive.now);
+    let half = report.rto.p50_s.unwrap();
+    assert!(half < account.makespan_s * 0.55, "half are back after {half} of {} s", account.makespan_s);
+}

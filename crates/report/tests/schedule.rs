@@ -5,8 +5,8 @@ mod support;
 
 use engine::{KeyIx, SiteIx, StepIx};
 use reinstate_report::schedule::{
-    BoundBy, Kind, Order, PlannedProject, Project, ProjectError, ProjectSpec, Rule, Scheme, Search, expected_ms,
-    generate, list_schedule, lower_bound, optimise,
+    BoundBy, Kind, Order, PlannedProject, Project, ProjectError, ProjectSpec, Rule, Scheme, Search, generate,
+    list_schedule, lower_bound, optimise,
 };
 use support::*;
 
@@ -218,7 +218,7 @@ fn the_engine_takes_as_long_as_its_order_is_scheduled_for() {
         let world: World = Box::new(move |run, unit, _| (times[usize::from(at(run, unit).0)], done()));
         let mut drive = Drive::new(timed(sites, shards), world);
         let plan = engine::Plan::new(timed(sites, shards)).unwrap();
-        let planned = PlannedProject::new(&plan, &|node| expected_ms(&plan, plan.node_at(node).0)).unwrap();
+        let planned = PlannedProject::new(&plan, &|node| plan.expected_ms(plan.node_at(node).0)).unwrap();
         drive.run_to_rest();
         let took = (drive.records.last().unwrap().at - T0) as u64;
         let search = Search { scheme: Scheme::Parallel, seed: 1, first: planned.own_order().to_vec() };
@@ -230,7 +230,7 @@ fn the_engine_takes_as_long_as_its_order_is_scheduled_for() {
 #[test]
 fn a_planned_project_waits_for_batches_and_ranks_every_node() {
     let plan = engine::Plan::new(timed(120, 8)).unwrap();
-    let planned = PlannedProject::new(&plan, &|node| expected_ms(&plan, plan.node_at(node).0)).unwrap();
+    let planned = PlannedProject::new(&plan, &|node| plan.expected_ms(plan.node_at(node).0)).unwrap();
     let search = Search { scheme: Scheme::Parallel, seed: 3, first: planned.own_order().to_vec() };
     let order = optimise(planned.project(), &search, &mut |built| built < 300);
     assert!(planned.project().admits(&order.starts));

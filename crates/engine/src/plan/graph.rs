@@ -5,10 +5,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::ids::StepIx;
 use crate::plan::layout::Dependent;
-use crate::plan::spec::{PlanSpec, Scope};
+use crate::plan::spec::{PlanSpec, Scope, StepSpec};
 
-/// Time assumed for an attempt of a step without `expect`, in milliseconds; only ratios matter here.
-const UNKNOWN_MS: u64 = 1_000;
+/// Time assumed for an attempt of a step of which nothing is known, in milliseconds.
+pub const UNKNOWN_MS: u64 = 1_000;
 
 /// Builds the graph with an edge from each needed step to the step that needs it.
 fn graph(spec: &PlanSpec) -> DiGraph<(), ()> {
@@ -73,16 +73,17 @@ pub(crate) fn gated(spec: &PlanSpec) -> Vec<bool> {
         .collect()
 }
 
+/// Time that an attempt of a step is taken to last, in milliseconds, at least 1: the middle of `expect`, a second if it has none.
+pub(super) fn expected_ms(step: &StepSpec) -> u64 {
+    match step.expect_ms {
+        (0, 0) => UNKNOWN_MS,
+        (low, high) => low.midpoint(high).max(1),
+    }
+}
+
 /// Rank of each step by its longest way to the end of the runbook; 0 for the longest.
 pub(crate) fn ranks(spec: &PlanSpec, order: &[StepIx]) -> Vec<u16> {
-    let mut tail: Vec<u64> = spec
-        .steps
-        .iter()
-        .map(|step| match step.expect_ms {
-            (0, 0) => UNKNOWN_MS,
-            (low, high) => (low / 2 + high / 2).max(1),
-        })
-        .collect();
+    let mut tail: Vec<u64> = spec.steps.iter().map(expected_ms).collect();
     let own = tail.clone();
     for &step in order.iter().rev() {
         for need in &spec.steps[step.ix()].needs {

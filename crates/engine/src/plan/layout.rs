@@ -9,6 +9,7 @@ use crate::plan::extras::{ApprovalAt, Checklist, Extras};
 use crate::plan::graph;
 use crate::plan::keys::Keys;
 use crate::plan::spec::{ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
+use crate::plan::waves::waves;
 
 /// An admitted plan: complete, acyclic, immutable.
 ///
@@ -26,6 +27,8 @@ pub struct Plan {
     descendants: Vec<Vec<StepIx>>,
     has_finally: bool,
     ranks: Vec<u16>,
+    /// First site of each batch's last wave.
+    waves: Vec<u32>,
     pool_base: Vec<u32>,
 }
 
@@ -64,6 +67,9 @@ impl Plan {
         let dependents = graph::dependents(&spec);
         let gated = graph::gated(&spec);
         let ranks = graph::ranks(&spec, &order);
+        let units: Vec<u64> =
+            widths(&node_base).zip(widths(&unit_base)).map(|(nodes, units)| nodes.max(units)).collect();
+        let waves = waves(&spec, &units, &widths(&pool_base).collect::<Vec<_>>());
         let descendants = graph::descendants(&spec, &order);
         let has_finally = spec.steps.iter().any(|step| step.finally);
         Ok(Arc::new(Self {
@@ -77,6 +83,7 @@ impl Plan {
             descendants,
             has_finally,
             ranks,
+            waves,
             pool_base,
         }))
     }
@@ -320,17 +327,33 @@ impl Plan {
         }
     }
 
-    /// Order in which ready units start, lowest first: the plan's own order if it has one, else shared work by its longest way to the end, then site by site,
-    /// within a site the longest way first.
+    /// Order in which ready units start, lowest first: the plan's own order if it has one, else as [`Plan::turn`] says.
     pub(crate) fn priority(&self, step: StepIx, key: KeyIx) -> u64 {
-        if let Some(&rank) = self.spec.extras.order.get(self.node(step, key).ix()) {
-            return u64::from(rank);
-        }
+        let ordered = self.spec.extras.order.get(self.node(step, key).ix());
+        ordered.map_or_else(|| self.turn(step, key), |&rank| u64::from(rank))
+    }
+
+    /// Place of a node among those that are ready, lowest first, for a plan without an order of its own: shared work by its longest
+    /// way to the end, then site by site, and at last the last wave of the batch as one; within each the longest way first.
+    #[must_use]
+    pub fn turn(&self, step: StepIx, key: KeyIx) -> u64 {
         let rank = u64::from(self.ranks[step.ix()]);
         match self.step(step).scope {
-            Scope::Site => (1 << 63) | (u64::from(key.0) << 16) | rank,
+            Scope::Site => {
+                let wave = self.waves[self.batch_of(SiteIx(key.0)).ix()];
+                (1 << 63) | (u64::from(wave.min(key.0)) << 16) | rank
+            }
             Scope::Run | Scope::Batch | Scope::Group(_) => (rank << 32) | u64::from(key.0),
         }
+    }
+
+    /// Time that an attempt of a step is taken to last, in milliseconds, at least 1: the middle of `expect`, [`UNKNOWN_MS`] if it
+    /// has none.
+    ///
+    /// [`UNKNOWN_MS`]: crate::UNKNOWN_MS
+    #[must_use]
+    pub fn expected_ms(&self, step: StepIx) -> u64 {
+        graph::expected_ms(self.step(step))
     }
 
     /// Number of pool instances.
@@ -433,6 +456,11 @@ fn bases(lengths: impl Iterator<Item = u64>) -> Result<Vec<u32>, PlanError> {
         bases.push(u32::try_from(sum).map_err(|_| PlanError::TooLarge { units: sum })?);
     }
     Ok(bases)
+}
+
+/// Lengths of which these are the running sums.
+fn widths(bases: &[u32]) -> impl Iterator<Item = u64> {
+    bases.windows(2).map(|pair| u64::from(pair[1] - pair[0]))
 }
 
 /// Position of the last base that is not above a number; bases ascend, empty ranges are skipped.

@@ -9,6 +9,7 @@ mod graph;
 mod keys;
 mod layout;
 mod spec;
+mod waves;
 
 pub(crate) use graph::covers;
 
@@ -16,6 +17,7 @@ pub use admit::PlanError;
 pub use carry::Carry;
 pub use drill::{ChaosMark, Disturbance, DrillMark, DrillObjectives, DrillPart};
 pub use extras::{ApprovalAt, ApproverGroup, Checklist, ExcludedSite, Extras};
+pub use graph::UNKNOWN_MS;
 pub use layout::Plan;
 pub use spec::{
     ActionUse, Approval, Backoff, Batches, ForEach, Group, NO_KEY, Need, Objectives, OnExceeded, OnFailure, OnLapse,

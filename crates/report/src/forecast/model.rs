@@ -1,12 +1,9 @@
 //! What a forecast takes for granted: how long attempts last, how often they are refused, what conditions will say.
 
-use engine::{ForEach, NodeState, Plan, Run, StepIx, UnitIx, When, Work, below, share};
+use engine::{ForEach, NodeState, Plan, Run, StepIx, UNKNOWN_MS, UnitIx, When, Work, below, share};
 
 use crate::fold::{Fold, StepTimes};
 use crate::forecast::draw::{For, draw};
-
-/// Time taken for an attempt of a step that says no `expect` and was not measured, in milliseconds.
-pub(super) const UNKNOWN_MS: u64 = 1_000;
 
 /// Measured attempts of a step from which on they count in a run under way.
 const LEAST_MEASURED: u64 = 5;

@@ -20,6 +20,6 @@ mod serial;
 
 pub use bound::{BoundBy, LowerBound, lower_bound};
 pub use generate::{Kind, generate};
-pub use plan::{PlannedProject, expected_ms};
+pub use plan::PlannedProject;
 pub use project::{NO_LOT, Project, ProjectError, ProjectSpec};
 pub use search::{Order, Rule, Scheme, Search, list_schedule, optimise};

@@ -6,9 +6,6 @@ use crate::schedule::project::{NO_LOT, Project, ProjectError, ProjectSpec};
 use crate::schedule::rates::Rates;
 use crate::schedule::search::Order;
 
-/// Time of a step without `expect`, in milliseconds.
-const UNKNOWN_MS: u64 = 1_000;
-
 /// What stands in a place of the tables that no activity fills.
 const NONE: u32 = u32::MAX;
 
@@ -26,18 +23,9 @@ pub struct PlannedProject {
     own: Vec<u32>,
 }
 
-/// Expected time of one attempt of a step in milliseconds: the middle of `expect`, 1 s if it has none.
-#[must_use]
-pub fn expected_ms(plan: &Plan, step: StepIx) -> u64 {
-    match plan.step(step).expect_ms {
-        (0, 0) => UNKNOWN_MS,
-        (low, high) => (low / 2 + high / 2 + (low % 2 + high % 2) / 2).max(1),
-    }
-}
-
 impl PlannedProject {
     /// Builds the project of a plan; `duration` says how long a unit of a node takes, in milliseconds (see
-    /// [`expected_ms`]).
+    /// [`Plan::expected_ms`]).
     ///
     /// # Errors
     /// [`ProjectError::TooLarge`] if there are more waits than numbers; no other for an admitted plan.
@@ -58,8 +46,7 @@ impl PlannedProject {
         &self.project
     }
 
-    /// Returns the activities in the order in which the engine starts ready work by itself: shared work by its longest
-    /// way, then site by site.
+    /// Returns the activities in the order in which the engine starts ready work by itself ([`Plan::turn`]).
     #[must_use]
     pub fn own_order(&self) -> &[u32] {
         &self.own
@@ -311,52 +298,19 @@ impl<'a> Build<'a> {
         self.spec.barriers.push(end);
     }
 
-    /// Shared work by its longest way to the end of the runbook, then site by site, within a site the longest way first.
+    /// What belongs to no node first, then in the engine's order.
     fn own_order(&self) -> Vec<u32> {
-        let plan = self.plan;
-        let ranks = self.step_ranks();
-        let key = |activity: &u32| {
+        let turn = |activity: &u32| {
             let node = self.node_of[*activity as usize];
-            if node == NONE {
-                return (0, 0, 0, *activity);
-            }
-            let (step, key) = plan.node_at(NodeIx(node));
-            let rank = ranks[step.ix()];
-            match plan.step(step).scope {
-                Scope::Site => (1, key.0, rank, *activity),
-                Scope::Run | Scope::Batch | Scope::Group(_) => (0, rank, key.0, *activity),
-            }
+            let turn = (node != NONE).then(|| {
+                let (step, key) = self.plan.node_at(NodeIx(node));
+                self.plan.turn(step, key)
+            });
+            (turn, *activity)
         };
         let mut order: Vec<u32> = (0..length(&self.spec.durations)).collect();
-        order.sort_by_key(key);
+        order.sort_by_cached_key(turn);
         order
-    }
-
-    fn step_ranks(&self) -> Vec<u32> {
-        let plan = self.plan;
-        let own: Vec<u64> = plan.steps().map(|step| expected_ms(plan, step)).collect();
-        let mut tails = own.clone();
-        // As often as a way is long; runbooks are small.
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for step in plan.steps() {
-                for need in &plan.step(step).needs {
-                    let through = own[need.step.ix()].saturating_add(tails[step.ix()]);
-                    if through > tails[need.step.ix()] {
-                        tails[need.step.ix()] = through;
-                        changed = true;
-                    }
-                }
-            }
-        }
-        let mut by_tail: Vec<usize> = (0..tails.len()).collect();
-        by_tail.sort_by_key(|&step| (std::cmp::Reverse(tails[step]), step));
-        let mut ranks = vec![0; tails.len()];
-        for (rank, step) in (0..).zip(by_tail) {
-            ranks[step] = rank;
-        }
-        ranks
     }
 }
 

@@ -2,7 +2,6 @@
 
 use engine::{Plan, PoolIx};
 
-use crate::schedule::plan::expected_ms;
 use crate::schedule::project::ProjectSpec;
 
 /// First resource and time of a ticket in milliseconds, for each pool whose rate can hold anything back.
@@ -38,7 +37,7 @@ fn slots_are_tighter(plan: &Plan, pool: PoolIx) -> bool {
     let described = &plan.spec().pools[pool.ix()];
     let (Some(slots), Some(rate)) = (described.slots, described.rate) else { return false };
     let users = plan.steps().filter(|&step| plan.step(step).pools.iter().any(|held| held.pool == pool));
-    users.map(|step| expected_ms(plan, step)).min().is_none_or(|quickest| {
+    users.map(|step| plan.expected_ms(step)).min().is_none_or(|quickest| {
         u128::from(slots) * u128::from(rate.per_ms) <= u128::from(rate.count) * u128::from(quickest)
     })
 }
