@@ -120,3 +120,22 @@ fn sites_come_back_one_after_another_and_a_batch_ends_without_a_tail() {
     let half = report.rto.p50_s.unwrap();
     assert!(half < account.makespan_s * 0.55, "half are back after {half} of {} s", account.makespan_s);
 }
+
+#[test]
+fn of_the_last_sites_those_with_the_most_to_do_go_first() {
+    let mut two = spec(&ids(12), 1);
+    let mut steps: Vec<engine::StepSpec> = [IDENTITY, APPS].map(|at| two.steps[usize::from(at)].clone()).into();
+    steps[0].needs.clear();
+    steps[1].needs.truncate(1);
+    steps[1].needs[0].step = engine::StepIx(0);
+    // The later half has something to do after the narrow pool, and it takes long.
+    steps[1].when = engine::When::Planned((0..12).map(|site| site >= 6).collect());
+    two.steps = steps;
+    two.pools[1].slots = Some(6);
+    (two.batches.ends, two.batches.max_failures) = (vec![12], vec![0]);
+    let mut drive =
+        Drive::new(two, Box::new(|run, unit, _| (if at(run, unit).0 == 0 { 10_000 } else { 20_000 }, done())));
+    drive.run_to_rest();
+    let took = drive.fold.report(drive.now).wall_s;
+    assert!((took - 30.0).abs() < 1e-9, "{took} s: in the list's order it takes 40");
+}

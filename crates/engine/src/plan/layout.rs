@@ -9,7 +9,7 @@ use crate::plan::extras::{ApprovalAt, Checklist, Extras};
 use crate::plan::graph;
 use crate::plan::keys::Keys;
 use crate::plan::spec::{ForEach, NO_KEY, PlanSpec, Scope, StepSpec, When, Work};
-use crate::plan::waves::waves;
+use crate::plan::waves::Waves;
 
 /// An admitted plan: complete, acyclic, immutable.
 ///
@@ -27,8 +27,7 @@ pub struct Plan {
     descendants: Vec<Vec<StepIx>>,
     has_finally: bool,
     ranks: Vec<u16>,
-    /// First site of each batch's last wave.
-    waves: Vec<u32>,
+    waves: Waves,
     pool_base: Vec<u32>,
 }
 
@@ -69,7 +68,7 @@ impl Plan {
         let ranks = graph::ranks(&spec, &order);
         let units: Vec<u64> =
             widths(&node_base).zip(widths(&unit_base)).map(|(nodes, units)| nodes.max(units)).collect();
-        let waves = waves(&spec, &units, &widths(&pool_base).collect::<Vec<_>>());
+        let waves = Waves::new(&spec, &units, &widths(&pool_base).collect::<Vec<_>>());
         let descendants = graph::descendants(&spec, &order);
         let has_finally = spec.steps.iter().any(|step| step.finally);
         Ok(Arc::new(Self {
@@ -337,13 +336,10 @@ impl Plan {
     /// way to the end, then site by site, and at last the last wave of the batch as one; within each the longest way first.
     #[must_use]
     pub fn turn(&self, step: StepIx, key: KeyIx) -> u64 {
-        let rank = u64::from(self.ranks[step.ix()]);
+        let rank = self.ranks[step.ix()];
         match self.step(step).scope {
-            Scope::Site => {
-                let wave = self.waves[self.batch_of(SiteIx(key.0)).ix()];
-                (1 << 63) | (u64::from(wave.min(key.0)) << 16) | rank
-            }
-            Scope::Run | Scope::Batch | Scope::Group(_) => (rank << 32) | u64::from(key.0),
+            Scope::Site => (1 << 63) | self.waves.turn(&self.keys, SiteIx(key.0), rank),
+            Scope::Run | Scope::Batch | Scope::Group(_) => (u64::from(rank) << 32) | u64::from(key.0),
         }
     }
 
