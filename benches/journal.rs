@@ -1,21 +1,55 @@
-//! How fast the SQLite journal makes groups durable, beside what bare SQLite does on the same disk in the same minute;
-//! and what it costs to ask for what runs share.
+//! How fast do the journals make groups durable and give them back, on SQLite beside what bare SQLite does on the same disk in
+//! the same minute, and on a PostgreSQL server? And what does it cost to ask for what runs share?
 //!
 //! `cargo bench --bench journal`; the folder is `JOURNAL_BENCH_DIR`, else the system's temporary one.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use reinstate_benches::postgres::Cluster;
 use runtime::{Holder, Journal, Lease, RunHead, Store, Want};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-fn folder() -> TempDir {
-    let parent = std::env::var_os("JOURNAL_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    tempfile::tempdir_in(parent).unwrap()
+/// Where a store is.
+enum Place {
+    File(TempDir),
+    Server(Box<Cluster>),
+}
+
+impl Place {
+    fn file() -> Self {
+        let parent = std::env::var_os("JOURNAL_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        Self::File(tempfile::tempdir_in(parent).unwrap())
+    }
+
+    /// A server that makes all durable before it answers, in the system's temporary folder.
+    fn server() -> Self {
+        Self::Server(Box::new(Cluster::with().set("fsync", "on").start()))
+    }
+
+    /// A store of its own there.
+    fn open(&self, runtime: &Runtime) -> Arc<dyn Store> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("runs{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let address = match self {
+            Self::File(folder) => format!("sqlite:{}", folder.path().join(name).display()),
+            Self::Server(cluster) => {
+                cluster.create(&name);
+                cluster.url(&name)
+            }
+        };
+        runtime.block_on(store::open(&address)).unwrap()
+    }
+}
+
+/// Both kinds, with what follows the names of their benches.
+fn places() -> [(&'static str, Place); 2] {
+    [("", Place::file()), ("_postgres", Place::server())]
 }
 
 async fn driven(journal: &dyn Journal, run: &str) -> Lease {
@@ -43,54 +77,56 @@ async fn appends(journal: &Arc<dyn Store>, leases: &mut [(Lease, u64)], groups: 
 
 fn append(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let mut group = criterion.benchmark_group("journal_append");
-    group.sample_size(10).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    for (writers, size) in [(1_u64, 1_000_usize), (1, 100_000), (8, 100_000), (64, 1_000)] {
-        let folder = folder();
-        let anchor = runtime.block_on(store::anchor(&folder.path().join("anchor.db"), 100, 1.0)).unwrap();
-        eprintln!("anchor: {anchor:.0} rows/s, 100 rows a commit");
-        let address = format!("sqlite:{}", folder.path().join("runs.db").display());
-        let journal = runtime.block_on(store::open(&address)).unwrap();
-        let mut leases: Vec<(Lease, u64)> = runtime.block_on(async {
-            let mut leases = Vec::new();
-            for run in 0..writers {
-                leases.push((driven(&*journal, &format!("run {run}")).await, 0));
+    for (kind, place) in places() {
+        let mut group = criterion.benchmark_group(format!("journal_append{kind}"));
+        group.sample_size(10).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+        for (writers, size) in [(1_u64, 1_000_usize), (1, 100_000), (8, 100_000), (64, 1_000)] {
+            if let Place::File(folder) = &place {
+                let anchor = folder.path().join(format!("anchor-{writers}-{size}"));
+                let anchor = runtime.block_on(store::anchor(&anchor, 100, 1.0)).unwrap();
+                eprintln!("anchor: {anchor:.0} rows/s, 100 rows a commit");
             }
-            leases
-        });
-        group.throughput(Throughput::Elements(writers));
-        group.bench_function(BenchmarkId::from_parameter(format!("{writers}x{size}")), |bencher| {
-            bencher.iter_custom(|rounds| {
-                let started = Instant::now();
-                runtime.block_on(appends(&journal, &mut leases, rounds, size));
-                started.elapsed()
+            let journal = place.open(&runtime);
+            let mut leases: Vec<(Lease, u64)> = runtime.block_on(async {
+                let mut leases = Vec::new();
+                for run in 0..writers {
+                    leases.push((driven(&*journal, &format!("run {run}")).await, 0));
+                }
+                leases
             });
-        });
+            group.throughput(Throughput::Elements(writers));
+            group.bench_function(BenchmarkId::from_parameter(format!("{writers}x{size}")), |bencher| {
+                bencher.iter_custom(|rounds| {
+                    let started = Instant::now();
+                    runtime.block_on(appends(&journal, &mut leases, rounds, size));
+                    started.elapsed()
+                });
+            });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 fn load(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let folder = folder();
-    let address = format!("sqlite:{}", folder.path().join("runs.db").display());
-    let journal = runtime.block_on(store::open(&address)).unwrap();
-    let mut leases = vec![(runtime.block_on(driven(&*journal, "a")), 0)];
-    runtime.block_on(appends(&journal, &mut leases, 200, 100_000));
-    let mut group = criterion.benchmark_group("journal_load");
-    group.sample_size(10).measurement_time(Duration::from_secs(2)).throughput(Throughput::Bytes(20_000_000));
-    group.bench_function("200x100000", |bencher| {
-        bencher.iter(|| runtime.block_on(journal.load("a", 0, u32::MAX)).unwrap());
-    });
-    group.finish();
+    for (kind, place) in places() {
+        let journal = place.open(&runtime);
+        let mut leases = vec![(runtime.block_on(driven(&*journal, "a")), 0)];
+        runtime.block_on(appends(&journal, &mut leases, 200, 100_000));
+        let mut group = criterion.benchmark_group(format!("journal_load{kind}"));
+        group.sample_size(10).measurement_time(Duration::from_secs(2)).throughput(Throughput::Bytes(20_000_000));
+        group.bench_function("200x100000", |bencher| {
+            bencher.iter(|| runtime.block_on(journal.load("a", 0, u32::MAX)).unwrap());
+        });
+        group.finish();
+    }
 }
 
 /// What a driver asks several times a second, and what it asks once for all its sites.
 fn shared(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let folder = folder();
-    let address = format!("sqlite:{}", folder.path().join("runs.db").display());
-    let store = runtime.block_on(store::open(&address)).unwrap();
+    let place = Place::file();
+    let store = place.open(&runtime);
     let (a, b) = runtime.block_on(async { (driven(&*store, "a").await, driven(&*store, "b").await) });
     let mut group = criterion.benchmark_group("shared");
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));

@@ -7,6 +7,11 @@ use std::sync::Arc;
 use engine::{Event, Input, Outcome, Plan, PlanSpec, Record, Run, Status};
 use runbook::{Estate, Format, PlanEvaluator, Runbook, SiteList, Source};
 
+// Nothing depends on the package of the tests, and a server of one's own is the same here.
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+#[path = "../../tests/support/postgres.rs"]
+pub mod postgres;
+
 /// Steps of a layer.
 pub const WIDTH: usize = 5;
 
