@@ -25,7 +25,7 @@ svg.plot .grid{stroke:var(--line);stroke-width:1}svg.plot .line{fill:none;stroke
 .stacks svg{display:block;width:100%;height:16px}.stacks .value{text-align:right;font-variant-numeric:tabular-nums}
 .work{fill:var(--s0);--c:var(--s0)}.pool{fill:var(--s1);--c:var(--s1)}.engine{fill:var(--s2);--c:var(--s2)}
 .retry{fill:var(--s5);--c:var(--s5)}.soak{fill:var(--bar2);--c:var(--bar2)}.other{fill:var(--line);--c:var(--line)}
-.lead{font-size:17px;margin:0}
+.lead{font-size:17px;margin:0}.scroll+p{margin-top:10px}
 @media (max-width:560px){.stacks{grid-template-columns:1fr max-content}.stacks svg{grid-column:1/-1}}
 ";
 
