@@ -16,6 +16,7 @@ pub mod s3;
 pub mod sim;
 mod tell;
 pub mod truth;
+mod turns;
 pub mod typed;
 pub mod verdict;
 pub mod world;

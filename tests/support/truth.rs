@@ -10,6 +10,7 @@ use engine::{
 
 use crate::amend::Moved;
 use crate::oracle::Oracle;
+use crate::turns::Turns;
 use crate::verdict::{self, Fate, Spot, batch_is_over, is_ending, need, out_of};
 
 /// What was seen of a run, apart from its own state.
@@ -437,9 +438,11 @@ fn runs_by_plan(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Of two sites that could both go on, the earlier one does, or the one that the plan's own order puts first.
+/// Of two sites that could both go on, the one does whose turn it is, or that the plan's own order puts first.
 fn in_turn(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
     let Some(site) = spot.site() else { return Ok(()) };
+    let turns = Turns::new(run.plan());
+    let own = turns.of(spot.step, site);
     let ranks = &run.plan().spec().extras.order;
     let mut unit = UnitIx(0);
     while let Some(state) = run.unit_state(unit) {
@@ -447,10 +450,10 @@ fn in_turn(run: &Run, spot: &Spot<'_>) -> Result<(), String> {
             let other = Spot::of(run, unit)?;
             let before = match (ranks.get(other.node.ix()), ranks.get(spot.node.ix())) {
                 (Some(other), Some(own)) => other < own,
-                _ => other.site().is_some_and(|other| other < site),
+                _ => other.site().is_some_and(|site| turns.of(other.step, site) < own),
             };
             let earlier = !other.undo && before;
-            need(!(earlier && run.why(other.node) == Some(Wait::Turn)), "a later site goes first")?;
+            need(!(earlier && run.why(other.node) == Some(Wait::Turn)), "what comes later goes first")?;
         }
         unit = UnitIx(unit.0 + 1);
     }

@@ -56,10 +56,10 @@ fn slots_of_the_busiest(spec: &PlanSpec, units: &[u64], instances: &[u64]) -> u6
     }
     let slots = |ix: usize| u64::from(spec.pools[ix].slots.unwrap_or(0)) * instances[ix];
     let with_slots = (0..work.len()).filter(|&ix| slots(ix) > 0);
-    // Work for a slot, compared without a division.
+    // Work for a slot, compared without a division; of two alike the one with more slots.
     let busiest = with_slots.max_by(|&a, &b| {
         let left = work[a].saturating_mul(u128::from(slots(b)));
-        left.cmp(&work[b].saturating_mul(u128::from(slots(a))))
+        left.cmp(&work[b].saturating_mul(u128::from(slots(a)))).then(slots(a).cmp(&slots(b)))
     });
     busiest.map_or(0, slots)
 }
