@@ -95,6 +95,14 @@ fn every_site_of_every_cell_returns_and_the_files_agree() {
     let output = expect(command.arg("--compare").arg(&earlier), 10);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("SLOWER") && text.contains("1 of 1 cells are slower"), "{text}");
+    // What cannot be compared or checked is told before anything is measured.
+    let one = ["--sites", "5", "--batches", "5", "--pools", "x1", "--double", "none", "--repeats", "1"];
+    let earlier = earlier.display().to_string();
+    for (more, code) in [(["--compare", earlier.as_str()], "bench-compare"), (["--check", "5"], "bench-sizes")] {
+        let output = expect(bench(folder.path()).args(one).args(more), 2);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(&format!("error[{code}]")) && !error.contains("runs that count"), "{error}");
+    }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "files were left behind: {left:?}");
 }

@@ -38,6 +38,8 @@ pub(crate) struct RestoreBench {
     pub(crate) forecast: Vec<u32>,
     /// Sites that are restored to hold the forecast against.
     pub(crate) check: Option<u32>,
+    /// A report to compare with.
+    pub(crate) earlier: Option<Throughput>,
     pub(crate) rto_s: Option<f64>,
     pub(crate) lab_sites: u32,
     pub(crate) deleted: u32,
@@ -145,6 +147,12 @@ impl<'a> Series<'a> {
             let fact = "one size is too few for a forecast, so there is none to check";
             return Err(Failure::input("bench-sizes", fact, "give a second number of --sites or of --batches"));
         }
+        let common = |earlier: &Throughput| earlier.cells.iter().any(|before| cells.contains(&before.cell));
+        if bench.earlier.as_ref().is_some_and(|earlier| !common(earlier)) {
+            let fact = "the earlier report has no size in common with these";
+            let hint = "give --sites, --batches, --pools and --workers as they were";
+            return Err(Failure::input("bench-compare", fact, hint));
+        }
         let total = cells.len() * bench.repeats as usize;
         tell(&format!("{} sizes, {total} runs that count, one before them that does not", cells.len()));
         let Some(first) = cells.first() else {
@@ -180,6 +188,7 @@ impl<'a> Series<'a> {
             // What was foreseen for the check alone stands beside it.
             throughput.forecasts.retain(|one| bench.forecast.contains(&one.sites));
         }
+        throughput.comparison = bench.earlier.as_ref().map(|earlier| throughput.compare(earlier));
         Ok(Some(throughput))
     }
 
