@@ -1,7 +1,7 @@
 //! How fast do the journals make groups durable and give them back, on SQLite beside what bare SQLite does on the same disk in
 //! the same minute, and on a PostgreSQL server? And what does it cost to ask for what runs share?
 //!
-//! `cargo bench --bench journal`; the folder is `JOURNAL_BENCH_DIR`, else the system's temporary one.
+//! `cargo bench --bench journal`; the file lies in `JOURNAL_BENCH_DIR`, else in the system's temporary folder, as the server does.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 use std::path::PathBuf;
